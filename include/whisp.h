@@ -1,0 +1,369 @@
+/* whisp.h - speech to text with OpenAI's Whisper models, in C
+ *
+ * The only public header of libwhisp. It reads in the order a user grows:
+ *
+ *   1. Errors and version
+ *   2. Models                   load once, share between threads
+ *   3. Options                  by name, with openai-whisper's names and values
+ *   4. The simple call          a file in, a result out
+ *   5. Sessions                 the same in steps: push samples, pull segments; callbacks
+ *   6. Results and writers      txt, srt, vtt, tsv, json
+ *   7. Language and tokens
+ *   8. Audio                    decode any recording to 16 kHz mono
+ *   9. Timings and backends
+ *
+ *     whisp_model *model;
+ *     whisp_result *result;
+ *     if (whisp_model_load("models/base.gguf", &model) != WHISP_OK ||
+ *         whisp_transcribe(model, "talk.mp3", NULL, &result) != WHISP_OK) {
+ *         fprintf(stderr, "%s\n", whisp_last_error());
+ *         return 1;
+ *     }
+ *     puts(whisp_result_text(result));
+ *     whisp_result_free(result);
+ *     whisp_model_free(model);
+ *
+ * Conventions of every function here:
+ *
+ *   - Functions that can fail return WHISP_OK (0) or a negative WHISP_ERR_*; whisp_last_error() then says in one line
+ *     what was wrong, with which file, and what to do. Output arguments are left untouched on failure, except handle
+ *     arguments (T **), which are set to NULL.
+ *   - Text is UTF-8 and ends with a NUL. Times are seconds from the start of the recording. Samples are 32-bit floats
+ *     in [-1, 1], mono, 16,000 a second.
+ *   - What the library returns by `const` pointer belongs to the object it came from and lives as long as the comment
+ *     says. Handles are released with their own _free function, which accepts NULL.
+ *   - Nothing here prints, exits, aborts or installs signal handlers.
+ *   - Threads: a whisp_model and a whisp_result are immutable once made and may be used by any number of threads at
+ *     once; a whisp_options, whisp_session or whisp_audio belongs to one thread at a time.
+ *   - Structures returned by the library only ever grow at their end. Structures filled by the library begin with
+ *     their size, which the caller sets, so a program built against an older header keeps working.
+ */
+#ifndef WHISP_H
+#define WHISP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(WHISP_BUILD) && defined(__GNUC__)
+#define WHISP_API __attribute__((visibility("default")))
+#else
+#define WHISP_API
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 1. Errors and version
+ */
+
+#define WHISP_VERSION_MAJOR 0
+#define WHISP_VERSION_MINOR 1
+#define WHISP_VERSION_PATCH 0
+
+enum {
+    WHISP_OK = 0,
+    WHISP_ERR_ARGUMENT = -1,    /* an argument or option is not acceptable */
+    WHISP_ERR_MEMORY = -2,      /* out of memory */
+    WHISP_ERR_IO = -3,          /* a file cannot be opened, read or written */
+    WHISP_ERR_AUDIO = -4,       /* not a recording that can be decoded */
+    WHISP_ERR_MODEL = -5,       /* not a model, or a damaged or unsupported one */
+    WHISP_ERR_BACKEND = -6,     /* the compute backend is missing or failed */
+    WHISP_ERR_CANCELLED = -7,   /* the cancel callback said so */
+    WHISP_ERR_STATE = -8        /* the call does not fit the session's state, e.g. push after finish */
+};
+
+/* The library's version, "MAJOR.MINOR.PATCH". Static storage. */
+WHISP_API const char *whisp_version(void);
+
+/* One line on the last failure in the calling thread: what was wrong, with which file, what to do. Never NULL; "" when
+ * nothing has failed yet. Valid until the next failing call in this thread. */
+WHISP_API const char *whisp_last_error(void);
+
+/* The name of a code, e.g. "WHISP_ERR_IO"; "unknown error" for others. Static storage. */
+WHISP_API const char *whisp_error_name(int code);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 2. Models
+ */
+
+/* A model in memory: hyper-parameters, weights, vocabulary. The file is mapped, so several processes share it, and it
+ * must not be changed while it is loaded. */
+typedef struct whisp_model whisp_model;
+
+/* What a model is. Set `size` to sizeof(whisp_model_info) before the call. */
+typedef struct whisp_model_info {
+    size_t size;
+    const char *name;           /* e.g. "tiny.en"; lives as long as the model */
+    const char *type;           /* how most weights are stored: "f32", "f16", "bf16" or "q8_0" */
+    int n_vocab;                /* 51864 (English only), 51865, or 51866 (large-v3 and turbo) */
+    int n_mels;                 /* 80 or 128 bands */
+    int n_audio_ctx;            /* 1500: encoder positions in a window */
+    int n_audio_state, n_audio_head, n_audio_layer;
+    int n_text_ctx;             /* 448: decoder positions */
+    int n_text_state, n_text_head, n_text_layer;
+    int is_multilingual;        /* 0 for the .en models */
+    int n_languages;            /* language tokens in the vocabulary: 99 or 100 */
+    uint64_t n_parameters;
+} whisp_model_info;
+
+/* Find a model file by name. `name` is a path to a .gguf file, a model's name ("tiny.en", "base", ...), or NULL for
+ * base or, where there is no base, whatever is there. A name is looked up as NAME.gguf in `model_dir` if that is not
+ * NULL, else in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp, in that order. Writes the path to `path`, which holds
+ * `capacity` bytes. WHISP_ERR_IO if there is none; the error text lists what is there. */
+WHISP_API int whisp_model_find(const char *name, const char *model_dir, char *path, size_t capacity);
+
+/* Load a model from a GGUF file made by whisp-convert. *model is the caller's, released with whisp_model_free().
+ * WHISP_ERR_IO: cannot be read; WHISP_ERR_MODEL: not a Whisper model, truncated, of a newer version, or with tensors
+ * missing or of the wrong shape. Every number in the file is checked before it is used. */
+WHISP_API int whisp_model_load(const char *path, whisp_model **model);
+
+/* Release a model. Sessions made from it must be gone before. */
+WHISP_API void whisp_model_free(whisp_model *model);
+
+/* Describe a model. Fills no more than info->size bytes. */
+WHISP_API int whisp_model_describe(const whisp_model *model, whisp_model_info *info);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 3. Options
+ */
+
+/* How to transcribe: a set of named values with openai-whisper's names, values and defaults (those of its Python
+ * transcribe(): greedy, fallback on). Copied by the functions that take it. NULL means defaults there. */
+typedef struct whisp_options whisp_options;
+
+/* One option, for help texts and bindings. */
+typedef struct whisp_option_info {
+    const char *name;           /* "temperature" */
+    const char *values;         /* what is accepted, in words: "FLOAT[,FLOAT...]" */
+    const char *initial;        /* the default as text: "0.0,0.2,0.4,0.6,0.8,1.0" */
+    const char *help;           /* one sentence */
+} whisp_option_info;
+
+/* All options in the order in which a help text lists them; *n is their number. Static storage. */
+WHISP_API const whisp_option_info *whisp_option_list(size_t *n);
+
+/* New options with default values; NULL if out of memory. Release with whisp_options_free(). */
+WHISP_API whisp_options *whisp_options_new(void);
+WHISP_API void whisp_options_free(whisp_options *options);
+
+/* Set an option from text, as on a command line: "True", "False", "None", numbers, comma-separated lists.
+ * WHISP_ERR_ARGUMENT for an unknown name or a value out of range; the error text says what is accepted. */
+WHISP_API int whisp_options_set(whisp_options *options, const char *name, const char *value);
+
+/* An option's current value as text; NULL for an unknown name. Valid until the options are changed or freed. */
+WHISP_API const char *whisp_options_get(const whisp_options *options, const char *name);
+
+/* A segment of the transcript: one or a few sentences between two timestamps. */
+typedef struct whisp_token {
+    int32_t id;                 /* its place in the vocabulary; from the first timestamp token on it is a time */
+    float logprob;              /* natural logarithm of its probability under the search's rules, temperature 1 */
+} whisp_token;
+
+typedef struct whisp_segment {
+    int id;                     /* 0, 1, 2, ... */
+    int64_t seek;               /* where its window began, in frames of 10 ms */
+    double start, end;          /* seconds */
+    const char *text;           /* usually begins with a space */
+    const whisp_token *tokens;  /* [n_tokens], the closing and opening timestamp tokens included */
+    size_t n_tokens;
+    double temperature;         /* at which its window was decoded */
+    double avg_logprob;         /* of its window */
+    double compression_ratio;   /* of its window's text */
+    double no_speech_prob;      /* of its window */
+} whisp_segment;
+
+/* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the
+ * `user` pointer they were set with. Set NULL to remove one. */
+enum { WHISP_LOG_ERROR = 0, WHISP_LOG_WARNING = 1, WHISP_LOG_INFO = 2, WHISP_LOG_DEBUG = 3 };
+typedef void (*whisp_log_fn)(void *user, int level, const char *text);
+/* Seconds done and seconds in all (negative when that is not known, as for a pipe). */
+typedef void (*whisp_progress_fn)(void *user, double done, double total);
+/* A segment that is final. It lives until the callback returns. */
+typedef void (*whisp_segment_fn)(void *user, const whisp_segment *segment);
+/* Asked at least once for every token: return nonzero to stop; the running call then gives WHISP_ERR_CANCELLED. */
+typedef int (*whisp_cancel_fn)(void *user);
+
+WHISP_API void whisp_options_on_log(whisp_options *options, whisp_log_fn fn, void *user);
+WHISP_API void whisp_options_on_progress(whisp_options *options, whisp_progress_fn fn, void *user);
+WHISP_API void whisp_options_on_segment(whisp_options *options, whisp_segment_fn fn, void *user);
+WHISP_API void whisp_options_on_cancel(whisp_options *options, whisp_cancel_fn fn, void *user);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 4. The simple call
+ */
+
+typedef struct whisp_result whisp_result;
+
+/* Transcribe a recording: `path` is a file in any format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...),
+ * or "-" for standard input. A file is read twice (its loudest frame first, as the reference's log-Mel needs it);
+ * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. *result is the
+ * caller's, released with whisp_result_free(); it does not depend on the model. */
+WHISP_API int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options,
+                               whisp_result **result);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 5. Sessions
+ */
+
+/* The state of one transcription: buffered audio, caches, threads. Belongs to one thread at a time; any number of
+ * sessions may share a model. */
+typedef struct whisp_session whisp_session;
+
+/* New session; `options` are copied (NULL: defaults). The model must outlive it. WHISP_ERR_ARGUMENT when options and
+ * model do not fit each other (translate with an English-only model, say), WHISP_ERR_BACKEND when the backend that the
+ * options name cannot run. */
+WHISP_API int whisp_session_new(const whisp_model *model, const whisp_options *options, whisp_session **session);
+WHISP_API void whisp_session_free(whisp_session *session);
+
+/* Forget everything heard so far, ready for another recording; threads and buffers stay. */
+WHISP_API int whisp_session_reset(whisp_session *session);
+
+/* Whole recordings: reset, then transcribe a file (see whisp_transcribe()) or `n` samples in memory. */
+WHISP_API int whisp_session_transcribe_file(whisp_session *session, const char *path, whisp_result **result);
+WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const float *samples, size_t n,
+                                               whisp_result **result);
+
+/* Streaming: push samples as they come, pull segments as they become final, say when the audio ends:
+ *
+ *     for (;;) {
+ *         int rc = whisp_session_pull(session, &segment);
+ *         if (rc == 1) print(segment);                     // a segment
+ *         else if (rc == 0) push more, or finish           // needs more audio
+ *         else break;                                      // WHISP_END, or an error
+ *     }
+ *
+ * push: returns how many of the `n` samples were taken, which is fewer than n when the session holds more than a
+ * minute that has not been pulled yet; negative on error. Samples that are not finite count as silence; a warning is
+ * logged.
+ * finish: no more samples will come. May be called once.
+ * pull: 1 and a segment (which lives until the next call on this session), 0 when more audio is needed, WHISP_END
+ * after the last one, negative on error. The model runs inside this call.
+ *
+ * The words depend on the samples and options only, not on how the samples were cut into pushes. */
+#define WHISP_END 2
+WHISP_API int64_t whisp_session_push(whisp_session *session, const float *samples, size_t n);
+WHISP_API int whisp_session_finish(whisp_session *session);
+WHISP_API int whisp_session_pull(whisp_session *session, const whisp_segment **segment);
+
+/* openai-whisper clamps the log-Mel spectrogram to 8 below the maximum of the whole recording. A session that is fed by
+ * pushes uses the maximum so far, unless it is shown the recording before the first push: pass all samples through
+ * measure in blocks of any size, then once with n = 0. transcribe_file and transcribe_samples do this themselves. */
+WHISP_API int whisp_session_measure(whisp_session *session, const float *samples, size_t n);
+
+/* The language in use: the option's, or the detected one; NULL before it is known. Static storage. */
+WHISP_API const char *whisp_session_language(const whisp_session *session);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 6. Results and writers
+ */
+
+WHISP_API void whisp_result_free(whisp_result *result);
+WHISP_API const char *whisp_result_text(const whisp_result *result);        /* the whole transcript */
+WHISP_API const char *whisp_result_language(const whisp_result *result);    /* code, "en" */
+WHISP_API double whisp_result_duration(const whisp_result *result);         /* of the recording, seconds */
+WHISP_API size_t whisp_result_segment_count(const whisp_result *result);
+/* Segment i, or NULL when there is none. Lives as long as the result. */
+WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
+
+/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it. *text is
+ * the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
+WHISP_API int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length);
+WHISP_API void whisp_string_free(char *text);
+
+/* The same into a file: written beside it under a temporary name, then renamed, so there is never a partial file.
+ * WHISP_ERR_IO when that fails; the temporary file is gone then. Where `path` is a device or a pipe it is written
+ * directly. */
+WHISP_API int whisp_result_write(const whisp_result *result, const char *format, const char *path);
+
+/* One segment the way openai-whisper prints it: "[00:00.000 --> 00:07.600]  And so ...", without a line end. Returns
+ * the length that the whole line has, as snprintf does. */
+WHISP_API int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 7. Language and tokens
+ */
+
+/* Language i of the list (0 is English; large-v3 knows one more than the others): its code and English name, or NULL
+ * past the end. Static storage. */
+WHISP_API const char *whisp_language_code(int i);
+WHISP_API const char *whisp_language_name(int i);
+/* The index of a language given by code ("de") or name ("German", "castilian"), any case; -1 for an unknown one. */
+WHISP_API int whisp_language_find(const char *code_or_name);
+
+/* Probabilities of all languages from the first 30 seconds: probabilities[i] belongs to whisp_language_code(i) and they
+ * add up to 1. `n` is how many fit, at least whisp_model_info.n_languages. Returns the most probable one's index, or a
+ * negative code: WHISP_ERR_ARGUMENT for an English-only model. Resets the session. */
+WHISP_API int whisp_session_detect_language_file(whisp_session *session, const char *path, float *probabilities,
+                                                 size_t n);
+WHISP_API int whisp_session_detect_language_samples(whisp_session *session, const float *samples, size_t n_samples,
+                                                    float *probabilities, size_t n);
+
+/* Text to tokens, as openai-whisper's tokenizer.encode(). Writes at most `capacity` ids and returns how many there
+ * are in all, or a negative code. Names of special tokens in the text are ordinary text. */
+WHISP_API int64_t whisp_tokenize(const whisp_model *model, const char *text, int32_t *tokens, size_t capacity);
+
+/* Tokens to text; special tokens appear by name ("<|en|>", "<|1.00|>") and bytes that are not UTF-8 become U+FFFD.
+ * Writes at most `capacity` bytes, always NUL-terminated, and returns the length the whole text has, or a negative
+ * code (an id outside the vocabulary). */
+WHISP_API int64_t whisp_detokenize(const whisp_model *model, const int32_t *tokens, size_t n, char *text,
+                                   size_t capacity);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 8. Audio
+ */
+
+/* A recording being decoded, block by block, to mono float samples at 16 kHz, rounded to 16 bits as the reference's
+ * are. Memory does not depend on its length. */
+typedef struct whisp_audio whisp_audio;
+
+/* What is known about it. Set `size` first. */
+typedef struct whisp_audio_info {
+    size_t size;
+    int sample_rate, channels;  /* of the recording itself */
+    double duration;            /* seconds; negative where not known before the end (pipes) */
+    const char *format;         /* "WAV (Microsoft)", "FLAC ..."; lives as long as the handle */
+} whisp_audio_info;
+
+/* Open a file, or standard input for "-". WHISP_ERR_IO: cannot be opened; WHISP_ERR_AUDIO: not audio that libsndfile
+ * decodes; the error text names a command that converts it where one is known. */
+WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
+/* The same from an open file descriptor, which may be a pipe; it is not closed. */
+WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
+WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info);
+/* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
+WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
+WHISP_API void whisp_audio_close(whisp_audio *audio);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 9. Timings and backends
+ */
+
+/* Where a session's time went since it was made or reset. Seconds of wall time and counts. Set `size` first. */
+typedef struct whisp_timings {
+    size_t size;
+    double audio;               /* decoding, mixing, resampling */
+    double mel;                 /* log-Mel */
+    double encode;              /* encoder and cross-attention K/V */
+    double prompt;              /* decoder passes over more than one token */
+    double decode;              /* decoder steps of one token a sequence */
+    double search;              /* filters, choice, text */
+    int64_t n_encode;           /* windows encoded */
+    int64_t n_prompt_tokens;    /* tokens fed in prompt passes */
+    int64_t n_decode_steps;     /* decoder steps */
+    int64_t n_decode_tokens;    /* tokens fed in them, over all sequences */
+    int64_t n_windows;          /* windows transcribed */
+    int64_t n_fallbacks;        /* decodings repeated at a higher temperature */
+} whisp_timings;
+
+WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings *timings);
+
+/* What computes, in words: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the session. */
+WHISP_API const char *whisp_session_backend(const whisp_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,53 @@
+/* backend.h - the narrow interface between what knows Whisper and what computes.
+ *
+ * Search and transcription (lib/search, lib/transcribe) see only this; lib/backend/cpu*.c implements it on
+ * kernels/cpu. A *slot* is one sequence: the cross-attention K/V of a window and the self-attention K/V of the tokens
+ * fed so far. A decode call takes any set of slots, so beams, samples, windows and files can share a step. */
+#ifndef WH_BACKEND_H
+#define WH_BACKEND_H
+
+#include "model/model.h"
+
+typedef struct wh_backend wh_backend;
+
+typedef struct wh_backend_config {
+    int n_slots;        /* sequences that can be alive at once */
+    int threads;        /* 0: one for each core this process may use */
+    /* For tests: called with named intermediate results, "encoder.block0" and "encoder" ([rows][cols], row-major). */
+    void (*tap)(void *user, const char *name, const float *data, int rows, int cols);
+    void *tap_user;
+} wh_backend_config;
+
+/* One sequence's part of a decode call. */
+typedef struct wh_step {
+    int slot;               /* each slot at most once a call */
+    int n_tokens;           /* tokens appended to the slot; with what is there at most n_text_ctx */
+    const int32_t *tokens;  /* [n_tokens], each checked to be in 0 .. n_vocab-1 by the caller */
+    int n_rows;             /* how many of them the caller wants logits for; may be 0 */
+    const int *rows;        /* [n_rows] indices into tokens, ascending */
+    float *logits;          /* [n_rows][n_vocab] out */
+    float *cross_scores;    /* out, or NULL: raw q.k/sqrt(d_head) of the alignment heads before the softmax,
+                               [n_alignment_heads][n_tokens][n_audio_ctx] */
+} wh_step;
+
+/* Make a backend by name: "auto", "cpu" or "blas". WHISP_ERR_BACKEND when it cannot run here, with the reason. */
+int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
+void wh_backend_free(wh_backend *backend);
+
+/* In words, for people: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the backend. */
+const char *wh_backend_describe(const wh_backend *backend);
+
+/* Run the encoder on n windows (mel[i]: [3000][n_mels] time-major, as wh_mel_window writes it) and leave each one's
+ * cross-attention K/V in slots[i]; those slots' tokens are forgotten. */
+int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots);
+
+/* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
+int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
+
+/* dst becomes a copy of src: it shares src's cross-attention K/V and has src's tokens. */
+int wh_backend_fork(wh_backend *backend, int dst, int src);
+
+/* Forget all but the first n_tokens of a slot. */
+int wh_backend_truncate(wh_backend *backend, int slot, int n_tokens);
+
+#endif

@@ -1,0 +1,75 @@
+/* model.h - a Whisper model in memory: hyper-parameters, tensors, vocabulary, Mel filters.
+ *
+ * Made from a GGUF file by whisp_model_load() (lib/model/model.c), read by the backends, the tokenizer and the
+ * transcription. Immutable once loaded. Big matrices stay where they are mapped, in the file's type; small vectors
+ * (biases, norms, positions) are always float32. Tensor names are those of openai/whisper's state dict. */
+#ifndef WH_MODEL_H
+#define WH_MODEL_H
+
+#include "gguf/gguf.h"
+#include "tokenizer/tokenizer.h"
+
+#define WH_SAMPLE_RATE 16000
+#define WH_FFT 400               /* samples in an analysis window */
+#define WH_HOP 160               /* samples between frames: 100 frames a second */
+#define WH_WINDOW_FRAMES 3000    /* frames in 30 s */
+#define WH_WINDOW_SAMPLES 480000
+
+typedef struct wh_linear {
+    const wh_tensor *w; /* [out][in] */
+    const float *b;     /* [out], or NULL */
+} wh_linear;
+
+typedef struct wh_norm {
+    const float *gain, *bias; /* [d] each */
+} wh_norm;
+
+typedef struct wh_attention {
+    wh_linear q, k, v, out; /* [d][d]; k has no bias */
+} wh_attention;
+
+typedef struct wh_block {
+    wh_norm attn_ln;
+    wh_attention attn;
+    wh_norm cross_ln;        /* decoder only */
+    wh_attention cross;      /* decoder only */
+    wh_norm mlp_ln;
+    wh_linear mlp_up;        /* [4d][d] */
+    wh_linear mlp_down;      /* [d][4d] */
+} wh_block;
+
+typedef struct wh_head {
+    int layer, head; /* of the decoder's cross-attention */
+} wh_head;
+
+struct whisp_model {
+    int n_vocab, n_mels;
+    int n_audio_ctx, n_audio_state, n_audio_head, n_audio_layer;
+    int n_text_ctx, n_text_state, n_text_head, n_text_layer;
+    char *name;
+    wh_type type; /* of most weights */
+
+    const wh_tensor *conv1_w; /* [d][n_mels][3] */
+    const wh_tensor *conv2_w; /* [d][d][3] */
+    const float *conv1_b, *conv2_b;
+    const float *audio_positions;   /* [n_audio_ctx][d] */
+    wh_block *audio_blocks;         /* [n_audio_layer] */
+    wh_norm audio_ln;
+
+    const wh_tensor *token_embedding; /* [n_vocab][d], also the output projection */
+    const float *text_positions;      /* [n_text_ctx][d] */
+    wh_block *text_blocks;            /* [n_text_layer] */
+    wh_norm text_ln;
+
+    wh_head *alignment_heads;   /* [n_alignment_heads]; all heads of the upper half of the layers if unknown */
+    int n_alignment_heads;
+
+    wh_tokenizer *tokenizer;
+    float *mel_filters;         /* [n_mels][201], see wh_mel_filters() */
+
+    wh_gguf *file;
+    float **owned;              /* float32 copies of vectors that the file stores otherwise */
+    size_t n_owned, owned_capacity;
+};
+
+#endif
