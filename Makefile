@@ -58,6 +58,15 @@ $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+# Tests: every test/test_NAME.c is a cmocka program of its own.
+TEST_NAMES := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
+TEST_PROGRAMS := $(TEST_NAMES:%=$(BUILD)/test/%)
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
+.SECONDARY:
+$(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+$(BUILD)/test/%.o: CPPFLAGS += -Itest
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)

@@ -1,6 +1,6 @@
 /* kernels.h - matrices and vectors on the CPU. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu*.c. Every kernel has a plain C definition (kernels/cpu/*_generic.c) and may have versions
+ * Used by lib/backend/cpu_....c. Every kernel has a plain C definition (kernels/cpu, _generic) and may have versions
  * for instruction sets; one table of function pointers is filled once from CPUID, capped by WHISP_CPU. */
 #ifndef WH_KERNELS_H
 #define WH_KERNELS_H

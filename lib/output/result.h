@@ -1,0 +1,16 @@
+/* result.h - the inside of whisp_result: what a finished transcription leaves.
+ *
+ * Filled by lib/transcribe segment by segment, read by the writers (lib/output) and through the public accessors. */
+#ifndef WH_RESULT_H
+#define WH_RESULT_H
+
+#include "util/util.h"
+
+int wh_result_new(whisp_result **result);
+/* Append a deep copy of the segment (its id becomes its index). `cleared` marks a segment that openai-whisper emptied
+ * (start == end, or no text): its JSON then has "words": []. */
+int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared);
+/* Set what belongs to the whole: text (copied), language code (static storage), duration in seconds. */
+int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration);
+
+#endif
