@@ -1,0 +1,286 @@
+/* mel.c - the log-Mel spectrogram of a stream of samples.
+ *
+ * 16 kHz samples come from lib/audio (or a program) by wh_mel_push(); the encoder's windows are read by lib/transcribe
+ * with wh_mel_window(). Between them lies a ring of frames that are not clamped yet, because the clamp depends on the
+ * loudest value of the whole recording (log_mel_spectrogram in openai-whisper's audio.py).
+ *
+ * Everything that is stored for a frame depends on the samples alone, never on how they were cut into pushes. */
+#include "mel/mel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mel/fft.h"
+
+#define FFT 400
+#define HOP 160
+#define HALF (FFT / 2)
+#define WINDOW_FRAMES 3000
+#define TAIL 12             /* ring slots beyond the capacity, for finish: samples[] may hold 8 whole frames, and
+                               3 more at most begin before the recording's end */
+#define BATCH (FFT + (WH_FFT_LANES - 1) * HOP) /* samples of WH_FFT_LANES frames */
+#define SILENCE -10.0f      /* log10 of the smallest power, 1e-10 */
+#define LARGEST 1e6f        /* samples beyond this would overflow the power spectrum */
+
+struct wh_mel {
+    int n_mels;
+    const float *filters;       /* [n_mels][201] */
+    int *first_bin, *end_bin;   /* [n_mels]: a filter is zero outside first_bin .. end_bin - 1 */
+    float window[FFT];          /* periodic Hann */
+    wh_fft fft;
+    wh_fft_work work;
+    float power[WH_FFT_BINS][WH_FFT_LANES];
+
+    float samples[BATCH];       /* from sample 160 ready - 200 on */
+    size_t n_samples;           /* valid in samples[] */
+    int64_t taken;              /* samples pushed in all */
+    size_t bad;
+
+    size_t capacity;            /* frames that pushes may fill */
+    size_t slots;               /* frames in the ring, capacity + TAIL */
+    float *ring;                /* [slots][n_mels], frame t in slot t % slots: log10 power, not clamped */
+    float *loudest_to;          /* [slots]: the loudest value of frame t and all before it */
+    float loudest_dropped;      /* the same for the last frame that was dropped */
+    int64_t first;              /* oldest frame in the ring */
+    int64_t ready;              /* frames computed */
+    int64_t discard;            /* frames before this are dropped as soon as they are computed */
+    int finished;
+    int is_set;                 /* wh_mel_set_loudest was called with set_loudest */
+    float set_loudest;
+};
+
+int wh_mel_new(int n_mels, const float *filters, size_t capacity, wh_mel **out)
+{
+    *out = NULL;
+    if (n_mels < 1 || capacity < 1)
+        return wh_fail(WHISP_ERR_ARGUMENT, "a log-Mel store needs at least one band and one frame");
+    wh_mel *mel = wh_calloc(1, sizeof *mel);
+    if (!mel)
+        return wh_fail_memory();
+    mel->n_mels = n_mels;
+    mel->filters = filters;
+    mel->capacity = capacity;
+    mel->slots = capacity + TAIL;
+    mel->first_bin = wh_calloc((size_t)n_mels, sizeof *mel->first_bin);
+    mel->end_bin = wh_calloc((size_t)n_mels, sizeof *mel->end_bin);
+    if (mel->slots > capacity && mel->slots <= SIZE_MAX / (size_t)n_mels)
+        mel->ring = wh_calloc(mel->slots * (size_t)n_mels, sizeof *mel->ring);
+    mel->loudest_to = wh_calloc(mel->slots, sizeof *mel->loudest_to);
+    if (!mel->first_bin || !mel->end_bin || !mel->ring || !mel->loudest_to) {
+        wh_mel_free(mel);
+        return wh_fail_memory();
+    }
+
+    for (int m = 0; m < n_mels; m++) {
+        const float *filter = filters + (size_t)m * WH_FFT_BINS;
+        int first = 0, end = WH_FFT_BINS;
+        while (first < end && filter[first] == 0.0f)
+            first++;
+        while (end > first && filter[end - 1] == 0.0f)
+            end--;
+        mel->first_bin[m] = first;
+        mel->end_bin[m] = end;
+    }
+    const double turn = 2.0 * acos(-1.0);
+    for (int i = 0; i < FFT; i++)
+        mel->window[i] = (float)(0.5 - 0.5 * cos(turn * i / FFT));
+    wh_fft_init(&mel->fft);
+    wh_mel_reset(mel);
+    *out = mel;
+    return WHISP_OK;
+}
+
+void wh_mel_free(wh_mel *mel)
+{
+    if (!mel)
+        return;
+    free(mel->first_bin);
+    free(mel->end_bin);
+    free(mel->ring);
+    free(mel->loudest_to);
+    free(mel);
+}
+
+void wh_mel_reset(wh_mel *mel)
+{
+    /* The first frame begins 200 samples before the recording; reflect() fills them in when they are known. */
+    memset(mel->samples, 0, sizeof mel->samples);
+    mel->n_samples = HALF;
+    mel->taken = 0;
+    mel->bad = 0;
+    mel->loudest_dropped = SILENCE;
+    mel->first = mel->ready = mel->discard = 0;
+    mel->finished = 0;
+    mel->is_set = 0;
+    mel->set_loudest = SILENCE;
+}
+
+/* Sample -i is sample i. (Sample -200 has window weight 0, so it does not matter that sample 200 may be missing.) */
+static void reflect(wh_mel *mel)
+{
+    for (int i = 1; i < HALF; i++)
+        mel->samples[HALF - i] = mel->samples[HALF + i];
+}
+
+/* Forget the computed frames that nobody needs. */
+static void drop(wh_mel *mel)
+{
+    int64_t first = WH_MIN(mel->discard, mel->ready);
+    if (first > mel->first) {
+        mel->loudest_dropped = mel->loudest_to[(size_t)(first - 1) % mel->slots];
+        mel->first = first;
+    }
+}
+
+/* Compute the next `n` frames, at most WH_FFT_LANES, from samples[] and drop the samples that are done with. */
+static void compute(wh_mel *mel, int n)
+{
+    if (mel->ready == 0)
+        reflect(mel);
+    for (int i = 0; i < HALF; i++) {
+        for (int l = 0; l < WH_FFT_LANES; l++) {
+            const float *frame = mel->samples + (l < n ? l : 0) * HOP;
+            mel->work.a.re[i][l] = frame[2 * i] * mel->window[2 * i];
+            mel->work.a.im[i][l] = frame[2 * i + 1] * mel->window[2 * i + 1];
+        }
+    }
+    wh_fft_power(&mel->fft, &mel->work, mel->power);
+
+    float peak[WH_FFT_LANES];
+    for (int l = 0; l < WH_FFT_LANES; l++)
+        peak[l] = SILENCE;
+    for (int m = 0; m < mel->n_mels; m++) {
+        const float *filter = mel->filters + (size_t)m * WH_FFT_BINS;
+        float sum[WH_FFT_LANES] = { 0 };
+        for (int k = mel->first_bin[m]; k < mel->end_bin[m]; k++)
+            for (int l = 0; l < WH_FFT_LANES; l++)
+                sum[l] += filter[k] * mel->power[k][l];
+        for (int l = 0; l < n; l++) {
+            float value = log10f(sum[l] > 1e-10f ? sum[l] : 1e-10f);
+            size_t slot = (size_t)(mel->ready + l) % mel->slots;
+            mel->ring[slot * (size_t)mel->n_mels + (size_t)m] = value;
+            peak[l] = WH_MAX(peak[l], value);
+        }
+    }
+    for (int l = 0; l < n; l++) {
+        int64_t t = mel->ready + l;
+        float before = t > mel->first ? mel->loudest_to[(size_t)(t - 1) % mel->slots] : mel->loudest_dropped;
+        mel->loudest_to[(size_t)t % mel->slots] = WH_MAX(before, peak[l]);
+    }
+    mel->ready += n;
+
+    size_t done = WH_MIN((size_t)n * HOP, mel->n_samples);
+    memmove(mel->samples, mel->samples + done, (mel->n_samples - done) * sizeof *mel->samples);
+    mel->n_samples -= done;
+    drop(mel);
+}
+
+/* Whole frames in samples[] that the ring has room for. */
+static int computable(const wh_mel *mel)
+{
+    int64_t n = mel->n_samples < FFT ? 0 : (int64_t)(mel->n_samples - FFT) / HOP + 1;
+    int64_t room = (int64_t)mel->capacity - (mel->ready - mel->first);
+    return (int)WH_MAX(WH_MIN(n, room), 0);
+}
+
+size_t wh_mel_push(wh_mel *mel, const float *samples, size_t n)
+{
+    size_t taken = 0;
+    while (!mel->finished) {
+        size_t piece = WH_MIN(n - taken, BATCH - mel->n_samples);
+        for (size_t i = 0; i < piece; i++) {
+            float x = samples[taken + i];
+            if (!isfinite(x)) {
+                x = 0.0f;
+                mel->bad++;
+            }
+            mel->samples[mel->n_samples + i] = WH_MAX(-LARGEST, WH_MIN(x, LARGEST));
+        }
+        mel->n_samples += piece;
+        mel->taken += (int64_t)piece;
+        taken += piece;
+        int frames = computable(mel);
+        if (frames > 0)
+            compute(mel, frames);
+        else if (piece == 0)
+            break;
+    }
+    return taken;
+}
+
+size_t wh_mel_bad_samples(const wh_mel *mel)
+{
+    return mel->bad;
+}
+
+void wh_mel_finish(wh_mel *mel)
+{
+    /* All frames that overlap the samples; the ones behind them are silence and need not be stored. */
+    int64_t end = mel->taken > 0 ? (mel->taken + HALF + HOP - 1) / HOP : 0;
+    while (!mel->finished && mel->ready < end) {
+        memset(mel->samples + mel->n_samples, 0, (BATCH - mel->n_samples) * sizeof *mel->samples);
+        compute(mel, (int)WH_MIN(end - mel->ready, WH_FFT_LANES));
+    }
+    mel->finished = 1;
+}
+
+int64_t wh_mel_content(const wh_mel *mel)
+{
+    return mel->finished ? mel->taken / HOP : mel->ready;
+}
+
+int64_t wh_mel_ready(const wh_mel *mel)
+{
+    return wh_mel_content(mel);
+}
+
+int64_t wh_mel_samples(const wh_mel *mel)
+{
+    return mel->taken;
+}
+
+void wh_mel_discard(wh_mel *mel, int64_t frame)
+{
+    mel->discard = WH_MAX(mel->discard, frame);
+    drop(mel);
+    for (int n = computable(mel); n > 0 && !mel->finished; n = computable(mel))
+        compute(mel, n);
+}
+
+float wh_mel_loudest(const wh_mel *mel, int64_t frame)
+{
+    if (mel->is_set)
+        return mel->set_loudest;
+    if (mel->finished && frame >= wh_mel_content(mel))
+        frame = mel->ready;
+    frame = WH_MIN(frame, mel->ready);
+    return frame > mel->first ? mel->loudest_to[(size_t)(frame - 1) % mel->slots] : mel->loudest_dropped;
+}
+
+void wh_mel_set_loudest(wh_mel *mel, float loudest)
+{
+    mel->is_set = 1;
+    mel->set_loudest = WH_MAX(loudest, SILENCE);
+}
+
+void wh_mel_window(const wh_mel *mel, int64_t seek, int64_t frames, enum wh_padding padding, float *out)
+{
+    size_t n_mels = (size_t)mel->n_mels;
+    float least = wh_mel_loudest(mel, seek + WINDOW_FRAMES) - 8.0f;
+    float silence = (WH_MAX(SILENCE, least) + 4.0f) / 4.0f;
+    for (int64_t i = 0; i < WINDOW_FRAMES; i++, out += n_mels) {
+        int64_t t = seek + i;
+        if (padding == WH_PAD_MEL && i >= frames) {
+            for (size_t m = 0; m < n_mels; m++)
+                out[m] = 0.0f;
+        } else if (t < mel->first || t >= mel->ready) {
+            for (size_t m = 0; m < n_mels; m++)
+                out[m] = silence;
+        } else {
+            const float *frame = mel->ring + (size_t)t % mel->slots * n_mels;
+            for (size_t m = 0; m < n_mels; m++)
+                out[m] = (WH_MAX(frame[m], least) + 4.0f) / 4.0f;
+        }
+    }
+}
