@@ -1,0 +1,128 @@
+/* vocabulary.c - from the vocabulary's printable spelling to bytes, and a hash table from bytes to token ids.
+ *
+ * GPT-2's vocab.json spells each byte as one printable character: bytes that are printable in Latin-1 as themselves, the
+ * other 68 in their order as U+0100, U+0101, ... (so space is U+0120). */
+#include "tokenizer/vocabulary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/utf8.h"
+
+/* The byte that a character of the spelling stands for, or -1. */
+static int byte_of(int32_t code)
+{
+    if ((code >= 33 && code <= 126) || (code >= 161 && code <= 172) || (code >= 174 && code <= 255))
+        return code;
+    int32_t i = code - 256; /* the i-th byte of those that are not printable: 0-32, 127-160, 173 */
+    if (i < 0 || i > 67)
+        return -1;
+    return i < 33 ? i : i < 67 ? 127 + (i - 33) : 173;
+}
+
+/* FNV-1a. */
+static size_t hash_of(const char *bytes, size_t n)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)bytes[i]) * 1099511628211u;
+    return (size_t)(h ^ h >> 32);
+}
+
+/* The place in the table where these bytes are, or where they would be put. */
+static size_t slot_of(const wh_vocabulary *v, const char *bytes, size_t n)
+{
+    size_t slot = hash_of(bytes, n) & v->mask;
+    for (; v->table[slot] >= 0; slot = (slot + 1) & v->mask) {
+        size_t begin = v->offsets[v->table[slot]], end = v->offsets[v->table[slot] + 1];
+        if (end - begin == n && memcmp(v->bytes + begin, bytes, n) == 0)
+            break;
+    }
+    return slot;
+}
+
+int32_t wh_vocabulary_find(const wh_vocabulary *v, const char *bytes, size_t n)
+{
+    return n == 0 || n > v->longest ? -1 : v->table[slot_of(v, bytes, n)];
+}
+
+/* Spell one piece as bytes at `out`, which has room for `length` of them. Returns how many, or -1. */
+static int64_t unspell(const char *piece, size_t length, char *out)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < length;) {
+        int32_t code;
+        i += wh_utf8_next(piece + i, length - i, &code);
+        int byte = byte_of(code);
+        if (byte < 0)
+            return -1;
+        out[n++] = (char)byte;
+    }
+    return n;
+}
+
+static int make_table(wh_vocabulary *v)
+{
+    size_t size = 16;
+    while (size < v->n * 2)
+        size *= 2;
+    v->table = malloc(size * sizeof *v->table);
+    if (!v->table)
+        return wh_fail_memory();
+    v->mask = size - 1;
+    for (size_t i = 0; i < size; i++)
+        v->table[i] = -1;
+    for (size_t id = 0; id < v->n; id++) {
+        size_t begin = v->offsets[id], length = v->offsets[id + 1] - begin;
+        if (length == 0) /* the multilingual vocabulary has such a token, which nothing encodes to */
+            continue;
+        size_t slot = slot_of(v, v->bytes + begin, length);
+        if (v->table[slot] < 0)
+            v->table[slot] = (int32_t)id;
+    }
+    return WHISP_OK;
+}
+
+int wh_vocabulary_fill(wh_vocabulary *v, const char *const *pieces, const size_t *lengths, size_t n)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (lengths[i] > 2 * WH_MAX_PIECE) /* a byte's spelling takes up to two */
+            return wh_fail(WHISP_ERR_MODEL,
+                           "token %zu of the vocabulary has %zu bytes, more than the %d of any Whisper model: damaged?",
+                           i, lengths[i], 2 * WH_MAX_PIECE);
+        total += lengths[i];
+    }
+    v->n = n;
+    v->bytes = wh_calloc(total, 1);
+    v->offsets = wh_calloc(n + 1, sizeof *v->offsets);
+    if (!v->bytes || !v->offsets)
+        return wh_fail_memory();
+    for (size_t i = 0; i < n; i++) {
+        int64_t length = unspell(pieces[i], lengths[i], v->bytes + v->offsets[i]);
+        if (length < 0)
+            return wh_fail(WHISP_ERR_MODEL,
+                           "token %zu of the vocabulary is not spelled in GPT-2's byte alphabet: damaged, or not a "
+                           "Whisper vocabulary", i);
+        v->offsets[i + 1] = v->offsets[i] + (size_t)length;
+        v->longest = WH_MAX(v->longest, (size_t)length);
+    }
+    if (make_table(v) != WHISP_OK)
+        return WHISP_ERR_MEMORY;
+    for (int b = 0; b < 256; b++) {
+        char byte = (char)b;
+        v->byte_ids[b] = wh_vocabulary_find(v, &byte, 1);
+        if (v->byte_ids[b] < 0)
+            return wh_fail(WHISP_ERR_MODEL,
+                           "the vocabulary has no token for the byte 0x%02x: damaged, or not a Whisper vocabulary", b);
+    }
+    return WHISP_OK;
+}
+
+void wh_vocabulary_clear(wh_vocabulary *v)
+{
+    free(v->bytes);
+    free(v->offsets);
+    free(v->table);
+    memset(v, 0, sizeof *v);
+}
