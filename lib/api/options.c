@@ -1,0 +1,385 @@
+/* options.c - whisp_options: one table of names, values, defaults and checks. --help, the Python module and the
+ * documentation read the same table through whisp_option_list(). */
+#include "api/options.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, BACKEND, COMPUTE_TYPE };
+
+struct option {
+    enum kind kind;
+    int may_be_none;
+    size_t offset; /* of the member of wh_values */
+    double lo, hi; /* of INTEGER and NUMBER */
+};
+
+#define AT(member) offsetof(wh_values, member)
+
+static const whisp_option_info infos[] = {
+    {"language", "CODE|NAME|None", "None",
+     "language spoken in the recording, by code or English name; None detects it from the first 30 seconds"},
+    {"task", "transcribe|translate", "transcribe", "write what is said, or its translation into English"},
+    {"initial_prompt", "TEXT|None", "None",
+     "text that stands before the first window as if it had been said: names and spellings to expect"},
+    {"carry_initial_prompt", "True|False", "False", "put initial_prompt before every window, not only the first"},
+    {"condition_on_previous_text", "True|False", "True",
+     "give each window the text before it; False makes loops of repeated text less likely"},
+    {"temperature", "FLOAT[,FLOAT...]", "0.0,0.2,0.4,0.6,0.8,1.0",
+     "0 takes the most probable token, above 0 samples; further values are tried when a decoding fails its thresholds"},
+    {"temperature_increment_on_fallback", "FLOAT|None", "0.2",
+     "with a single temperature: how much to add, up to 1.0, when a decoding fails; None never falls back"},
+    {"best_of", "INT|None", "5", "candidates at temperatures above 0; the most probable one is kept"},
+    {"length_penalty", "FLOAT|None", "None",
+     "exponent between 0 and 1 of the length penalty that ranks candidates; None ranks by mean log-probability"},
+    {"compression_ratio_threshold", "FLOAT|None", "2.4",
+     "a decoding whose text compresses better than this has failed: it repeats itself"},
+    {"logprob_threshold", "FLOAT|None", "-1.0", "a decoding whose mean log-probability is lower has failed"},
+    {"no_speech_threshold", "FLOAT|None", "0.6",
+     "a window is silence if its no-speech probability is higher and its decoding fails logprob_threshold"},
+    {"suppress_tokens", "ID[,ID...]|None", "-1",
+     "tokens that are never written; -1 stands for symbols that nobody says; None suppresses nothing"},
+    {"suppress_blank", "True|False", "True", "forbid an empty beginning"},
+    {"without_timestamps", "True|False", "False", "write text only, windows of 30 seconds one after the other"},
+    {"max_initial_timestamp", "FLOAT|None", "1.0", "latest first timestamp in a window, in seconds"},
+    {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
+    {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
+    {"backend", "auto|cpu|blas", "auto",
+     "what computes: blas insists on OpenBLAS, cpu and auto do without it where it is missing"},
+    {"compute_type", "auto|f32", "auto", "arithmetic of the model; float32 is all there is so far"},
+};
+
+static const struct option options_[] = {
+    {LANGUAGE, 1, AT(language), 0, 0},
+    {TASK, 0, AT(translate), 0, 0},
+    {TEXT, 1, AT(initial_prompt), 0, 0},
+    {BOOLEAN, 0, AT(carry_initial_prompt), 0, 0},
+    {BOOLEAN, 0, AT(condition_on_previous_text), 0, 0},
+    {TEMPERATURES, 0, AT(temperatures), 0, 10},
+    {NUMBER, 1, AT(temperature_increment), 0.01, 10},
+    {INTEGER, 1, AT(best_of), 1, WH_MAX_CANDIDATES},
+    {NUMBER, 1, AT(length_penalty), 0, 1},
+    {NUMBER, 1, AT(compression_ratio_threshold), -1e9, 1e9},
+    {NUMBER, 1, AT(logprob_threshold), -1e9, 1e9},
+    {NUMBER, 1, AT(no_speech_threshold), -1e9, 1e9},
+    {TOKENS, 1, AT(suppress_tokens), 0, 0},
+    {BOOLEAN, 0, AT(suppress_blank), 0, 0},
+    {BOOLEAN, 0, AT(without_timestamps), 0, 0},
+    {NUMBER, 1, AT(max_initial_timestamp), 0, 30},
+    {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
+    {INTEGER, 0, AT(threads), 0, 1024},
+    {BACKEND, 0, AT(backend), 0, 0},
+    {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
+};
+
+#define N_OPTIONS WH_COUNT(infos)
+_Static_assert(WH_COUNT(infos) == WH_COUNT(options_), "one row in each table for each option");
+_Static_assert(WH_COUNT(infos) <= WH_MAX_OPTIONS, "room for each option's text");
+
+const whisp_option_info *whisp_option_list(size_t *n)
+{
+    if (n)
+        *n = N_OPTIONS;
+    return infos;
+}
+
+int wh_parse_double(const char *text, double *value)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!c)
+        return 0;
+    char *end;
+    double v = strtod_l(text, &end, c);
+    freelocale(c);
+    while (*end == ' ')
+        end++;
+    if (end == text || *end || !isfinite(v))
+        return 0;
+    *value = v;
+    return 1;
+}
+
+int wh_parse_int(const char *text, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    while (*end == ' ')
+        end++;
+    if (end == text || *end || errno)
+        return 0;
+    *value = v;
+    return 1;
+}
+
+static int refuse(size_t i, const char *value, const char *why)
+{
+    return wh_fail(WHISP_ERR_ARGUMENT, "option %s: '%s' is not acceptable: %s (%s)", infos[i].name, value, why,
+                   infos[i].values);
+}
+
+static int refuse_range(size_t i, const char *value)
+{
+    char why[96];
+    snprintf(why, sizeof why, "it must be within %.15g to %.15g", options_[i].lo, options_[i].hi);
+    return refuse(i, value, why);
+}
+
+/* "0.0,0.2" -> numbers; each in 0..10. */
+static int parse_temperatures(size_t i, const char *value, wh_values *v)
+{
+    v->n_temperatures = 0;
+    const char *p = value;
+    for (;;) {
+        const char *comma = strchr(p, ',');
+        size_t n = comma ? (size_t)(comma - p) : strlen(p);
+        char item[64];
+        double t;
+        if (n >= sizeof item)
+            return refuse(i, value, "a number is expected");
+        memcpy(item, p, n);
+        item[n] = 0;
+        if (!wh_parse_double(item, &t))
+            return refuse(i, value, "a number is expected");
+        if (t < options_[i].lo || t > options_[i].hi)
+            return refuse_range(i, value);
+        if (v->n_temperatures == WH_MAX_TEMPERATURES)
+            return refuse(i, value, "too many numbers");
+        v->temperatures[v->n_temperatures++] = t;
+        if (!comma)
+            break;
+        p = comma + 1;
+    }
+    v->temperature_given = 1;
+    return WHISP_OK;
+}
+
+static int check_tokens(size_t i, const char *value)
+{
+    if (!*value)
+        return WHISP_OK;
+    for (const char *p = value;; p++) {
+        char *end;
+        errno = 0;
+        long id = strtol(p, &end, 10);
+        while (*end == ' ')
+            end++;
+        if (end == p || errno || id < -1 || id > INT32_MAX || (*end && *end != ','))
+            return refuse(i, value, "token ids separated by commas are expected");
+        if (!*end)
+            return WHISP_OK;
+        p = end;
+    }
+}
+
+/* Parse `value` into *v; strings point to `text`, the copy that will live in the options. */
+static int parse(size_t i, const char *value, const char *text, wh_values *v)
+{
+    const struct option *o = &options_[i];
+    void *member = (char *)v + o->offset;
+    int none = o->may_be_none && strcmp(value, "None") == 0;
+    int64_t n;
+    double x;
+    switch (o->kind) {
+    case BOOLEAN:
+        if (strcmp(value, "True") && strcmp(value, "False"))
+            return refuse(i, value, "True or False is expected");
+        *(int *)member = strcmp(value, "True") == 0;
+        return WHISP_OK;
+    case INTEGER:
+        n = 1; /* None: best_of, one candidate */
+        if (!none && !wh_parse_int(value, &n))
+            return refuse(i, value, "a whole number is expected");
+        if ((double)n < o->lo || (double)n > o->hi)
+            return refuse_range(i, value);
+        if (o->offset == AT(seed))
+            *(int64_t *)member = n;
+        else
+            *(int *)member = (int)n;
+        return WHISP_OK;
+    case NUMBER:
+        x = NAN;
+        if (!none && !wh_parse_double(value, &x))
+            return refuse(i, value, "a number is expected");
+        if (!none && (x < o->lo || x > o->hi))
+            return refuse_range(i, value);
+        *(double *)member = x;
+        if (o->offset == AT(temperature_increment))
+            v->increment_given = 1;
+        return WHISP_OK;
+    case LANGUAGE:
+        v->language = none ? -1 : whisp_language_find(value);
+        if (!none && v->language < 0)
+            return refuse(i, value, "no such language; give a code such as en, de, ja or an English name");
+        return WHISP_OK;
+    case TASK:
+        if (strcmp(value, "transcribe") && strcmp(value, "translate"))
+            return refuse(i, value, "no such task");
+        v->translate = strcmp(value, "translate") == 0;
+        return WHISP_OK;
+    case TEMPERATURES:
+        return parse_temperatures(i, value, v);
+    case TOKENS:
+        if (!none && check_tokens(i, value))
+            return WHISP_ERR_ARGUMENT;
+        v->suppress_tokens = none ? NULL : text;
+        return WHISP_OK;
+    case TEXT:
+        *(const char **)member = none ? NULL : text;
+        return WHISP_OK;
+    case BACKEND:
+        if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas"))
+            return refuse(i, value, "no such backend in this build");
+        v->backend = text;
+        return WHISP_OK;
+    case COMPUTE_TYPE:
+        if (strcmp(value, "auto") && strcmp(value, "f32"))
+            return refuse(i, value, "no such arithmetic in this build");
+        v->compute_type = text;
+        return WHISP_OK;
+    }
+    return WHISP_OK;
+}
+
+static int find_option(const char *name, size_t *i)
+{
+    for (*i = 0; *i < N_OPTIONS; (*i)++)
+        if (strcmp(infos[*i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+int whisp_options_set(whisp_options *options, const char *name, const char *value)
+{
+    size_t i;
+    if (!options || !name || !value)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_options_set: an argument is NULL");
+    if (!find_option(name, &i))
+        return wh_fail(WHISP_ERR_ARGUMENT, "there is no option '%s'", name);
+    char *text = strdup(value);
+    if (!text)
+        return wh_fail_memory();
+    wh_values values = options->values;
+    int rc = parse(i, value, text, &values);
+    if (rc) {
+        free(text);
+        return rc;
+    }
+    options->values = values;
+    free(options->texts[i]);
+    options->texts[i] = text;
+    return WHISP_OK;
+}
+
+const char *whisp_options_get(const whisp_options *options, const char *name)
+{
+    size_t i;
+    return options && name && find_option(name, &i) ? options->texts[i] : NULL;
+}
+
+whisp_options *whisp_options_new(void)
+{
+    whisp_options *options = wh_calloc(1, sizeof *options);
+    if (!options) {
+        wh_fail_memory();
+        return NULL;
+    }
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (whisp_options_set(options, infos[i].name, infos[i].initial)) {
+            whisp_options_free(options);
+            return NULL;
+        }
+    options->values.temperature_given = options->values.increment_given = 0;
+    return options;
+}
+
+void whisp_options_free(whisp_options *options)
+{
+    if (!options)
+        return;
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        free(options->texts[i]);
+    free(options);
+}
+
+whisp_options *wh_options_copy(const whisp_options *options)
+{
+    whisp_options *copy = whisp_options_new();
+    if (!copy || !options)
+        return copy;
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (whisp_options_set(copy, infos[i].name, options->texts[i])) {
+            whisp_options_free(copy);
+            return NULL;
+        }
+    copy->values.temperature_given = options->values.temperature_given;
+    copy->values.increment_given = options->values.increment_given;
+    copy->log = options->log;
+    copy->progress = options->progress;
+    copy->segment = options->segment;
+    copy->cancel = options->cancel;
+    copy->log_user = options->log_user;
+    copy->progress_user = options->progress_user;
+    copy->segment_user = options->segment_user;
+    copy->cancel_user = options->cancel_user;
+    return copy;
+}
+
+int wh_options_temperatures(const wh_values *v, double *temperatures)
+{
+    /* The default list is kept as it is; a value given alone, or an increment given alone, is counted up from. */
+    int one = v->temperature_given ? v->n_temperatures == 1 : v->increment_given;
+    if (!one) {
+        memcpy(temperatures, v->temperatures, (size_t)v->n_temperatures * sizeof *temperatures);
+        return v->n_temperatures;
+    }
+    double start = v->temperatures[0];
+    temperatures[0] = start;
+    if (isnan(v->temperature_increment))
+        return 1;
+    double count = ceil((1.0 + 1e-6 - start) / v->temperature_increment);
+    int n = count < 1 ? 1 : count > WH_MAX_TEMPERATURES ? WH_MAX_TEMPERATURES : (int)count;
+    for (int i = 1; i < n; i++)
+        temperatures[i] = start + i * v->temperature_increment;
+    return n;
+}
+
+void whisp_options_on_log(whisp_options *options, whisp_log_fn fn, void *user)
+{
+    options->log = fn;
+    options->log_user = user;
+}
+
+void whisp_options_on_progress(whisp_options *options, whisp_progress_fn fn, void *user)
+{
+    options->progress = fn;
+    options->progress_user = user;
+}
+
+void whisp_options_on_segment(whisp_options *options, whisp_segment_fn fn, void *user)
+{
+    options->segment = fn;
+    options->segment_user = user;
+}
+
+void whisp_options_on_cancel(whisp_options *options, whisp_cancel_fn fn, void *user)
+{
+    options->cancel = fn;
+    options->cancel_user = user;
+}
+
+void wh_log(const whisp_options *options, int level, const char *format, ...)
+{
+    if (!options->log)
+        return;
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    options->log(options->log_user, level, text);
+}

@@ -1,0 +1,60 @@
+/* options.h - the values behind whisp_options, parsed and checked, as lib/search and lib/transcribe read them. */
+#ifndef WH_OPTIONS_H
+#define WH_OPTIONS_H
+
+#include "util/util.h"
+
+#define WH_MAX_TEMPERATURES 64
+#define WH_MAX_CANDIDATES 16
+
+typedef struct wh_values {
+    int translate;
+    int language;                       /* index of whisp_language_code(), or -1: detect */
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n_temperatures;                 /* as given; see wh_options_temperatures() */
+    double temperature_increment;       /* NaN: None */
+    int temperature_given, increment_given;
+    int best_of;                        /* candidates at temperatures above 0 */
+    double length_penalty;              /* NaN: None */
+    int condition_on_previous_text;
+    int carry_initial_prompt;
+    const char *initial_prompt;         /* NULL: None; belongs to the options */
+    int suppress_blank;
+    const char *suppress_tokens;        /* NULL or "": nothing is suppressed; else comma-separated ids */
+    int without_timestamps;
+    double max_initial_timestamp;       /* NaN: None */
+    double compression_ratio_threshold; /* NaN: None */
+    double logprob_threshold;           /* NaN: None */
+    double no_speech_threshold;         /* NaN: None */
+    int threads;                        /* 0: as many as there are cores */
+    int64_t seed;
+    const char *backend;
+    const char *compute_type;
+} wh_values;
+
+#define WH_MAX_OPTIONS 64
+
+struct whisp_options {
+    wh_values values;
+    char *texts[WH_MAX_OPTIONS]; /* each option's value as it was given; strings in `values` point here */
+    whisp_log_fn log;
+    whisp_progress_fn progress;
+    whisp_segment_fn segment;
+    whisp_cancel_fn cancel;
+    void *log_user, *progress_user, *segment_user, *cancel_user;
+};
+
+/* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
+whisp_options *wh_options_copy(const whisp_options *options);
+
+/* The temperatures to try, in order: those given, or from one on by the increment up to 1.0 as numpy.arange counts
+ * them in openai-whisper's command line. */
+int wh_options_temperatures(const wh_values *values, double *temperatures);
+
+/* A number from text, whatever the process's locale; 1 if all of it was one. */
+int wh_parse_double(const char *text, double *value);
+int wh_parse_int(const char *text, int64_t *value);
+
+void wh_log(const whisp_options *options, int level, const char *format, ...) WH_PRINTF(3, 4);
+
+#endif

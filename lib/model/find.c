@@ -1,0 +1,126 @@
+/* find.c - a model's name to its file: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/util.h"
+
+static int is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names (without .gguf) of the models in a folder, sorted; *n may be 0. free() each and the list. */
+static int list_models(const char *folder, char ***names, size_t *n)
+{
+    size_t capacity = 0;
+    *names = NULL;
+    *n = 0;
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return WHISP_OK;
+    int rc = WHISP_OK;
+    for (struct dirent *entry; !rc && (entry = readdir(dir)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        if (length <= 5 || strcmp(entry->d_name + length - 5, ".gguf") != 0)
+            continue;
+        if ((rc = wh_grow(names, &capacity, *n + 1, sizeof **names)))
+            break;
+        char *name = strndup(entry->d_name, length - 5);
+        if (!name)
+            rc = wh_fail_memory();
+        else
+            (*names)[(*n)++] = name;
+    }
+    closedir(dir);
+    if (*n)
+        qsort(*names, *n, sizeof **names, by_name);
+    return rc;
+}
+
+static void free_list(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+static int answer(const char *found, char *path, size_t capacity)
+{
+    if (strlen(found) >= capacity)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: the path is longer than the %zu bytes given for it", found, capacity);
+    strcpy(path, found);
+    return WHISP_OK;
+}
+
+/* Nothing found: say where was looked and what is there. */
+static int not_found(const char *name, char folders[][1024], size_t n_folders)
+{
+    wh_buf there = {0}, looked = {0};
+    for (size_t i = 0; i < n_folders; i++) {
+        char **names;
+        size_t n;
+        wh_buf_printf(&looked, "%s%s", i ? ", " : "", folders[i]);
+        list_models(folders[i], &names, &n);
+        for (size_t k = 0; k < n; k++)
+            wh_buf_printf(&there, "%s%s", there.length ? ", " : "", names[k]);
+        free_list(names, n);
+    }
+    int rc = wh_fail(WHISP_ERR_IO, "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en and base, "
+                     "whisp-convert makes others", name ? "" : "no model given and none found",
+                     name ? name : "", looked.data ? looked.data : "", there.length ? there.data : "none");
+    wh_buf_free(&there);
+    wh_buf_free(&looked);
+    return rc;
+}
+
+int whisp_model_find(const char *name, const char *model_dir, char *path, size_t capacity)
+{
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_find: path is NULL");
+    if (name && is_file(name))
+        return answer(name, path, capacity);
+    if (name && (strchr(name, '/') || !*name))
+        return wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
+
+    char folders[3][1024], found[1400];
+    size_t n_folders = 0;
+    const char *env = getenv("WHISP_MODEL_DIR"), *home = getenv("HOME");
+    if (model_dir) {
+        snprintf(folders[n_folders++], sizeof folders[0], "%s", model_dir);
+    } else {
+        if (env && *env)
+            snprintf(folders[n_folders++], sizeof folders[0], "%s", env);
+        snprintf(folders[n_folders++], sizeof folders[0], "models");
+        if (home && *home)
+            snprintf(folders[n_folders++], sizeof folders[0], "%s/.cache/whisp", home);
+    }
+    for (size_t i = 0; i < n_folders; i++) {
+        snprintf(found, sizeof found, "%s/%s.gguf", folders[i], name ? name : "base");
+        if (is_file(found))
+            return answer(found, path, capacity);
+    }
+    for (size_t i = 0; !name && i < n_folders; i++) {
+        char **names;
+        size_t n;
+        int rc = list_models(folders[i], &names, &n);
+        if (!rc && n) {
+            snprintf(found, sizeof found, "%s/%s.gguf", folders[i], names[0]);
+            rc = answer(found, path, capacity);
+            free_list(names, n);
+            return rc;
+        }
+        free_list(names, n);
+        if (rc)
+            return rc;
+    }
+    return not_found(name, folders, n_folders);
+}

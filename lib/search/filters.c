@@ -1,0 +1,141 @@
+/* filters.c - what may follow: suppressed tokens, no blank beginning, timestamp rules.
+ *
+ * Rows of logits come from the backend and go on to the choice in search.c. The rules are those of the LogitFilter
+ * classes in openai-whisper's decoding.py. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/internal.h"
+
+static int by_id(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int add_token(wh_search *s, size_t *capacity, int64_t id)
+{
+    int rc = wh_grow(&s->suppressed, capacity, s->n_suppressed + 1, sizeof *s->suppressed);
+    if (!rc)
+        s->suppressed[s->n_suppressed++] = (int32_t)id;
+    return rc;
+}
+
+/* "-1" or a list of ids -> s->suppressed, sorted and unique. Like the reference, an empty list suppresses nothing at
+ * all, and any other list suppresses the special tokens that are not text, too. */
+static int make_suppressed(wh_search *s)
+{
+    const char *text = s->options->values.suppress_tokens;
+    const wh_specials *specials = s->specials;
+    size_t capacity = 0;
+    int rc = 0;
+    if (!text || !*text)
+        return WHISP_OK;
+    for (const char *p = text; !rc;) {
+        char *end;
+        long id = strtol(p, &end, 10);
+        if (id == -1) {
+            size_t n;
+            const int32_t *ids = wh_tokenizer_non_speech(s->model->tokenizer, &n);
+            for (size_t i = 0; i < n && !rc; i++)
+                rc = add_token(s, &capacity, ids[i]);
+        } else if (id >= s->model->n_vocab) {
+            return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_tokens: token %ld is not in the vocabulary of %d", id,
+                           s->model->n_vocab);
+        } else {
+            rc = add_token(s, &capacity, id);
+        }
+        while (*end == ' ')
+            end++;
+        if (*end != ',')
+            break;
+        p = end + 1;
+    }
+    const int others[] = {specials->transcribe, specials->translate, specials->sot,
+                          specials->sot_prev,   specials->sot_lm,    specials->no_speech};
+    for (size_t i = 0; i < WH_COUNT(others) && !rc; i++)
+        rc = add_token(s, &capacity, others[i]);
+    if (rc)
+        return rc;
+    qsort(s->suppressed, s->n_suppressed, sizeof *s->suppressed, by_id);
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_suppressed; i++)
+        if (!i || s->suppressed[i] != s->suppressed[i - 1])
+            s->suppressed[kept++] = s->suppressed[i];
+    s->n_suppressed = kept;
+    return WHISP_OK;
+}
+
+int wh_filters_init(wh_search *s)
+{
+    size_t capacity = 0;
+    int rc = wh_tokenizer_encode(s->model->tokenizer, " ", 1, &s->blank, &s->n_blank, &capacity);
+    if (rc)
+        return rc;
+    double limit = s->options->values.max_initial_timestamp;
+    s->max_initial = -1;
+    if (!isnan(limit) && limit > 0) /* 0 counts as None there */
+        s->max_initial = (int)nearbyint(limit / (30.0 / s->model->n_audio_ctx));
+    return make_suppressed(s);
+}
+
+static void forbid(float *logits, int from, int to)
+{
+    for (int i = from; i < to; i++)
+        logits[i] = -INFINITY;
+}
+
+/* Times come in pairs, do not decrease, and stand at the beginning; and when the times together are more probable than
+ * any single text token, a time it is. */
+static void timestamp_rules(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+{
+    const wh_specials *sp = s->specials;
+    int begin = sp->timestamp_begin, n_vocab = s->model->n_vocab;
+    logits[sp->no_timestamps] = -INFINITY;
+    int last_was = n >= 1 && sampled[n - 1].id >= begin;
+    int before_was = n < 2 || sampled[n - 2].id >= begin;
+    if (last_was) {
+        if (before_was)
+            forbid(logits, begin, n_vocab);
+        else
+            forbid(logits, 0, sp->eot);
+    }
+    for (size_t i = n; i-- > 0;)
+        if (sampled[i].id >= begin) {
+            int last = sampled[i].id + (last_was && !before_was ? 0 : 1);
+            forbid(logits, begin, WH_MIN(last, n_vocab));
+            break;
+        }
+    if (n == 0) {
+        forbid(logits, 0, begin);
+        if (s->max_initial >= 0)
+            forbid(logits, WH_MIN(begin + s->max_initial + 1, n_vocab), n_vocab);
+    }
+    float most_text = -INFINITY, most_time = -INFINITY;
+    for (int i = 0; i < begin; i++)
+        most_text = WH_MAX(most_text, logits[i]);
+    for (int i = begin; i < n_vocab; i++)
+        most_time = WH_MAX(most_time, logits[i]);
+    if (most_time == -INFINITY)
+        return;
+    double sum = 0;
+    for (int i = begin; i < n_vocab; i++)
+        sum += exp((double)logits[i] - most_time);
+    if (most_time + log(sum) > most_text)
+        forbid(logits, 0, begin);
+}
+
+void wh_search_filter(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+{
+    const wh_values *v = &s->options->values;
+    if (v->suppress_blank && n == 0) {
+        for (size_t i = 0; i < s->n_blank; i++)
+            logits[s->blank[i]] = -INFINITY;
+        logits[s->specials->eot] = -INFINITY;
+    }
+    for (size_t i = 0; i < s->n_suppressed; i++)
+        logits[s->suppressed[i]] = -INFINITY;
+    if (!v->without_timestamps)
+        timestamp_rules(s, logits, sampled, n);
+}

@@ -1,0 +1,55 @@
+/* search.h - from a window's encoding to its tokens: prompt, filters, greedy choice or sampling.
+ *
+ * Stands between lib/backend and lib/transcribe. The rules are those of openai-whisper's decoding.py. */
+#ifndef WH_SEARCH_H
+#define WH_SEARCH_H
+
+#include "api/options.h"
+#include "backend/backend.h"
+
+typedef struct wh_search wh_search;
+
+/* What decoding a window gave. Belongs to the search; valid until its next call. */
+typedef struct wh_decoding {
+    const whisp_token *tokens; /* [n], without the end-of-text token */
+    size_t n;
+    double temperature;
+    double avg_logprob;
+    double no_speech_prob;
+    double compression_ratio;
+} wh_decoding;
+
+/* `options`, `model`, `backend` and `timings` must outlive it. The backend has at least wh_search_slots() slots. */
+int wh_search_new(const whisp_model *model, const whisp_options *options, wh_backend *backend, whisp_timings *timings,
+                  wh_search **search);
+void wh_search_free(wh_search *search);
+
+/* Slots that decoding with these options takes: the candidates that live at once. */
+int wh_search_slots(const wh_values *values);
+
+/* Before decoding a window whose encoding is in slot 0: feed the prompt (its last n_text_ctx / 2 - 1 tokens) and the start
+ * sequence. `language` is an index, ignored by English-only models. */
+int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, int language);
+
+/* Decode that window at one temperature; may be called again at another. `seek` names the window for the random
+ * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
+int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
+
+/* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
+int wh_search_languages(wh_search *search, float *probabilities);
+
+/* ---- the pieces, for tests and for the teacher-forced comparison ---- */
+
+/* The logits that the last wh_search_begin() found at its last token, before any filter: [n_vocab]. */
+const float *wh_search_first_logits(const wh_search *search);
+
+/* The start sequence with its prompt, as wh_search_begin() fed it. */
+const int32_t *wh_search_start(const wh_search *search, size_t *n);
+
+/* Apply the filters to a row of logits, given the tokens sampled so far: what must not follow becomes -infinity. */
+void wh_search_filter(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);
+
+/* zlib's compression ratio of a text, as utils.compression_ratio; 0 for out of memory. */
+double wh_compression_ratio(const char *text, size_t n);
+
+#endif

@@ -1,0 +1,203 @@
+/* session.c - a transcription's state: made, fed with samples, reset. The windows are in window.c. */
+#include "transcribe/session.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+static int check_options(const whisp_model *model, whisp_options *options)
+{
+    wh_values *v = &options->values;
+    const wh_specials *sp = wh_tokenizer_specials(model->tokenizer);
+    if (!sp->multilingual) {
+        if (v->translate)
+            return wh_fail(WHISP_ERR_ARGUMENT,
+                           "the model %s knows English only and cannot translate; use a multilingual model",
+                           model->name);
+        if (v->language > 0)
+            wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; language %s is ignored", model->name,
+                   whisp_language_code(v->language));
+        v->language = 0;
+    } else if (v->language >= sp->n_languages) {
+        return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
+                       whisp_language_code(v->language));
+    }
+    return WHISP_OK;
+}
+
+/* The initial prompt's tokens: a space and the stripped text, as transcribe() in openai-whisper has it. */
+static int make_initial(whisp_session *s)
+{
+    const char *text = s->options->values.initial_prompt;
+    if (!text)
+        return WHISP_OK;
+    size_t n = strlen(text);
+    wh_buf buf = {0};
+    wh_strip(&text, &n);
+    wh_buf_append(&buf, " ", 1);
+    wh_buf_append(&buf, text, n);
+    int rc = buf.failed ? wh_fail_memory()
+                        : wh_tokenizer_encode(s->model->tokenizer, buf.data, buf.length, &s->initial, &s->n_initial,
+                                              &s->initial_capacity);
+    wh_buf_free(&buf);
+    return rc;
+}
+
+static int make_session(whisp_session *s)
+{
+    const whisp_model *m = s->model;
+    const wh_values *v = &s->options->values;
+    wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
+    int rc;
+    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) ||
+        (rc = wh_backend_new(v->backend, m, &config, &s->backend)) ||
+        (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
+        (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
+        return rc;
+    s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
+    s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
+    if (!s->window || !s->language_probs)
+        return wh_fail_memory();
+    wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
+    return whisp_session_reset(s);
+}
+
+int whisp_session_new(const whisp_model *model, const whisp_options *options, whisp_session **session)
+{
+    if (!session)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: session is NULL");
+    *session = NULL;
+    if (!model)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: model is NULL");
+    whisp_session *s = wh_calloc(1, sizeof *s);
+    if (!s)
+        return wh_fail_memory();
+    s->model = model;
+    s->specials = wh_tokenizer_specials(model->tokenizer);
+    s->options = wh_options_copy(options);
+    int rc = s->options ? make_session(s) : WHISP_ERR_MEMORY;
+    if (rc) {
+        whisp_session_free(s);
+        return rc;
+    }
+    *session = s;
+    return WHISP_OK;
+}
+
+void whisp_session_free(whisp_session *s)
+{
+    if (!s)
+        return;
+    wh_search_free(s->search);
+    wh_backend_free(s->backend);
+    wh_mel_free(s->mel);
+    wh_mel_free(s->measuring);
+    free(s->window);
+    free(s->language_probs);
+    free(s->initial);
+    free(s->history);
+    free(s->prompt);
+    free(s->cuts);
+    free(s->tokens);
+    wh_buf_free(&s->window_text);
+    whisp_options_free(s->options);
+    free(s);
+}
+
+int whisp_session_reset(whisp_session *s)
+{
+    if (!s)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_reset: session is NULL");
+    wh_mel_reset(s->mel);
+    wh_mel_free(s->measuring);
+    s->measuring = NULL;
+    memset(&s->timings, 0, sizeof s->timings);
+    s->finished = s->failed = 0;
+    s->seek = s->window_seek = 0;
+    s->total = -1;
+    s->bad_samples = 0;
+    s->language = s->options->values.language;
+    s->encoded_first = 0;
+    s->was_reset = 0;
+    s->n_history = 0;
+    s->n_cuts = s->next_cut = 0;
+    s->next_id = 0;
+    return WHISP_OK;
+}
+
+int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
+{
+    if (!s || (!samples && n))
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_push: an argument is NULL");
+    if (s->finished)
+        return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
+    double t0 = wh_now();
+    size_t taken = wh_mel_push(s->mel, samples, n);
+    s->timings.mel += wh_now() - t0;
+    if (wh_mel_bad_samples(s->mel) && !s->bad_samples) {
+        s->bad_samples = wh_mel_bad_samples(s->mel);
+        wh_log(s->options, WHISP_LOG_WARNING, "some samples are not finite numbers; they count as silence");
+    }
+    return (int64_t)taken;
+}
+
+int whisp_session_finish(whisp_session *s)
+{
+    if (!s)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_finish: session is NULL");
+    if (s->finished)
+        return wh_fail(WHISP_ERR_STATE, "whisp_session_finish: the session is finished already");
+    wh_mel_finish(s->mel);
+    s->finished = 1;
+    s->total = (double)wh_mel_samples(s->mel) / WH_SAMPLE_RATE;
+    return WHISP_OK;
+}
+
+int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
+{
+    if (!s || (!samples && n))
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_measure: an argument is NULL");
+    if (s->finished || wh_mel_samples(s->mel))
+        return wh_fail(WHISP_ERR_STATE, "whisp_session_measure: samples were pushed already; reset the session first");
+    double t0 = wh_now();
+    if (!s->measuring) {
+        int rc = wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
+        if (rc)
+            return rc;
+    }
+    for (size_t done = 0; done < n;) {
+        done += wh_mel_push(s->measuring, samples + done, n - done);
+        wh_mel_discard(s->measuring, wh_mel_ready(s->measuring));
+    }
+    if (n == 0) {
+        wh_mel_finish(s->measuring);
+        wh_mel_set_loudest(s->mel, wh_mel_loudest(s->measuring, wh_mel_content(s->measuring)));
+        s->total = (double)wh_mel_samples(s->measuring) / WH_SAMPLE_RATE;
+        wh_mel_free(s->measuring);
+        s->measuring = NULL;
+    }
+    s->timings.mel += wh_now() - t0;
+    return WHISP_OK;
+}
+
+const char *whisp_session_language(const whisp_session *s)
+{
+    return s && s->language >= 0 ? whisp_language_code(s->language) : NULL;
+}
+
+int whisp_session_timings(const whisp_session *s, whisp_timings *timings)
+{
+    if (!s || !timings || timings->size < sizeof timings->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_timings: set timings->size to sizeof(whisp_timings) first");
+    size_t size = timings->size;
+    memcpy(timings, &s->timings, WH_MIN(size, sizeof s->timings));
+    timings->size = size;
+    return WHISP_OK;
+}
+
+const char *whisp_session_backend(const whisp_session *s)
+{
+    return s ? wh_backend_describe(s->backend) : "";
+}

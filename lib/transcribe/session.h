@@ -1,0 +1,70 @@
+/* session.h - the inside of whisp_session, shared by the files of lib/transcribe.
+ *
+ *   session.c   making, resetting, push / finish / measure
+ *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   whole.c     whole recordings: files, arrays, language detection, results */
+#ifndef WH_SESSION_H
+#define WH_SESSION_H
+
+#include "api/options.h"
+#include "backend/backend.h"
+#include "mel/mel.h"
+#include "search/search.h"
+
+/* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
+#define WH_STORE_FRAMES 6200
+
+/* A segment as the window's cutting makes it. text and tokens lie in the session's text and token pools. */
+typedef struct wh_cut {
+    double start, end;
+    size_t text;               /* offset into window_text */
+    size_t first_token, n_tokens;
+    int cleared;               /* emptied, as openai-whisper does with segments that say nothing */
+} wh_cut;
+
+struct whisp_session {
+    const whisp_model *model;
+    const wh_specials *specials;
+    whisp_options *options;
+    wh_backend *backend;
+    wh_search *search;
+    wh_mel *mel;
+    wh_mel *measuring;         /* the first pass of whisp_session_measure(), or NULL */
+    float *window;             /* [3000][n_mels] */
+    whisp_timings timings;
+
+    int finished;              /* no more samples */
+    int failed;                /* a call failed midway: only reset helps */
+    int64_t seek;              /* the next window's first frame */
+    double total;              /* seconds of the whole recording; negative if not known */
+    size_t bad_samples;        /* of those already warned about */
+    int language;              /* -1: not known yet */
+    float *language_probs;     /* [n_languages], once detected */
+    int encoded_first;         /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
+
+    int32_t *initial;          /* tokens of initial_prompt */
+    size_t n_initial, initial_capacity;
+    int was_reset;             /* the prompt was dropped since: initial no longer stands before the history */
+    int32_t *history;          /* tokens written since the last reset of the prompt; old ones are dropped */
+    size_t n_history, history_capacity;
+    int32_t *prompt;           /* scratch for the next window's prompt */
+    size_t prompt_capacity;
+
+    wh_cut *cuts;              /* the current window's segments */
+    size_t n_cuts, cuts_capacity, next_cut;
+    whisp_token *tokens;       /* theirs */
+    size_t tokens_capacity;
+    wh_buf window_text;        /* their texts, each NUL-terminated */
+    wh_decoding decoding;      /* of the current window */
+    int64_t window_seek;
+    int next_id;
+    whisp_segment segment;     /* what the last pull gave */
+};
+
+/* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
+int wh_session_next(whisp_session *session, int *cleared);
+
+/* Detect the language from the first 30 s, unless it is known. Needs 3000 frames, or the end. */
+int wh_session_detect(whisp_session *session);
+
+#endif

@@ -1,0 +1,292 @@
+/* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
+ *
+ * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "audio/audio.h"
+#include "output/result.h"
+#include "transcribe/session.h"
+
+#define BLOCK 16384 /* samples read at a time: one second */
+
+/* Where the samples of a recording come from: an open file, or an array. */
+typedef struct source {
+    whisp_audio *audio;    /* or NULL: the array */
+    const float *samples;
+    size_t n, at;
+    float block[BLOCK];
+} source;
+
+/* The next samples: how many, 0 at the end, or a code. */
+static int64_t read_block(whisp_session *s, source *in, const float **samples)
+{
+    if (!in->audio) {
+        size_t n = WH_MIN(in->n - in->at, (size_t)BLOCK);
+        *samples = in->samples + in->at;
+        in->at += n;
+        return (int64_t)n;
+    }
+    double t0 = wh_now();
+    int64_t n = whisp_audio_read(in->audio, in->block, BLOCK);
+    s->timings.audio += wh_now() - t0;
+    *samples = in->block;
+    return n;
+}
+
+static int is_cancelled(const whisp_session *s)
+{
+    return s->options->cancel && s->options->cancel(s->options->cancel_user);
+}
+
+/* First pass: show the session the whole recording, so that it knows the loudest frame and the duration. */
+static int measure(whisp_session *s, source *in)
+{
+    const float *samples;
+    int64_t n;
+    while ((n = read_block(s, in, &samples)) > 0) {
+        int rc = is_cancelled(s) ? wh_fail(WHISP_ERR_CANCELLED, "cancelled")
+                                 : whisp_session_measure(s, samples, (size_t)n);
+        if (rc)
+            return rc;
+    }
+    return n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);
+}
+
+/* Tokens of all segments so far, from which the whole text is decoded at the end. */
+typedef struct collected {
+    whisp_result *result;
+    int32_t *ids;
+    size_t n, capacity;
+} collected;
+
+static int collect(whisp_session *s, collected *c)
+{
+    for (;;) {
+        int cleared, rc = wh_session_next(s, &cleared);
+        if (rc != 1)
+            return rc;
+        if ((rc = wh_result_add(c->result, &s->segment, cleared)) ||
+            (rc = wh_grow(&c->ids, &c->capacity, c->n + s->segment.n_tokens, sizeof *c->ids)))
+            return rc;
+        for (size_t i = 0; i < s->segment.n_tokens; i++)
+            c->ids[c->n++] = s->segment.tokens[i].id;
+    }
+}
+
+/* Second pass: push, pull, finish. */
+static int feed(whisp_session *s, source *in, collected *c)
+{
+    const float *samples;
+    int64_t n;
+    int rc;
+    while ((n = read_block(s, in, &samples)) > 0)
+        for (int64_t done = 0; done < n;) {
+            int64_t taken = whisp_session_push(s, samples + done, (size_t)(n - done));
+            if (taken < 0)
+                return (int)taken;
+            done += taken;
+            if (done < n || taken == 0) {
+                if ((rc = collect(s, c)) < 0)
+                    return rc;
+            }
+        }
+    if (n < 0)
+        return (int)n;
+    if ((rc = whisp_session_finish(s)))
+        return rc;
+    rc = collect(s, c);
+    return rc < 0 ? rc : WHISP_OK;
+}
+
+static int finish_result(whisp_session *s, collected *c)
+{
+    wh_buf text = {0};
+    int rc = wh_tokenizer_decode(s->model->tokenizer, c->ids, c->n, s->specials->timestamp_begin, &text);
+    if (!rc && text.failed)
+        rc = wh_fail_memory();
+    if (!rc)
+        rc = wh_result_finish(c->result, text.data ? text.data : "", whisp_language_code(s->language), s->total);
+    wh_buf_free(&text);
+    return rc;
+}
+
+/* Transcribe what `in` gives, the session being reset and perhaps measured. */
+static int transcribe(whisp_session *s, source *in, whisp_result **result)
+{
+    collected c = {0};
+    int rc = wh_result_new(&c.result);
+    if (!rc)
+        rc = feed(s, in, &c);
+    if (!rc)
+        rc = finish_result(s, &c);
+    free(c.ids);
+    if (rc) {
+        whisp_result_free(c.result);
+        return rc;
+    }
+    *result = c.result;
+    return WHISP_OK;
+}
+
+/* Can the recording be read a second time? */
+static int is_regular(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Open `path` for the pass that counts: a regular file is measured before. */
+static int open_measured(whisp_session *s, const char *path, source *in)
+{
+    int rc;
+    if (is_regular(path)) {
+        if ((rc = whisp_audio_open(path, &in->audio)))
+            return rc;
+        rc = measure(s, in);
+        whisp_audio_close(in->audio);
+        in->audio = NULL;
+        if (rc)
+            return rc;
+    }
+    return whisp_audio_open(path, &in->audio);
+}
+
+int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_result **result)
+{
+    if (!s || !path || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
+    *result = NULL;
+    source *in = wh_calloc(1, sizeof *in);
+    if (!in)
+        return wh_fail_memory();
+    int rc = whisp_session_reset(s);
+    if (!rc)
+        rc = open_measured(s, path, in);
+    if (!rc)
+        rc = transcribe(s, in, result);
+    if (!rc && wh_mel_samples(s->mel) == 0) {
+        whisp_result_free(*result);
+        *result = NULL;
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", wh_audio_name(path));
+    }
+    if (!rc && wh_mel_samples(s->mel) < WH_HOP)
+        wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
+               wh_audio_name(path));
+    if (!rc && in->audio && wh_audio_bad_samples(in->audio))
+        wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
+               wh_audio_name(path));
+    whisp_audio_close(in->audio);
+    free(in);
+    return rc;
+}
+
+int whisp_session_transcribe_samples(whisp_session *s, const float *samples, size_t n, whisp_result **result)
+{
+    if (!s || (!samples && n) || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
+    *result = NULL;
+    source *in = wh_calloc(1, sizeof *in);
+    if (!in)
+        return wh_fail_memory();
+    in->samples = samples;
+    in->n = n;
+    int rc = whisp_session_reset(s);
+    if (!rc)
+        rc = measure(s, in);
+    in->at = 0;
+    if (!rc)
+        rc = transcribe(s, in, result);
+    free(in);
+    return rc;
+}
+
+int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options, whisp_result **result)
+{
+    if (!model || !path || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_transcribe: an argument is NULL");
+    *result = NULL;
+    whisp_session *session;
+    int rc = whisp_session_new(model, options, &session);
+    if (!rc)
+        rc = whisp_session_transcribe_file(session, path, result);
+    whisp_session_free(session);
+    return rc;
+}
+
+/* Push the first 30 s of what is measured, then detect. */
+static int detect(whisp_session *s, source *in, float *probabilities, size_t n)
+{
+    const float *samples;
+    int64_t got = 0, taken = 0;
+    int rc;
+    while (wh_mel_ready(s->mel) < WH_WINDOW_FRAMES && (got = read_block(s, in, &samples)) > 0)
+        if ((taken = whisp_session_push(s, samples, (size_t)got)) < 0)
+            return (int)taken;
+    if (got < 0)
+        return (int)got;
+    if (wh_mel_ready(s->mel) < WH_WINDOW_FRAMES && (rc = whisp_session_finish(s)))
+        return rc;
+    int asked = s->language;
+    s->language = -1;
+    if ((rc = wh_session_detect(s)))
+        return rc;
+    int best = s->language;
+    s->language = asked;
+    memcpy(probabilities, s->language_probs, (size_t)s->specials->n_languages * sizeof *probabilities);
+    for (size_t i = (size_t)s->specials->n_languages; i < n; i++)
+        probabilities[i] = 0;
+    return best;
+}
+
+static int check_detection(whisp_session *s, float *probabilities, size_t n)
+{
+    if (!s || !probabilities)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    if (!s->specials->multilingual)
+        return wh_fail(WHISP_ERR_ARGUMENT, "the model %s knows English only; detecting a language needs a multilingual "
+                       "model", s->model->name);
+    if (n < (size_t)s->specials->n_languages)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: room for %zu probabilities, %d are needed", n,
+                       s->specials->n_languages);
+    return whisp_session_reset(s);
+}
+
+int whisp_session_detect_language_file(whisp_session *s, const char *path, float *probabilities, size_t n)
+{
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    int rc = check_detection(s, probabilities, n);
+    if (rc)
+        return rc;
+    source *in = wh_calloc(1, sizeof *in);
+    if (!in)
+        return wh_fail_memory();
+    if (!(rc = open_measured(s, path, in)))
+        rc = detect(s, in, probabilities, n);
+    whisp_audio_close(in->audio);
+    free(in);
+    return rc;
+}
+
+int whisp_session_detect_language_samples(whisp_session *s, const float *samples, size_t n_samples,
+                                          float *probabilities, size_t n)
+{
+    if (!samples && n_samples)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    int rc = check_detection(s, probabilities, n);
+    if (rc)
+        return rc;
+    source *in = wh_calloc(1, sizeof *in);
+    if (!in)
+        return wh_fail_memory();
+    in->samples = samples;
+    in->n = n_samples;
+    if (!(rc = measure(s, in))) {
+        in->at = 0;
+        rc = detect(s, in, probabilities, n);
+    }
+    free(in);
+    return rc;
+}

@@ -1,0 +1,288 @@
+/* window.c - one 30-second window after the other: prompt, decoding with fallback, cutting into segments, the seek.
+ *
+ * This is the loop of transcribe() in openai-whisper's transcribe.py, turned inside out: each pull runs windows until
+ * there is a segment to give. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transcribe/session.h"
+#include "util/text.h"
+
+#define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
+#define STRIDE 2                        /* frames a timestamp step */
+#define PRECISION (STRIDE * (double)WH_HOP / WH_SAMPLE_RATE) /* seconds a timestamp step: 0.02 */
+#define HISTORY_KEPT 4096               /* tokens; the decoder's context is far smaller */
+
+static int encode(whisp_session *s)
+{
+    const float *mel = s->window;
+    static const int slot = 0;
+    if (s->options->cancel && s->options->cancel(s->options->cancel_user))
+        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+    double t0 = wh_now();
+    int rc = wh_backend_encode(s->backend, 1, &mel, &slot);
+    s->timings.encode += wh_now() - t0;
+    s->timings.n_encode++;
+    return rc;
+}
+
+int wh_session_detect(whisp_session *s)
+{
+    if (s->language >= 0)
+        return WHISP_OK;
+    wh_mel_window(s->mel, 0, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, s->window);
+    int rc = encode(s);
+    if (rc)
+        return rc;
+    int language = wh_search_languages(s->search, s->language_probs);
+    if (language < 0)
+        return language;
+    s->language = language;
+    /* With a full window the first transcription window is this very one. */
+    s->encoded_first = wh_mel_content(s->mel) >= WH_WINDOW_FRAMES;
+    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s", whisp_language_name(language));
+    return WHISP_OK;
+}
+
+/* The tokens that stand before the window: what was written, or what the user wants there. */
+static int make_prompt(whisp_session *s, const int32_t **prompt, size_t *n)
+{
+    const wh_values *v = &s->options->values;
+    const int32_t *tail = s->history;
+    size_t n_tail = s->n_history;
+    int with_initial = v->carry_initial_prompt || !s->was_reset;
+    if (v->carry_initial_prompt) {
+        /* room beside the initial prompt; where there is none, the reference's slice [-0:] or [+k:] is taken */
+        int64_t room = (int64_t)s->model->n_text_ctx / 2 - 1 - (int64_t)s->n_initial;
+        size_t skip = room > 0 ? (n_tail > (size_t)room ? n_tail - (size_t)room : 0)
+                               : WH_MIN((size_t)-room, n_tail);
+        tail += skip;
+        n_tail -= skip;
+    }
+    *n = n_tail + (with_initial ? s->n_initial : 0);
+    int rc = wh_grow(&s->prompt, &s->prompt_capacity, *n + 1, sizeof *s->prompt);
+    if (rc)
+        return rc;
+    if (with_initial && s->n_initial)
+        memcpy(s->prompt, s->initial, s->n_initial * sizeof *s->prompt);
+    if (n_tail)
+        memcpy(s->prompt + *n - n_tail, tail, n_tail * sizeof *s->prompt);
+    *prompt = s->prompt;
+    return WHISP_OK;
+}
+
+/* A decoding failed when it repeats itself or is too improbable, unless the window is silent. */
+static int needs_fallback(const wh_values *v, const wh_decoding *d)
+{
+    int improbable = !isnan(v->logprob_threshold) && d->avg_logprob < v->logprob_threshold;
+    int repeats = !isnan(v->compression_ratio_threshold) && d->compression_ratio > v->compression_ratio_threshold;
+    if (!isnan(v->no_speech_threshold) && d->no_speech_prob > v->no_speech_threshold && improbable)
+        return 0;
+    return improbable || repeats;
+}
+
+static int decode_with_fallback(whisp_session *s)
+{
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n = wh_options_temperatures(&s->options->values, temperatures);
+    for (int i = 0; i < n; i++) {
+        int rc = wh_search_decode(s->search, temperatures[i], s->seek, &s->decoding);
+        if (rc)
+            return rc;
+        if (!needs_fallback(&s->options->values, &s->decoding))
+            break;
+        if (i + 1 < n)
+            s->timings.n_fallbacks++;
+    }
+    return WHISP_OK;
+}
+
+static int is_silent(const wh_values *v, const wh_decoding *d)
+{
+    if (isnan(v->no_speech_threshold) || !(d->no_speech_prob > v->no_speech_threshold))
+        return 0;
+    return isnan(v->logprob_threshold) || !(d->avg_logprob > v->logprob_threshold);
+}
+
+/* Add tokens first .. first + n - 1 of the decoding as a segment. */
+static int add_cut(whisp_session *s, double start, double end, size_t first, size_t n)
+{
+    int rc = wh_grow(&s->cuts, &s->cuts_capacity, s->n_cuts + 1, sizeof *s->cuts);
+    if (rc)
+        return rc;
+    wh_cut cut = {.start = start, .end = end, .text = s->window_text.length, .first_token = first, .n_tokens = n};
+    int32_t *ids = wh_calloc(n, sizeof *ids);
+    if (!ids)
+        return wh_fail_memory();
+    for (size_t i = 0; i < n; i++)
+        ids[i] = s->tokens[first + i].id;
+    rc = wh_tokenizer_decode(s->model->tokenizer, ids, n, s->specials->eot, &s->window_text);
+    free(ids);
+    if (rc || s->window_text.failed)
+        return rc ? rc : wh_fail_memory();
+    const char *text = s->window_text.data ? s->window_text.data + cut.text : "";
+    size_t length = s->window_text.length - cut.text;
+    wh_strip(&text, &length);
+    if (start == end || length == 0) {
+        cut.cleared = 1;
+        cut.n_tokens = 0;
+        s->window_text.length = cut.text;
+    }
+    wh_buf_append(&s->window_text, "", 1); /* the closing NUL becomes part of the pool */
+    if (s->window_text.failed)
+        return wh_fail_memory();
+    s->cuts[s->n_cuts++] = cut;
+    return WHISP_OK;
+}
+
+/* Cut the decoding into segments at pairs of timestamps and say where the next window begins: at the last complete
+ * segment's end, or after the whole window. */
+static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
+{
+    const whisp_token *t = s->tokens;
+    size_t n = s->decoding.n;
+    int begin = s->specials->timestamp_begin, rc;
+    double offset = SECONDS(s->seek);
+    int single_ending = n >= 1 && t[n - 1].id >= begin && !(n >= 2 && t[n - 2].id >= begin) && n >= 2;
+    size_t last = 0;
+    *advance = segment_size;
+    for (size_t i = 1; i <= n; i++) {
+        int pair = i < n && t[i - 1].id >= begin && t[i].id >= begin;
+        int at_end = i == n && single_ending && last > 0;
+        if (!pair && !at_end)
+            continue;
+        if ((rc = add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
+                          last, i - last)))
+            return rc;
+        last = i;
+    }
+    if (last > 0) {
+        if (!single_ending) /* what follows the last pair is incomplete: heard again from there */
+            *advance = (int64_t)(t[last - 1].id - begin) * STRIDE;
+        return WHISP_OK;
+    }
+    double duration = SECONDS(segment_size);
+    for (size_t i = n; i-- > 0;)
+        if (t[i].id >= begin) {
+            if (t[i].id != begin)
+                duration = (t[i].id - begin) * PRECISION;
+            break;
+        }
+    return add_cut(s, offset, offset + duration, 0, n);
+}
+
+/* Remember what was written, for the next window's prompt. */
+static int remember(whisp_session *s)
+{
+    for (size_t c = 0; c < s->n_cuts; c++) {
+        const wh_cut *cut = &s->cuts[c];
+        int rc = wh_grow(&s->history, &s->history_capacity, s->n_history + cut->n_tokens, sizeof *s->history);
+        if (rc)
+            return rc;
+        for (size_t i = 0; i < cut->n_tokens; i++)
+            s->history[s->n_history++] = s->tokens[cut->first_token + i].id;
+    }
+    if (!s->options->values.condition_on_previous_text || s->decoding.temperature > 0.5) {
+        s->n_history = 0;
+        s->was_reset = 1;
+    } else if (s->n_history > HISTORY_KEPT) { /* far more than any prompt takes: the initial prompt is out of reach */
+        size_t keep = HISTORY_KEPT / 2;
+        memmove(s->history, s->history + s->n_history - keep, keep * sizeof *s->history);
+        s->n_history = keep;
+        s->was_reset = 1;
+    }
+    return WHISP_OK;
+}
+
+/* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
+static int run_window(whisp_session *s, int64_t segment_size)
+{
+    const int32_t *prompt;
+    size_t n_prompt;
+    int rc;
+    s->n_cuts = s->next_cut = 0;
+    s->window_text.length = 0;
+    s->window_seek = s->seek;
+    if (!(s->encoded_first && s->seek == 0)) {
+        wh_mel_window(s->mel, s->seek, segment_size, WH_PAD_MEL, s->window);
+        if ((rc = encode(s)))
+            return rc;
+    }
+    s->encoded_first = 0;
+    s->timings.n_windows++;
+    if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
+        (rc = wh_search_begin(s->search, prompt, n_prompt, s->language)) || (rc = decode_with_fallback(s)))
+        return rc;
+    int64_t advance = segment_size;
+    if (!is_silent(&s->options->values, &s->decoding)) {
+        if ((rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens)))
+            return rc;
+        if (s->decoding.n)
+            memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
+        if ((rc = cut_window(s, segment_size, &advance)) || (rc = remember(s)))
+            return rc;
+    }
+    s->seek += advance > 0 ? advance : segment_size; /* a window that does not advance would be heard forever */
+    wh_mel_discard(s->mel, s->seek);
+    return WHISP_OK;
+}
+
+static void report_progress(whisp_session *s)
+{
+    if (!s->options->progress)
+        return;
+    int64_t done = s->finished ? WH_MIN(s->seek, wh_mel_content(s->mel)) : s->seek;
+    s->options->progress(s->options->progress_user, SECONDS(done), s->total);
+}
+
+int wh_session_next(whisp_session *s, int *cleared)
+{
+    if (s->failed)
+        return wh_fail(WHISP_ERR_STATE, "the session failed before; reset it first");
+    while (s->next_cut == s->n_cuts) {
+        int64_t content = wh_mel_content(s->mel);
+        int full = content >= s->seek + WH_WINDOW_FRAMES;
+        if (!s->finished && !full)
+            return 0;
+        int rc = wh_session_detect(s);
+        if (!rc && s->seek >= content)
+            return WHISP_END;
+        if (!rc)
+            rc = run_window(s, full ? WH_WINDOW_FRAMES : content - s->seek);
+        if (rc) {
+            s->failed = 1;
+            return rc;
+        }
+        report_progress(s);
+    }
+    const wh_cut *cut = &s->cuts[s->next_cut++];
+    *cleared = cut->cleared;
+    s->segment = (whisp_segment){
+        .id = s->next_id++,
+        .seek = s->window_seek,
+        .start = cut->start,
+        .end = cut->end,
+        .text = s->window_text.data + cut->text,
+        .tokens = s->tokens + cut->first_token,
+        .n_tokens = cut->n_tokens,
+        .temperature = s->decoding.temperature,
+        .avg_logprob = s->decoding.avg_logprob,
+        .compression_ratio = s->decoding.compression_ratio,
+        .no_speech_prob = s->decoding.no_speech_prob,
+    };
+    if (s->options->segment)
+        s->options->segment(s->options->segment_user, &s->segment);
+    return 1;
+}
+
+int whisp_session_pull(whisp_session *s, const whisp_segment **segment)
+{
+    int cleared;
+    if (!s || !segment)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_pull: an argument is NULL");
+    int rc = wh_session_next(s, &cleared);
+    if (rc == 1)
+        *segment = &s->segment;
+    return rc;
+}
