@@ -1,0 +1,268 @@
+/* args.c - the command line becomes struct settings.
+ *
+ * What concerns the program (model, files, how much to say) is in the table below. Every other --name is looked up in
+ * the library's table and set there, so an option that the library learns needs no change here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+const char *const format_names[N_FORMATS] = {"txt", "vtt", "srt", "tsv", "json"};
+
+enum own_option {
+    OPT_MODEL,
+    OPT_MODEL_DIR,
+    OPT_OUTPUT_FORMAT,
+    OPT_OUTPUT_DIR,
+    OPT_VERBOSE,
+    OPT_QUIET,
+    OPT_DETECT_LANGUAGE,
+    OPT_VERSION,
+    OPT_HELP,
+    N_OWN
+};
+
+static const struct tool_option own_options[N_OWN] = {
+    [OPT_MODEL] = {'m', {"model", "NAME|PATH", "base, or what is there",
+        "The model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder."}},
+    [OPT_MODEL_DIR] = {0, {"model_dir", "FOLDER", "$WHISP_MODEL_DIR, ./models, ~/.cache/whisp",
+        "Where models are looked up by name."}},
+    [OPT_OUTPUT_FORMAT] = {'f', {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
+        "Write the transcript to a file of this format, named after the recording; several with commas between them."}},
+    [OPT_OUTPUT_DIR] = {'o', {"output_dir", "FOLDER", "no files; . with --output_format",
+        "Where to write files; it is made if it is missing."}},
+    [OPT_VERBOSE] = {0, {"verbose", "True|False", "True",
+        "Print each segment as soon as it is final. If False, only the progress bar is shown, and where no files are "
+        "written, the plain text is printed at the end."}},
+    [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
+        "Say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments."}},
+    [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
+        "Do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
+        "probability."}},
+    [OPT_VERSION] = {0, {"version", NULL, NULL, "Print the version."}},
+    [OPT_HELP] = {'h', {"help", NULL, NULL, "Print this text."}},
+};
+
+const struct tool_option *tool_option_list(size_t *n)
+{
+    *n = N_OWN;
+    return own_options;
+}
+
+/* The next thing to read on the command line. */
+struct cursor {
+    int argc, at;
+    char **argv;
+};
+
+static int set_bool(const char *name, const char *value, int *flag)
+{
+    if (strcmp(value, "True") != 0 && strcmp(value, "False") != 0) {
+        note_error("--%s: \"%s\" is neither True nor False", name, value);
+        return CODE_USAGE;
+    }
+    *flag = value[0] == 'T';
+    return CODE_DONE;
+}
+
+/* "srt", "txt,json", "all" */
+static int set_formats(const char *value, unsigned *formats)
+{
+    unsigned wanted = 0;
+    for (const char *word = value;;) {
+        size_t length = strcspn(word, ","), i = 0;
+        while (i < N_FORMATS && (strlen(format_names[i]) != length || strncmp(format_names[i], word, length) != 0)) i++;
+        if (i < N_FORMATS) {
+            wanted |= 1u << i;
+        } else if (length == 3 && strncmp(word, "all", 3) == 0) {
+            wanted |= (1u << N_FORMATS) - 1;
+        } else {
+            note_error("--output_format: \"%.*s\" is none of txt, vtt, srt, tsv, json, all", (int)length, word);
+            return CODE_USAGE;
+        }
+        if (word[length] == '\0') break;
+        word += length + 1;
+    }
+    *formats = wanted;
+    return CODE_DONE;
+}
+
+static int print_version(void)
+{
+    struct transcript out = {NULL, 0};
+    transcript_print(&out, "whisp ");
+    transcript_print(&out, whisp_version());
+    transcript_print(&out, "\n");
+    return transcript_check(&out) == CODE_DONE ? CODE_FINE : CODE_OUTPUT;
+}
+
+static int set_own(struct settings *settings, enum own_option option, const char *value)
+{
+    if (value && !*value) {
+        note_error("--%s: the value is empty", own_options[option].info.name);
+        return CODE_USAGE;
+    }
+    switch (option) {
+    case OPT_MODEL: settings->model = value; break;
+    case OPT_MODEL_DIR: settings->model_dir = value; break;
+    case OPT_OUTPUT_FORMAT: return set_formats(value, &settings->formats);
+    case OPT_OUTPUT_DIR: settings->output_dir = value; break;
+    case OPT_VERBOSE: return set_bool("verbose", value, &settings->verbose);
+    case OPT_QUIET: settings->quiet = 1; break;
+    case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
+    case OPT_VERSION: return print_version();
+    case OPT_HELP: return help_print();
+    case N_OWN: break;
+    }
+    return CODE_DONE;
+}
+
+static int find_own(const char *name)
+{
+    for (int i = 0; i < N_OWN; i++)
+        if (strcmp(own_options[i].info.name, name) == 0) return i;
+    return N_OWN;
+}
+
+static const whisp_option_info *find_in_library(const char *name)
+{
+    size_t n;
+    const whisp_option_info *list = whisp_option_list(&n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0) return &list[i];
+    return NULL;
+}
+
+static const char *next_argument(struct cursor *cursor)
+{
+    return cursor->at < cursor->argc ? cursor->argv[cursor->at++] : NULL;
+}
+
+static int needs_value(const whisp_option_info *info)
+{
+    note_error("--%s needs a value: %s", info->name, info->values);
+    return CODE_USAGE;
+}
+
+static int unknown_option(const char *argument)
+{
+    size_t length = strcspn(argument, "=");
+    char name[64];
+    const char *near = NULL;
+    if (length - 2 < sizeof name) {
+        memcpy(name, argument + 2, length - 2);
+        name[length - 2] = '\0';
+        near = suggest_option(name);
+    }
+    if (near) note_error("%.*s: unknown option; did you mean --%s?", (int)length, argument, near);
+    else note_error("%.*s: unknown option; whisp --help lists all", (int)length, argument);
+    return CODE_USAGE;
+}
+
+/* --name value, --name=value, --flag */
+static int read_long(struct settings *settings, const char *argument, struct cursor *cursor)
+{
+    char name[64];
+    size_t length = strcspn(argument + 2, "=");
+    const char *value = argument[2 + length] == '=' ? argument + 3 + length : NULL;
+    if (length >= sizeof name) return unknown_option(argument);
+    for (size_t i = 0; i < length; i++) name[i] = argument[2 + i] == '-' ? '_' : argument[2 + i];
+    name[length] = '\0';
+
+    int own = find_own(name);
+    const whisp_option_info *info = own < N_OWN ? &own_options[own].info : find_in_library(name);
+    if (!info) return unknown_option(argument);
+    if (!info->values && value) {
+        note_error("--%s takes no value", info->name);
+        return CODE_USAGE;
+    }
+    if (info->values && !value) value = next_argument(cursor);
+    if (info->values && !value) return needs_value(info);
+    if (own < N_OWN) return set_own(settings, (enum own_option)own, value);
+    if (whisp_options_set(settings->options, info->name, value) != WHISP_OK) {
+        note_error("%s", whisp_last_error());
+        return CODE_USAGE;
+    }
+    return CODE_DONE;
+}
+
+/* -q, -f srt, -fsrt, -qf srt */
+static int read_short(struct settings *settings, const char *argument, struct cursor *cursor)
+{
+    for (const char *letter = argument + 1; *letter; letter++) {
+        int own = 0;
+        while (own < N_OWN && own_options[own].letter != *letter) own++;
+        if (own == N_OWN) {
+            const char *near = argument[2] ? suggest_option(argument + 1) : NULL;
+            if (near) note_error("%s: unknown option; did you mean --%s?", argument, near);
+            else note_error("-%c: unknown option; whisp --help lists all", *letter);
+            return CODE_USAGE;
+        }
+        const whisp_option_info *info = &own_options[own].info;
+        const char *value = NULL;
+        if (info->values) {
+            value = letter[1] ? letter + 1 : next_argument(cursor);
+            if (!value) return needs_value(info);
+        }
+        int code = set_own(settings, (enum own_option)own, value);
+        if (code != CODE_DONE || value) return code;
+    }
+    return CODE_DONE;
+}
+
+static int add_input(struct settings *settings, const char *argument)
+{
+    if (!*argument) {
+        note_error("a FILE's name is empty");
+        return CODE_USAGE;
+    }
+    for (size_t i = 0; i < settings->n_inputs; i++) {
+        if (strcmp(argument, "-") == 0 && strcmp(settings->inputs[i], "-") == 0) {
+            note_error("-: standard input can be read only once; name it once");
+            return CODE_USAGE;
+        }
+    }
+    settings->inputs[settings->n_inputs++] = argument;
+    return CODE_DONE;
+}
+
+/* What the options leave open follows from the others. */
+static int complete(struct settings *settings)
+{
+    if (settings->n_inputs == 0) {
+        note_error("no FILE to transcribe; whisp --help tells how to use it");
+        return CODE_USAGE;
+    }
+    if (settings->output_dir && !settings->formats) settings->formats = (1u << N_FORMATS) - 1;
+    if (settings->detect_language) settings->formats = 0;
+    if (settings->quiet && settings->formats) settings->verbose = 0;
+    return CODE_DONE;
+}
+
+int settings_read(struct settings *settings, int argc, char **argv)
+{
+    memset(settings, 0, sizeof *settings);
+    settings->verbose = 1;
+    settings->options = whisp_options_new();
+    settings->inputs = calloc((size_t)argc + 1, sizeof *settings->inputs);
+    if (!settings->options || !settings->inputs) return note_memory();
+
+    struct cursor cursor = {argc, 1, argv};
+    int options_over = 0;
+    const char *argument;
+    while ((argument = next_argument(&cursor))) {
+        int code = CODE_DONE;
+        if (options_over || argument[0] != '-' || argument[1] == '\0') code = add_input(settings, argument);
+        else if (strcmp(argument, "--") == 0) options_over = 1;
+        else if (argument[1] == '-') code = read_long(settings, argument, &cursor);
+        else code = read_short(settings, argument, &cursor);
+        if (code != CODE_DONE) return code;
+    }
+    return complete(settings);
+}
+
+void settings_free(struct settings *settings)
+{
+    whisp_options_free(settings->options);
+    free(settings->inputs);
+}

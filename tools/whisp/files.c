@@ -1,0 +1,152 @@
+/* files.c - output files: their names, the checks before the work begins, and the writing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* Where a recording's transcript goes: its name without folder and last extension, in the output folder. malloc()ed. */
+static char *output_path(const struct settings *settings, const char *input, const char *format)
+{
+    const char *folder = settings->output_dir ? settings->output_dir : "";
+    const char *slash = strrchr(input, '/');
+    const char *name = strcmp(input, "-") == 0 ? "stdin" : slash ? slash + 1 : input;
+    const char *first = name + strspn(name, ".");    /* the dot of ".hidden" begins no extension */
+    const char *dot = strrchr(first, '.');
+    size_t stem = dot ? (size_t)(dot - name) : strlen(name);
+    size_t folder_length = strlen(folder);
+    int between = folder_length > 0 && folder[folder_length - 1] != '/';
+
+    size_t capacity = folder_length + stem + strlen(format) + 3;
+    char *path = malloc(capacity);
+    if (path) snprintf(path, capacity, "%s%s%.*s.%s", folder, between ? "/" : "", (int)stem, name, format);
+    return path;
+}
+
+/* mkdir -p */
+static int make_folder(const char *folder)
+{
+    char *path = strdup(folder);
+    if (!path) return note_memory();
+    int code = CODE_DONE;
+    for (char *at = path; code == CODE_DONE && *at;) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        char rest = *at;
+        *at = '\0';
+        struct stat status;
+        if (mkdir(path, 0777) != 0 && (errno != EEXIST || stat(path, &status) != 0 || !S_ISDIR(status.st_mode))) {
+            note_error("%s: cannot make the output folder: %s", path,
+                       errno == EEXIST ? "a file of that name is there" : strerror(errno));
+            code = CODE_OUTPUT;
+        }
+        *at = rest;
+    }
+    free(path);
+    return code;
+}
+
+/* Only making a file proves that files can be made: permissions, read-only file systems and quotas differ. */
+static int try_folder(const char *folder)
+{
+    size_t capacity = strlen(folder) + 32;
+    char *path = malloc(capacity);
+    if (!path) return note_memory();
+    snprintf(path, capacity, "%s/.whisp-XXXXXX", folder);
+    int code = CODE_DONE, fd = mkstemp(path);
+    if (fd < 0) {
+        note_error("%s: cannot write files there: %s; choose another --output_dir", folder, strerror(errno));
+        code = CODE_OUTPUT;
+    } else {
+        unlink(path);
+        close(fd);
+    }
+    free(path);
+    return code;
+}
+
+/* The file that a path would become must not be a folder, nor one of the recordings. */
+static int check_target(const struct settings *settings, const char *path)
+{
+    struct stat target, input;
+    if (stat(path, &target) != 0) return CODE_DONE;
+    if (S_ISDIR(target.st_mode)) {
+        note_error("%s: cannot write the transcript: it is a folder", path);
+        return CODE_OUTPUT;
+    }
+    for (size_t i = 0; i < settings->n_inputs; i++) {
+        if (stat(settings->inputs[i], &input) == 0 && input.st_dev == target.st_dev && input.st_ino == target.st_ino) {
+            note_error("%s: this recording would be overwritten by a transcript; choose another --output_dir",
+                       settings->inputs[i]);
+            return CODE_USAGE;
+        }
+    }
+    return CODE_DONE;
+}
+
+/* An output path and the recording it comes from. */
+struct target {
+    char *path;
+    const char *input;
+};
+
+static int compare_targets(const void *a, const void *b)
+{
+    return strcmp(((const struct target *)a)->path, ((const struct target *)b)->path);
+}
+
+/* Two recordings whose names differ only in folder or extension would be written to the same file. */
+static int check_targets(const struct settings *settings, struct target *targets)
+{
+    size_t n = settings->n_inputs, n_made = 0;
+    int code = CODE_DONE;
+    for (size_t i = 0; i < N_FORMATS && code == CODE_DONE; i++) {
+        if (!(settings->formats & 1u << i)) continue;
+        for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
+            targets[n_made].input = settings->inputs[n_made];
+            targets[n_made].path = output_path(settings, settings->inputs[n_made], format_names[i]);
+            code = targets[n_made].path ? check_target(settings, targets[n_made].path) : note_memory();
+        }
+        if (code == CODE_DONE) qsort(targets, n, sizeof *targets, compare_targets);
+        for (size_t k = 1; k < n && code == CODE_DONE; k++) {
+            if (strcmp(targets[k - 1].path, targets[k].path) != 0) continue;
+            note_error("%s and %s would both be written to %s; transcribe them apart, with another --output_dir each",
+                       targets[k - 1].input, targets[k].input, targets[k].path);
+            code = CODE_USAGE;
+        }
+        while (n_made > 0) free(targets[--n_made].path);
+    }
+    return code;
+}
+
+int files_prepare(const struct settings *settings)
+{
+    if (!settings->formats) return CODE_DONE;
+    int code = settings->output_dir ? make_folder(settings->output_dir) : CODE_DONE;
+    if (code == CODE_DONE) code = try_folder(settings->output_dir ? settings->output_dir : ".");
+    if (code != CODE_DONE) return code;
+
+    struct target *targets = calloc(settings->n_inputs, sizeof *targets);
+    if (!targets) return note_memory();
+    code = check_targets(settings, targets);
+    free(targets);
+    return code;
+}
+
+int files_write(const struct settings *settings, const char *input, const whisp_result *result)
+{
+    int code = CODE_DONE;
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        if (!(settings->formats & 1u << i)) continue;
+        char *path = output_path(settings, input, format_names[i]);
+        if (!path) return note_memory();
+        if (whisp_result_write(result, format_names[i], path) != WHISP_OK) {
+            note_error("%s", whisp_last_error());
+            code = CODE_OUTPUT;
+        }
+        free(path);
+    }
+    return code;
+}

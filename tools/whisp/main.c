@@ -1,0 +1,236 @@
+/* main.c - whisp: write down what is said in recordings.
+ *
+ * The order of events: read the command line, check inputs and outputs while failing is cheap, load the model, then
+ * transcribe one recording after another on one session. Signals and exit codes are here too. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+struct tool {
+    struct settings settings;
+    struct progress bar;
+    struct transcript out;
+    int several;            /* more than one recording was named */
+    int code;               /* the first failure's, or CODE_FINE */
+};
+
+/* The signal that asked the program to end, 0 if none did. */
+static volatile sig_atomic_t stop_signal;
+
+/* The first signal ends the program in order, a second one of the same kind at once (SA_RESETHAND). */
+static void on_signal(int number)
+{
+    stop_signal = number;
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction action, before;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = on_signal;
+        action.sa_flags = (int)SA_RESETHAND;
+        sigemptyset(&action.sa_mask);
+        /* Who started the program under nohup or in the background wants the signal ignored. */
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+        sigaction(numbers[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);   /* writing to a closed pipe then fails like writing to a full disk */
+}
+
+/* Started with a standard stream closed, the program would get its number for the model or an output file, and write
+ * the transcript there. Take the number with something that fails when it is used. */
+static void fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1) return;
+}
+
+/* The exit code for what the library said while something was done that fails with `io` when a file cannot be read. */
+static int exit_code(int error, int io)
+{
+    switch (error) {
+    case WHISP_ERR_ARGUMENT: return CODE_USAGE;
+    case WHISP_ERR_IO: return io;
+    case WHISP_ERR_AUDIO: return CODE_INPUT;
+    case WHISP_ERR_MODEL: return CODE_MODEL;
+    case WHISP_ERR_BACKEND: return CODE_BACKEND;
+    default: return CODE_OTHER;
+    }
+}
+
+static void remember(struct tool *tool, int code)
+{
+    if (tool->code == CODE_FINE && code != CODE_DONE) tool->code = code;
+}
+
+/* ---- callbacks ---- */
+
+static void on_log(void *user, int level, const char *text)
+{
+    (void)user;
+    if (level == WHISP_LOG_WARNING) note_warning("%s", text);
+    else if (level == WHISP_LOG_INFO) note("%s", text);
+}
+
+static void on_progress(void *user, double done, double total)
+{
+    progress_update(user, done, total);
+}
+
+static void on_segment(void *user, const whisp_segment *segment)
+{
+    transcript_segment(user, segment);
+}
+
+static int on_cancel(void *user)
+{
+    const struct tool *tool = user;
+    return stop_signal != 0 || tool->out.failed != 0;
+}
+
+static void set_callbacks(struct tool *tool)
+{
+    whisp_options *options = tool->settings.options;
+    whisp_options_on_log(options, on_log, tool);
+    whisp_options_on_cancel(options, on_cancel, tool);
+    if (tool->bar.wanted) whisp_options_on_progress(options, on_progress, &tool->bar);
+    if (tool->settings.verbose) whisp_options_on_segment(options, on_segment, &tool->out);
+}
+
+/* ---- before the work ---- */
+
+/* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: what
+ * is read from them is gone. */
+static int check_inputs(struct tool *tool)
+{
+    struct settings *settings = &tool->settings;
+    size_t n_good = 0;
+    for (size_t i = 0; i < settings->n_inputs; i++) {
+        const char *input = settings->inputs[i];
+        struct stat status;
+        if (strcmp(input, "-") == 0) {
+            if (isatty(STDIN_FILENO)) {
+                note_error("-: standard input is a terminal; pipe a recording into it, or name a file");
+                return CODE_USAGE;
+            }
+        } else if (stat(input, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+            whisp_audio *audio;
+            int error = whisp_audio_open(input, &audio);
+            if (error != WHISP_OK) {
+                note_error("%s", whisp_last_error());
+                remember(tool, exit_code(error, CODE_INPUT));
+                continue;
+            }
+            whisp_audio_close(audio);
+        }
+        settings->inputs[n_good++] = input;
+    }
+    settings->n_inputs = n_good;
+    return n_good > 0 ? CODE_DONE : tool->code;
+}
+
+static int load_model(const struct settings *settings, whisp_model **model)
+{
+    char path[4096];
+    int error = whisp_model_find(settings->model, settings->model_dir, path, sizeof path);
+    if (error == WHISP_OK) {
+        if (!settings->model) note("model: %s", path);
+        error = whisp_model_load(path, model);
+    }
+    if (error == WHISP_OK) return CODE_DONE;
+    note_error("%s", whisp_last_error());
+    return exit_code(error, CODE_MODEL);
+}
+
+/* ---- the work ---- */
+
+/* The plain text at the end, for those who want neither segments nor files. */
+static void print_text(struct tool *tool, const whisp_result *result)
+{
+    const char *text = whisp_result_text(result);
+    transcript_print(&tool->out, text + strspn(text, " "));
+    transcript_print(&tool->out, "\n");
+}
+
+static int transcribe(struct tool *tool, whisp_session *session, const char *input)
+{
+    const struct settings *settings = &tool->settings;
+    whisp_result *result = NULL;
+    progress_begin(&tool->bar);
+    int error = whisp_session_transcribe_file(session, input, &result);
+    progress_end(&tool->bar);
+    if (error != WHISP_OK) return error;
+    if (!settings->verbose && !settings->formats) print_text(tool, result);
+    remember(tool, files_write(settings, input, result));
+    whisp_result_free(result);
+    return WHISP_OK;
+}
+
+static void work(struct tool *tool, whisp_session *session)
+{
+    const struct settings *settings = &tool->settings;
+    for (size_t i = 0; i < settings->n_inputs && !on_cancel(tool); i++) {
+        const char *input = settings->inputs[i];
+        int error;
+        if (settings->detect_language) {
+            error = languages_print(session, input, tool->several, &tool->out);
+        } else {
+            if (tool->several) note("%s:", input);
+            error = transcribe(tool, session, input);
+        }
+        if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
+            note_error("%s", whisp_last_error());
+            remember(tool, exit_code(error, CODE_INPUT));
+        }
+    }
+    remember(tool, transcript_check(&tool->out));
+}
+
+static int run(struct tool *tool)
+{
+    whisp_model *model = NULL;
+    whisp_session *session = NULL;
+    int code = check_inputs(tool);
+    if (code == CODE_DONE) code = files_prepare(&tool->settings);
+    if (code == CODE_DONE) code = load_model(&tool->settings, &model);
+    if (code == CODE_DONE) {
+        set_callbacks(tool);
+        int error = whisp_session_new(model, tool->settings.options, &session);
+        if (error != WHISP_OK) {
+            note_error("%s", whisp_last_error());
+            code = exit_code(error, CODE_OTHER);
+        } else {
+            work(tool, session);
+        }
+    }
+    remember(tool, code);
+    whisp_session_free(session);
+    whisp_model_free(model);
+    return stop_signal ? CODE_SIGNAL + stop_signal : tool->code;
+}
+
+int main(int argc, char **argv)
+{
+    struct tool tool;
+    memset(&tool, 0, sizeof tool);
+    fill_standard_streams();
+    catch_signals();
+    int code = settings_read(&tool.settings, argc, argv);
+    if (code == CODE_DONE) {
+        const char *terminal = getenv("TERM");
+        tool.bar.wanted = !tool.settings.quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+        tool.out.bar = &tool.bar;
+        tool.several = tool.settings.n_inputs > 1;
+        notes_setup(&tool.bar, tool.settings.quiet);
+        code = run(&tool);
+    }
+    settings_free(&tool.settings);
+    return code;
+}

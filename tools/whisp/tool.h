@@ -1,0 +1,137 @@
+/* tool.h - the parts of the command line tool `whisp` and how they fit:
+ *
+ *   main.c        the order of events: arguments, checks, model, one recording after another; signals; exit codes
+ *   args.c        the command line -> struct settings; options of the transcription go on to the library's table
+ *   help.c        --help, made from args.c's table and the library's
+ *   suggest.c     "did you mean --language?"
+ *   notes.c       what is said on standard error: notices, warnings, errors
+ *   progress.c    the bar on standard error
+ *   transcript.c  segments on standard output
+ *   files.c       the output files
+ *   languages.c   --detect_language
+ *
+ * Like any other program it knows the library by include/whisp.h only. */
+#ifndef TOOL_H
+#define TOOL_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "whisp.h"
+
+#ifdef __GNUC__
+#define TOOL_PRINTF(a, b) __attribute__((format(printf, a, b)))
+#else
+#define TOOL_PRINTF(a, b)
+#endif
+
+/* Exit codes, as --help and the manual page list them. A signal's is 128 and its number. */
+enum {
+    CODE_FINE = 0,
+    CODE_OTHER = 1,     /* out of memory, or an error inside */
+    CODE_USAGE = 2,     /* the command line */
+    CODE_INPUT = 3,     /* a recording that cannot be read, or is none */
+    CODE_MODEL = 4,     /* no model, or not one that works */
+    CODE_OUTPUT = 5,    /* the transcript cannot be written */
+    CODE_BACKEND = 6,   /* the compute backend */
+    CODE_SIGNAL = 128,
+    CODE_DONE = -1      /* not an exit code: go on */
+};
+
+/* ---- args.c ---- */
+
+/* The formats of output files, and their extensions, in the order in which they are written. */
+#define N_FORMATS 5
+extern const char *const format_names[N_FORMATS];
+
+struct settings {
+    const char *model, *model_dir;  /* NULL: not given */
+    const char *output_dir;         /* NULL: the current folder */
+    unsigned formats;               /* bit i: write format_names[i]; 0: no files */
+    int verbose;                    /* print segments as they become final */
+    int quiet;                      /* say nothing but errors */
+    int detect_language;
+    const char **inputs;            /* [n_inputs], pointers into argv */
+    size_t n_inputs;
+    whisp_options *options;
+};
+
+/* An option of the program itself, in the words of whisp_option_info. `values` is NULL for one that takes none. */
+struct tool_option {
+    char letter;                    /* 0: no short form */
+    whisp_option_info info;
+};
+
+/* The program's own options; *n is their number. */
+const struct tool_option *tool_option_list(size_t *n);
+
+/* Read the command line. CODE_DONE, or the exit code after --help, --version or a usage error, about which the user has
+ * been told. settings_free() in any case. */
+int settings_read(struct settings *settings, int argc, char **argv);
+void settings_free(struct settings *settings);
+
+/* ---- help.c ---- */
+
+/* Print all about the program on standard output. An exit code. */
+int help_print(void);
+
+/* ---- suggest.c ---- */
+
+/* The option whose name is nearest to `name` (without dashes), or NULL if none is near. */
+const char *suggest_option(const char *name);
+
+/* ---- progress.c ---- */
+
+/* A bar on standard error that redraws itself in place. Only where that is a terminal. */
+struct progress {
+    int wanted;             /* there is a terminal, and nobody said -q */
+    int visible;            /* the cursor stands at the end of a drawn bar */
+    double started, drawn;  /* wall time: of this recording, of the last drawing */
+    double done, total;     /* seconds of audio; total < 0: not known */
+};
+void progress_begin(struct progress *bar);
+void progress_update(struct progress *bar, double done, double total);
+void progress_hide(struct progress *bar);   /* before anything else is written to the terminal */
+void progress_show(struct progress *bar);   /* after it */
+void progress_end(struct progress *bar);
+
+/* Columns of the terminal on a file descriptor; `otherwise` if it is none. */
+int terminal_width(int fd, int otherwise);
+
+/* ---- notes.c ---- */
+
+/* Where notes go and which are wanted; set once before the first note. */
+void notes_setup(struct progress *bar, int quiet);
+void note(const char *format, ...) TOOL_PRINTF(1, 2);           /* as it is; not with -q */
+void note_warning(const char *format, ...) TOOL_PRINTF(1, 2);   /* "whisp: warning: ..."; not with -q */
+void note_error(const char *format, ...) TOOL_PRINTF(1, 2);     /* "whisp: ..."; always */
+int note_memory(void);                                          /* out of memory; gives CODE_OTHER */
+
+/* ---- transcript.c ---- */
+
+/* Standard output, with the first failure to write remembered. */
+struct transcript {
+    struct progress *bar;
+    int failed;             /* errno of the first failure, 0 if there was none */
+};
+/* Print a line, or text that ends with one, and flush it. Does nothing once writing has failed. */
+void transcript_print(struct transcript *out, const char *text);
+void transcript_segment(struct transcript *out, const whisp_segment *segment);
+/* Tell of a failure, except that nobody reads any more (a closed pipe). CODE_DONE or CODE_OUTPUT. */
+int transcript_check(const struct transcript *out);
+
+/* ---- files.c ---- */
+
+/* Before any work: make the folder, see that files can be made in it, that no two recordings would be written to the
+ * same file, and that none would be overwritten by its own transcript. CODE_DONE or an exit code. */
+int files_prepare(const struct settings *settings);
+/* Write one recording's result in all wanted formats. CODE_DONE or CODE_OUTPUT. */
+int files_write(const struct settings *settings, const char *input, const whisp_result *result);
+
+/* ---- languages.c ---- */
+
+/* Print the most probable languages of a recording. WHISP_OK or the library's error. */
+int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
+
+#endif
