@@ -1,5 +1,15 @@
-# libwhisp: `make` builds, `make demo` shows, `make test` proves, `make install PREFIX=... DESTDIR=...` installs.
-# GNU make. `make help` lists the targets.
+# libwhisp. GNU make.
+#
+#   make              build everything into build/
+#   make demo         install what is needed, build, fetch tiny.en, transcribe the recording that comes with it
+#   make test         install what is needed, build, fetch the models, run every test
+#   make deps         install the Debian packages (with sudo where not root)
+#   make models       fetch tiny.en and base and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
+#   make check        run the tests, everything being there already
+#   make parity       print how the words compare with openai-whisper's (needs ../shared)
+#   make bench        print how long each stage takes
+#   make install      PREFIX=/usr/local DESTDIR=
+#   make clean        remove build/ (models/ stays)
 
 CC ?= gcc
 AR ?= ar
@@ -25,6 +35,15 @@ WHISP_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/whisp/*.c))
 CONVERT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/convert/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 PROGRAMS := $(BUILD)/whisp $(BUILD)/whisp-convert $(BUILD)/whisp-bench
+
+MODELS := tiny.en base
+MODELS_FROM ?=
+DEMO := test/data/demo.flac
+
+# What each package is for is in docs/dependencies.md.
+DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
+              libopenblas0-pthread libjansson-dev libzip-dev nettle-dev python3 python3-pip
+DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
 
 .PHONY: all
 all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS)
@@ -66,6 +85,80 @@ TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
+
+# Each package is asked for by name, so nothing is done when all are there.
+INSTALL_DEPS = sh tools/install-deps
+.PHONY: deps deps-build
+deps:
+	@$(INSTALL_DEPS) $(DEPS_BUILD) $(DEPS_TEST)
+deps-build:
+	@$(INSTALL_DEPS) $(DEPS_BUILD)
+
+.PHONY: models
+models: $(BUILD)/whisp-convert
+	@python3 tools/get-models $(if $(MODELS_FROM),--from $(MODELS_FROM)) $< models $(MODELS)
+
+.PHONY: demo
+demo: deps-build
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/whisp $(BUILD)/whisp-convert
+	@$(MAKE) --no-print-directory models MODELS=tiny.en
+	$(BUILD)/whisp --model tiny.en $(DEMO)
+
+.PHONY: test check
+test: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory models
+	@$(MAKE) --no-print-directory check
+
+# The tests' Python with what they need beside the standard library.
+VENV := $(BUILD)/venv
+$(VENV)/ready: test/python/requirements.txt
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The same tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+check:
+	@$(MAKE) --no-print-directory -j2 all test-programs $(VENV)/ready
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
+	@BUILD=$(BUILD) CC="$(CC)" bash test/run
+
+.PHONY: test-programs
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/parity
+
+$(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+
+.PHONY: parity bench
+parity: $(BUILD)/test/parity
+	$(BUILD)/test/parity
+bench: $(BUILD)/whisp-bench
+	$(BUILD)/whisp-bench --model tiny.en
+	$(BUILD)/whisp-bench --model base
+
+$(BUILD)/libwhisp.pc: lib/libwhisp.pc.in Makefile include/whisp.h
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 include/whisp.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libwhisp.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libwhisp.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libwhisp.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libwhisp.so.$(SOVERSION)
+	ln -sf libwhisp.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libwhisp.so
+	rm -f $(BUILD)/libwhisp.pc
+	$(MAKE) --no-print-directory $(BUILD)/libwhisp.pc
+	install -m 644 $(BUILD)/libwhisp.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 docs/whisp.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -f include/whisp.h lib/libwhisp.a lib/libwhisp.so* lib/pkgconfig/libwhisp.pc \
+	    $(addprefix bin/,$(notdir $(PROGRAMS))) share/man/man1/whisp.1
 
 .PHONY: clean
 clean:

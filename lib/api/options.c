@@ -372,6 +372,13 @@ void whisp_options_on_cancel(whisp_options *options, whisp_cancel_fn fn, void *u
     options->cancel_user = user;
 }
 
+int wh_check_cancel(const whisp_options *options)
+{
+    if (options->cancel && options->cancel(options->cancel_user))
+        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+    return WHISP_OK;
+}
+
 void wh_log(const whisp_options *options, int level, const char *format, ...)
 {
     if (!options->log)

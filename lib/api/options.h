@@ -55,6 +55,9 @@ int wh_options_temperatures(const wh_values *values, double *temperatures);
 int wh_parse_double(const char *text, double *value);
 int wh_parse_int(const char *text, int64_t *value);
 
+/* What the cancel callback says: WHISP_OK to go on, or WHISP_ERR_CANCELLED with its text. */
+int wh_check_cancel(const whisp_options *options);
+
 void wh_log(const whisp_options *options, int level, const char *format, ...) WH_PRINTF(3, 4);
 
 #endif

@@ -76,11 +76,6 @@ const int32_t *wh_search_start(const wh_search *s, size_t *n)
     return s->start;
 }
 
-static int cancelled(const wh_search *s)
-{
-    return s->options->cancel && s->options->cancel(s->options->cancel_user);
-}
-
 int wh_search_begin(wh_search *s, const int32_t *prompt, size_t n_prompt, int language)
 {
     const wh_specials *sp = s->specials;
@@ -299,8 +294,8 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
         memcpy(s->logits + (size_t)i * n_vocab, s->start_logits + n_vocab, n_vocab * sizeof(float));
     }
     for (size_t step = 0;; step++) {
-        if (cancelled(s))
-            return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+        if ((rc = wh_check_cancel(s->options)))
+            return rc;
         double t0 = wh_now();
         int living = 0;
         for (int i = 0; i < n_candidates; i++) {

@@ -35,20 +35,14 @@ static int64_t read_block(whisp_session *s, source *in, const float **samples)
     return n;
 }
 
-static int is_cancelled(const whisp_session *s)
-{
-    return s->options->cancel && s->options->cancel(s->options->cancel_user);
-}
-
 /* First pass: show the session the whole recording, so that it knows the loudest frame and the duration. */
 static int measure(whisp_session *s, source *in)
 {
     const float *samples;
     int64_t n;
     while ((n = read_block(s, in, &samples)) > 0) {
-        int rc = is_cancelled(s) ? wh_fail(WHISP_ERR_CANCELLED, "cancelled")
-                                 : whisp_session_measure(s, samples, (size_t)n);
-        if (rc)
+        int rc = wh_check_cancel(s->options);
+        if (rc || (rc = whisp_session_measure(s, samples, (size_t)n)))
             return rc;
     }
     return n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);

@@ -18,10 +18,11 @@ static int encode(whisp_session *s)
 {
     const float *mel = s->window;
     static const int slot = 0;
-    if (s->options->cancel && s->options->cancel(s->options->cancel_user))
-        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+    int rc = wh_check_cancel(s->options);
+    if (rc)
+        return rc;
     double t0 = wh_now();
-    int rc = wh_backend_encode(s->backend, 1, &mel, &slot);
+    rc = wh_backend_encode(s->backend, 1, &mel, &slot);
     s->timings.encode += wh_now() - t0;
     s->timings.n_encode++;
     return rc;
@@ -144,7 +145,7 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
     size_t n = s->decoding.n;
     int begin = s->specials->timestamp_begin, rc;
     double offset = SECONDS(s->seek);
-    int single_ending = n >= 1 && t[n - 1].id >= begin && !(n >= 2 && t[n - 2].id >= begin) && n >= 2;
+    int single_ending = n >= 2 && t[n - 1].id >= begin && t[n - 2].id < begin;
     size_t last = 0;
     *advance = segment_size;
     for (size_t i = 1; i <= n; i++) {
