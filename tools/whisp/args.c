@@ -24,23 +24,23 @@ enum own_option {
 
 static const struct tool_option own_options[N_OWN] = {
     [OPT_MODEL] = {'m', {"model", "NAME|PATH", "base, or what is there",
-        "The model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder."}},
+        "the model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder"}},
     [OPT_MODEL_DIR] = {0, {"model_dir", "FOLDER", "$WHISP_MODEL_DIR, ./models, ~/.cache/whisp",
-        "Where models are looked up by name."}},
+        "where models are looked up by name"}},
     [OPT_OUTPUT_FORMAT] = {'f', {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
-        "Write the transcript to a file of this format, named after the recording; several with commas between them."}},
+        "write the transcript to a file of this format, named after the recording; several with commas between them"}},
     [OPT_OUTPUT_DIR] = {'o', {"output_dir", "FOLDER", "no files; . with --output_format",
-        "Where to write files; it is made if it is missing."}},
+        "where to write files; it is made if it is missing"}},
     [OPT_VERBOSE] = {0, {"verbose", "True|False", "True",
-        "Print each segment as soon as it is final. If False, only the progress bar is shown, and where no files are "
-        "written, the plain text is printed at the end."}},
+        "print each segment as soon as it is final; if False, only the progress bar is shown, and where no files are "
+        "written, the plain text is printed at the end"}},
     [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
-        "Say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments."}},
+        "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
     [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
-        "Do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
-        "probability."}},
-    [OPT_VERSION] = {0, {"version", NULL, NULL, "Print the version."}},
-    [OPT_HELP] = {'h', {"help", NULL, NULL, "Print this text."}},
+        "do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
+        "probability"}},
+    [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
+    [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
 
 const struct tool_option *tool_option_list(size_t *n)

@@ -1,0 +1,67 @@
+/* example.c - a program that uses libwhisp: print what is said in a recording, with times.
+ *
+ *     cc example.c -o example $(pkg-config --cflags --libs libwhisp)
+ *     ./example talk.mp3
+ *     ./example talk.mp3 models/tiny.en.gguf
+ *
+ * It is C99, and C++ as well. */
+#include <stdio.h>
+#include <whisp.h>
+
+/* Called whenever a segment is final, while the rest of the recording is still being transcribed. */
+static void print_segment(void *user, const whisp_segment *segment)
+{
+    (void)user;
+    printf("%8.2f s to %8.2f s:%s\n", segment->start, segment->end, segment->text);
+    fflush(stdout);
+}
+
+static int complain(void)
+{
+    fprintf(stderr, "example: %s\n", whisp_last_error());
+    return 1;
+}
+
+static int transcribe(const whisp_model *model, const char *recording)
+{
+    whisp_options *options = whisp_options_new();
+    whisp_result *result = NULL;
+    int status = 0;
+
+    /* Any option of `whisp --help` can be set by its name, e.g. whisp_options_set(options, "language", "de"). */
+    if (!options || whisp_options_set(options, "seed", "1") != WHISP_OK) {
+        whisp_options_free(options);
+        return complain();
+    }
+    whisp_options_on_segment(options, print_segment, NULL);
+
+    if (whisp_transcribe(model, recording, options, &result) != WHISP_OK) {
+        status = complain();
+    } else {
+        printf("%lu segments in %.2f s, language %s\n", (unsigned long)whisp_result_segment_count(result),
+               whisp_result_duration(result), whisp_result_language(result));
+    }
+    whisp_result_free(result);
+    whisp_options_free(options);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    char path[4096];
+    whisp_model *model = NULL;
+    int status;
+
+    if (argc < 2 || argc > 3) {
+        fprintf(stderr, "usage: %s RECORDING [MODEL]\n", argv[0]);
+        return 2;
+    }
+    /* Without a MODEL: models/base.gguf, or what is there. */
+    if (whisp_model_find(argc > 2 ? argv[2] : NULL, NULL, path, sizeof path) != WHISP_OK ||
+        whisp_model_load(path, &model) != WHISP_OK)
+        return complain();
+
+    status = transcribe(model, argv[1]);
+    whisp_model_free(model);
+    return status;
+}
