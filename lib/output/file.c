@@ -1,0 +1,192 @@
+/* file.c - a document into a file, all or nothing: written beside it under another name, then renamed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "output/writers.h"
+
+#define MAX_LINKS 40
+
+/* Functions here return 0 or an errno value; this is what the user can do about it. */
+static const char *advice(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return "free some space or write to another place";
+    case ENOENT:
+    case ENOTDIR:
+        return "create its folder first";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "choose a place that you may write to";
+    case EISDIR:
+        return "name a file in it";
+    case EPIPE:
+        return "its reader has gone away";
+    default:
+        return "choose another place";
+    }
+}
+
+static int write_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, text, WH_MIN(length, (size_t)1 << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            return EIO;
+        text += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+/* write_all() with the signals held back in this thread that would end the program, and taken away if they came from
+ * here: SIGPIPE for a pipe without a reader, SIGXFSZ for a file beyond the process's limit. */
+static int write_all_quietly(int fd, const char *text, size_t length)
+{
+    sigset_t signals, before, pending;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    sigaddset(&signals, SIGXFSZ);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    int error = write_all(fd, text, length);
+    int raised = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
+    if (raised && !sigismember(&pending, raised)) {
+        struct timespec now = {0, 0};
+        sigemptyset(&signals);
+        sigaddset(&signals, raised);
+        while (sigtimedwait(&signals, NULL, &now) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* Devices, pipes and the like cannot be replaced by a file. */
+static int write_directly(const char *path, const char *text, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno;
+    int error = write_all_quietly(fd, text, length);
+    if (close(fd) != 0 && !error)
+        error = errno;
+    return error;
+}
+
+/* The folder that a path is in, with its closing slash; "" for the current one. */
+static void put_folder(wh_buf *out, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    wh_buf_append(out, path, slash ? (size_t)(slash - path) + 1 : 0);
+}
+
+/* Where a path leads if it is a symbolic link, or a link to a link: renaming there keeps the links. */
+static int follow_links(const char *path, wh_buf *target)
+{
+    wh_buf_puts(target, path);
+    for (int i = 0; i < MAX_LINKS && !target->failed; i++) {
+        char link[4096];
+        ssize_t n = readlink(target->data, link, sizeof link);
+        if (n < 0)
+            return 0; /* not a link, or nothing there yet */
+        if (n == (ssize_t)sizeof link)
+            return ENAMETOOLONG;
+        wh_buf next = {0};
+        if (link[0] != '/')
+            put_folder(&next, target->data);
+        wh_buf_append(&next, link, (size_t)n);
+        wh_buf_free(target);
+        *target = next;
+    }
+    return target->failed ? ENOMEM : ELOOP;
+}
+
+/* Create a file that nobody else has in the target's folder. */
+static int open_temporary(const char *target, wh_buf *name, int *fd)
+{
+    for (int i = 0; i < 1000; i++) {
+        name->length = 0;
+        put_folder(name, target);
+        wh_buf_printf(name, ".whisp-%ld-%d.tmp", (long)getpid(), i);
+        if (name->failed)
+            return ENOMEM;
+        *fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*fd >= 0)
+            return 0;
+        if (errno != EEXIST)
+            return errno;
+    }
+    return EEXIST;
+}
+
+/* Put a new file in the target's place. `old` describes the file there now, or is NULL. */
+static int replace(const char *target, const struct stat *old, const char *text, size_t length)
+{
+    wh_buf name = {0};
+    int fd = -1;
+    if (old && access(target, W_OK) != 0)
+        return errno;
+    int error = open_temporary(target, &name, &fd);
+    if (!error) {
+        error = write_all_quietly(fd, text, length);
+        if (old)
+            (void)!fchmod(fd, old->st_mode & 0777); /* some file systems have no modes */
+        if (close(fd) != 0 && !error)
+            error = errno;
+        if (!error && rename(name.data, target) != 0)
+            error = errno;
+        if (error)
+            unlink(name.data);
+    }
+    wh_buf_free(&name);
+    return error;
+}
+
+static int write_document(const char *path, const char *text, size_t length)
+{
+    struct stat st;
+    int exists = stat(path, &st) == 0;
+    if (!exists && errno != ENOENT)
+        return errno;
+    if (exists && S_ISDIR(st.st_mode))
+        return EISDIR;
+    if (exists && !S_ISREG(st.st_mode))
+        return write_directly(path, text, length);
+    wh_buf target = {0};
+    int error = follow_links(path, &target);
+    if (!error)
+        error = replace(target.data, exists ? &st : NULL, text, length);
+    wh_buf_free(&target);
+    return error;
+}
+
+int whisp_result_write(const whisp_result *result, const char *format, const char *path)
+{
+    char *text;
+    size_t length;
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_write() needs a path");
+    int rc = whisp_result_format(result, format, &text, &length);
+    if (rc != WHISP_OK)
+        return rc;
+    int error = write_document(path, text, length);
+    whisp_string_free(text);
+    if (error)
+        return wh_fail(WHISP_ERR_IO, "cannot write %s: %s; %s", path, strerror(error), advice(error));
+    return WHISP_OK;
+}

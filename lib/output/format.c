@@ -1,0 +1,88 @@
+/* format.c - a result as a document in memory: the choice of the writer, and what the writers of text share.
+ *
+ * All documents are byte for byte those of openai-whisper 20250625 (whisper/utils.py) for the same segments. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/writers.h"
+#include "tokenizer/utf8.h"
+
+static const struct writer {
+    const char *format;
+    void (*write)(const whisp_result *result, wh_buf *out);
+} writers[] = {
+    {"txt", wh_write_txt}, {"srt", wh_write_srt}, {"vtt", wh_write_vtt}, {"tsv", wh_write_tsv}, {"json", wh_write_json},
+};
+
+int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length)
+{
+    if (!result || !format || !text)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_format() needs a result, a format and a place for the text");
+    size_t i = 0;
+    while (i < WH_COUNT(writers) && strcmp(format, writers[i].format) != 0)
+        i++;
+    if (i == WH_COUNT(writers))
+        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv or json", format);
+    wh_buf out = {0};
+    wh_buf_puts(&out, ""); /* an empty document is a string, too */
+    writers[i].write(result, &out);
+    if (out.failed) {
+        wh_buf_free(&out);
+        return wh_fail_memory();
+    }
+    *text = out.data;
+    if (length)
+        *length = out.length;
+    return WHISP_OK;
+}
+
+void whisp_string_free(char *text)
+{
+    free(text);
+}
+
+/* Python's str.isspace(): white space and the four ASCII separators. */
+static int is_python_space(int32_t code)
+{
+    return wh_is_white_space(code) || (code >= 0x1C && code <= 0x1F);
+}
+
+const char *wh_strip(const char *text, size_t *length)
+{
+    size_t n = strlen(text), begin = n, end = 0;
+    for (size_t i = 0; i < n;) {
+        int32_t code;
+        size_t size = wh_utf8_next(text + i, n - i, &code);
+        if (!is_python_space(code)) {
+            begin = WH_MIN(begin, i);
+            end = i + size;
+        }
+        i += size;
+    }
+    *length = end > begin ? end - begin : 0;
+    return text + begin;
+}
+
+void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *from, const char *to)
+{
+    size_t n = strlen(from), done = 0;
+    for (size_t i = 0; i + n <= length;) {
+        if (memcmp(text + i, from, n) != 0) {
+            i++;
+            continue;
+        }
+        wh_buf_append(out, text + done, i - done);
+        wh_buf_puts(out, to);
+        done = i += n;
+    }
+    wh_buf_append(out, text + done, length - done);
+}
+
+int64_t wh_milliseconds(double seconds)
+{
+    double x = nearbyint(1000.0 * seconds); /* halves to even */
+    if (isnan(x))
+        return 0;
+    return (int64_t)WH_MAX(-1e15, WH_MIN(x, 1e15));
+}

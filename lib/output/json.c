@@ -1,0 +1,84 @@
+/* json.c - the json document, as Python's json.dump() writes openai-whisper's dictionary: one line, ", " and ": ",
+ * everything beyond printable ASCII escaped, no line end. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "output/writers.h"
+#include "tokenizer/utf8.h"
+
+static void put_escaped(wh_buf *out, int32_t code)
+{
+    static const char special[] = "\"\\\n\r\t\f\b", letter[] = "\"\\nrtfb";
+    const char *found = code > 0 && code < 128 ? strchr(special, code) : NULL;
+    if (code < 0)
+        code = 0xFFFD; /* not UTF-8 */
+    if (found) {
+        char pair[2] = {'\\', letter[found - special]};
+        wh_buf_append(out, pair, 2);
+    } else if (code > 0xFFFF) {
+        code -= 0x10000;
+        wh_buf_printf(out, "\\u%04x\\u%04x", 0xD800u + ((unsigned)code >> 10), 0xDC00u + ((unsigned)code & 0x3FF));
+    } else {
+        wh_buf_printf(out, "\\u%04x", (unsigned)code);
+    }
+}
+
+static void put_string(wh_buf *out, const char *text)
+{
+    size_t n = strlen(text), done = 0; /* text[done .. i) is waiting to be appended as it is */
+    wh_buf_puts(out, "\"");
+    for (size_t i = 0; i < n;) {
+        int32_t code;
+        size_t size = wh_utf8_next(text + i, n - i, &code);
+        if (code < ' ' || code > '~' || code == '"' || code == '\\') {
+            wh_buf_append(out, text + done, i - done);
+            put_escaped(out, code);
+            done = i + size;
+        }
+        i += size;
+    }
+    wh_buf_append(out, text + done, n - done);
+    wh_buf_puts(out, "\"");
+}
+
+static void put_number(wh_buf *out, const char *key, double value)
+{
+    wh_buf_printf(out, ", \"%s\": ", key);
+    wh_put_double(out, value);
+}
+
+static void put_segment(wh_buf *out, const wh_result_segment *entry)
+{
+    const whisp_segment *segment = &entry->segment;
+    wh_buf_printf(out, "{\"id\": %d, \"seek\": %" PRId64, segment->id, segment->seek);
+    put_number(out, "start", segment->start);
+    put_number(out, "end", segment->end);
+    wh_buf_puts(out, ", \"text\": ");
+    put_string(out, segment->text);
+    wh_buf_puts(out, ", \"tokens\": [");
+    for (size_t i = 0; i < segment->n_tokens; i++)
+        wh_buf_printf(out, "%s%" PRId32, i ? ", " : "", segment->tokens[i].id);
+    wh_buf_puts(out, "]");
+    put_number(out, "temperature", segment->temperature);
+    put_number(out, "avg_logprob", segment->avg_logprob);
+    put_number(out, "compression_ratio", segment->compression_ratio);
+    put_number(out, "no_speech_prob", segment->no_speech_prob);
+    wh_buf_puts(out, entry->cleared ? ", \"words\": []}" : "}");
+}
+
+void wh_write_json(const whisp_result *result, wh_buf *out)
+{
+    wh_buf_puts(out, "{\"text\": ");
+    put_string(out, result->text ? result->text : "");
+    wh_buf_puts(out, ", \"segments\": [");
+    for (size_t i = 0; i < result->n; i++) {
+        wh_buf_puts(out, i ? ", " : "");
+        put_segment(out, &result->segments[i]);
+    }
+    wh_buf_puts(out, "], \"language\": ");
+    if (result->language)
+        put_string(out, result->language);
+    else
+        wh_buf_puts(out, "null");
+    wh_buf_puts(out, "}");
+}

@@ -1,0 +1,29 @@
+/* plain.c - the txt and tsv documents: a line a segment. */
+#include <inttypes.h>
+
+#include "output/writers.h"
+
+void wh_write_txt(const whisp_result *result, wh_buf *out)
+{
+    for (size_t i = 0; i < result->n; i++) {
+        size_t length;
+        const char *text = wh_strip(result->segments[i].segment.text, &length);
+        wh_buf_append(out, text, length);
+        wh_buf_puts(out, "\n");
+    }
+}
+
+/* Begin, end (milliseconds) and text; tabs inside the text become spaces. */
+void wh_write_tsv(const whisp_result *result, wh_buf *out)
+{
+    wh_buf_puts(out, "start\tend\ttext\n");
+    for (size_t i = 0; i < result->n; i++) {
+        const whisp_segment *segment = &result->segments[i].segment;
+        size_t length;
+        const char *text = wh_strip(segment->text, &length);
+        wh_buf_printf(out, "%" PRId64 "\t%" PRId64 "\t", wh_milliseconds(segment->start),
+                      wh_milliseconds(segment->end));
+        wh_put_replaced(out, text, length, "\t", " ");
+        wh_buf_puts(out, "\n");
+    }
+}

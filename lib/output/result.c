@@ -1,0 +1,85 @@
+/* result.c - whisp_result: filled by the transcription segment by segment, read by everyone else. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/writers.h"
+
+int wh_result_new(whisp_result **result)
+{
+    *result = wh_calloc(1, sizeof **result);
+    return *result ? WHISP_OK : wh_fail_memory();
+}
+
+int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared)
+{
+    if (wh_grow(&result->segments, &result->capacity, result->n + 1, sizeof *result->segments) != WHISP_OK)
+        return WHISP_ERR_MEMORY;
+    size_t n_tokens = cleared ? 0 : segment->n_tokens;
+    char *text = strdup(cleared || !segment->text ? "" : segment->text);
+    whisp_token *tokens = wh_calloc(n_tokens, sizeof *tokens);
+    if (!text || !tokens) {
+        free(text);
+        free(tokens);
+        return wh_fail_memory();
+    }
+    if (n_tokens)
+        memcpy(tokens, segment->tokens, n_tokens * sizeof *tokens);
+    wh_result_segment *copy = &result->segments[result->n];
+    copy->segment = *segment;
+    copy->segment.id = (int)result->n++;
+    copy->segment.text = text;
+    copy->segment.tokens = tokens;
+    copy->segment.n_tokens = n_tokens;
+    copy->cleared = cleared != 0;
+    return WHISP_OK;
+}
+
+int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration)
+{
+    char *copy = strdup(text ? text : "");
+    if (!copy)
+        return wh_fail_memory();
+    free(result->text);
+    result->text = copy;
+    result->language = language;
+    result->duration = duration;
+    return WHISP_OK;
+}
+
+void whisp_result_free(whisp_result *result)
+{
+    if (!result)
+        return;
+    for (size_t i = 0; i < result->n; i++) {
+        free((void *)(uintptr_t)result->segments[i].segment.text);
+        free((void *)(uintptr_t)result->segments[i].segment.tokens);
+    }
+    free(result->segments);
+    free(result->text);
+    free(result);
+}
+
+const char *whisp_result_text(const whisp_result *result)
+{
+    return result && result->text ? result->text : "";
+}
+
+const char *whisp_result_language(const whisp_result *result)
+{
+    return result ? result->language : NULL;
+}
+
+double whisp_result_duration(const whisp_result *result)
+{
+    return result ? result->duration : 0;
+}
+
+size_t whisp_result_segment_count(const whisp_result *result)
+{
+    return result ? result->n : 0;
+}
+
+const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i)
+{
+    return result && i < result->n ? &result->segments[i].segment : NULL;
+}

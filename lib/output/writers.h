@@ -1,0 +1,40 @@
+/* writers.h - the inside of a result and what the writers share. Private to lib/output. */
+#ifndef WH_WRITERS_H
+#define WH_WRITERS_H
+
+#include "output/result.h"
+
+typedef struct wh_result_segment {
+    whisp_segment segment;  /* its text and tokens belong to the result */
+    int cleared;            /* emptied as openai-whisper does; it then has a list of words, an empty one */
+} wh_result_segment;
+
+struct whisp_result {
+    char *text;
+    const char *language;
+    double duration;
+    wh_result_segment *segments; /* [n] */
+    size_t n, capacity;
+};
+
+/* Each appends a whole document. */
+void wh_write_txt(const whisp_result *result, wh_buf *out);
+void wh_write_tsv(const whisp_result *result, wh_buf *out);
+void wh_write_vtt(const whisp_result *result, wh_buf *out);
+void wh_write_srt(const whisp_result *result, wh_buf *out);
+void wh_write_json(const whisp_result *result, wh_buf *out);
+
+/* The part of text that Python's str.strip() leaves: its beginning, and its size in *length. */
+const char *wh_strip(const char *text, size_t *length);
+
+/* Append length bytes of text with every occurrence of `from` replaced by `to`, from left to right. */
+void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *from, const char *to);
+
+/* Seconds as whole milliseconds, halves to even, as Python's round(1000 * seconds). */
+int64_t wh_milliseconds(double seconds);
+
+/* Append a number as Python's repr() and json write it: the fewest digits that read back as the same number. The same
+ * in every locale. */
+void wh_put_double(wh_buf *out, double x);
+
+#endif
