@@ -1,0 +1,78 @@
+"""Speech to text with OpenAI's Whisper models, by libwhisp: no other Python package is needed.
+
+    import whisp
+
+    model = whisp.load_model("base")
+    print(model.transcribe("talk.mp3")["text"])
+
+Names, options and results are openai-whisper's where it has them.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Tuple
+
+from ._audio import SAMPLE_RATE, load_audio
+from ._errors import (
+    ArgumentError,
+    AudioError,
+    BackendError,
+    Cancelled,
+    Error,
+    FileError,
+    LibraryError,
+    ModelError,
+    OutOfMemoryError,
+    StateError,
+)
+from ._library import library
+from ._model import Dims, Model, available_models, load_model
+from ._options import option_list
+from ._session import Session
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "AudioError",
+    "BackendError",
+    "Cancelled",
+    "Dims",
+    "Error",
+    "FileError",
+    "LibraryError",
+    "Model",
+    "ModelError",
+    "OutOfMemoryError",
+    "SAMPLE_RATE",
+    "Session",
+    "StateError",
+    "available_models",
+    "languages",
+    "library_version",
+    "load_audio",
+    "load_model",
+    "options",
+]
+
+
+def options() -> Mapping[str, Tuple[str, str, str]]:
+    """All options of transcribe(): name -> (accepted values, default as text, one sentence)."""
+    return dict(option_list())
+
+
+def languages() -> Dict[str, str]:
+    """All languages by code: {"en": "english", ...}."""
+    lib = library()
+    found: Dict[str, str] = {}
+    while True:
+        code = lib.whisp_language_code(len(found))
+        if code is None:
+            return found
+        found[code.decode()] = lib.whisp_language_name(len(found)).decode()
+
+
+def library_version() -> str:
+    """The version of the loaded libwhisp."""
+    version: bytes = library().whisp_version()
+    return version.decode()

@@ -1,0 +1,74 @@
+"""Exceptions: one class for each error code of whisp.h, all under Error, with the library's one-line message."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """What this module raises. `code` is the library's WHISP_ERR_* number, 0 where Python found the fault."""
+
+    code = 0
+
+
+class ArgumentError(Error, ValueError):
+    """An argument or option is not acceptable (WHISP_ERR_ARGUMENT)."""
+
+    code = -1
+
+
+class OutOfMemoryError(Error, MemoryError):
+    """Out of memory (WHISP_ERR_MEMORY)."""
+
+    code = -2
+
+
+class FileError(Error, OSError):
+    """A file cannot be opened, read or written (WHISP_ERR_IO)."""
+
+    code = -3
+
+
+class AudioError(Error):
+    """Not a recording that can be decoded (WHISP_ERR_AUDIO)."""
+
+    code = -4
+
+
+class ModelError(Error):
+    """Not a model, or a damaged or unsupported one (WHISP_ERR_MODEL)."""
+
+    code = -5
+
+
+class BackendError(Error):
+    """The compute backend is missing or failed (WHISP_ERR_BACKEND)."""
+
+    code = -6
+
+
+class Cancelled(Error):
+    """The cancel callback said so (WHISP_ERR_CANCELLED)."""
+
+    code = -7
+
+
+class StateError(Error):
+    """The call does not fit the object's state: after close(), or from two threads at once (WHISP_ERR_STATE)."""
+
+    code = -8
+
+
+class LibraryError(Error, ImportError):
+    """libwhisp cannot be found, or is of another version than this module."""
+
+
+_CLASSES = {
+    cls.code: cls
+    for cls in (ArgumentError, OutOfMemoryError, FileError, AudioError, ModelError, BackendError, Cancelled, StateError)
+}
+
+
+def error_of(code: int, message: str) -> Error:
+    """The exception for a negative return code."""
+    error = _CLASSES.get(code, Error)(message)
+    error.code = code
+    return error

@@ -1,0 +1,229 @@
+"""Finds libwhisp and declares its functions for ctypes: include/whisp.h, in the same order, and nothing more.
+
+The library is loaded at the first use, not at import, so that importing the package never fails.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import os
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any, Iterator, List, Tuple
+
+from ._errors import LibraryError, error_of
+
+# The header's version for which the declarations below were written. Its structures only grow at their ends, so a
+# library with a later minor version fits too.
+VERSION = (0, 1)
+
+OK = 0
+END = 2  # WHISP_END: whisp_session_pull() has given the last segment
+
+
+class ModelInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("name", c_char_p),
+        ("type", c_char_p),
+        ("n_vocab", c_int),
+        ("n_mels", c_int),
+        ("n_audio_ctx", c_int),
+        ("n_audio_state", c_int),
+        ("n_audio_head", c_int),
+        ("n_audio_layer", c_int),
+        ("n_text_ctx", c_int),
+        ("n_text_state", c_int),
+        ("n_text_head", c_int),
+        ("n_text_layer", c_int),
+        ("is_multilingual", c_int),
+        ("n_languages", c_int),
+        ("n_parameters", c_uint64),
+    ]
+
+
+class OptionInfo(Structure):
+    _fields_ = [("name", c_char_p), ("values", c_char_p), ("initial", c_char_p), ("help", c_char_p)]
+
+
+class Token(Structure):
+    _fields_ = [("id", c_int32), ("logprob", c_float)]
+
+
+class Segment(Structure):
+    _fields_ = [
+        ("id", c_int),
+        ("seek", c_int64),
+        ("start", c_double),
+        ("end", c_double),
+        ("text", c_char_p),
+        ("tokens", POINTER(Token)),
+        ("n_tokens", c_size_t),
+        ("temperature", c_double),
+        ("avg_logprob", c_double),
+        ("compression_ratio", c_double),
+        ("no_speech_prob", c_double),
+    ]
+
+
+class AudioInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("sample_rate", c_int),
+        ("channels", c_int),
+        ("duration", c_double),
+        ("format", c_char_p),
+    ]
+
+
+class Timings(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("audio", c_double),
+        ("mel", c_double),
+        ("encode", c_double),
+        ("prompt", c_double),
+        ("decode", c_double),
+        ("search", c_double),
+        ("n_encode", c_int64),
+        ("n_prompt_tokens", c_int64),
+        ("n_decode_steps", c_int64),
+        ("n_decode_tokens", c_int64),
+        ("n_windows", c_int64),
+        ("n_fallbacks", c_int64),
+    ]
+
+
+LogFn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+ProgressFn = CFUNCTYPE(None, c_void_p, c_double, c_double)
+SegmentFn = CFUNCTYPE(None, c_void_p, POINTER(Segment))
+CancelFn = CFUNCTYPE(c_int, c_void_p)
+
+# Handles (whisp_model * and so on) are plain c_void_p. Paths and texts are bytes. Strings that the caller must release
+# are c_void_p too, because ctypes turns a returned c_char_p into bytes and loses the pointer.
+_Samples = POINTER(c_float)
+_PROTOTYPES = {
+    "whisp_version": (c_char_p,),
+    "whisp_last_error": (c_char_p,),
+    "whisp_error_name": (c_char_p, c_int),
+    "whisp_model_find": (c_int, c_char_p, c_char_p, c_char_p, c_size_t),
+    "whisp_model_load": (c_int, c_char_p, POINTER(c_void_p)),
+    "whisp_model_free": (None, c_void_p),
+    "whisp_model_describe": (c_int, c_void_p, POINTER(ModelInfo)),
+    "whisp_option_list": (POINTER(OptionInfo), POINTER(c_size_t)),
+    "whisp_options_new": (c_void_p,),
+    "whisp_options_free": (None, c_void_p),
+    "whisp_options_set": (c_int, c_void_p, c_char_p, c_char_p),
+    "whisp_options_on_log": (None, c_void_p, LogFn, c_void_p),
+    "whisp_options_on_progress": (None, c_void_p, ProgressFn, c_void_p),
+    "whisp_options_on_segment": (None, c_void_p, SegmentFn, c_void_p),
+    "whisp_options_on_cancel": (None, c_void_p, CancelFn, c_void_p),
+    "whisp_session_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_session_free": (None, c_void_p),
+    "whisp_session_reset": (c_int, c_void_p),
+    "whisp_session_transcribe_file": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
+    "whisp_session_transcribe_samples": (c_int, c_void_p, _Samples, c_size_t, POINTER(c_void_p)),
+    "whisp_session_push": (c_int64, c_void_p, _Samples, c_size_t),
+    "whisp_session_finish": (c_int, c_void_p),
+    "whisp_session_pull": (c_int, c_void_p, POINTER(POINTER(Segment))),
+    "whisp_session_measure": (c_int, c_void_p, _Samples, c_size_t),
+    "whisp_session_language": (c_char_p, c_void_p),
+    "whisp_result_free": (None, c_void_p),
+    "whisp_result_text": (c_char_p, c_void_p),
+    "whisp_result_language": (c_char_p, c_void_p),
+    "whisp_result_segment_count": (c_size_t, c_void_p),
+    "whisp_result_segment": (POINTER(Segment), c_void_p, c_size_t),
+    "whisp_result_format": (c_int, c_void_p, c_char_p, POINTER(c_void_p), POINTER(c_size_t)),
+    "whisp_string_free": (None, c_void_p),
+    "whisp_segment_line": (c_int, POINTER(Segment), c_char_p, c_size_t),
+    "whisp_language_code": (c_char_p, c_int),
+    "whisp_language_name": (c_char_p, c_int),
+    "whisp_session_detect_language_file": (c_int, c_void_p, c_char_p, _Samples, c_size_t),
+    "whisp_session_detect_language_samples": (c_int, c_void_p, _Samples, c_size_t, _Samples, c_size_t),
+    "whisp_tokenize": (c_int64, c_void_p, c_char_p, POINTER(c_int32), c_size_t),
+    "whisp_detokenize": (c_int64, c_void_p, POINTER(c_int32), c_size_t, c_char_p, c_size_t),
+    "whisp_audio_open": (c_int, c_char_p, POINTER(c_void_p)),
+    "whisp_audio_open_fd": (c_int, c_int, POINTER(c_void_p)),
+    "whisp_audio_describe": (c_int, c_void_p, POINTER(AudioInfo)),
+    "whisp_audio_read": (c_int64, c_void_p, _Samples, c_size_t),
+    "whisp_audio_close": (None, c_void_p),
+    "whisp_session_timings": (c_int, c_void_p, POINTER(Timings)),
+    "whisp_session_backend": (c_char_p, c_void_p),
+}
+
+
+def _candidates() -> Iterator[Tuple[str, str]]:
+    """Where the library may be, best first: (path or soname, why it is tried)."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    yield os.path.join(here, "libwhisp.so"), "inside the package"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(here)))
+    if os.path.exists(os.path.join(root, "include", "whisp.h")):
+        yield os.path.join(root, "build", "libwhisp.so"), "built in this checkout: run make there"
+    name = "libwhisp.so.%d" % VERSION[0]
+    yield ctypes.util.find_library("whisp") or name, "the system's"
+
+
+def _declare(path: str) -> Any:
+    """Load one library and declare its functions; OSError or LibraryError when it is not one that fits."""
+    lib = ctypes.CDLL(path)
+    for name, (result, *arguments) in _PROTOTYPES.items():
+        function = getattr(lib, name, None)
+        if function is None:
+            raise LibraryError("has no function %s" % name)
+        function.restype = result
+        function.argtypes = arguments
+    version = lib.whisp_version().decode()
+    major, minor = (int(part) for part in version.split(".")[:2])
+    if major != VERSION[0] or minor < VERSION[1]:
+        needed = "%d.%d or a later %d.x" % (VERSION + VERSION[:1])
+        raise LibraryError("is version %s, this module needs %s" % (version, needed))
+    return lib
+
+
+@functools.lru_cache(maxsize=None)
+def library() -> Any:
+    """The loaded library. LibraryError, with all that was tried, when there is none."""
+    chosen = os.environ.get("WHISP_LIBRARY")
+    if chosen:
+        try:
+            return _declare(chosen)
+        except (OSError, LibraryError) as error:
+            raise LibraryError("$WHISP_LIBRARY, %s: %s" % (chosen, error)) from None
+    tried: List[str] = []
+    for path, why in _candidates():
+        if os.path.isabs(path) and not os.path.exists(path):
+            tried.append("%s (%s): not there" % (path, why))
+            continue
+        try:
+            return _declare(path)
+        except (OSError, LibraryError) as error:
+            tried.append("%s (%s): %s" % (path, why, error))
+    raise LibraryError("libwhisp not found; set $WHISP_LIBRARY to libwhisp.so. Tried: " + "; ".join(tried))
+
+
+def check(code: int) -> int:
+    """Pass on a return value that is not negative; otherwise raise its exception with the library's message."""
+    if code >= 0:
+        return code
+    raise failure(code)
+
+
+def failure(code: int) -> Exception:
+    """The exception for a negative return value of the call that this thread made last."""
+    lib = library()
+    message = lib.whisp_last_error().decode("utf-8", "replace")
+    return error_of(code, message or lib.whisp_error_name(code).decode())

@@ -1,0 +1,171 @@
+"""Options by openai-whisper's Python names, as the text that whisp_options_set() takes; callbacks from C to Python."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import numbers
+from typing import Any, Callable, Dict, Generator, Iterable, List, Mapping, Optional
+
+from ._errors import ArgumentError
+from ._library import CancelFn, LogFn, ProgressFn, SegmentFn, check, library
+from ._result import segment_dict
+
+LogCallback = Callable[[int, str], Any]
+ProgressCallback = Callable[[float, float], Any]
+SegmentCallback = Callable[[Dict[str, Any]], Any]
+CancelCallback = Callable[[], Any]
+
+# openai-whisper's, without a meaning here: what the arithmetic is, the library's compute_type says.
+_IGNORED = frozenset(["fp16"])
+
+# openai-whisper's options and what they are when not used: code that spells that out runs here too, even where the
+# library does not have the option.
+_UNUSED: Mapping[str, Any] = {
+    "beam_size": None,
+    "patience": None,
+    "word_timestamps": False,
+    "hallucination_silence_threshold": None,
+    "clip_timestamps": "0",
+    "prefix": None,
+    "prompt": None,
+    "sample_len": None,
+}
+
+
+@functools.lru_cache(maxsize=None)
+def option_list() -> Mapping[str, "tuple[str, str, str]"]:
+    """All options of the library: name -> (accepted values in words, default as text, one sentence of help)."""
+    n = ctypes.c_size_t()
+    infos = library().whisp_option_list(ctypes.byref(n))
+    return {
+        infos[i].name.decode(): (infos[i].values.decode(), infos[i].initial.decode(), infos[i].help.decode())
+        for i in range(n.value)
+    }
+
+
+def option_text(name: str, value: Any, values: str = "") -> bytes:
+    """A Python value as the command line would write it: None, True, 0.2, "0.0,0.2". `values`: what is accepted."""
+    if isinstance(value, str):
+        text = value
+    elif values == "True|False":
+        text = str(bool(value))
+    elif value is None or isinstance(value, (bool, numbers.Number)):
+        text = str(value)
+    elif isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
+        items = [option_text(name, item) for item in value]
+        return b",".join(items) if items else b"None"
+    elif hasattr(value, "__float__"):  # a NumPy or torch scalar
+        text = str(float(value))
+    else:
+        raise ArgumentError("option %s: a value of type %s means nothing" % (name, type(value).__name__))
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError("option %s: %s" % (name, error)) from None
+    if b"\0" in encoded:
+        raise ArgumentError("option %s: the text cannot hold a NUL character" % name)
+    return encoded
+
+
+def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:
+    """Set a call's own dictionary of keyword arguments on a whisp_options."""
+    known = option_list()
+    for name in list(options):
+        if name in known:
+            continue
+        if name in _IGNORED or (name in _UNUSED and options[name] == _UNUSED[name]):
+            del options[name]
+        elif name in _UNUSED:
+            raise ArgumentError("option %s: libwhisp %s does not have it" % (name, library().whisp_version().decode()))
+        else:
+            raise ArgumentError("unknown option %s; there are: %s" % (name, ", ".join(known)))
+    # In openai-whisper's transcribe() the temperatures given are the temperatures used; its command line, whose rules
+    # the library has, adds the steps up to 1.0 to a single one.
+    if "temperature" in options and "temperature_increment_on_fallback" in known:
+        options.setdefault("temperature_increment_on_fallback", None)
+    for name, value in options.items():
+        if value is None and known[name][1] in ("", "None"):
+            continue
+        check(library().whisp_options_set(handle, name.encode(), option_text(name, value, known[name][0])))
+
+
+class Callbacks:
+    """The Python functions that a session calls, wrapped for C.
+
+    An exception in one of them stops the call through the cancel callback; check() then raises it in the caller.
+    """
+
+    def __init__(
+        self,
+        progress: Optional[ProgressCallback] = None,
+        segment: Optional[SegmentCallback] = None,
+        cancel: Optional[CancelCallback] = None,
+        log: Optional[LogCallback] = None,
+    ) -> None:
+        self.errors: List[BaseException] = []
+        self._fns: List[Any] = []  # C holds their addresses only
+        self._progress, self._segment, self._cancel, self._log = progress, segment, cancel, log
+
+    def install(self, options: ctypes.c_void_p) -> None:
+        lib = library()
+        asked = _cancel_loop(self._cancel, self.errors)
+        next(asked)
+        cancel = CancelFn(asked.send)
+        lib.whisp_options_on_cancel(options, cancel, None)
+        self._fns.append(cancel)
+        if self._progress is not None:
+            report = self._guard(self._progress)
+            progress = ProgressFn(lambda user, done, total: report(done, total))
+            lib.whisp_options_on_progress(options, progress, None)
+            self._fns.append(progress)
+        if self._segment is not None:
+            final = self._guard(self._segment, lambda pointer: (segment_dict(pointer.contents),))
+            segment = SegmentFn(lambda user, pointer: final(pointer))
+            lib.whisp_options_on_segment(options, segment, None)
+            self._fns.append(segment)
+        if self._log is not None:
+            write = self._guard(self._log, lambda level, text: (level, (text or b"").decode("utf-8", "replace")))
+            log = LogFn(lambda user, level, text: write(level, text))
+            lib.whisp_options_on_log(options, log, None)
+            self._fns.append(log)
+
+    def _guard(self, function: Callable[..., Any], convert: Optional[Callable[..., Any]] = None) -> Callable[..., None]:
+        """`function` with C's arguments converted and its exceptions kept; it is not called again after one."""
+
+        def call(*arguments: Any) -> None:
+            if self.errors:
+                return
+            try:
+                function(*(convert(*arguments) if convert else arguments))
+            except BaseException as error:
+                self.errors.append(error)
+
+        return call
+
+    def check(self, code: int) -> int:
+        """Like check() for the return value of a call that ran callbacks: their exceptions come first."""
+        if self.errors:
+            error = self.errors[0]
+            self.errors.clear()
+            raise error
+        return check(code)
+
+
+def _cancel_loop(cancel: Optional[CancelCallback], errors: List[BaseException]) -> Generator[int, Any, None]:
+    """The cancel callback as a generator whose send() is given to C: each send answers whether to stop.
+
+    Why not a function: Python runs signal handlers when it enters a function, so a Ctrl-C during the call would be
+    raised in the callback before its `try` and be lost. A generator wakes inside its `try`.
+    """
+    answer = 0
+    while True:
+        try:
+            while True:
+                yield answer
+                answer = 1 if errors or (cancel is not None and cancel()) else 0
+        except GeneratorExit:
+            return
+        except BaseException as error:
+            errors.append(error)
+            answer = 1

@@ -1,0 +1,274 @@
+"""Sessions: the state of one transcription, and what it shows while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from ._audio import Samples, is_path, path_bytes
+from ._errors import ArgumentError, StateError
+from ._library import END, Segment, Timings, check, library
+from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
+from ._result import Result, segment_dict, segment_line
+
+if TYPE_CHECKING:
+    from ._model import Model, ModelHandle
+
+
+class _Handle:
+    """Owns a whisp_session. Its finalizer holds the model and the callbacks, which must outlive it."""
+
+    def __init__(self, pointer: ctypes.c_void_p, model: "ModelHandle", callbacks: Callbacks) -> None:
+        self.pointer = pointer
+        self._finalizer = weakref.finalize(self, _free_session, pointer, model, callbacks)
+        self._finalizer.atexit = False
+
+    def free(self) -> None:
+        self._finalizer()
+
+
+def _free_session(pointer: ctypes.c_void_p, model: "ModelHandle", callbacks: Callbacks) -> None:
+    library().whisp_session_free(pointer)
+
+
+class Session:
+    """One transcription in steps:
+
+        with model.session(language="en") as session:
+            for block in blocks:
+                for segment in session.push(block):
+                    print(segment["text"])
+            for segment in session.finish():
+                print(segment["text"])
+
+    Options and callbacks are those of Model.transcribe(). A session may be used for several recordings one after the
+    other, with reset() between them. It belongs to one thread at a time: a call from another, or from inside a
+    callback, while one is running raises StateError.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        *,
+        progress: Optional[ProgressCallback] = None,
+        segment: Optional[SegmentCallback] = None,
+        cancel: Optional[CancelCallback] = None,
+        log: Optional[LogCallback] = None,
+        **options: Any,
+    ) -> None:
+        lib = library()
+        self._languages = model.languages
+        self._lock = threading.Lock()
+        self._callbacks = Callbacks(progress, segment, cancel, log)
+        self._handle: Optional[_Handle] = None
+        handle = model.handle
+        pointer = ctypes.c_void_p()
+        settings = ctypes.c_void_p(lib.whisp_options_new())
+        if not settings:
+            check(-2)
+        try:
+            set_options(settings, options)
+            self._callbacks.install(settings)
+            code = lib.whisp_session_new(handle.pointer, settings, ctypes.byref(pointer))
+            if pointer:
+                self._handle = _Handle(pointer, handle, self._callbacks)
+            self._callbacks.check(code)
+        finally:
+            lib.whisp_options_free(settings)
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[ctypes.c_void_p]:
+        """The session's pointer, for this thread alone."""
+        if not self._lock.acquire(blocking=False):
+            raise StateError("the session is in use, by another thread or by the call whose callback this is")
+        try:
+            if self._handle is None:
+                raise StateError("the session is closed")
+            yield self._handle.pointer
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Release the session's memory and threads. Closing twice is fine."""
+        if self._handle is not None:
+            with self._using():
+                handle, self._handle = self._handle, None
+                handle.free()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    # -- whole recordings
+
+    def _transcribe(self, audio: Any) -> Result:
+        lib = library()
+        result = ctypes.c_void_p()
+        with self._using() as pointer:
+            try:
+                if is_path(audio):
+                    code = lib.whisp_session_transcribe_file(pointer, path_bytes(audio), ctypes.byref(result))
+                else:
+                    samples = Samples(audio)
+                    code = lib.whisp_session_transcribe_samples(
+                        pointer, samples.pointer, samples.n, ctypes.byref(result)
+                    )
+                self._callbacks.check(code)
+            except BaseException:
+                lib.whisp_result_free(result)
+                raise
+        return Result(result)
+
+    def transcribe(self, audio: Any) -> Dict[str, Any]:
+        """Forget what was heard, then transcribe a path or samples: see Model.transcribe()."""
+        with self._transcribe(audio) as result:
+            return result.to_dict()
+
+    def transcribe_text(self, audio: Any, format: str = "txt") -> str:
+        """The same as a document: see Model.transcribe_text()."""
+        with self._transcribe(audio) as result:
+            return result.format(format)
+
+    def detect_language(self, audio: Any) -> Tuple[str, Dict[str, float]]:
+        """Forget what was heard, then find the language of a path or samples: see Model.detect_language()."""
+        lib = library()
+        n = max(len(self._languages), 100)  # the library refuses fewer than the vocabulary's, English-only or not
+        probabilities = (ctypes.c_float * n)()
+        with self._using() as pointer:
+            if is_path(audio):
+                code = lib.whisp_session_detect_language_file(pointer, path_bytes(audio), probabilities, n)
+            else:
+                samples = Samples(audio)
+                code = lib.whisp_session_detect_language_samples(pointer, samples.pointer, samples.n, probabilities, n)
+            best = self._callbacks.check(code)
+        return self._languages[best], dict(zip(self._languages, probabilities))
+
+    # -- streaming
+
+    def push(self, block: Any) -> List[Dict[str, Any]]:
+        """Feed samples, any number of them; returns the segments that became final, as dictionaries."""
+        return list(self.pushing(block))
+
+    def finish(self) -> List[Dict[str, Any]]:
+        """Say that the audio ends; returns the remaining segments."""
+        return list(self.finishing())
+
+    def pushing(self, block: Any) -> Iterator[Dict[str, Any]]:
+        """push() as a generator, which yields each segment as soon as it is final."""
+        lib = library()
+        samples = self._block(block)
+        start = 0
+        while start < samples.n:
+            with self._using() as pointer:
+                taken = self._callbacks.check(lib.whisp_session_push(pointer, samples.from_(start), samples.n - start))
+            start += taken
+            pulled = False
+            for segment in self._pulling():
+                pulled = True
+                yield segment
+            if taken == 0 and not pulled:
+                raise StateError("the session takes no more samples")
+
+    def finishing(self) -> Iterator[Dict[str, Any]]:
+        """finish() as a generator."""
+        with self._using() as pointer:
+            self._callbacks.check(library().whisp_session_finish(pointer))
+        yield from self._pulling()
+
+    def _pulling(self) -> Iterator[Dict[str, Any]]:
+        """Segments until more audio is needed or the end is reached."""
+        lib = library()
+        segment = ctypes.POINTER(Segment)()
+        while True:
+            with self._using() as pointer:
+                code = self._callbacks.check(lib.whisp_session_pull(pointer, ctypes.byref(segment)))
+                copied = segment_dict(segment.contents) if code == 1 else None
+            if copied is None:
+                return
+            yield copied
+
+    def measure(self, block: Any = ()) -> None:
+        """Show the session the recording before the first push(), block by block; then call it without a block. With
+        that, streaming gives the words of transcribe() exactly."""
+        samples = self._block(block)
+        with self._using() as pointer:
+            check(library().whisp_session_measure(pointer, samples.pointer, samples.n))
+
+    def reset(self) -> None:
+        """Forget everything heard so far, ready for another recording."""
+        with self._using() as pointer:
+            check(library().whisp_session_reset(pointer))
+
+    @staticmethod
+    def _block(block: Any) -> Samples:
+        if is_path(block):
+            raise ArgumentError("a block must hold samples, not a path; load_audio() and transcribe() read files")
+        return Samples(block)
+
+    # -- what is known
+
+    @property
+    def language(self) -> Optional[str]:
+        """The code of the language in use; None before it is known."""
+        with self._using() as pointer:
+            code: Optional[bytes] = library().whisp_session_language(pointer)
+        return code.decode() if code else None
+
+    @property
+    def backend(self) -> str:
+        """What computes, in words."""
+        with self._using() as pointer:
+            text: bytes = library().whisp_session_backend(pointer) or b""
+        return text.decode("utf-8", "replace")
+
+    @property
+    def timings(self) -> Dict[str, float]:
+        """Where the time went since the session was made or reset: seconds and counts, by the names in whisp.h."""
+        timings = Timings(size=ctypes.sizeof(Timings))
+        with self._using() as pointer:
+            check(library().whisp_session_timings(pointer, ctypes.byref(timings)))
+        return {name: getattr(timings, name) for name, *_ in Timings._fields_[1:]}
+
+
+class Show:
+    """transcribe()'s `verbose`: puts printing in front of the caller's own callbacks."""
+
+    def __init__(
+        self, verbose: Optional[bool], progress: Optional[ProgressCallback], segment: Optional[SegmentCallback]
+    ) -> None:
+        self.progress, self.segment = progress, segment
+        self._shown = False
+        if verbose:
+            self.segment = _both(lambda final: print(segment_line(final), flush=True), segment)
+        elif verbose is not None:
+            self.progress = _both(self._bar, progress)
+
+    def _bar(self, done: float, total: float) -> None:
+        amount = "%.0f s" % done if total <= 0 else "%3.0f%%  %.0f of %.0f s" % (100 * done / total, done, total)
+        print("\r%s transcribed " % amount, end="", file=sys.stderr, flush=True)
+        self._shown = True
+
+    def __enter__(self) -> "Show":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._shown:
+            print(file=sys.stderr)
+
+
+def _both(first: Callable[..., Any], second: Optional[Callable[..., Any]]) -> Callable[..., Any]:
+    if second is None:
+        return first
+    then = second
+
+    def call(*arguments: Any) -> None:
+        first(*arguments)
+        then(*arguments)
+
+    return call
