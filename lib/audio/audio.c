@@ -1,0 +1,396 @@
+/* audio.c - a recording becomes mono float samples at 16 kHz, block by block.
+ *
+ * The beginning of the data's way: bytes (lib/audio/source.c) -> libsndfile decodes -> channels are averaged ->
+ * libsamplerate -> rounded to 16 bits -> lib/mel. The reference hears what `ffmpeg -ac 1 -ar 16000 -f s16le` writes,
+ * therefore the rounding. See docs/audio.md. */
+#include "audio/audio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <samplerate.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audio/recognise.h"
+#include "audio/source.h"
+
+#define RATE 16000
+#define MIN_RATE 8000
+#define MAX_RATE 192000
+#define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
+#define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
+#define RESAMPLED 8448          /* room for a block at twice its rate */
+#define LARGEST 1024.0f         /* louder than any recording; keeps the resampler's sums finite */
+#define MAX_RESYNC 256          /* attempts to get past damage in an MPEG stream */
+
+struct whisp_audio {
+    char *name;                 /* for messages */
+    int own_fd;                 /* to be closed, or -1 */
+    wh_source source;
+    SNDFILE *file;
+    SF_INFO info;
+    int is_mpeg;
+    char format[80];
+    double duration;            /* seconds, -1 if not known */
+
+    float *decoded;             /* [BLOCK_VALUES], interleaved */
+    float *mono;                /* [BLOCK] at the recording's rate */
+    size_t mono_length, mono_used;
+    int decoded_all;
+    int64_t frames;             /* decoded so far */
+    uint64_t bad;
+
+    SRC_STATE *resampler;       /* NULL at 16 kHz */
+    float *resampled;           /* [RESAMPLED] */
+    int64_t written;            /* samples given out so far */
+    float *ready;               /* mono or resampled: rounded, to be given out */
+    size_t ready_length, ready_used;
+};
+
+/* ---- errors ---- */
+
+/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a protocol. */
+static void quote(wh_buf *text, const char *name)
+{
+    wh_buf_puts(text, strchr(name, ':') ? "'file:" : "'");
+    for (; *name; name++) {
+        if (*name == '\'')
+            wh_buf_puts(text, "'\\''");
+        else
+            wh_buf_append(text, name, 1);
+    }
+    wh_buf_puts(text, "'");
+}
+
+/* "NAME: WHY; FFMPEG COMMAND" */
+static int fail_with_command(const whisp_audio *audio, const char *path, const char *why)
+{
+    wh_buf command = { 0 };
+    if (path) {
+        wh_buf_puts(&command, "ffmpeg -nostdin -i ");
+        quote(&command, path);
+    } else {
+        wh_buf_puts(&command, "... | ffmpeg -i -");
+    }
+    wh_buf_puts(&command, " -ac 1 -ar 16000 -f wav - | whisp -");
+    int rc = command.failed ? wh_fail_memory()
+                            : wh_fail(WHISP_ERR_AUDIO, "%s: %s: %s", audio->name, why, command.data);
+    wh_buf_free(&command);
+    return rc;
+}
+
+/* ---- opening ---- */
+
+/* Let libsndfile try. */
+static int try_open(whisp_audio *audio)
+{
+    SF_VIRTUAL_IO io = wh_source_io;
+    audio->is_mpeg = wh_is_mpeg(&audio->source);
+    /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
+    audio->source.hide_end = audio->is_mpeg;
+    audio->source.position = 0;
+    memset(&audio->info, 0, sizeof audio->info);
+    audio->file = sf_open_virtual(&io, SFM_READ, &audio->info, &audio->source);
+    return audio->file != NULL;
+}
+
+static int open_decoder(whisp_audio *audio, const char *path)
+{
+    unsigned char first;
+    if (wh_source_peek(&audio->source, 0, &first, 1) == 0)
+        return audio->source.error
+                   ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error))
+                   : wh_fail(WHISP_ERR_AUDIO, "%s: is empty", audio->name);
+    wh_skip_tags(&audio->source);
+    const char *foreign = wh_foreign_format(&audio->source);
+    if (foreign) {
+        char why[128];
+        snprintf(why, sizeof why, "%s is not decoded here; let ffmpeg do it", foreign);
+        return fail_with_command(audio, path, why);
+    }
+    wh_patch_unknown_length(&audio->source);
+    if (!try_open(audio)) {
+        /* Other bytes may stand before an MP3's first frame. */
+        int64_t junk = wh_find_mpeg(&audio->source);
+        if (junk > 0)
+            wh_source_skip(&audio->source, junk);
+        if (junk <= 0 || !try_open(audio)) {
+            if (audio->source.error)
+                return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
+            return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
+        }
+    }
+    audio->source.opening = 0;
+    if (audio->info.samplerate < MIN_RATE || audio->info.samplerate > MAX_RATE)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name,
+                       audio->info.samplerate);
+    return WHISP_OK;
+}
+
+static void describe(whisp_audio *audio)
+{
+    SF_FORMAT_INFO container = { .format = audio->info.format & SF_FORMAT_TYPEMASK };
+    SF_FORMAT_INFO codec = { .format = audio->info.format & SF_FORMAT_SUBMASK };
+    sf_command(NULL, SFC_GET_FORMAT_INFO, &container, sizeof container);
+    sf_command(NULL, SFC_GET_FORMAT_INFO, &codec, sizeof codec);
+    snprintf(audio->format, sizeof audio->format, "%.39s, %.38s", container.name ? container.name : "unknown format",
+             codec.name ? codec.name : "unknown coding");
+
+    audio->duration = -1.0;
+    if (!audio->source.is_file)
+        return;
+    if (audio->info.frames >= 0 && audio->info.frames < WH_SOURCE_UNKNOWN) {
+        audio->duration = (double)audio->info.frames / audio->info.samplerate;
+    } else if (audio->is_mpeg) {
+        /* no header with a length: estimated from the first frame's bit rate */
+        int bytes_per_ms = sf_current_byterate(audio->file);
+        if (bytes_per_ms > 0)
+            audio->duration = (double)audio->source.size / bytes_per_ms / 1000.0;
+    }
+}
+
+static int prepare(whisp_audio *audio)
+{
+    audio->decoded = wh_calloc(BLOCK_VALUES, sizeof(float));
+    audio->mono = wh_calloc(BLOCK, sizeof(float));
+    if (!audio->decoded || !audio->mono)
+        return wh_fail_memory();
+    if (audio->info.samplerate != RATE) {
+        int error = 0;
+        audio->resampled = wh_calloc(RESAMPLED, sizeof(float));
+        audio->resampler = audio->resampled ? src_new(SRC_SINC_MEDIUM_QUALITY, 1, &error) : NULL;
+        if (!audio->resampler)
+            return wh_fail_memory();
+    }
+    return WHISP_OK;
+}
+
+/* `path` is NULL for a descriptor; fd -1 means that it could not be opened (errno). Owns fd if own_fd. */
+static int open_any(const char *name, const char *path, int fd, int own_fd, whisp_audio **out)
+{
+    struct stat st;
+    int rc = WHISP_OK;
+    whisp_audio *audio = wh_calloc(1, sizeof *audio);
+    if (!audio || !(audio->name = strdup(name))) {
+        free(audio);
+        if (own_fd)
+            close(fd);
+        return wh_fail_memory();
+    }
+    audio->own_fd = own_fd ? fd : -1;
+    if (fstat(fd, &st) != 0)
+        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        rc = wh_fail(WHISP_ERR_IO, "%s: is a directory; name a recording", name);
+    if (rc == WHISP_OK)
+        rc = wh_source_init(&audio->source, fd);
+    if (rc == WHISP_OK)
+        rc = open_decoder(audio, path);
+    if (rc == WHISP_OK)
+        rc = prepare(audio);
+    if (rc != WHISP_OK) {
+        whisp_audio_close(audio);
+        return rc;
+    }
+    describe(audio);
+    *out = audio;
+    return WHISP_OK;
+}
+
+int whisp_audio_open_fd(int fd, whisp_audio **audio)
+{
+    char name[40];
+    if (!audio)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_fd: no place for the handle");
+    *audio = NULL;
+    snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
+    return open_any(name, NULL, fd, 0, audio);
+}
+
+int whisp_audio_open(const char *path, whisp_audio **audio)
+{
+    if (!audio)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open: no place for the handle");
+    *audio = NULL;
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open: no file name");
+    if (strcmp(path, "-") == 0)
+        return whisp_audio_open_fd(STDIN_FILENO, audio);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    return open_any(path, path, fd, 1, audio);
+}
+
+int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
+{
+    if (!audio || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_describe: set info.size first");
+    whisp_audio_info all = { .size = info->size,
+                             .sample_rate = audio->info.samplerate,
+                             .channels = audio->info.channels,
+                             .duration = audio->duration,
+                             .format = audio->format };
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
+}
+
+void whisp_audio_close(whisp_audio *audio)
+{
+    if (!audio)
+        return;
+    if (audio->file)
+        sf_close(audio->file);
+    if (audio->resampler)
+        src_delete(audio->resampler);
+    wh_source_free(&audio->source);
+    if (audio->own_fd >= 0)
+        close(audio->own_fd);
+    free(audio->decoded);
+    free(audio->mono);
+    free(audio->resampled);
+    free(audio->name);
+    free(audio);
+}
+
+uint64_t wh_audio_bad_samples(const whisp_audio *audio)
+{
+    return audio->bad;
+}
+
+/* ---- reading ---- */
+
+/* Decode the next block into mono[]; sets decoded_all at the end. */
+static int decode(whisp_audio *audio)
+{
+    int channels = audio->info.channels;
+    sf_count_t want = WH_MAX(1, WH_MIN(BLOCK, BLOCK_VALUES / channels)), got;
+    int attempts = 0;
+    do {
+        got = sf_readf_float(audio->file, audio->decoded, want);
+    } while (got <= 0 && audio->is_mpeg && sf_error(audio->file) != SF_ERR_NO_ERROR && attempts++ < MAX_RESYNC);
+
+    if (audio->source.error)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
+    if (got <= 0) {
+        /* What could be decoded before damage or a missing end is given out, as ffmpeg does. */
+        int promised = audio->source.is_file && audio->info.frames > 0;
+        if (audio->frames == 0 && (promised || sf_error(audio->file) != SF_ERR_NO_ERROR))
+            return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
+        audio->decoded_all = 1;
+        got = 0;
+    }
+    for (sf_count_t i = 0; i < got; i++) {
+        const float *frame = audio->decoded + i * channels;
+        float sum = 0.0f;
+        for (int c = 0; c < channels; c++) {
+            if (isfinite(frame[c]))
+                sum += WH_MAX(-LARGEST, WH_MIN(frame[c], LARGEST));
+            else
+                audio->bad++;
+        }
+        audio->mono[i] = sum / (float)channels;
+    }
+    audio->frames += got;
+    audio->mono_used = 0;
+    audio->mono_length = (size_t)got;
+    return WHISP_OK;
+}
+
+/* Samples that the frames decoded so far make at 16 kHz. */
+static int64_t length_at_16k(const whisp_audio *audio)
+{
+    int64_t rate = audio->info.samplerate;
+    int64_t whole = audio->frames / rate, rest = audio->frames % rate;
+    return whole * RATE + (rest * RATE + rate / 2) / rate;
+}
+
+/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then. */
+static int resample(whisp_audio *audio, size_t *n)
+{
+    SRC_DATA data = { .data_in = audio->mono + audio->mono_used,
+                      .input_frames = (long)(audio->mono_length - audio->mono_used),
+                      .data_out = audio->resampled,
+                      .output_frames = RESAMPLED,
+                      .end_of_input = audio->decoded_all,
+                      .src_ratio = (double)RATE / audio->info.samplerate };
+    int error = src_process(audio->resampler, &data);
+    if (error)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: resampling failed: %s", audio->name, src_strerror(error));
+    audio->mono_used += (size_t)data.input_frames_used;
+    *n = (size_t)data.output_frames_gen;
+
+    if (audio->decoded_all) {
+        /* The filter may end a sample early or late. */
+        int64_t left = WH_MAX(length_at_16k(audio) - audio->written, 0);
+        if (*n == 0 && audio->mono_used == audio->mono_length) {
+            *n = (size_t)WH_MIN(left, RESAMPLED);
+            memset(audio->resampled, 0, *n * sizeof(float));
+        }
+        *n = (size_t)WH_MIN((int64_t)*n, left);
+    }
+    return WHISP_OK;
+}
+
+/* As 16-bit samples are: x becomes floor(x * 32768 + 0.5) / 32768, clipped. */
+static void round_to_16_bits(float *samples, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float level = floorf(samples[i] * 32768.0f + 0.5f);
+        samples[i] = WH_MAX(-32768.0f, WH_MIN(level, 32767.0f)) / 32768.0f;
+    }
+}
+
+/* The next block of ready samples; ready_length is 0 only at the end. */
+static int refill(whisp_audio *audio)
+{
+    int rc = WHISP_OK;
+    size_t n = 0;
+    while (n == 0 && rc == WHISP_OK) {
+        if (audio->mono_used == audio->mono_length && !audio->decoded_all)
+            rc = decode(audio);
+        if (rc != WHISP_OK)
+            break;
+        if (audio->resampler) {
+            audio->ready = audio->resampled;
+            rc = resample(audio, &n);
+        } else {
+            audio->ready = audio->mono;
+            n = audio->mono_length - audio->mono_used;
+            audio->mono_used = audio->mono_length;
+        }
+        if (audio->decoded_all && n == 0)
+            break;
+    }
+    if (rc != WHISP_OK)
+        return rc;
+    round_to_16_bits(audio->ready, n);
+    audio->ready_used = 0;
+    audio->ready_length = n;
+    audio->written += (int64_t)n;
+    return WHISP_OK;
+}
+
+int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
+{
+    size_t done = 0;
+    if (!audio || (!samples && n > 0))
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_read: no recording or no place for samples");
+    while (done < n) {
+        if (audio->ready_used == audio->ready_length) {
+            int rc = refill(audio);
+            if (rc != WHISP_OK && done == 0)
+                return rc;
+            if (rc != WHISP_OK || audio->ready_length == 0)
+                break;
+        }
+        size_t piece = WH_MIN(n - done, audio->ready_length - audio->ready_used);
+        memcpy(samples + done, audio->ready + audio->ready_used, piece * sizeof(float));
+        audio->ready_used += piece;
+        done += piece;
+    }
+    return (int64_t)done;
+}

@@ -1,0 +1,182 @@
+/* recognise.c - see recognise.h. */
+#include "audio/recognise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD 65536 /* how far to look */
+
+static uint32_t big32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint32_t little32(const unsigned char *p)
+{
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+void wh_skip_tags(wh_source *source)
+{
+    unsigned char head[HEAD / 16];
+    for (int tags = 0; tags < 16; tags++) {
+        if (wh_source_peek(source, 0, head, 10) < 10 || memcmp(head, "ID3", 3) != 0 || head[3] == 0xff)
+            return;
+        /* id3.org, ID3v2.4 section 3.1: 4 * 7 bits, without this header and the optional footer */
+        int64_t size = (int64_t)(head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127);
+        wh_source_skip(source, size + (head[5] & 0x10 ? 20 : 10));
+
+        size_t n = wh_source_peek(source, 0, head, sizeof head), zeros = 0;
+        while (zeros < n && head[zeros] == 0)
+            zeros++;
+        wh_source_skip(source, (int64_t)zeros);
+    }
+}
+
+const char *wh_foreign_format(wh_source *source)
+{
+    static const struct {
+        int offset, length;
+        const char *bytes, *name;
+    } known[] = {
+        { 4, 4, "ftyp", "MP4 (M4A, AAC, MOV)" },
+        { 4, 4, "moov", "MOV" },
+        { 4, 4, "mdat", "MOV" },
+        { 0, 4, "\x1a\x45\xdf\xa3", "Matroska or WebM" },
+        { 0, 8, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (WMA, ASF)" },
+        { 0, 5, "#!AMR", "AMR" },
+        { 0, 4, "ADIF", "AAC" },
+        { 0, 3, "FLV", "Flash video" },
+        { 0, 4, "wvpk", "WavPack" },
+        { 0, 4, "MAC ", "Monkey's Audio" },
+        { 0, 4, "TTA1", "True Audio" },
+        { 0, 4, ".RMF", "RealMedia" },
+        { 0, 4, "\0\0\1\xba", "MPEG video" },
+        { 8, 4, "AVI ", "AVI video" },
+    };
+    unsigned char head[189] = { 0 };
+    size_t n = wh_source_peek(source, 0, head, sizeof head);
+    for (size_t i = 0; i < WH_COUNT(known); i++)
+        if (n >= (size_t)(known[i].offset + known[i].length) &&
+            memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0)
+            return known[i].name;
+    /* ADTS: twelve bits of ones, one for the version, layer 0, which MPEG audio does not have */
+    if (n >= 7 && head[0] == 0xff && (head[1] & 0xf6) == 0xf0)
+        return "AAC";
+    if (n == sizeof head && head[0] == 0x47 && head[188] == 0x47)
+        return "MPEG transport stream";
+    return NULL;
+}
+
+/* Bytes in the MPEG audio frame that begins with this header (ISO 11172-3, 2.4.2.3); 0 if it is none. */
+static int mpeg_frame_size(const unsigned char *p)
+{
+    static const short kbps[5][15] = {
+        { 0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448 }, /* version 1, layer 1 */
+        { 0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384 },    /* version 1, layer 2 */
+        { 0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320 },     /* version 1, layer 3 */
+        { 0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256 },    /* version 2, layer 1 */
+        { 0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160 },         /* version 2, layers 2 and 3 */
+    };
+    static const int hz[3] = { 44100, 48000, 32000 };
+    int version = p[1] >> 3 & 3; /* 0: 2.5, 2: 2, 3: 1 */
+    int layer = 4 - (p[1] >> 1 & 3);
+    int rate = p[2] >> 4, frequency = p[2] >> 2 & 3, padding = p[2] >> 1 & 1;
+    if (p[0] != 0xff || (p[1] & 0xe0) != 0xe0 || version == 1 || layer == 4 || rate == 0 || rate == 15 ||
+        frequency == 3 || (p[3] & 3) == 2)
+        return 0;
+    int bits = 1000 * kbps[version == 3 ? layer - 1 : layer == 1 ? 3 : 4][rate];
+    int samples_hz = hz[frequency] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
+    if (layer == 1)
+        return (12 * bits / samples_hz + padding) * 4;
+    return (layer == 3 && version != 3 ? 72 : 144) * bits / samples_hz + padding;
+}
+
+int wh_is_mpeg(wh_source *source)
+{
+    unsigned char head[4];
+    return wh_source_peek(source, 0, head, 4) == 4 && mpeg_frame_size(head) > 0;
+}
+
+int64_t wh_find_mpeg(wh_source *source)
+{
+    int64_t found = -1;
+    unsigned char *head = wh_calloc(HEAD, 1);
+    size_t n = head ? wh_source_peek(source, 0, head, HEAD) : 0;
+    for (size_t i = 0; i + 4 <= n && found < 0; i++) {
+        size_t at = i;
+        int frames = 0;
+        while (frames < 3 && at + 4 <= n) {
+            int size = mpeg_frame_size(head + at);
+            /* the version, layer and sample rate stay the same */
+            if (size == 0 || ((head[i + 1] ^ head[at + 1]) & 0xfe) != 0 || ((head[i + 2] ^ head[at + 2]) & 0x0c) != 0)
+                break;
+            at += (size_t)size;
+            frames++;
+        }
+        if (frames == 3)
+            found = (int64_t)i;
+    }
+    free(head);
+    return found;
+}
+
+/* A length that programs write when they cannot know it: 0 (many), 2^32 - 1 (ffmpeg), 2^31 - 4096 (sox), 2^31 - 1 and
+ * 2^31 (arecord), all of them sometimes less the size of the header. */
+static int is_unknown(uint32_t size)
+{
+    return size == 0 || size > UINT32_MAX - 256 || size == 0x7ffff000u || (size > 0x7fffff00u && size <= 0x80000000u);
+}
+
+static void patch_wav(wh_source *source)
+{
+    unsigned char chunk[12], zero[4] = { 0, 0, 0, 0 }, eight[4] = { 8, 0, 0, 0 };
+    if (wh_source_peek(source, 0, chunk, 12) < 12)
+        return;
+    int big = memcmp(chunk, "RIFX", 4) == 0;
+    if ((memcmp(chunk, "RIFF", 4) != 0 && !big) || memcmp(chunk + 8, "WAVE", 4) != 0)
+        return;
+    uint32_t riff = big ? big32(chunk + 4) : little32(chunk + 4);
+    int64_t at = 12;
+    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
+        uint32_t size = big ? big32(chunk + 4) : little32(chunk + 4);
+        if (memcmp(chunk, "data", 4) == 0) {
+            /* In a file, 2^31 may well be the length, and 0 too when the RIFF says that more follows. */
+            int unknown = source->is_file ? size == UINT32_MAX || (size == 0 && (int64_t)riff <= at) : is_unknown(size);
+            if (unknown) { /* libsndfile's own mark of a recording that was not closed */
+                if (big)
+                    eight[0] = 0, eight[3] = 8;
+                wh_source_patch(source, 4, eight, 4);
+                wh_source_patch(source, at + 4, zero, 4);
+            }
+            return;
+        }
+        at += 8 + (int64_t)size + (size & 1);
+    }
+}
+
+static void patch_caf(wh_source *source)
+{
+    unsigned char chunk[12];
+    static const unsigned char large[8] = { 0, 0, 0xff, 0, 0, 0, 0, 0 }; /* libsndfile cuts it to what there is */
+    if (wh_source_peek(source, 0, chunk, 4) < 4 || memcmp(chunk, "caff", 4) != 0)
+        return;
+    int64_t at = 8;
+    while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
+        uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
+        if (memcmp(chunk, "data", 4) == 0) {
+            if (high == UINT32_MAX && low == UINT32_MAX)
+                wh_source_patch(source, at + 4, large, 8);
+            return;
+        }
+        if (high != 0)
+            return;
+        at += 12 + (int64_t)low;
+    }
+}
+
+void wh_patch_unknown_length(wh_source *source)
+{
+    patch_wav(source);
+    patch_caf(source);
+}

@@ -1,0 +1,23 @@
+/* recognise.h - what the first bytes of a recording say, where libsndfile needs help. Used by lib/audio only. */
+#ifndef WH_AUDIO_RECOGNISE_H
+#define WH_AUDIO_RECOGNISE_H
+
+#include "audio/source.h"
+
+/* Make the source begin where the recording does: skip ID3v2 tags (and the zeros that may follow them). */
+void wh_skip_tags(wh_source *source);
+
+/* The name of a format that libsndfile does not read but ffmpeg does, or NULL. Static storage. */
+const char *wh_foreign_format(wh_source *source);
+
+/* Nonzero when byte 0 begins an MPEG audio frame. */
+int wh_is_mpeg(wh_source *source);
+
+/* Offset of the first of three consecutive MPEG audio frames in the first 64 KiB, -1 if there is none. */
+int64_t wh_find_mpeg(wh_source *source);
+
+/* Programs that write WAV or CAF to a pipe do not know the sound's length and put a mark in its place. Show libsndfile
+ * one that it understands as "until the end". */
+void wh_patch_unknown_length(wh_source *source);
+
+#endif

@@ -1,0 +1,56 @@
+/* source.h - the bytes of a recording, from a file or a pipe, in the form in which libsndfile wants them.
+ *
+ * libsndfile's decoders seek while they find out what they have been given, which a pipe cannot do. A source keeps the
+ * last bytes of a pipe in a window, so that it can go back a little, and looks ahead a little when it is asked to jump
+ * forward. Files are read where they are. Used by lib/audio only. */
+#ifndef WH_AUDIO_SOURCE_H
+#define WH_AUDIO_SOURCE_H
+
+#include <sndfile.h>
+
+#include "util/util.h"
+
+#define WH_SOURCE_WINDOW (1 << 20)          /* bytes of a pipe that are kept */
+#define WH_SOURCE_UNKNOWN (INT64_C(1) << 40) /* the length that a pipe claims to have */
+
+typedef struct wh_source {
+    int fd;
+    int is_file;            /* a regular file: has a size, can be read anywhere */
+    int64_t origin;         /* file offset of byte 0 */
+    int64_t size;           /* bytes from the origin; WH_SOURCE_UNKNOWN for a pipe */
+    int64_t position;       /* where the next read begins */
+    int hide_end;           /* seeking to the end fails, as it does in a pipe */
+    int opening;            /* the format is being recognised: going back must stay possible */
+    int error;              /* errno of a failed read, else 0 */
+
+    unsigned char *window;  /* [WH_SOURCE_WINDOW], pipes only */
+    int64_t window_start;   /* offset of window[0] */
+    size_t window_length;
+    int at_end;             /* the pipe has no more bytes */
+
+    struct wh_patch {       /* bytes that are shown instead of those in the file */
+        int64_t offset;
+        size_t length;
+        unsigned char bytes[8];
+    } patches[2];
+    int n_patches;
+} wh_source;
+
+/* Use an open descriptor from where it stands. 0 or WHISP_ERR_MEMORY. */
+int wh_source_init(wh_source *source, int fd);
+void wh_source_free(wh_source *source);
+
+/* Up to n bytes from an offset, without moving. For a pipe the offset must lie in the window or a little ahead of it.
+ * Fewer than n only at the end (or when source->error is set). */
+size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n);
+
+/* Byte n becomes byte 0. Only before anything was read otherwise than by wh_source_peek(). */
+void wh_source_skip(wh_source *source, int64_t n);
+
+/* Show other bytes (at most 8) from an offset on. */
+void wh_source_patch(wh_source *source, int64_t offset, const void *bytes, size_t n);
+
+/* Callbacks for sf_open_virtual(); its user data is the source. */
+extern const SF_VIRTUAL_IO wh_source_io;
+
+#endif
