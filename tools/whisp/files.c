@@ -76,6 +76,10 @@ static int check_target(const struct settings *settings, const char *path)
         note_error("%s: cannot write the transcript: it is a folder", path);
         return CODE_OUTPUT;
     }
+    if (access(path, W_OK) != 0) {
+        note_error("%s: cannot overwrite this transcript: %s; choose another --output_dir", path, strerror(errno));
+        return CODE_OUTPUT;
+    }
     for (size_t i = 0; i < settings->n_inputs; i++) {
         if (stat(settings->inputs[i], &input) == 0 && input.st_dev == target.st_dev && input.st_ino == target.st_ino) {
             note_error("%s: this recording would be overwritten by a transcript; choose another --output_dir",

@@ -74,9 +74,9 @@ static void remember(struct tool *tool, int code)
 
 static void on_log(void *user, int level, const char *text)
 {
-    (void)user;
+    const struct tool *tool = user;
     if (level == WHISP_LOG_WARNING) note_warning("%s", text);
-    else if (level == WHISP_LOG_INFO) note("%s", text);
+    else if (level == WHISP_LOG_INFO && tool->settings.verbose) note("%s", text);
 }
 
 static void on_progress(void *user, double done, double total)

@@ -16,6 +16,7 @@ void transcript_print(struct transcript *out, const char *text)
 
 void transcript_segment(struct transcript *out, const whisp_segment *segment)
 {
+    if (!*segment->text) return;    /* emptied, as openai-whisper does with those that begin and end at once */
     int length = whisp_segment_line(segment, NULL, 0);
     if (length < 0) return;
     char *line = malloc((size_t)length + 2);

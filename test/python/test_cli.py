@@ -1,0 +1,668 @@
+"""The command line tool: what it prints and writes, and its message and exit code for everything that can go wrong.
+
+Runs $WHISP_BUILD/whisp (default: build/whisp) on invented models (invent.py) and recordings (recordings.py), so nothing
+needs to be fetched. What needs a real model says so when there is none.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import invent
+import recordings
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WHISP = (ROOT / os.environ.get("WHISP_BUILD", "build") / "whisp").resolve()
+FORMATS = ["txt", "vtt", "srt", "tsv", "json"]
+LINE = re.compile(r"^\[(\d\d:)?\d\d:\d\d\.\d{3} --> (\d\d:)?\d\d:\d\d\.\d{3}\] .*$")
+# One decoding of each window: quick, and nothing is sampled.
+ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None", "--no_speech_threshold", "None"]
+
+FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND = range(7)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    invent.write(folder / "english.gguf", name="english", state=32, layers=1)
+    invent.write(folder / "many.gguf", name="many", state=32, layers=1, multilingual=True, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def english(models):
+    return models / "english.gguf"
+
+
+@pytest.fixture(scope="session")
+def many(models):
+    return models / "many.gguf"
+
+
+@pytest.fixture(scope="session")
+def babble():
+    return recordings.babble(8.0)
+
+
+@pytest.fixture
+def talk(tmp_path, babble):
+    return recordings.write_wav(tmp_path / "talk.wav", babble)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the program in an empty folder; stdout and stderr come as text."""
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "WHISP_MODEL_DIR"}
+    environment["HOME"] = str(home)
+
+    def run(*arguments, cwd=work, env=None, **settings):
+        settings.setdefault("stdin", subprocess.DEVNULL if "input" not in settings else None)
+        if "input" in settings:
+            del settings["stdin"]
+        settings.setdefault("stdout", subprocess.PIPE)
+        done = subprocess.run([WHISP, *map(str, arguments)], cwd=cwd, env={**environment, **(env or {})}, timeout=120,
+                              stderr=subprocess.PIPE, **settings)
+        done.stdout = (done.stdout or b"").decode()
+        done.stderr = done.stderr.decode()
+        return done
+
+    run.work, run.environment = work, environment
+    return run
+
+
+def fails(done, code, *words):
+    """It failed with this code and one line on standard error that contains these words."""
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("whisp: ")]
+    assert len(lines) == 1 and lines[0] == done.stderr.splitlines()[-1], done.stderr
+    for word in words:
+        assert str(word) in lines[0], done.stderr
+    return lines[0]
+
+
+# ---- the command line ----
+
+
+def test_help(run):
+    done = run("--help")
+    assert done.returncode == FINE and done.stderr == ""
+    options = set(re.findall(r"--(\w+)", done.stdout))
+    assert {"model", "model_dir", "output_dir", "output_format", "verbose", "quiet", "version", "language", "task",
+            "temperature", "best_of", "initial_prompt", "condition_on_previous_text", "suppress_tokens", "threads",
+            "temperature_increment_on_fallback", "compression_ratio_threshold", "logprob_threshold", "backend",
+            "no_speech_threshold", "seed", "compute_type", "detect_language"} <= options
+    assert "Exit codes" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert run("-h").stdout == done.stdout
+
+
+def test_manual_page_has_all_options(run):
+    page = (ROOT / "docs" / "whisp.1").read_text()
+    documented = set(re.findall(r"^\.It.*Fl Fl (\w+)", page, re.M))
+    listed = set(re.findall(r"^ +(?:-\w, )?--(\w+)", run("--help").stdout, re.M))
+    assert documented == listed
+
+
+def test_version(run):
+    header = (ROOT / "include" / "whisp.h").read_text()
+    version = ".".join(re.findall(r"#define WHISP_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header))
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (FINE, "whisp %s\n" % version, "")
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("--langauge", "--language"), ("--lang", "--language"), ("--output-fromat=srt", "--output_format"),
+    ("--temprature", "--temperature"), ("--no_speech_treshold", "--no_speech_threshold"), ("--modle", "--model"),
+    ("-language", "--language"),
+])
+def test_unknown_option_with_suggestion(run, typed, meant):
+    fails(run(typed, "de", "x.wav"), USAGE, typed.split("=")[0], "did you mean %s?" % meant)
+
+
+@pytest.mark.parametrize("typed", ["--xyzzy", "-x", "--" + "long" * 50, "--=3", "---", "--fp16"])
+def test_unknown_option(run, typed):
+    line = fails(run(typed, "x.wav"), USAGE, "unknown option", "--help")
+    assert "did you mean" not in line
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--language", "klingon"], "klingon"), (["--task", "sing"], "sing"), (["--temperature", "warm"], "warm"),
+    (["--temperature", "-1"], "temperature"), (["--best_of", "0"], "best_of"), (["--threads", "many"], "threads"),
+    (["--verbose", "yes"], "True"), (["--output_format", "doc"], "doc"), (["--output_format", "srt,"], "output_format"),
+    (["--output_dir", ""], "output_dir"), (["--model="], "model"), (["--quiet=True"], "no value"),
+    (["--condition_on_previous_text", "1"], "condition_on_previous_text"), (["--backend", "abacus"], "abacus"),
+    (["--suppress_tokens", "a,b"], "suppress_tokens"), (["--seed", "1.5"], "seed"),
+    (["--compute_type", "f3"], "compute_type"), (["--no_speech_threshold", "nan"], "no_speech_threshold"),
+])
+def test_bad_value(run, talk, arguments, word):
+    fails(run(*arguments, talk), USAGE, word)
+
+
+@pytest.mark.parametrize("option", ["--language", "--model", "-o", "--output_format"])
+def test_missing_value(run, option):
+    fails(run("x.wav", option), USAGE, "needs a value")
+
+
+def test_no_file(run):
+    fails(run(), USAGE, "--help")
+    fails(run("--language", "en"), USAGE, "--help")
+    fails(run(""), USAGE, "empty")
+
+
+def test_standard_input_twice(run, english):
+    fails(run("--model", english, "-", "-", input=b""), USAGE, "standard input", "once")
+
+
+def test_names_and_orders(run, english, talk):
+    """--name=value, a hyphen for an underscore, options after files, several short ones in one, -- before files."""
+    expected = run("--model", english, *ONCE, "--max_initial_timestamp", "None", talk)
+    assert expected.returncode == FINE and expected.stdout
+    other = run(talk, "-qm", english, "--temperature=0", "--temperature-increment-on-fallback=None",
+                "--no-speech-threshold=None", "--max_initial_timestamp=None")
+    assert (other.stdout, other.stderr) == (expected.stdout, "")
+    last = run("-m%s" % english, *ONCE, "--max_initial_timestamp", "None", "--", talk)
+    assert last.stdout == expected.stdout
+
+
+# ---- what is printed ----
+
+
+def test_segments(run, english, talk):
+    done = run("--model", english, *ONCE, talk)
+    assert done.returncode == FINE
+    lines = done.stdout.splitlines()
+    assert lines and all(LINE.match(line) for line in lines), done.stdout
+    assert "\r" not in done.stderr and "\033" not in done.stderr
+
+
+def test_quiet(run, english, talk):
+    done = run("--model", english, *ONCE, "-q", talk)
+    assert done.stderr == "" and LINE.match(done.stdout.splitlines()[0])
+    done = run("--model", english, *ONCE, "--quiet", "--output_format", "txt", talk)
+    assert (done.stdout, done.stderr) == ("", "") and (run.work / "talk.txt").read_text()
+
+
+def test_verbose_false(run, english, talk):
+    done = run("--model", english, *ONCE, "--verbose", "False", "-f", "txt", talk)
+    assert done.returncode == FINE and done.stdout == ""
+    plain = run("--model", english, *ONCE, "--verbose", "False", talk)
+    assert plain.stdout.split() == (run.work / "talk.txt").read_text().split() != []
+
+
+def test_same_words_each_time(run, english, talk):
+    first = run("--model", english, "--best_of", "2", "--seed", "7", talk)
+    assert first.returncode == FINE and first.stdout
+    assert run("--model", english, "--best_of", "2", "--seed", "7", "--threads", "1", talk).stdout == first.stdout
+
+
+def test_several_files_one_bad(run, english, talk):
+    missing = talk.parent / "missing.wav"
+    done = run("--model", english, *ONCE, talk, missing, talk)
+    fails_first = [line for line in done.stderr.splitlines() if line.startswith("whisp: ")]
+    assert done.returncode == INPUT and len(fails_first) == 1 and str(missing) in fails_first[0]
+    assert done.stdout == 2 * run("--model", english, *ONCE, talk).stdout
+    assert done.stderr.count("%s:\n" % talk) == 2
+
+
+def test_no_good_file_needs_no_model(run, talk):
+    done = run("--model", "nonsense", talk.parent / "missing.wav")
+    assert done.returncode == INPUT and "nonsense" not in done.stderr
+
+
+def test_detect_language(run, many, english, talk):
+    done = run("--model", many, "--detect_language", talk)
+    assert done.returncode == FINE
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert len(rows) == 5 and all(row[0] in invent.LANGUAGES for row in rows)
+    chances = [float(row[2]) for row in rows]
+    assert chances == sorted(chances, reverse=True) and 0.0 < sum(chances) <= 1.0001
+    two = run("--model", many, "--detect_language", talk, talk)
+    assert two.stdout == "".join("%s\t%s\n" % (talk, line) for line in 2 * done.stdout.splitlines())
+    fails(run("--model", english, "--detect_language", talk), USAGE, "English")
+
+
+def test_translate_with_english_model(run, english, talk):
+    fails(run("--model", english, "--task", "translate", talk), USAGE, "english")
+
+
+# ---- models ----
+
+
+def test_model_by_name(run, models, talk):
+    assert run("--model", "english", "--model_dir", models, *ONCE, talk).returncode == FINE
+    done = run("--model", "many", *ONCE, talk, env={"WHISP_MODEL_DIR": str(models)})
+    assert done.returncode == FINE and "model:" not in done.stderr
+    line = fails(run("--model", "large-v9", "--model_dir", models, talk), MODEL, "large-v9")
+    assert "english" in line and "many" in line
+
+
+def test_model_that_is_there(run, models, talk):
+    done = run("--model_dir", models, *ONCE, talk)
+    assert done.returncode == FINE and "model: %s" % (models / "english.gguf") in done.stderr
+    shutil.copy(models / "many.gguf", run.work / "base.gguf")
+    (run.work / "models").mkdir()
+    shutil.copy(models / "many.gguf", run.work / "models" / "base.gguf")
+    done = run(*ONCE, talk)
+    assert done.returncode == FINE and "model: models/base.gguf" in done.stderr
+    cache = pathlib.Path(run.environment["HOME"]) / ".cache" / "whisp"
+    cache.mkdir(parents=True)
+    shutil.copy(models / "english.gguf", cache / "zz.gguf")
+    assert run("--model", "zz", *ONCE, talk).returncode == FINE
+
+
+def test_no_model(run, talk):
+    fails(run(talk), MODEL, "model")
+
+
+@pytest.mark.parametrize("part", [0, 3, 4, 12, 24, 100, 2000, 0.2, 0.5, 0.9, -64, -1])
+def test_truncated_model(run, english, talk, tmp_path, part):
+    data = english.read_bytes()
+    end = int(part * len(data)) if isinstance(part, float) else part if part >= 0 else len(data) + part
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(data[:end])
+    fails(run("--model", broken, talk), MODEL, broken)
+
+
+def change_metadata(key, value):
+    def change(metadata, tensors):
+        metadata[key] = (metadata[key][0], value)
+    return change
+
+
+def drop_metadata(key):
+    return lambda metadata, tensors: metadata.pop(key)
+
+
+def drop_tensor(name):
+    return lambda metadata, tensors: tensors.pop(name)
+
+
+def reshape(name):
+    def change(metadata, tensors):
+        shape, values = tensors[name]
+        tensors[name] = (tuple(reversed(shape)), values)
+    return change
+
+
+@pytest.mark.parametrize("change, word", [
+    (change_metadata("general.architecture", "llama"), "Whisper"),
+    (change_metadata("whisper.format_version", 2), "version 2"),
+    (change_metadata("whisper.encoder.block_count", 3), "encoder.blocks.1"),
+    (change_metadata("whisper.encoder.context_length", 3000), "context_length"),
+    (change_metadata("whisper.decoder.attention.head_count", 0), "head_count"),
+    (change_metadata("whisper.decoder.attention.head_count", 5), "head_count"),
+    (change_metadata("whisper.decoder.embedding_length", 0xFFFFFFFF), "embedding_length"),
+    (change_metadata("whisper.vocab_size", 60000), "vocab"),
+    (change_metadata("whisper.vocab.ordinary", 0xFFFFFFFF), "ordinary"),
+    (change_metadata("whisper.mel_bands", 128), "conv1"),
+    (change_metadata("whisper.alignment_heads", (invent.I32, [-1, 0])), "alignment_heads"),
+    (change_metadata("tokenizer.ggml.tokens", (invent.STRING, ["a", "b"])), "tokens"),
+    (change_metadata("tokenizer.ggml.tokens", (invent.U32, [1] * 1882)), "tokens"),
+    (drop_metadata("whisper.mel_bands"), "mel_bands"),
+    (drop_metadata("tokenizer.ggml.tokens"), "tokens"),
+    (drop_tensor("decoder.ln.bias"), "decoder.ln.bias"),
+    (reshape("decoder.blocks.0.mlp.0.weight"), "decoder.blocks.0.mlp.0.weight"),
+])
+def test_wrong_model(run, talk, tmp_path, change, word):
+    metadata, tensors = invent.model(state=16, heads=2, layers=1, text_ctx=64)
+    change(metadata, tensors)
+    wrong = tmp_path / "wrong.gguf"
+    invent.write_gguf(wrong, metadata, tensors)
+    fails(run("--model", wrong, talk), MODEL, wrong, word)
+
+
+def test_not_a_model(run, talk, tmp_path):
+    text = tmp_path / "model.gguf"
+    text.write_text("This is no model.\n" * 1000)
+    fails(run("--model", text, talk), MODEL, text)
+    fails(run("--model", tmp_path, talk), MODEL, tmp_path.name)
+
+
+def test_backend_that_is_not_there(run, english, talk):
+    done = run("--model", english, *ONCE, "--backend", "cpu", talk)
+    assert done.returncode == FINE
+    missing = run("--model", english, "--backend", "cuda", talk)
+    assert missing.returncode in (USAGE, BACKEND) and "cuda" in missing.stderr
+
+
+# ---- recordings ----
+
+
+def test_unreadable_recordings(run, english, tmp_path):
+    missing, folder, empty, text = (tmp_path / name for name in ("missing.wav", "folder", "empty.wav", "text.mp3"))
+    folder.mkdir()
+    empty.write_bytes(b"")
+    text.write_text("Nobody says anything in here.\n" * 50)
+    for path in (missing, folder, empty, text):
+        fails(run("--model", english, path), INPUT, path)
+    for path in (empty, text):
+        with open(path, "rb") as data:
+            fails(run("--model", english, "-", stdin=data), INPUT, "standard input")
+
+
+def test_no_samples(run, english, tmp_path):
+    fails(run("--model", english, recordings.write_wav(tmp_path / "none.wav", [])), INPUT, "none.wav")
+
+
+def test_truncated_mp3(run, english, tmp_path, babble):
+    path = tmp_path / "cut.mp3"
+    if not recordings.write_sndfile(path, babble, "mp3"):
+        pytest.skip("this libsndfile writes no MP3")
+    data = path.read_bytes()
+    path.write_bytes(data[:len(data) // 2 + 7])
+    done = run("--model", english, *ONCE, path)
+    assert done.returncode == FINE and done.stdout, done.stderr
+    path.write_bytes(data[:20])
+    fails(run("--model", english, *ONCE, path), INPUT, path)
+
+
+@pytest.mark.parametrize("samples", [[1000], [0] * 100, [0] * 1600, [0] * 16000, [0] * 1], ids=len)
+def test_short_and_silent(run, english, tmp_path, samples):
+    path = recordings.write_wav(tmp_path / "short.wav", samples)
+    done = run("--model", english, "-f", "json", path)
+    assert done.returncode == FINE, done.stderr
+    assert "segments" in json.loads((run.work / "short.json").read_text())
+
+
+def test_noise(run, english, tmp_path):
+    path = recordings.write_wav(tmp_path / "noise.wav", recordings.noise(5.0))
+    assert run("--model", english, "--best_of", "2", path).returncode == FINE
+
+
+def test_samples_that_are_no_numbers(run, english, tmp_path, babble):
+    samples = [s / 32768.0 for s in babble[:32000]]
+    samples[100:110] = [float("nan")] * 10
+    samples[5000], samples[6000] = float("inf"), float("-inf")
+    path = recordings.write_float_wav(tmp_path / "strange.wav", samples)
+    done = run("--model", english, *ONCE, path)
+    assert done.returncode == FINE and "nan" not in done.stdout
+    assert "whisp: warning: " in done.stderr and "finite" in done.stderr
+    nothing = recordings.write_float_wav(tmp_path / "nothing.wav", [float("nan")] * 16000)
+    assert run("--model", english, *ONCE, nothing).returncode == FINE
+
+
+@pytest.mark.parametrize("extension", ["wav", *recordings.SNDFILE_FORMATS])
+def test_standard_input(run, english, tmp_path, babble, extension):
+    path = tmp_path / ("talk." + extension)
+    if extension == "wav":
+        recordings.write_wav(path, babble)
+    elif not recordings.write_sndfile(path, babble, extension):
+        pytest.skip("this libsndfile writes no " + extension)
+    by_name = run("--model", english, *ONCE, path)
+    assert by_name.returncode == FINE and by_name.stdout, by_name.stderr
+    by_pipe = run("--model", english, *ONCE, "-", input=path.read_bytes())
+    assert by_pipe.returncode == FINE, by_pipe.stderr
+    # The loudest moment is in the first window, so nothing may differ.
+    assert by_pipe.stdout == by_name.stdout
+
+
+def test_longer_than_a_window_by_pipe(run, english, tmp_path):
+    path = recordings.write_wav(tmp_path / "long.wav", recordings.babble(70.0))
+    by_name = run("--model", english, *ONCE, path)
+    by_pipe = run("--model", english, *ONCE, "-", input=path.read_bytes())
+    assert by_name.returncode == FINE and by_name.stdout == by_pipe.stdout
+    assert "[01:0" in by_name.stdout
+
+
+def test_process_substitution(run, english, talk):
+    read, write = os.pipe()
+    writer = threading.Thread(target=lambda: (os.write(write, talk.read_bytes()[:60000]), os.close(write)))
+    writer.start()
+    done = run("--model", english, *ONCE, "/dev/fd/%d" % read, pass_fds=[read])
+    writer.join()
+    os.close(read)
+    assert done.returncode == FINE and done.stdout, done.stderr
+
+
+# ---- files ----
+
+
+def seconds(clock):
+    total = 0.0
+    for part in clock.replace(",", ".").split(":"):
+        total = 60.0 * total + float(part)
+    return total
+
+
+def test_files(run, english, talk):
+    done = run("--model", english, *ONCE, "--output_dir", "a/b/", talk)
+    assert done.returncode == FINE, done.stderr
+    folder = run.work / "a" / "b"
+    assert sorted(p.name for p in folder.iterdir()) == sorted("talk." + f for f in FORMATS)
+    document = {f: (folder / ("talk." + f)).read_text() for f in FORMATS}
+    result = json.loads(document["json"])
+    assert {"text", "segments", "language"} == set(result) and result["language"] == "en"
+    texts = [segment["text"].strip() for segment in result["segments"]]
+    starts = [segment["start"] for segment in result["segments"]]
+    assert texts and document["txt"].splitlines() == texts
+    assert document["vtt"].startswith("WEBVTT\n\n")
+    for f in ("srt", "vtt"):
+        times = re.findall(r"^([\d:.,]+) --> ([\d:.,]+)$", document[f], re.M)
+        assert [seconds(start) for start, _ in times] == pytest.approx(starts, abs=0.0011)
+    rows = [row.split("\t") for row in document["tsv"].splitlines()]
+    assert rows[0] == ["start", "end", "text"]
+    assert [int(row[0]) for row in rows[1:]] == [round(1000 * start) for start in starts]
+
+
+def test_formats(run, english, talk):
+    assert run("--model", english, *ONCE, "-f", "srt,tsv", talk).returncode == FINE
+    assert sorted(p.name for p in run.work.iterdir()) == ["talk.srt", "talk.tsv"]
+    assert run("--model", english, *ONCE, "-fall", "-oall", talk).returncode == FINE
+    assert len(list((run.work / "all").iterdir())) == 5
+    before = (run.work / "talk.srt").read_bytes()
+    (run.work / "talk.srt").write_text("old")
+    assert run("--model", english, *ONCE, "--output_format=srt", talk).returncode == FINE
+    assert (run.work / "talk.srt").read_bytes() == before
+
+
+@pytest.mark.parametrize("name, stem", [("a.b.wav", "a.b"), ("plain", "plain"), (".wav", ".wav"), ("-x.wav", "-x")])
+def test_file_names(run, english, tmp_path, babble, name, stem):
+    recordings.write_wav(run.work / name, babble[:16000])
+    assert run("--model", english, *ONCE, "-o", "out", "-f", "txt", "--", name).returncode == FINE
+    assert [p.name for p in (run.work / "out").iterdir()] == [stem + ".txt"]
+
+
+def test_standard_input_file_name(run, english, talk):
+    assert run("--model", english, *ONCE, "-f", "txt", "-", input=talk.read_bytes()).returncode == FINE
+    assert (run.work / "stdin.txt").exists()
+
+
+def test_two_recordings_one_file(run, english, talk, babble):
+    other = recordings.write_wav(talk.parent / "talk.wave", babble)
+    fails(run("--model", english, "-f", "txt", talk, other), USAGE, talk, other, "talk.txt")
+    assert list(run.work.iterdir()) == []
+
+
+def test_recording_is_not_overwritten(run, english, talk):
+    recording = run.work / "talk.txt"
+    shutil.copy(talk, recording)
+    fails(run("--model", english, "-f", "txt", recording), USAGE, recording)
+    assert recording.read_bytes() == talk.read_bytes()
+
+
+def test_unwritable_output(run, english, talk):
+    (run.work / "file").write_text("")
+    fails(run("--model", english, "-o", "file", talk), OUTPUT, "file")
+    fails(run("--model", english, "-o", "file/folder", talk), OUTPUT, "file")
+    fails(run("--model", english, "-o", "/proc/whisp", talk), OUTPUT, "/proc/whisp")
+    (run.work / "talk.txt").mkdir()
+    fails(run("--model", english, "-f", "txt", talk), OUTPUT, "talk.txt")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="skipped: nothing is forbidden to root")
+def test_forbidden_output(run, english, talk):
+    (run.work / "mine").mkdir(mode=0o555)
+    fails(run("--model", english, "-o", "mine", talk), OUTPUT, "mine", "Permission denied")
+
+
+def test_output_is_checked_before_the_model(run, talk):
+    (run.work / "file").write_text("")
+    fails(run("--model", "nonsense", "-o", "file", talk), OUTPUT, "file")
+
+
+def test_full_disk(run, english, talk):
+    with open("/dev/full", "wb") as full:
+        fails(run("--model", english, *ONCE, talk, stdout=full), OUTPUT, "No space left on device")
+        fails(run("--help", stdout=full), OUTPUT, "No space left on device")
+        fails(run("--version", stdout=full), OUTPUT, "No space left on device")
+    os.symlink("/dev/full", run.work / "talk.txt")
+    fails(run("--model", english, *ONCE, "-f", "txt", talk), OUTPUT, "talk.txt", "No space left on device")
+
+
+def test_closed_streams(run, english, talk):
+    """With standard output closed from the start, nothing else may get its number."""
+    command = '"$0" "$@" >&-'
+    done = subprocess.run(["sh", "-c", command, WHISP, "--model", english, *ONCE, "-o", "out", talk], cwd=run.work,
+                          env=run.environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == OUTPUT, done.stderr
+    assert b"cannot write the transcript" in done.stderr
+    for path in (run.work / "out").iterdir():
+        assert "-->" not in path.read_text() or path.suffix in (".srt", ".vtt")
+
+
+def test_closed_pipe(run, english, tmp_path):
+    path = recordings.write_wav(tmp_path / "long.wav", recordings.babble(90.0))
+    process = subprocess.Popen([WHISP, "--model", english, *ONCE, path], cwd=run.work, env=run.environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(60) == OUTPUT
+    assert not any(line.startswith("whisp: ") for line in errors.splitlines()), errors
+
+
+# ---- signals ----
+
+
+def start_waiting(run, english, arguments=()):
+    """The program, fed with 65 s by a pipe that stays open, after its first segment."""
+    process = subprocess.Popen([WHISP, "--model", english, *ONCE, *arguments, "-"], cwd=run.work, env=run.environment,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    samples = recordings.babble(65.0).tobytes()
+    head = bytearray((run.work.parent / "head.wav").read_bytes()[:44])
+    head[4:8] = head[40:44] = b"\xff\xff\xff\x7f"
+    process.stdin.write(bytes(head) + samples)
+    process.stdin.flush()
+    assert process.stdout.readline()
+    return process
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signal_while_waiting_for_sound(run, english, number, code):
+    recordings.write_wav(run.work.parent / "head.wav", [0])
+    process = start_waiting(run, english, ["--verbose", "True", "-o", "out"])
+    process.send_signal(number)
+    assert process.wait(20) == code
+    assert list((run.work / "out").iterdir()) == []
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+
+
+def test_signal_while_transcribing(run, english, tmp_path):
+    path = recordings.write_wav(tmp_path / "long.wav", 60 * recordings.babble(10.0))
+    process = subprocess.Popen([WHISP, "--model", english, "--best_of", "5", "-o", "out", path], cwd=run.work,
+                               env=run.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    assert process.stdout.readline()
+    process.terminate()
+    began = time.monotonic()
+    assert process.wait(30) == 143
+    assert time.monotonic() - began < 10
+    assert list((run.work / "out").iterdir()) == []
+    errors = process.stderr.read().decode()
+    assert not any(line.startswith("whisp: ") for line in errors.splitlines()), errors
+    process.stdout.close()
+    process.stderr.close()
+
+
+# ---- the terminal ----
+
+
+def on_terminal(command, environment, cwd, columns=80):
+    """Run with standard error (and output) on a pseudo-terminal; everything that was written to it."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    written = b""
+    while True:
+        try:
+            piece = os.read(main, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(main)
+    return process.wait(60), written.decode()
+
+
+def as_seen(written):
+    """The lines that stand on a terminal in the end: \\r goes back, ESC [ K erases the rest of the line."""
+    lines = []
+    for line in written.split("\n"):
+        seen = ""
+        for piece in line.rstrip("\r").split("\r"):
+            seen = piece[3:] if piece.startswith("\033[K") else piece + seen[len(piece):]
+        lines.append(seen)
+    return lines
+
+
+@pytest.mark.parametrize("columns", [80, 30, 8, 1])
+def test_progress_bar(run, english, tmp_path, columns):
+    path = recordings.write_wav(tmp_path / "long.wav", recordings.babble(70.0))
+    environment = {**run.environment, "TERM": "xterm"}
+    plain = run("--model", english, *ONCE, path).stdout
+    code, written = on_terminal([WHISP, "--model", english, *ONCE, path], environment, run.work, columns)
+    assert code == FINE and "%" in written
+    bars = re.findall(r"\r\033\[K([^\r\n\033\[]*%[^\r\n\033]*)", written)
+    assert bars and all(len(bar) < max(columns, 6) for bar in bars), bars
+    # Nothing of it remains, and every segment stands whole in a line of its own.
+    seen = as_seen(written)
+    assert [line for line in seen if LINE.match(line)] == plain.splitlines()
+    assert not any("%" in line for line in seen if not LINE.match(line))
+    if columns == 80:
+        assert re.search(r"\d of 1:10, \d+\.\dx, \d:\d\d left", written)
+
+
+def test_no_progress_bar(run, english, talk):
+    for environment, arguments in (({"TERM": "dumb"}, []), ({"TERM": "xterm"}, ["-q"])):
+        code, written = on_terminal([WHISP, "--model", english, *ONCE, *arguments, talk],
+                                    {**run.environment, **environment}, run.work)
+        assert code == FINE and "\033" not in written and "left" not in written
+
+
+def test_standard_input_is_a_terminal(run, english):
+    code, written = on_terminal([WHISP, "--model", english, "-"], run.environment, run.work)
+    assert code == USAGE and "standard input is a terminal" in written
+
+
+# ---- a real model ----
+
+
+def test_real_model(run):
+    model = ROOT / "models" / "tiny.en.gguf"
+    if not model.exists():
+        pytest.skip("skipped: no models/tiny.en.gguf")
+    done = run("--model", model, *ONCE, "-f", "txt", ROOT / "test" / "data" / "demo.flac")
+    assert done.returncode == FINE
+    said = re.findall(r"[a-z]+", (ROOT / "test" / "data" / "demo.txt").read_text().lower())
+    heard = re.findall(r"[a-z]+", (run.work / "demo.txt").read_text().lower())
+    missed = [word for word in said if word not in heard]
+    assert len(missed) <= len(said) // 10, missed
