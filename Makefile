@@ -126,7 +126,14 @@ check:
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/parity
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+
+$(BUILD)/test/invented.gguf: test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@
+$(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@ --multilingual
 
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)

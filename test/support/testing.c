@@ -42,6 +42,14 @@ const char *model_path(const char *name)
     return path;
 }
 
+const char *invented_path(const char *name)
+{
+    const char *root = getenv("WHISP_INVENTED");
+    char *path = path_buffer();
+    snprintf(path, sizeof paths[0], "%s/%s.gguf", root ? root : "build/test", name);
+    return path;
+}
+
 char *read_file(const char *path, size_t *n)
 {
     FILE *file = fopen(path, "rb");

@@ -1,0 +1,375 @@
+/* parity.c - how close the words are to openai-whisper's: `make parity` prints the table, `make test` holds its bounds.
+ *
+ * For each model and each clip with an answer under ../shared/reference, at the single temperature 0:
+ *   teacher-forced   the reference's tokens are fed; how often is our best token another one, and how often by a lead
+ *                    of 0.01 or more (bound: 1 in 500)
+ *   free running     our own transcription against the reference's: words, tokens, segment times (bounds by clip below)
+ *
+ * usage: parity [--models tiny.en,base] [--sets greedy,no_condition,prompt,translate] [CLIP...]
+ * Exit status 1 when a bound is broken. The last line counts the rows: "N passed, N failed". */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "output/result.h"
+#include "search/search.h"
+#include "mel/mel.h"
+#include "support/testing.h"
+
+/* What a clip is bound by: SAME everything; WORDS the same words (it is resampled, by another resampler there); FEW at
+ * most 5% of the words differ (decoders differ there, or the reference loops). */
+enum bound { SAME, WORDS, FEW };
+static const struct {
+    const char *clip;
+    enum bound bound;
+} clips[] = {
+    {"jfk.flac", WORDS},
+    {"jfk.mp3", SAME},
+    {"night_8s_do_you_live_here.wav", SAME},
+    {"night_12s_if_anything_should_try_to_break_in.wav", SAME},
+    {"night_119s_theres_supposed_to_be_another_broadcast.wav", SAME},
+    {"night_45s_dont_be_afraid_of_me.wav", FEW},
+    {"stereo_diarization.wav", SAME},
+    {"hotwords.mp3", WORDS},
+    {"italian.ogg", FEW},
+    {"multilingual.mp3", FEW},
+};
+
+struct set {
+    const char *name;
+    const char *options[3][2]; /* beside temperature 0 */
+};
+static const struct set sets[] = {
+    {"greedy", {{NULL, NULL}}},
+    {"no_condition", {{"condition_on_previous_text", "False"}}},
+    {"prompt", {{"initial_prompt", "ComfyUI, Recsperts, ShareChat"}}},
+    {"translate", {{"task", "translate"}}},
+};
+
+struct row {
+    int tokens, differ, differ_clearly; /* teacher-forced */
+    int words, word_edits;
+    int same_tokens, same_times;
+    char note[512];
+};
+
+static int die(const char *what)
+{
+    fprintf(stderr, "parity: %s: %s\n", what, whisp_last_error());
+    exit(1);
+}
+
+static whisp_options *make_options(const struct set *set)
+{
+    whisp_options *o = whisp_options_new();
+    int rc = whisp_options_set(o, "temperature", "0");
+    rc |= whisp_options_set(o, "temperature_increment_on_fallback", "None");
+    for (int i = 0; i < 3 && set->options[i][0]; i++)
+        rc |= whisp_options_set(o, set->options[i][0], set->options[i][1]);
+    if (rc)
+        die("options");
+    return o;
+}
+
+/* ---- teacher-forced ---- */
+
+static float *read_audio(const char *path, size_t *n)
+{
+    whisp_audio *audio;
+    float *samples = NULL;
+    size_t capacity = 0;
+    int64_t got;
+    *n = 0;
+    if (whisp_audio_open(path, &audio))
+        die("audio");
+    do {
+        if (*n + 16384 > capacity) {
+            capacity = capacity * 2 + 65536;
+            samples = realloc(samples, capacity * sizeof *samples);
+        }
+        got = whisp_audio_read(audio, samples + *n, 16384);
+        *n += got > 0 ? (size_t)got : 0;
+    } while (got > 0);
+    whisp_audio_close(audio);
+    return samples;
+}
+
+static double number(const json_t *segment, const char *key)
+{
+    return json_number_value(json_object_get(segment, key));
+}
+
+/* Segments of one window share its statistics. */
+static int same_window(const json_t *a, const json_t *b)
+{
+    return number(a, "avg_logprob") == number(b, "avg_logprob") &&
+           number(a, "no_speech_prob") == number(b, "no_speech_prob") &&
+           number(a, "compression_ratio") == number(b, "compression_ratio");
+}
+
+/* Feed a window's known tokens and compare our best token at each place. */
+static void force_window(wh_backend *backend, wh_search *search, const whisp_model *model, const int32_t *tokens,
+                         int n, double at, struct row *row)
+{
+    size_t vocab = (size_t)model->n_vocab;
+    float *logits = malloc((size_t)n * vocab * sizeof *logits);
+    int *rows = malloc((size_t)n * sizeof *rows);
+    whisp_token *sampled = calloc((size_t)n, sizeof *sampled);
+    for (int i = 0; i < n; i++) {
+        rows[i] = i;
+        sampled[i].id = tokens[i];
+    }
+    wh_step step = {
+        .slot = 0, .n_tokens = n, .tokens = tokens, .n_rows = n, .rows = rows, .logits = logits};
+    if (wh_backend_decode(backend, 1, &step))
+        die("decode");
+    float *line = malloc(vocab * sizeof *line);
+    for (int i = 0; i < n; i++) {
+        memcpy(line, i ? logits + (size_t)(i - 1) * vocab : wh_search_first_logits(search), vocab * sizeof *line);
+        wh_search_filter(search, line, sampled, (size_t)i);
+        size_t best = 0;
+        for (size_t k = 1; k < vocab; k++)
+            if (line[k] > line[best])
+                best = k;
+        row->tokens++;
+        if ((int32_t)best == tokens[i])
+            continue;
+        double lead = (double)line[best] - line[tokens[i]];
+        row->differ++;
+        row->differ_clearly += !(lead < 1e-2);
+        size_t used = strlen(row->note);
+        snprintf(row->note + used, sizeof row->note - used, " [window at %.2f s, token %d: %zu for %d by %.4f]", at, i,
+                 best, (int)tokens[i], lead);
+    }
+    free(line);
+    free(sampled);
+    free(rows);
+    free(logits);
+}
+
+static void teacher_forced(const whisp_model *model, const char *path, const json_t *answer, const struct set *set,
+                           struct row *row)
+{
+    size_t n_samples, n_initial = 0, capacity = 0;
+    float *samples = read_audio(path, &n_samples);
+    whisp_options *options = make_options(set);
+    const wh_specials *sp = wh_tokenizer_specials(model->tokenizer);
+    wh_backend_config config = {.n_slots = 1};
+    wh_backend *backend;
+    wh_search *search;
+    wh_mel *mel;
+    whisp_timings timings = {0};
+    if (wh_backend_new("auto", model, &config, &backend) ||
+        wh_search_new(model, options, backend, &timings, &search) ||
+        wh_mel_new(model->n_mels, model->mel_filters, n_samples / WH_HOP + 4000, &mel))
+        die("teacher-forced");
+    wh_mel_push(mel, samples, n_samples);
+    wh_mel_finish(mel);
+    free(samples);
+
+    int32_t *history = NULL;
+    const char *prompt = options->values.initial_prompt;
+    char spaced[256];
+    snprintf(spaced, sizeof spaced, " %s", prompt ? prompt : "");
+    if (prompt)
+        wh_tokenizer_encode(model->tokenizer, spaced, strlen(spaced), &history, &n_initial, &capacity);
+    size_t n_history = n_initial;
+    int language = whisp_language_find(json_string_value(json_object_get(answer, "language")));
+    float *window = malloc(sizeof(float) * WH_WINDOW_FRAMES * (size_t)model->n_mels);
+    const json_t *segments = json_object_get(answer, "segments");
+    size_t count = json_array_size(segments);
+    for (size_t first = 0, next; first < count; first = next) {
+        const json_t *head = json_array_get(segments, first);
+        for (next = first + 1; next < count && same_window(head, json_array_get(segments, next)); next++)
+            ;
+        int32_t forced[512];
+        int n = 0;
+        for (size_t k = first; k < next; k++) {
+            const json_t *ids = json_object_get(json_array_get(segments, k), "tokens");
+            if (json_array_size(ids) == 0) /* a cleared segment: its tokens are not known, nor what follows it */
+                break;
+            for (size_t i = 0; i < json_array_size(ids) && n < 448; i++)
+                forced[n++] = (int32_t)json_integer_value(json_array_get(ids, i));
+        }
+        if (n) {
+            double offset = number(head, "start") - (forced[0] - sp->timestamp_begin) * 0.02;
+            int64_t seek = (int64_t)lround(offset * 100), content = wh_mel_content(mel);
+            wh_mel_window(mel, seek, content - seek < WH_WINDOW_FRAMES ? content - seek : WH_WINDOW_FRAMES, WH_PAD_MEL,
+                          window);
+            const float *windows = window;
+            static const int slot = 0;
+            if (wh_backend_encode(backend, 1, &windows, &slot) ||
+                wh_search_begin(search, history, n_history, language))
+                die("teacher-forced");
+            force_window(backend, search, model, forced, n, offset, row);
+        }
+        for (size_t k = first; k < next; k++) {
+            const json_t *ids = json_object_get(json_array_get(segments, k), "tokens");
+            if (wh_grow(&history, &capacity, n_history + json_array_size(ids), sizeof *history))
+                die("memory");
+            for (size_t i = 0; i < json_array_size(ids); i++)
+                history[n_history++] = (int32_t)json_integer_value(json_array_get(ids, i));
+        }
+        if (!options->values.condition_on_previous_text)
+            n_history = 0;
+    }
+    free(window);
+    free(history);
+    wh_mel_free(mel);
+    wh_search_free(search);
+    wh_backend_free(backend);
+    whisp_options_free(options);
+}
+
+/* ---- free running ---- */
+
+/* Cut text at white space in place; *words is free()d by the caller. */
+static size_t split(char *text, char ***words)
+{
+    size_t n = 0;
+    *words = malloc((strlen(text) / 2 + 2) * sizeof **words);
+    for (char *w = strtok(text, " \n\t"); w; w = strtok(NULL, " \n\t"))
+        (*words)[n++] = w;
+    return n;
+}
+
+/* Levenshtein's distance over words. */
+static int edits(const char *a, const char *b, int *n_words)
+{
+    char *ta = strdup(a), *tb = strdup(b), **wa, **wb;
+    size_t na = split(ta, &wa), nb = split(tb, &wb);
+    int *line = malloc((nb + 1) * sizeof *line);
+    for (size_t j = 0; j <= nb; j++)
+        line[j] = (int)j;
+    for (size_t i = 1; i <= na; i++) {
+        int diagonal = line[0];
+        line[0] = (int)i;
+        for (size_t j = 1; j <= nb; j++) {
+            int up = line[j], best = diagonal + (strcmp(wa[i - 1], wb[j - 1]) != 0);
+            best = best < up + 1 ? best : up + 1;
+            best = best < line[j - 1] + 1 ? best : line[j - 1] + 1;
+            diagonal = up;
+            line[j] = best;
+        }
+    }
+    int distance = line[nb];
+    *n_words = (int)na;
+    free(line);
+    free(wa);
+    free(wb);
+    free(ta);
+    free(tb);
+    return distance;
+}
+
+static void free_running(const whisp_model *model, const char *path, const json_t *answer, const struct set *set,
+                         struct row *row)
+{
+    whisp_options *options = make_options(set);
+    whisp_result *result;
+    if (whisp_transcribe(model, path, options, &result))
+        die("transcribe");
+    row->word_edits =
+        edits(json_string_value(json_object_get(answer, "text")), whisp_result_text(result), &row->words);
+    const json_t *segments = json_object_get(answer, "segments");
+    size_t n = whisp_result_segment_count(result);
+    row->same_tokens = row->same_times = n == json_array_size(segments);
+    for (size_t i = 0; i < n && i < json_array_size(segments); i++) {
+        const whisp_segment *ours = whisp_result_segment(result, i);
+        const json_t *theirs = json_array_get(segments, i), *ids = json_object_get(theirs, "tokens");
+        int same = ours->n_tokens == json_array_size(ids);
+        for (size_t k = 0; same && k < ours->n_tokens; k++)
+            same = ours->tokens[k].id == json_integer_value(json_array_get(ids, k));
+        int times = fabs(ours->start - number(theirs, "start")) < 1e-6 && fabs(ours->end - number(theirs, "end")) < 1e-6;
+        if ((!same || !times) && row->same_tokens && row->same_times) {
+            size_t used = strlen(row->note);
+            snprintf(row->note + used, sizeof row->note - used, " first apart at %.2f s:%s for%s", ours->start,
+                     ours->text, json_string_value(json_object_get(theirs, "text")));
+        }
+        row->same_tokens &= same;
+        row->same_times &= times;
+    }
+    if (strcmp(whisp_result_language(result), json_string_value(json_object_get(answer, "language"))) != 0)
+        strcat(row->note, " language differs");
+    whisp_result_free(result);
+    whisp_options_free(options);
+}
+
+static int holds(enum bound bound, const struct row *row)
+{
+    int forced = row->differ_clearly * 500 <= row->tokens;
+    switch (bound) {
+    case SAME:
+        return forced && row->word_edits == 0 && row->same_tokens && row->same_times;
+    case WORDS:
+        return forced && row->word_edits == 0;
+    case FEW:
+        return row->word_edits * 20 <= row->words;
+    }
+    return 0;
+}
+
+static int contains(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = strstr(list, name); p; p = strstr(p + 1, name))
+        if ((p == list || p[-1] == ',') && (p[n] == 0 || p[n] == ','))
+            return 1;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *models = "tiny.en,base", *wanted = "greedy,no_condition,prompt,translate", *one = NULL;
+    int passed = 0, failed = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--models") == 0 && i + 1 < argc)
+            models = argv[++i];
+        else if (strcmp(argv[i], "--sets") == 0 && i + 1 < argc)
+            wanted = argv[++i];
+        else
+            one = argv[i];
+    }
+    if (!shared_path("reference"))
+        return 0;
+    printf("%-8s %-13s %-50s %22s %15s %7s %6s\n", "model", "options", "clip", "forced: tokens, off", "words, edits",
+           "tokens", "times");
+    static const char *const names[] = {"tiny.en", "base"};
+    for (size_t m = 0; m < 2; m++) {
+        whisp_model *model;
+        if (!contains(models, names[m]) || !model_path(names[m]))
+            continue;
+        if (whisp_model_load(model_path(names[m]), &model))
+            die("model");
+        for (size_t c = 0; c < sizeof clips / sizeof clips[0]; c++) {
+            if (one && !strstr(clips[c].clip, one))
+                continue;
+            char name[256];
+            snprintf(name, sizeof name, "reference/%s/%s.transcribe.json", names[m], clips[c].clip);
+            json_t *answers = json_load_file(shared_path(name), 0, NULL);
+            for (size_t k = 0; answers && k < sizeof sets / sizeof sets[0]; k++) {
+                const json_t *answer = json_object_get(answers, sets[k].name);
+                if (!answer || !contains(wanted, sets[k].name))
+                    continue;
+                struct row row = {0};
+                snprintf(name, sizeof name, "audio/%s", clips[c].clip);
+                teacher_forced(model, shared_path(name), answer, &sets[k], &row);
+                free_running(model, shared_path(name), answer, &sets[k], &row);
+                int good = holds(clips[c].bound, &row);
+                passed += good;
+                failed += !good;
+                printf("%-8s %-13s %-50.50s %10d, %3d (%2d) %9d, %4d %7s %6s%s%s\n", names[m], sets[k].name, clips[c].clip,
+                       row.tokens, row.differ, row.differ_clearly, row.words, row.word_edits,
+                       row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ",
+                       good ? "" : "  OUT OF BOUND", row.note);
+                fflush(stdout);
+            }
+            json_decref(answers);
+        }
+        whisp_model_free(model);
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed > 0;
+}
