@@ -308,30 +308,32 @@ static int64_t length_at_16k(const whisp_audio *audio)
     return whole * RATE + (rest * RATE + rate / 2) / rate;
 }
 
-/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then. */
+/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then. After the recording's end the
+ * filter is fed silence until all that the recording makes has come out: its own way of ending loses a sample. */
 static int resample(whisp_audio *audio, size_t *n)
 {
+    int64_t left = length_at_16k(audio) - audio->written;
+    if (audio->decoded_all && left <= 0) {
+        *n = 0;
+        return WHISP_OK;
+    }
+    if (audio->decoded_all && audio->mono_used == audio->mono_length) {
+        memset(audio->mono, 0, BLOCK * sizeof(float));
+        audio->mono_used = 0;
+        audio->mono_length = BLOCK;
+    }
     SRC_DATA data = { .data_in = audio->mono + audio->mono_used,
                       .input_frames = (long)(audio->mono_length - audio->mono_used),
                       .data_out = audio->resampled,
                       .output_frames = RESAMPLED,
-                      .end_of_input = audio->decoded_all,
                       .src_ratio = (double)RATE / audio->info.samplerate };
     int error = src_process(audio->resampler, &data);
     if (error)
         return wh_fail(WHISP_ERR_AUDIO, "%s: resampling failed: %s", audio->name, src_strerror(error));
     audio->mono_used += (size_t)data.input_frames_used;
     *n = (size_t)data.output_frames_gen;
-
-    if (audio->decoded_all) {
-        /* The filter may end a sample early or late. */
-        int64_t left = WH_MAX(length_at_16k(audio) - audio->written, 0);
-        if (*n == 0 && audio->mono_used == audio->mono_length) {
-            *n = (size_t)WH_MIN(left, RESAMPLED);
-            memset(audio->resampled, 0, *n * sizeof(float));
-        }
+    if (audio->decoded_all)
         *n = (size_t)WH_MIN((int64_t)*n, left);
-    }
     return WHISP_OK;
 }
 
@@ -362,7 +364,7 @@ static int refill(whisp_audio *audio)
             n = audio->mono_length - audio->mono_used;
             audio->mono_used = audio->mono_length;
         }
-        if (audio->decoded_all && n == 0)
+        if (audio->decoded_all && n == 0 && (!audio->resampler || audio->written >= length_at_16k(audio)))
             break;
     }
     if (rc != WHISP_OK)
