@@ -91,7 +91,7 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     if (name && (strchr(name, '/') || !*name))
         return wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
 
-    char folders[3][1024], found[1400];
+    char folders[3][1024], found[4400];
     size_t n_folders = 0;
     const char *env = getenv("WHISP_MODEL_DIR"), *home = getenv("HOME");
     if (model_dir) {

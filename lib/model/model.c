@@ -233,7 +233,7 @@ static int read_alignment_heads(whisp_model *m)
 static int read_vocabulary(whisp_model *m)
 {
     const char *key = "tokenizer.ggml.tokens";
-    int n_ordinary, multilingual, rc;
+    int n_ordinary = 0, multilingual = 0, rc;
     if ((rc = read_int(m->file, "whisper.vocab.ordinary", 256, m->n_vocab, &n_ordinary)))
         return rc;
     if (!wh_gguf_bool(m->file, "whisper.multilingual", &multilingual))

@@ -124,6 +124,12 @@ static int transcribe(whisp_session *s, source *in, whisp_result **result)
     return WHISP_OK;
 }
 
+/* How messages call it. */
+static const char *name_of(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 /* Can the recording be read a second time? */
 static int is_regular(const char *path)
 {
@@ -163,14 +169,14 @@ int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_resu
     if (!rc && wh_mel_samples(s->mel) == 0) {
         whisp_result_free(*result);
         *result = NULL;
-        rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", wh_audio_name(path));
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", name_of(path));
     }
     if (!rc && wh_mel_samples(s->mel) < WH_HOP)
         wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
-               wh_audio_name(path));
+               name_of(path));
     if (!rc && in->audio && wh_audio_bad_samples(in->audio))
         wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
-               wh_audio_name(path));
+               name_of(path));
     whisp_audio_close(in->audio);
     free(in);
     return rc;
