@@ -128,6 +128,7 @@ _PROTOTYPES = {
     "whisp_options_new": (c_void_p,),
     "whisp_options_free": (None, c_void_p),
     "whisp_options_set": (c_int, c_void_p, c_char_p, c_char_p),
+    "whisp_options_get": (c_char_p, c_void_p, c_char_p),
     "whisp_options_on_log": (None, c_void_p, LogFn, c_void_p),
     "whisp_options_on_progress": (None, c_void_p, ProgressFn, c_void_p),
     "whisp_options_on_segment": (None, c_void_p, SegmentFn, c_void_p),
@@ -180,18 +181,27 @@ def _candidates() -> Iterator[Tuple[str, str]]:
 def _declare(path: str) -> Any:
     """Load one library and declare its functions; OSError or LibraryError when it is not one that fits."""
     lib = ctypes.CDLL(path)
+    _check_version(lib)
     for name, (result, *arguments) in _PROTOTYPES.items():
         function = getattr(lib, name, None)
         if function is None:
             raise LibraryError("has no function %s" % name)
         function.restype = result
         function.argtypes = arguments
-    version = lib.whisp_version().decode()
+    return lib
+
+
+def _check_version(lib: Any) -> None:
+    """LibraryError unless the library has the structures that are declared here."""
+    function = getattr(lib, "whisp_version", None)
+    if function is None:
+        raise LibraryError("is not libwhisp: it has no whisp_version()")
+    function.restype = c_char_p
+    version = function().decode()
     major, minor = (int(part) for part in version.split(".")[:2])
     if major != VERSION[0] or minor < VERSION[1]:
         needed = "%d.%d or a later %d.x" % (VERSION + VERSION[:1])
         raise LibraryError("is version %s, this module needs %s" % (version, needed))
-    return lib
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,0 +1,534 @@
+"""The Python module: its declarations against the header, its behaviour with invented models, a real one's words."""
+import array
+import ctypes
+import gc
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+# Greedy and short: what an invented model says at higher temperatures is longer and no more interesting.
+GREEDY = {"language": "en", "temperature": 0.0, "threads": 1}
+SEGMENT_KEYS = ["id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio",
+                "no_speech_prob"]
+
+
+@pytest.fixture(scope="module")
+def model(whisp, invented_dir):
+    with whisp.load_model("english", invented_dir) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def multilingual(whisp, invented_dir):
+    with whisp.load_model("multilingual", invented_dir) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def answer(model, noise):
+    """What the model says about the noise."""
+    result = model.transcribe(noise, **GREEDY)
+    assert result["segments"], "the invented model should say something"
+    return result
+
+
+def python(code, *arguments, **environment):
+    """Run code in a Python of its own that finds the module."""
+    tools = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "python")
+    environment = {**os.environ, "PYTHONPATH": os.path.abspath(tools), **environment}
+    environment = {name: str(value) for name, value in environment.items() if value is not None}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=120)
+
+
+# -- declarations
+
+
+def test_structures_are_the_headers(whisp, root, tmp_path):
+    """Every member's place and size, asked of the C compiler."""
+    from whisp import _library
+
+    structures = {"whisp_model_info": _library.ModelInfo, "whisp_option_info": _library.OptionInfo,
+                  "whisp_token": _library.Token, "whisp_segment": _library.Segment,
+                  "whisp_audio_info": _library.AudioInfo, "whisp_timings": _library.Timings}
+    lines, expected = [], []
+    for name, structure in structures.items():
+        for member, *_ in structure._fields_:
+            place, size = "offsetof(%s, %s)" % (name, member), "sizeof(((%s *)0)->%s)" % (name, member)
+            lines.append('printf("%%zu %%zu\\n", %s, %s);' % (place, size))
+            field = getattr(structure, member)
+            expected.append("%d %d" % (field.offset, field.size))
+        lines.append('printf("%%zu\\n", sizeof(%s));' % name)
+        expected.append("%d" % ctypes.sizeof(structure))
+    source = tmp_path / "sizes.c"
+    source.write_text("#include <stdio.h>\n#include <whisp.h>\nint main(void)\n{\n%s\n}\n" % "\n".join(lines))
+    compiler = os.environ.get("CC", "cc").split()
+    subprocess.run(compiler + ["-I", root / "include", source, "-o", tmp_path / "sizes"], check=True)
+    assert subprocess.run([tmp_path / "sizes"], capture_output=True, text=True).stdout.split("\n")[:-1] == expected
+
+
+def test_functions_are_the_headers(whisp, root):
+    """Each function that the module declares is in the header, with as many parameters."""
+    from whisp._library import _PROTOTYPES
+
+    header = re.sub(r"/\*.*?\*/", "", (root / "include" / "whisp.h").read_text(), flags=re.DOTALL)
+    found = {}
+    for name, parameters in re.findall(r"WHISP_API\b[^;]*?\b(whisp_\w+)\(([^;]*)\);", header):
+        found[name] = 0 if parameters.strip() == "void" else parameters.count(",") + 1
+    for name, (_, *arguments) in _PROTOTYPES.items():
+        assert found.get(name) == len(arguments), name
+
+
+def test_version(whisp, root):
+    header = (root / "include" / "whisp.h").read_text()
+    version = ".".join(re.findall(r"^#define WHISP_VERSION_\w+ (\d+)", header, re.MULTILINE))
+    assert whisp.__version__ == version == whisp.library_version()
+
+
+def test_library_that_is_not_there(library_file, tmp_path):
+    code = "import whisp\ntry:\n whisp.languages()\nexcept whisp.LibraryError as error: print(error)"
+    out = python(code, WHISP_LIBRARY=tmp_path / "none.so")
+    assert "$WHISP_LIBRARY" in out.stdout and "none.so" in out.stdout, out
+    # A copy of the package far from any checkout lists all that it tried.
+    tools = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "python", "whisp")
+    shutil.copytree(tools, tmp_path / "whisp", ignore=shutil.ignore_patterns("*.so*", "__pycache__"))
+    out = python(code, WHISP_LIBRARY=None, PYTHONPATH=tmp_path)
+    assert "libwhisp not found" in out.stdout and str(tmp_path / "whisp" / "libwhisp.so") in out.stdout, out
+
+
+def test_library_of_another_version(whisp, tmp_path):
+    (tmp_path / "other.c").write_text('const char *whisp_version() { return "9.1.0"; }\n')
+    compiler = os.environ.get("CC", "cc").split()
+    subprocess.run(compiler + ["-shared", "-fPIC", tmp_path / "other.c", "-o", tmp_path / "other.so"], check=True)
+    out = python("import whisp; whisp.languages()", WHISP_LIBRARY=tmp_path / "other.so")
+    assert out.returncode and "is version 9.1.0, this module needs 0.1" in out.stderr
+
+
+# -- models
+
+
+def test_model(whisp, model, multilingual, invented_dir):
+    assert model.name == "english" and model.type == "f32" and not model.is_multilingual
+    assert model.languages == ["en"]
+    assert multilingual.is_multilingual and len(multilingual.languages) == 99
+    assert multilingual.languages[:2] == ["en", "zh"]
+    dims = model.dims
+    assert dims[:5] == (80, 1500, 64, 2, 2) and dims[6:] == (448, 64, 2, 2) and dims.n_vocab > 1509
+    assert model.n_parameters > 100000
+    assert whisp.available_models(invented_dir) == ["english", "multilingual"]
+    with whisp.load_model(invented_dir / "english.gguf") as again:
+        assert again.dims == dims
+
+
+def test_model_that_is_none(whisp, invented_dir, tmp_path):
+    with pytest.raises(whisp.FileError, match="nosuch") as raised:
+        whisp.load_model("nosuch", invented_dir)
+    assert isinstance(raised.value, OSError) and isinstance(raised.value, whisp.Error) and raised.value.code == -3
+    text = tmp_path / "text.gguf"
+    text.write_text("not a model\n" * 100)
+    with pytest.raises(whisp.ModelError, match="text.gguf"):
+        whisp.load_model(text)
+
+
+def test_closed(whisp, invented_dir, noise):
+    model = whisp.load_model("english", invented_dir)
+    session = model.session(**GREEDY)
+    model.close()
+    model.close()
+    for call in (lambda: model.transcribe(noise), lambda: model.tokenize("a"), lambda: model.stream([])):
+        with pytest.raises(whisp.StateError, match="closed"):
+            call()
+    session.push(noise)  # the session keeps the model's memory
+    assert session.finish()
+    session.close()
+    session.close()
+    with pytest.raises(whisp.StateError, match="closed"):
+        session.push(noise)
+
+
+def test_memory_is_released_in_order(whisp, invented_dir):
+    """The model's memory outlives a session that is dropped without close(), in a cycle too, and not longer."""
+    model = whisp.load_model("english", invented_dir)
+    handle = weakref.ref(model.handle)
+    session = model.session()
+    session.itself = session
+    del model
+    assert handle() is not None
+    del session
+    gc.collect()
+    assert handle() is None
+
+
+# -- transcribing
+
+
+def test_result_is_openais(model, answer, noise):
+    assert list(answer) == ["text", "segments", "language"] and answer["language"] == "en"
+    for i, segment in enumerate(answer["segments"]):
+        assert list(segment)[:10] == SEGMENT_KEYS and segment["id"] == i
+        assert set(segment) - set(SEGMENT_KEYS) <= {"words"}
+        assert 0 <= segment["start"] <= segment["end"] and segment["temperature"] == 0.0
+        assert segment["avg_logprob"] < 0 and 0 <= segment["no_speech_prob"] <= 1
+        assert all(isinstance(token, int) for token in segment["tokens"])
+    assert json.loads(model.transcribe_text(noise, "json", **GREEDY)) == answer
+
+
+def test_documents(whisp, model, answer, noise):
+    srt = model.transcribe_text(noise, "srt", **GREEDY)
+    assert srt.startswith("1\n00:00:0") and " --> " in srt
+    assert model.transcribe_text(noise, **GREEDY).split() == " ".join(s["text"] for s in answer["segments"]).split()
+    with pytest.raises(whisp.ArgumentError, match="docx"):
+        model.transcribe_text(noise, "docx", **GREEDY)
+
+
+def test_all_kinds_of_samples(model, answer, noise):
+    integers = array.array("h", [round(x * 32768) for x in noise])
+    doubled = array.array("f", [x for sample in noise for x in (sample, 9.0)])
+    read_only = memoryview(noise.tobytes()).cast("f")
+    kinds = [list(noise), tuple(noise), noise.tobytes(), bytearray(noise.tobytes()), array.array("d", noise), integers,
+             memoryview(noise), read_only, memoryview(doubled)[::2], (ctypes.c_float * len(noise))(*noise)]
+    for kind in kinds:
+        assert model.transcribe(kind, **GREEDY) == answer, type(kind)
+
+
+def test_numpy(whisp, model, answer, noise):
+    numpy = pytest.importorskip("numpy")
+    samples = numpy.array(noise, dtype=numpy.float32)
+    strided = numpy.stack([samples, samples], axis=1)[:, 0]
+    frozen = samples.copy()
+    frozen.flags.writeable = False
+    for kind in (samples, samples.astype("f8"), (samples * 32768).astype("i2"), strided, frozen, samples.astype(">f4")):
+        assert model.transcribe(kind, **GREEDY) == answer, (kind.dtype, kind.strides)
+    with pytest.raises(whisp.ArgumentError, match="2 dimensions .*mix the channels"):
+        model.transcribe(numpy.stack([samples, samples]))
+    with pytest.raises(whisp.ArgumentError, match="int64"):
+        model.transcribe(samples.astype("i8"))
+    options = {"temperature": numpy.float32(0), "suppress_blank": numpy.bool_(True), "best_of": numpy.int64(5)}
+    assert model.transcribe(samples, **{**GREEDY, **options}) == answer
+
+
+def test_without_numpy(library_file, invented_dir):
+    code = """
+import sys, whisp
+whisp.load_model("english", sys.argv[1]).transcribe([0.0] * 1600, temperature=0)
+print("numpy" in sys.modules)
+"""
+    out = python(code, invented_dir, WHISP_LIBRARY=library_file)
+    assert out.stdout == "False\n", out.stderr
+
+
+def test_file(whisp, model, answer, noise, noise_wav):
+    assert model.transcribe(noise_wav, **GREEDY) == answer
+    assert model.transcribe(str(noise_wav), **GREEDY) == answer
+    assert list(whisp.load_audio(noise_wav)) == list(noise)
+    with open(noise_wav, "rb") as file:
+        assert list(whisp.load_audio(file.fileno())) == list(noise)
+
+
+def test_audio_that_is_none(whisp, model, noise, tmp_path):
+    two_channels = memoryview(noise).cast("B").cast("f", [2, len(noise) // 2])
+    for nonsense in ([noise, noise], two_channels, 5, None, object(), ["a"], array.array("i", [1]), b"123", "nul\0"):
+        with pytest.raises(whisp.ArgumentError):
+            model.transcribe(nonsense)
+    with pytest.raises(whisp.FileError, match="nosuch.wav"):
+        model.transcribe(tmp_path / "nosuch.wav")
+    text = tmp_path / "text.mp3"
+    text.write_text("not a recording\n" * 100)
+    for call in (model.transcribe, whisp.load_audio):
+        with pytest.raises(whisp.AudioError, match="text.mp3"):
+            call(text)
+    assert model.transcribe([], **GREEDY)["segments"] == []
+
+
+def test_options(whisp, model):
+    with pytest.raises(whisp.ArgumentError, match="unknown option beams; there are: .*temperature"):
+        model.transcribe([0.0], beams=5)
+    for options in ({"temperature": "warm"}, {"language": "klingon"}, {"task": "sing"}, {"best_of": 0},
+                    {"seed": object()}, {"initial_prompt": "nul\0"}, {"task": "translate"}, {"beam_size": 5}):
+        with pytest.raises(ValueError) as raised:
+            model.transcribe([0.0], **options)
+        assert isinstance(raised.value, whisp.ArgumentError), options
+    model.transcribe([0.0], fp16=False, beam_size=None, word_timestamps=False, language=None, initial_prompt=None)
+    assert whisp.options()["temperature"][1] == "0.0,0.2,0.4,0.6,0.8,1.0"
+    assert whisp.languages()["de"] == "german"
+
+
+def test_options_as_text(whisp):
+    """Python's values as the library gets them."""
+    from whisp._library import library
+    from whisp._options import set_options
+
+    def get(name, **options):
+        handle = ctypes.c_void_p(library().whisp_options_new())
+        try:
+            set_options(handle, options)
+            return library().whisp_options_get(handle, name.encode()).decode()
+        finally:
+            library().whisp_options_free(handle)
+
+    assert get("temperature", temperature=(0.0, 0.5)) == "0.0,0.5"
+    assert get("temperature", temperature=0) == "0"
+    assert get("temperature_increment_on_fallback") == "0.2"
+    assert get("temperature_increment_on_fallback", temperature=0.0) == "None"
+    assert get("temperature_increment_on_fallback", temperature=0.0, temperature_increment_on_fallback=0.5) == "0.5"
+    assert get("suppress_tokens", suppress_tokens=[1, 2]) == "1,2"
+    assert get("suppress_tokens", suppress_tokens=[]) == "None"
+    assert get("suppress_tokens", suppress_tokens="-1,7") == "-1,7"
+    assert get("condition_on_previous_text", condition_on_previous_text=False) == "False"
+    assert get("condition_on_previous_text", condition_on_previous_text=0) == "False"
+    assert get("logprob_threshold", logprob_threshold=None) == "None"
+    assert get("initial_prompt", initial_prompt="Größe") == "Größe"
+
+
+def test_verbose(model, answer, noise, capsys):
+    model.transcribe(noise, verbose=None, **GREEDY)
+    assert capsys.readouterr() == ("", "")
+    model.transcribe(noise, verbose=True, **GREEDY)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert err == "" and len(lines) == len(answer["segments"])
+    assert re.fullmatch(r"\[00:\d\d\.\d{3} --> 00:\d\d\.\d{3}\] .*", lines[0])
+    model.transcribe(noise, verbose=False, **GREEDY)
+    out, err = capsys.readouterr()
+    assert out == "" and "of 7 s transcribed" in err and err.endswith("\n")
+
+
+# -- callbacks
+
+
+def test_callbacks(model, answer, noise):
+    done, segments, asked = [], [], []
+    model.transcribe(noise, progress=lambda *times: done.append(times), segment=segments.append,
+                     cancel=lambda: asked.append(1), **GREEDY)
+    assert segments == answer["segments"]
+    assert done and all(total == pytest.approx(7.0) and seconds <= total for seconds, total in done)
+    assert done == sorted(done)
+    assert len(asked) >= sum(len(segment["tokens"]) for segment in segments)
+
+
+def test_log(model):
+    lines = []
+    model.transcribe([float("nan")] * 1600, log=lambda level, text: lines.append((level, text)), **GREEDY)
+    assert any(level == 1 for level, text in lines), lines  # samples that are not finite: a warning
+    assert all(isinstance(text, str) for level, text in lines)
+
+
+def test_cancel(whisp, model, noise):
+    with pytest.raises(whisp.Cancelled):
+        model.transcribe(noise, cancel=lambda: True, **GREEDY)
+
+
+@pytest.mark.parametrize("name", ["progress", "segment", "cancel"])
+def test_exception_in_a_callback(model, answer, noise, name):
+    class Mine(Exception):
+        pass
+
+    calls = []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        raise Mine(name)
+
+    with pytest.raises(Mine):
+        model.transcribe(noise, **{name: fail}, **GREEDY)
+    assert len(calls) == 1
+    assert model.transcribe(noise, **GREEDY) == answer
+
+
+def test_session_in_its_own_callback(whisp, model, noise):
+    session = None
+
+    def inside(segment):
+        session.reset()
+
+    session = model.session(segment=inside, **GREEDY)
+    with pytest.raises(whisp.StateError, match="in use"):
+        session.transcribe(noise)
+
+
+def test_interrupt(model, noise):
+    """Ctrl-C stops a long transcription soon, and comes out of it."""
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.transcribe(noise * 500, **GREEDY)
+        time.sleep(5)  # were it done before the timer
+    assert time.monotonic() - start < 4
+
+
+def test_threads(model, answer, noise):
+    """One model, several Python threads at once."""
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(model.transcribe(noise, **GREEDY))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [answer] * 4
+
+
+# -- streaming
+
+
+def blocks_of(samples, size):
+    return [samples[i : i + size] for i in range(0, len(samples), size)]
+
+
+def test_session(whisp, model, answer, noise):
+    with model.session(**GREEDY) as session:
+        for block in blocks_of(noise, 10007):
+            session.measure(block)
+        session.measure()
+        segments = []
+        for block in blocks_of(noise, 4321):
+            segments += session.push(block)
+        segments += session.finish()
+        assert segments == answer["segments"]
+        assert session.language == "en" and session.backend
+        timings = session.timings
+        assert timings["n_windows"] >= 1 and timings["encode"] > 0
+        with pytest.raises(whisp.StateError):
+            session.push(noise)
+        session.reset()
+        assert session.transcribe(noise) == answer
+        with pytest.raises(whisp.ArgumentError, match="not a path"):
+            session.push("noise.wav")
+
+
+def test_stream(model, noise):
+    whole = list(model.stream([noise], **GREEDY))
+    assert whole and list(whole[0])[:10] == SEGMENT_KEYS
+    assert list(model.stream(blocks_of(noise, 999), **GREEDY)) == whole
+    left = blocks_of(noise, 16000)
+    assert list(model.stream(lambda: left.pop(0) if left else None, **GREEDY)) == whole
+
+
+def test_stream_of_a_long_recording(model, noise):
+    """More than a session buffers goes through, and a segment comes before the last block is asked for."""
+    asked = []
+
+    def blocks():
+        for i in range(20):
+            asked.append(i)
+            yield noise
+
+    early = None
+    segments = []
+    for segment in model.stream(blocks(), **GREEDY):
+        early = len(asked) if early is None else early
+        segments.append(segment)
+    assert early < 20 == len(asked)
+    assert segments[-1]["end"] > 100
+    assert len(list(model.stream([noise * 20], **GREEDY))) == len(segments)
+
+
+# -- languages and tokens
+
+
+def test_detect_language(whisp, model, multilingual, noise, noise_wav):
+    code, probabilities = multilingual.detect_language(noise)
+    assert list(probabilities) == multilingual.languages
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert code == max(probabilities, key=probabilities.get)
+    assert multilingual.detect_language(noise_wav)[0] == code
+    options = {name: value for name, value in GREEDY.items() if name != "language"}
+    assert multilingual.transcribe(noise, **options)["language"] == code
+    with pytest.raises(whisp.ArgumentError):
+        model.detect_language(noise)
+
+
+def test_tokens(whisp, model):
+    for text in ("", " the hat", "Grüße, 日本", "a" * 5000):
+        tokens = model.tokenize(text)
+        assert model.detokenize(tokens) == text
+    assert len(model.tokenize(" the")) == 1
+    end = len(model.tokenize("a")) and model.dims.n_vocab - 1
+    assert model.detokenize([end]) == "<|30.00|>"
+    for tokens in ([model.dims.n_vocab], [-1], [1 << 40], ["a"]):
+        with pytest.raises(whisp.ArgumentError):
+            model.detokenize(tokens)
+    for text in ("nul\0", "\ud800"):
+        with pytest.raises(whisp.ArgumentError):
+            model.tokenize(text)
+
+
+# -- real words
+
+
+def test_jfk(whisp, shared, real_model):
+    """The reference's answer: words and tokens, from the file and from its samples."""
+    expected = json.loads((shared / "reference" / "tiny.en" / "jfk.mp3.transcribe.json").read_text())["greedy"]
+    with whisp.load_model(real_model("tiny.en")) as model:
+        path = shared / "audio" / "jfk.mp3"
+        result = model.transcribe(path, language="en", temperature=0.0)
+        assert result["text"] == expected["text"] and result["language"] == "en"
+        assert [s["tokens"] for s in result["segments"]] == [s["tokens"] for s in expected["segments"]]
+        for ours, theirs in zip(result["segments"], expected["segments"]):
+            for name, value in theirs.items():
+                assert ours[name] == (pytest.approx(value, abs=2e-2) if isinstance(value, float) else value), name
+        assert model.transcribe(whisp.load_audio(path), language="en", temperature=0.0) == result
+        assert "fellow Americans" in model.transcribe_text(shared / "audio" / "jfk.flac", temperature=0.0)
+
+
+# -- installing
+
+
+def test_pip_install(root, library_file, invented_dir, tmp_path):
+    """pip installs the package, with the library inside, without an index and without any other package."""
+    ours = ("PYTHON", "WHISP_", "PIP_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment["WHISP_LIBRARY_BUILD"] = str(library_file.resolve())
+    made = subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip("no venv here: " + (made.stdout + made.stderr).strip())
+    there = tmp_path / "venv" / "bin" / "python"
+    command = [there, "-m", "pip", "install", "--no-index", "--disable-pip-version-check", root / "tools" / "python"]
+    installed = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    code = """
+import sys, whisp, whisp._library
+whisp.load_model("english", sys.argv[1]).transcribe([0.0] * 16000, temperature=0)
+print(whisp._library.library()._name)
+"""
+    command = [there, "-c", code, invented_dir]
+    out = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    used = out.stdout.strip()
+    assert used.startswith(str(tmp_path / "venv")) and used.endswith("whisp/libwhisp.so")
+
+
+def test_wheel_and_source_distribution(root, library_file, tmp_path, monkeypatch):
+    """What the build backend makes: a wheel of this platform whose hashes hold, sources that can build one."""
+    import base64
+    import hashlib
+    import tarfile
+    import zipfile
+
+    monkeypatch.setenv("WHISP_LIBRARY_BUILD", str(library_file.resolve()))
+    import whisp_build
+
+    name = whisp_build.build_wheel(str(tmp_path))
+    assert re.fullmatch(r"whisp-[\d.]+-py3-none-linux_\w+\.whl", name)
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        list_name = next(entry for entry in wheel.namelist() if entry.endswith("RECORD"))
+        record = [line.split(",") for line in wheel.read(list_name).decode().split()]
+        assert sorted(entry[0] for entry in record) == sorted(wheel.namelist())
+        for entry, digest, size in record[:-1]:
+            data = wheel.read(entry)
+            assert digest == "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            assert int(size) == len(data)
+        assert wheel.read("whisp/libwhisp.so") == library_file.read_bytes()
+    with tarfile.open(tmp_path / whisp_build.build_sdist(str(tmp_path))) as sources:
+        names = {n.split("/", 1)[1] for n in sources.getnames() if "/" in n}
+    assert {"pyproject.toml", "whisp_build.py", "PKG-INFO", "whisp/__init__.py", "source/Makefile",
+            "source/include/whisp.h", "source/lib/util/util.c"} <= names
