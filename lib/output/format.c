@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "output/writers.h"
-#include "tokenizer/utf8.h"
+#include "util/text.h"
 
 static const struct writer {
     const char *format;
@@ -42,26 +42,11 @@ void whisp_string_free(char *text)
     free(text);
 }
 
-/* Python's str.isspace(): white space and the four ASCII separators. */
-static int is_python_space(int32_t code)
+const char *wh_stripped(const char *text, size_t *length)
 {
-    return wh_is_white_space(code) || (code >= 0x1C && code <= 0x1F);
-}
-
-const char *wh_strip(const char *text, size_t *length)
-{
-    size_t n = strlen(text), begin = n, end = 0;
-    for (size_t i = 0; i < n;) {
-        int32_t code;
-        size_t size = wh_utf8_next(text + i, n - i, &code);
-        if (!is_python_space(code)) {
-            begin = WH_MIN(begin, i);
-            end = i + size;
-        }
-        i += size;
-    }
-    *length = end > begin ? end - begin : 0;
-    return text + begin;
+    *length = strlen(text);
+    wh_strip(&text, length);
+    return text;
 }
 
 void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *from, const char *to)

@@ -7,7 +7,7 @@ void wh_write_txt(const whisp_result *result, wh_buf *out)
 {
     for (size_t i = 0; i < result->n; i++) {
         size_t length;
-        const char *text = wh_strip(result->segments[i].segment.text, &length);
+        const char *text = wh_stripped(result->segments[i].segment.text, &length);
         wh_buf_append(out, text, length);
         wh_buf_puts(out, "\n");
     }
@@ -20,7 +20,7 @@ void wh_write_tsv(const whisp_result *result, wh_buf *out)
     for (size_t i = 0; i < result->n; i++) {
         const whisp_segment *segment = &result->segments[i].segment;
         size_t length;
-        const char *text = wh_strip(segment->text, &length);
+        const char *text = wh_stripped(segment->text, &length);
         wh_buf_printf(out, "%" PRId64 "\t%" PRId64 "\t", wh_milliseconds(segment->start),
                       wh_milliseconds(segment->end));
         wh_put_replaced(out, text, length, "\t", " ");

@@ -59,7 +59,7 @@ static void put_subtitles(const whisp_result *result, wh_buf *out, const subtitl
     for (size_t i = 0; i < result->n; i++) {
         const whisp_segment *segment = &result->segments[i].segment;
         size_t length;
-        const char *text = wh_strip(segment->text, &length);
+        const char *text = wh_stripped(segment->text, &length);
         put_subtitle(out, style, i + 1, segment->start, segment->end, text, length);
     }
 }

@@ -25,7 +25,7 @@ void wh_write_srt(const whisp_result *result, wh_buf *out);
 void wh_write_json(const whisp_result *result, wh_buf *out);
 
 /* The part of text that Python's str.strip() leaves: its beginning, and its size in *length. */
-const char *wh_strip(const char *text, size_t *length);
+const char *wh_stripped(const char *text, size_t *length);
 
 /* Append length bytes of text with every occurrence of `from` replaced by `to`, from left to right. */
 void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *from, const char *to);

@@ -1,0 +1,439 @@
+/* test_output.c - results, the five documents, numbers as Python writes them, and files that are whole or not there. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "output/writers.h"
+#include "support/testing.h"
+
+static void add(whisp_result *result, double start, double end, const char *text, int cleared)
+{
+    whisp_token tokens[] = {{50364, -0.5f}, {15947, -0.25f}, {50414, -1.0f}};
+    whisp_segment segment = {.id = 77,
+                             .seek = 3000,
+                             .start = start,
+                             .end = end,
+                             .text = text,
+                             .tokens = tokens,
+                             .n_tokens = 3,
+                             .temperature = 0.2,
+                             .avg_logprob = -0.2708097398281097,
+                             .compression_ratio = 1.5,
+                             .no_speech_prob = 1e-05};
+    assert_int_equal(wh_result_add(result, &segment, cleared), WHISP_OK);
+    memset(tokens, 0, sizeof tokens); /* the result has its own */
+}
+
+static whisp_result *new_result(void)
+{
+    whisp_result *result;
+    assert_int_equal(wh_result_new(&result), WHISP_OK);
+    return result;
+}
+
+/* What transcribing leaves, with everything in it that a writer has to look out for. */
+static whisp_result *tricky(void)
+{
+    whisp_result *result = new_result();
+    add(result, 0.0, 1.0005, " Hello --> \"world\"\\\t\u2014 caf\u00e9 ", 0);
+    add(result, 1.0005, 3599.9995, "\u3000\u65e5\u672c\u8a9e \U0001f600\x7f\n\x1f", 0);
+    add(result, 3599.9995, 3661.5, " gone", 1);
+    assert_int_equal(wh_result_finish(result, " Hello \U0001f600/", "en", 3661.5), WHISP_OK);
+    return result;
+}
+
+static void expect_document(const whisp_result *result, const char *format, const char *want)
+{
+    char *text;
+    size_t length;
+    assert_int_equal(whisp_result_format(result, format, &text, &length), WHISP_OK);
+    assert_string_equal(text, want);
+    assert_int_equal(length, strlen(want));
+    whisp_string_free(text);
+}
+
+static const char txt[] = "Hello --> \"world\"\\\t\u2014 caf\u00e9\n\u65e5\u672c\u8a9e \U0001f600\x7f\n\n";
+static const char vtt[] = "WEBVTT\n\n"
+                          "00:00.000 --> 00:01.000\nHello -> \"world\"\\\t\u2014 caf\u00e9\n\n"
+                          "00:01.000 --> 01:00:00.000\n\u65e5\u672c\u8a9e \U0001f600\x7f\n\n"
+                          "01:00:00.000 --> 01:01:01.500\n\n\n";
+static const char srt[] = "1\n00:00:00,000 --> 00:00:01,000\nHello -> \"world\"\\\t\u2014 caf\u00e9\n\n"
+                          "2\n00:00:01,000 --> 01:00:00,000\n\u65e5\u672c\u8a9e \U0001f600\x7f\n\n"
+                          "3\n01:00:00,000 --> 01:01:01,500\n\n\n";
+static const char tsv[] = "start\tend\ttext\n"
+                          "0\t1000\tHello --> \"world\"\\ \u2014 caf\u00e9\n"
+                          "1000\t3600000\t\u65e5\u672c\u8a9e \U0001f600\x7f\n"
+                          "3600000\t3661500\t\n";
+#define NUMBERS                                                                                                        \
+    ", \"temperature\": 0.2, \"avg_logprob\": -0.2708097398281097, \"compression_ratio\": 1.5, "                       \
+    "\"no_speech_prob\": 1e-05"
+static const char json[] =
+    "{\"text\": \" Hello \\ud83d\\ude00/\", \"segments\": ["
+    "{\"id\": 0, \"seek\": 3000, \"start\": 0.0, \"end\": 1.0005, "
+    "\"text\": \" Hello --> \\\"world\\\"\\\\\\t\\u2014 caf\\u00e9 \", \"tokens\": [50364, 15947, 50414]" NUMBERS "}, "
+    "{\"id\": 1, \"seek\": 3000, \"start\": 1.0005, \"end\": 3599.9995, "
+    "\"text\": \"\\u3000\\u65e5\\u672c\\u8a9e \\ud83d\\ude00\\u007f\\n\\u001f\", "
+    "\"tokens\": [50364, 15947, 50414]" NUMBERS "}, "
+    "{\"id\": 2, \"seek\": 3000, \"start\": 3599.9995, \"end\": 3661.5, \"text\": \"\", \"tokens\": []" NUMBERS
+    ", \"words\": []}], \"language\": \"en\"}";
+
+static void test_accessors(void **state)
+{
+    (void)state;
+    whisp_result *result = tricky();
+    assert_string_equal(whisp_result_text(result), " Hello \U0001f600/");
+    assert_string_equal(whisp_result_language(result), "en");
+    assert_true(whisp_result_duration(result) == 3661.5);
+    assert_int_equal(whisp_result_segment_count(result), 3);
+    const whisp_segment *second = whisp_result_segment(result, 1), *third = whisp_result_segment(result, 2);
+    assert_int_equal(second->id, 1);
+    assert_int_equal(second->seek, 3000);
+    assert_int_equal(second->n_tokens, 3);
+    assert_int_equal(second->tokens[1].id, 15947);
+    assert_true(second->tokens[1].logprob == -0.25f);
+    assert_string_equal(third->text, "");
+    assert_int_equal(third->n_tokens, 0);
+    assert_null(whisp_result_segment(result, 3));
+    whisp_result_free(result);
+    assert_string_equal(whisp_result_text(NULL), "");
+    assert_null(whisp_result_segment(NULL, 0));
+    whisp_result_free(NULL);
+}
+
+static void expect_all(const whisp_result *result)
+{
+    expect_document(result, "txt", txt);
+    expect_document(result, "vtt", vtt);
+    expect_document(result, "srt", srt);
+    expect_document(result, "tsv", tsv);
+    expect_document(result, "json", json);
+}
+
+static void test_documents(void **state)
+{
+    (void)state;
+    whisp_result *result = tricky();
+    expect_all(result);
+    char *text = NULL;
+    assert_int_equal(whisp_result_format(result, "pdf", &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_non_null(strstr(whisp_last_error(), "pdf"));
+    assert_int_equal(whisp_result_format(NULL, "txt", &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_null(text);
+    whisp_result_free(result);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    whisp_result *result = new_result();
+    expect_document(result, "json", "{\"text\": \"\", \"segments\": [], \"language\": null}");
+    assert_int_equal(wh_result_finish(result, "", "de", 0), WHISP_OK);
+    expect_document(result, "txt", "");
+    expect_document(result, "vtt", "WEBVTT\n\n");
+    expect_document(result, "srt", "");
+    expect_document(result, "tsv", "start\tend\ttext\n");
+    expect_document(result, "json", "{\"text\": \"\", \"segments\": [], \"language\": \"de\"}");
+    add(result, 1, 1, " x", 1); /* cleared segments alone make no subtitle */
+    add(result, 2, 2, " y", 1);
+    expect_document(result, "vtt", "WEBVTT\n\n");
+    expect_document(result, "srt", "");
+    expect_document(result, "txt", "\n\n");
+    whisp_result_free(result);
+}
+
+/* A program may have chosen a language that writes 1,5. */
+static void test_locale(void **state)
+{
+    static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "it_IT.UTF-8", "de_DE", "fr_FR", "pt_BR.UTF-8"};
+    (void)state;
+    size_t i = 0;
+    while (i < WH_COUNT(names) && !setlocale(LC_ALL, names[i]))
+        i++;
+    if (i == WH_COUNT(names)) {
+        printf("skipped: no locale with a decimal comma is installed\n");
+        return;
+    }
+    whisp_result *result = tricky();
+    expect_all(result);
+    whisp_result_free(result);
+    setlocale(LC_ALL, "C");
+}
+
+static void expect_number(double x, const char *want)
+{
+    wh_buf buf = {0};
+    wh_put_double(&buf, x);
+    assert_string_equal(buf.data, want);
+    wh_buf_free(&buf);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    expect_number(0.0, "0.0");
+    expect_number(-0.0, "-0.0");
+    expect_number(1.0, "1.0");
+    expect_number(0.1, "0.1");
+    expect_number(-1.0 / 3, "-0.3333333333333333");
+    expect_number(0.6000000000000001, "0.6000000000000001");
+    expect_number(29.98, "29.98");
+    expect_number(3.8599999999999994, "3.8599999999999994");
+    expect_number(0.0001, "0.0001");
+    expect_number(0.00001, "1e-05");
+    expect_number(0.000012345, "1.2345e-05");
+    expect_number(1e15, "1000000000000000.0");
+    expect_number(9999999999999998.0, "9999999999999998.0");
+    expect_number(1e16, "1e+16");
+    expect_number(1.5e300, "1.5e+300");
+    expect_number(123456789.0, "123456789.0");
+    expect_number(ldexp(1, -24), "5.960464477539063e-08"); /* 17 digits by rounding alone */
+    expect_number(ldexp(1, -44), "5.684341886080802e-14");
+    expect_number((double)0.05567961186170578f, "0.05567961186170578");
+    expect_number(DBL_MAX, "1.7976931348623157e+308");
+    expect_number(DBL_TRUE_MIN, "5e-324");
+    expect_number(INFINITY, "Infinity");
+    expect_number(-INFINITY, "-Infinity");
+    expect_number(NAN, "NaN");
+    uint64_t seed = 1;
+    for (int i = 0; i < 20000; i++) { /* it reads back as the same number, and one digit fewer would not do */
+        double x = ldexp(random_unit(&seed) - 0.5, (int)(random_unit(&seed) * 140) - 100);
+        char fewer[64];
+        int digits = 0;
+        wh_buf buf = {0};
+        wh_put_double(&buf, x);
+        assert_true(strtod(buf.data, NULL) == x);
+        for (const char *p = buf.data; *p && *p != 'e'; p++)
+            digits += (*p >= '1' && *p <= '9') || (*p == '0' && digits > 0);
+        assert_in_range(digits, 1, 17);
+        if (digits > 1) {
+            snprintf(fewer, sizeof fewer, "%.*e", digits - 2, x);
+            assert_true(strtod(fewer, NULL) != x);
+        }
+        wh_buf_free(&buf);
+    }
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    assert_int_equal(wh_milliseconds(0.0005), 0); /* halves to even */
+    assert_int_equal(wh_milliseconds(0.0015), 2);
+    assert_int_equal(wh_milliseconds(0.0025), 2);
+    assert_int_equal(wh_milliseconds(7.6), 7600);
+    assert_int_equal(wh_milliseconds(NAN), 0);
+    assert_int_equal(wh_milliseconds(INFINITY), 1000000000000000);
+    whisp_segment segment = {.start = 0.0, .end = 7.6, .text = " And so"};
+    char line[64];
+    assert_int_equal(whisp_segment_line(&segment, line, sizeof line), 33);
+    assert_string_equal(line, "[00:00.000 --> 00:07.600]  And so");
+    assert_int_equal(whisp_segment_line(&segment, line, 5), 33);
+    assert_string_equal(line, "[00:");
+    assert_int_equal(whisp_segment_line(&segment, NULL, 0), 33);
+    segment.end = 360000 - 0.0001;
+    whisp_segment_line(&segment, line, sizeof line);
+    assert_string_equal(line, "[00:00.000 --> 100:00:00.000]  And so");
+    assert_int_equal(whisp_segment_line(NULL, line, sizeof line), WHISP_ERR_ARGUMENT);
+}
+
+/* ---- files ---- */
+
+static void expect_file(const char *path, const char *want)
+{
+    size_t n;
+    char *text = read_file(path, &n);
+    assert_string_equal(text, want);
+    assert_int_equal(n, strlen(want));
+    free(text);
+}
+
+/* No temporary file is left in the tests' folder. */
+static void expect_clean(void)
+{
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s", temp_path("x"));
+    *strrchr(folder, '/') = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL)
+        if (strstr(entry->d_name, ".tmp"))
+            fail_msg("%s was left behind", entry->d_name);
+    closedir(dir);
+}
+
+static void put_file(const char *path, const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    whisp_result *result = tricky();
+    const char *path = temp_path("a.json"), *link = temp_path("link.srt"), *chain = temp_path("chain.srt");
+    mode_t mask = umask(022);
+    assert_int_equal(whisp_result_write(result, "json", path), WHISP_OK);
+    expect_file(path, json);
+    assert_int_equal(mode_of(path), 0644);
+
+    put_file(path, "old and longer than any document here? no, but old", 0640);
+    assert_int_equal(whisp_result_write(result, "tsv", path), WHISP_OK);
+    expect_file(path, tsv);
+    assert_int_equal(mode_of(path), 0640);
+
+    /* links stay links, whether what they point to is there or not */
+    assert_int_equal(symlink("target.srt", link), 0);
+    assert_int_equal(symlink(link, chain), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(whisp_result_write(result, i ? "vtt" : "srt", chain), WHISP_OK);
+        expect_file(temp_path("target.srt"), i ? vtt : srt);
+        struct stat st;
+        assert_int_equal(lstat(link, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_int_equal(lstat(chain, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+    }
+    umask(mask);
+    expect_clean();
+    whisp_result_free(result);
+}
+
+static void expect_io_error(const whisp_result *result, const char *path, int error)
+{
+    assert_int_equal(whisp_result_write(result, "txt", path), WHISP_ERR_IO);
+    assert_non_null(strstr(whisp_last_error(), path));
+    assert_non_null(strstr(whisp_last_error(), strerror(error)));
+}
+
+static void test_unwritable(void **state)
+{
+    (void)state;
+    whisp_result *result = tricky();
+    const char *loop = temp_path("loop");
+    expect_io_error(result, "/dev/full", ENOSPC);
+    expect_io_error(result, temp_path("no/such/folder.txt"), ENOENT);
+    expect_io_error(result, "/tmp", EISDIR);
+    expect_io_error(result, "", ENOENT);
+    put_file(temp_path("plain"), "", 0644);
+    expect_io_error(result, temp_path("plain/x.txt"), ENOTDIR);
+    assert_int_equal(symlink(loop, loop), 0);
+    expect_io_error(result, loop, ELOOP);
+    assert_int_equal(whisp_result_write(result, "txt", "/dev/null"), WHISP_OK);
+    assert_int_equal(whisp_result_write(result, "txt", NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_write(result, "doc", temp_path("none")), WHISP_ERR_ARGUMENT);
+    assert_int_not_equal(access(temp_path("none"), F_OK), 0);
+    if (geteuid() != 0) { /* root may write everything */
+        put_file(temp_path("protected"), "mine", 0444);
+        expect_io_error(result, temp_path("protected"), EACCES);
+        expect_file(temp_path("protected"), "mine");
+    }
+    expect_clean();
+    whisp_result_free(result);
+}
+
+static whisp_result *long_result(void)
+{
+    whisp_result *result = new_result();
+    for (int i = 0; i < 20000; i++)
+        add(result, i, i + 1, " a line that is not short", 0);
+    return result;
+}
+
+/* A disk that fills up halfway leaves the old file as it was. */
+static void test_full(void **state)
+{
+    (void)state;
+    struct rlimit before, limited;
+    whisp_result *result = long_result();
+    const char *path = temp_path("kept.txt");
+    put_file(path, "kept", 0644);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limited = before;
+    limited.rlim_cur = 65536;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+    int rc = whisp_result_write(result, "txt", path);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(rc, WHISP_ERR_IO);
+    assert_non_null(strstr(whisp_last_error(), strerror(EFBIG)));
+    expect_file(path, "kept");
+    expect_clean();
+    whisp_result_free(result);
+}
+
+/* Reads a little from a pipe and goes away. */
+static void *impatient(void *path)
+{
+    char text[100];
+    int fd = open(path, O_RDONLY);
+    if (fd >= 0) {
+        ssize_t n = read(fd, text, sizeof text);
+        close(fd);
+        return n > 0 ? path : NULL;
+    }
+    return NULL;
+}
+
+static void test_pipes(void **state)
+{
+    (void)state;
+    whisp_result *small = tricky(), *large = long_result();
+    const char *path = temp_path("pipe");
+    char text[1024];
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDONLY | O_NONBLOCK);
+    assert_true(fd >= 0);
+    assert_int_equal(whisp_result_write(small, "txt", path), WHISP_OK);
+    ssize_t n = read(fd, text, sizeof text);
+    assert_int_equal(n, sizeof txt - 1);
+    assert_memory_equal(text, txt, sizeof txt - 1);
+    close(fd);
+
+    pthread_t reader;
+    void *got = NULL;
+    assert_int_equal(pthread_create(&reader, NULL, impatient, (void *)(uintptr_t)path), 0);
+    int rc = whisp_result_write(large, "txt", path); /* SIGPIPE would end this program */
+    assert_int_equal(pthread_join(reader, &got), 0);
+    assert_non_null(got);
+    assert_int_equal(rc, WHISP_ERR_IO);
+    assert_non_null(strstr(whisp_last_error(), strerror(EPIPE)));
+    sigset_t pending;
+    sigpending(&pending);
+    assert_false(sigismember(&pending, SIGPIPE));
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    whisp_result_free(small);
+    whisp_result_free(large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),   cmocka_unit_test(test_times),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_pipes),
+    };
+    return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}
