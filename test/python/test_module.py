@@ -259,7 +259,7 @@ def test_options(whisp, model):
         assert isinstance(raised.value, whisp.ArgumentError), options
     model.transcribe([0.0], fp16=False, beam_size=None, word_timestamps=False, language=None, initial_prompt=None)
     assert whisp.options()["temperature"][1] == "0.0,0.2,0.4,0.6,0.8,1.0"
-    assert whisp.languages()["de"] == "german"
+    assert whisp.languages()["de"] == "German"
 
 
 def test_options_as_text(whisp):

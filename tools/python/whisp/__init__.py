@@ -62,7 +62,7 @@ def options() -> Mapping[str, Tuple[str, str, str]]:
 
 
 def languages() -> Dict[str, str]:
-    """All languages by code: {"en": "english", ...}."""
+    """All languages by code: {"en": "English", ...}."""
     lib = library()
     found: Dict[str, str] = {}
     while True:
