@@ -176,7 +176,7 @@ static void test_random_bytes(void **state)
         for (size_t i = 0; i < length; i++) {
             static const unsigned char frequent[] = {'a', 'b', 'c', ' ', '\'', 's', 0xE2, 0x80, 0x83, 0xF0, 0x9F, 0};
             double x = random_unit(&seed);
-            text[i] = x < 0.7 ? (char)frequent[(size_t)(x / 0.7 * sizeof frequent)] : (char)(random_unit(&seed) * 256);
+            text[i] = x < 0.7 ? (char)frequent[(int)(x / 0.7 * sizeof frequent)] : (char)(int)(random_unit(&seed) * 256);
         }
         int32_t *tokens = encode(t, text, length, &n);
         for (size_t i = 0; i < n; i++) {

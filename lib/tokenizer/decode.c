@@ -72,7 +72,7 @@ int wh_tokenizer_decode(const wh_tokenizer *tokenizer, const int32_t *tokens, si
         wh_buf_append(&raw, bytes, length);
     }
     if (!raw.failed)
-        append_valid(buf, raw.data, raw.length);
+        append_valid(buf, raw.data ? raw.data : "", raw.length);
     int failed = raw.failed || buf->failed;
     wh_buf_free(&raw);
     return failed ? wh_fail_memory() : WHISP_OK;
