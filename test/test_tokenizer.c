@@ -176,7 +176,8 @@ static void test_random_bytes(void **state)
         for (size_t i = 0; i < length; i++) {
             static const unsigned char frequent[] = {'a', 'b', 'c', ' ', '\'', 's', 0xE2, 0x80, 0x83, 0xF0, 0x9F, 0};
             double x = random_unit(&seed);
-            text[i] = x < 0.7 ? (char)frequent[(int)(x / 0.7 * sizeof frequent)] : (char)(int)(random_unit(&seed) * 256);
+            int any = (int)(random_unit(&seed) * 256);
+            text[i] = x < 0.7 ? (char)frequent[(int)(x / 0.7 * sizeof frequent)] : (char)any;
         }
         int32_t *tokens = encode(t, text, length, &n);
         for (size_t i = 0; i < n; i++) {

@@ -1,9 +1,9 @@
 /* encode.c - text to tokens: within each word (split.c), merge neighbours by rank until nothing merges.
  *
  * Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) with ids for ranks, as tiktoken does it: a word that is a
- * token is that token; otherwise, starting from single bytes, the neighbours whose joined bytes are the lowest token are
- * joined, the leftmost of several first. A heap of candidate pairs over a linked list makes this n log n in a word's
- * length. */
+ * token is that token; otherwise, starting from single bytes, the neighbours whose joined bytes are the lowest token
+ * are joined, the leftmost of several first. A heap of candidate pairs over a linked list makes this n log n in a
+ * word's length. */
 #include <stdlib.h>
 
 #include "tokenizer/split.h"

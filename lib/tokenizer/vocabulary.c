@@ -1,7 +1,7 @@
 /* vocabulary.c - from the vocabulary's printable spelling to bytes, and a hash table from bytes to token ids.
  *
- * GPT-2's vocab.json spells each byte as one printable character: bytes that are printable in Latin-1 as themselves, the
- * other 68 in their order as U+0100, U+0101, ... (so space is U+0120). */
+ * GPT-2's vocab.json spells each byte as one printable character: bytes that are printable in Latin-1 as themselves,
+ * the other 68 in their order as U+0100, U+0101, ... (so space is U+0120). */
 #include "tokenizer/vocabulary.h"
 
 #include <stdlib.h>
