@@ -1,7 +1,8 @@
 /* kernels.h - matrices and vectors on the CPU. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu_....c. Every kernel has a plain C definition (kernels/cpu, _generic) and may have versions
- * for instruction sets; one table of function pointers is filled once from CPUID, capped by WHISP_CPU. */
+ * Used by lib/backend/cpu_....c. Every kernel is written once in plain C with vector extensions (vec_body.h); each
+ * instruction-set level compiles that text with its own vector width (vec_generic.c is the definition). One constant
+ * table of function pointers a level, picked from CPUID, capped by WHISP_CPU. */
 #ifndef WH_KERNELS_H
 #define WH_KERNELS_H
 
@@ -14,35 +15,30 @@ typedef enum wh_cpu_level { WH_CPU_GENERIC, WH_CPU_AVX2, WH_CPU_AVX512, WH_CPU_L
 wh_cpu_level wh_cpu_detect(void);
 const char *wh_cpu_level_name(wh_cpu_level level);
 
+/* How a matrix is stored: Q8_0 rows are blocks of 32 elements, an f16 scale then 32 int8. */
+typedef enum wh_storage { WH_ROWS_F32, WH_ROWS_F16, WH_ROWS_BF16, WH_ROWS_Q8_0, WH_STORAGES } wh_storage;
+
 typedef struct wh_kernels {
-    /* out[i] = decoded x[i]: the stored types' rows to floats; n elements (a multiple of 32 for q8_0) */
-    void (*f16_to_f32)(const uint16_t *x, float *out, size_t n);
-    void (*bf16_to_f32)(const uint16_t *x, float *out, size_t n);
-    void (*q8_0_to_f32)(const void *x, float *out, size_t n);
+    /* out[i] = x[i] decoded, without loss; n elements (a multiple of 32 for q8_0) */
+    void (*decode[WH_STORAGES])(const void *x, float *out, size_t n);
 
-    /* y[r * ldy + j] (+)= sum_k x[r * ldx + k] * w[j][k] (+ b[j]): few rows (1 to 16), a slice of n weight rows.
-     * w is [n][k] in its stored type (see wh_dot_type); b may be NULL. The sum's order depends on k alone. */
-    void (*rows_f32)(const float *x, size_t ldx, int rows, const float *w, size_t n, size_t k, const float *b, float *y,
-                     size_t ldy);
-    void (*rows_f16)(const float *x, size_t ldx, int rows, const uint16_t *w, size_t n, size_t k, const float *b,
-                     float *y, size_t ldy);
-    void (*rows_bf16)(const float *x, size_t ldx, int rows, const uint16_t *w, size_t n, size_t k, const float *b,
-                      float *y, size_t ldy);
-    void (*rows_q8_0)(const float *x, size_t ldx, int rows, const void *w, size_t n, size_t k, const float *b, float *y,
-                      size_t ldy);
+    /* y[r * ldy + j] (+)= sum_i x[r * ldx + i] * w[j][i] for any number of rows r and n weight rows j of k elements.
+     * Row j of w is stored at w + j * stride (bytes). With `add` the sum is added to what is in y. Made for few rows:
+     * w is read once. The order of the sum depends on k alone, not on rows, n or where the row stands. */
+    void (*rows[WH_STORAGES])(const float *x, size_t ldx, int rows, const void *w, size_t stride, size_t n, size_t k,
+                              float *y, size_t ldy, int add);
 
-    /* layer norm of one row: out = (x - mean) / sqrt(var + 1e-5) * gain + bias; out may be x */
+    /* y[j] = sum_i p[i] * v[i * ldv + j], n terms, k columns */
+    void (*weighted_sum)(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y);
+
+    /* out = (x - mean) / sqrt(variance + 1e-5) * gain + bias over n values; out may be x */
     void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out, size_t n);
     /* x = softmax(x * scale) in place over n values */
     void (*softmax)(float *x, float scale, size_t n);
-    /* x = gelu(x + b), erf form, in place */
+    /* x = gelu(x + b), erf form, in place; b may be NULL */
     void (*bias_gelu)(float *x, const float *b, size_t n);
-    /* y += x; y += x + b */
+    /* y += x */
     void (*add)(float *y, const float *x, size_t n);
-    void (*add_bias)(float *y, const float *x, const float *b, size_t n);
-    /* y += a * x */
-    void (*axpy)(float *y, float a, const float *x, size_t n);
-    float (*dot)(const float *x, const float *y, size_t n);
 } wh_kernels;
 
 /* The table for a level; NULL if this machine or build does not have it. Immutable, static storage. */

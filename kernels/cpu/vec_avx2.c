@@ -1,0 +1,46 @@
+/* vec_avx2.c - the kernels for AVX2 with FMA and F16C: eight lanes. */
+#include "cpu/levels.h"
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include <immintrin.h>
+
+#define LANES 8
+#define BLOCK_ROWS 2
+#define BLOCK_WEIGHTS 2
+#include "cpu/vec_types.h"
+
+static inline vec fma_vec(vec a, vec b, vec c)
+{
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
+static inline float half_to_float(uint16_t h)
+{
+    return _cvtsh_ss(h);
+}
+
+static inline vec load_half(const uint16_t *x)
+{
+    return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
+}
+
+static inline float sum16(const vec16 *x)
+{
+    __m256 a = (__m256)(x->part[0] + x->part[1]);
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(b) + _mm_cvtss_f32(_mm_shuffle_ps(b, b, 1));
+}
+
+#include "cpu/vec_body.h"
+
+const wh_kernels *wh_kernels_avx2(void)
+{
+    return &table;
+}
+#else
+const wh_kernels *wh_kernels_avx2(void)
+{
+    return NULL;
+}
+#endif

@@ -1,0 +1,133 @@
+/* cpu.h - the inside of the CPU backend, shared by lib/backend/cpu_....c.
+ *
+ *   cpu.c          creation, slots: implements backend.h
+ *   cpu_product.c  matrix products with stored weights, spread over the threads
+ *   cpu_encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
+ *   cpu_decode.c   tokens -> logits
+ *
+ * All activations are float32, row-major, time-major ([position][channel]), in memory planned at creation. */
+#ifndef WH_CPU_H
+#define WH_CPU_H
+
+#include "backend/backend.h"
+#include "backend/blas.h"
+#include "cpu/kernels.h"
+#include "util/pool.h"
+
+/* Products with at most this many rows of x go through kernels->rows, whose results do not depend on how many. */
+#define WH_FEW_ROWS 16
+/* Rows of a matrix product's weights that are decoded and multiplied as one task. */
+#define WH_TILE 128
+/* Query rows of the encoder's attention that are one task. */
+#define WH_QUERY_ROWS 128
+/* Token embeddings that are one task when logits are computed. */
+#define WH_LOGITS_SLICE 256
+
+typedef struct wh_slot {
+    int n_tokens;   /* in the self-attention cache */
+    int cross;      /* index into wh_backend.cross, -1 before the first window */
+    int in_call;    /* set while a decode call is checked: each slot once */
+    float *k, *v;   /* [n_text_layer][n_text_ctx][d] */
+} wh_slot;
+
+/* The cross-attention K/V of one window, shared by the slots forked from one another. */
+typedef struct wh_cross {
+    float *k;       /* [n_text_layer][head][n_audio_ctx][d_head]; NULL until first used */
+    float *v;       /* [n_text_layer][head][d_head][n_audio_ctx]: transposed, so that both products are dots of rows */
+    int users;
+} wh_cross;
+
+/* One row of a decoder pass. */
+typedef struct wh_row {
+    wh_slot *slot;
+    int position;
+    int32_t token;
+    float *logits;          /* [n_vocab] or NULL */
+    float *cross_scores;    /* of the first alignment head, [n_audio_ctx], or NULL */
+    size_t cross_stride;    /* floats from one alignment head to the next */
+} wh_row;
+
+/* Consecutive rows of a pass that attend to the same window. */
+typedef struct wh_group {
+    int first, n;
+    const wh_cross *cross;
+} wh_group;
+
+struct wh_backend {
+    const whisp_model *model;
+    wh_backend_config config;
+    const wh_kernels *kernels;
+    wh_sgemm_fn sgemm;      /* NULL: the kernels do all products */
+    wh_pool *pool;
+    char description[192];
+
+    float *scratch;         /* [threads][scratch_size] */
+    size_t scratch_size;
+
+    /* encoder */
+    float *conv1_w;         /* [3][d][n_mels]: a matrix for each tap */
+    float *conv2_w;         /* [3][d][d] */
+    float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
+    float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
+    float *audio_h;         /* [n_audio_ctx][d]: normalized */
+    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and the heads' output; conv1's output */
+
+    /* decoder; a pass has at most max_rows rows */
+    int max_rows;
+    float *x, *h, *q, *k, *v, *heads;   /* [max_rows][d] */
+    float *wide;                        /* [max_rows][4d] */
+    wh_row *rows;                       /* [max_rows] */
+    wh_group *groups;                   /* [max_rows] */
+
+    wh_slot *slots;         /* [config.n_slots] */
+    wh_cross *cross;        /* [config.n_slots] */
+};
+
+/* y = x w^T + b, and what follows at once while the tile is in the cache */
+typedef enum wh_after {
+    WH_SET,         /* y = x w^T + b */
+    WH_GELU,        /* y = gelu(x w^T + b) */
+    WH_ADD,         /* y += x w^T + b */
+    WH_TRANSPOSED   /* y = (x w^T + b)^T */
+} wh_after;
+
+typedef struct wh_product {
+    const float *x;         /* [m][k], rows ldx floats apart */
+    size_t ldx;
+    int m;
+    wh_linear linear;       /* w [n][k], b [n] or NULL */
+    float *y;               /* [m][n], rows ldy floats apart; transposed: [n][m] */
+    size_t ldy;
+    wh_after after;
+    /* 0, or: y is cut into pieces of this many columns, [n / piece][m][piece], ldy = piece. Large products only. */
+    int piece;
+} wh_product;
+
+/* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
+ * there), or all of them more than that. */
+void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
+
+/* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
+void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
+                 float *y, size_t ldy, int add);
+
+/* out = layer norm of n rows of d channels; out may be x. */
+void wh_cpu_layer_norm(wh_backend *backend, const float *x, wh_norm norm, float *out, int n, int d);
+
+/* How a tensor's rows are stored, and row j of a matrix. */
+wh_storage wh_cpu_storage(wh_type type);
+const void *wh_cpu_row(const wh_tensor *w, int64_t j);
+
+/* One window into `cross`. */
+void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);
+/* Where layer's K/V of a window begin. */
+size_t wh_cpu_cross_offset(const whisp_model *model, int layer);
+/* backend->rows[0 .. n-1]: all of different slots and n <= WH_FEW_ROWS, or all of one slot in order. */
+void wh_cpu_decode(wh_backend *backend, int n);
+
+static inline float *wh_cpu_scratch(const wh_backend *backend, int worker)
+{
+    return backend->scratch + (size_t)worker * backend->scratch_size;
+}
+
+#endif

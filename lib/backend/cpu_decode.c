@@ -1,0 +1,230 @@
+/* cpu_decode.c - a pass of the decoder: rows (slot, position, token) to logits.
+ *
+ * openai/whisper's TextDecoder (model.py): embedding and position, pre-norm blocks with causal self-attention over the
+ * slot's cache and cross-attention to its window, a last layer norm, and the token embedding again as the output
+ * matrix. Passes of at most WH_FEW_ROWS rows use kernels->rows for every product, so a row's numbers do not depend on
+ * the others; longer ones are prompts of one slot and use the large product. */
+#include <string.h>
+
+#include "backend/cpu.h"
+
+#define PROMPT_ROWS 64 /* query rows of a task in a long pass's cross-attention; at most WH_QUERY_ROWS */
+
+typedef struct layer_call {
+    wh_backend *backend;
+    int n;          /* rows in the pass */
+    int layer;
+    int n_groups;
+} layer_call;
+
+static int head_size(const whisp_model *model)
+{
+    return model->n_text_state / model->n_text_head;
+}
+
+static float head_scale(const whisp_model *model)
+{
+    return 1.0f / __builtin_sqrtf((float)head_size(model));
+}
+
+static void embed(wh_backend *backend, int n)
+{
+    const whisp_model *model = backend->model;
+    size_t d = (size_t)model->n_text_state;
+    wh_storage storage = wh_cpu_storage(model->token_embedding->type);
+    for (int r = 0; r < n; r++) {
+        const wh_row *row = &backend->rows[r];
+        float *x = backend->x + (size_t)r * d;
+        backend->kernels->decode[storage](wh_cpu_row(model->token_embedding, row->token), x, d);
+        backend->kernels->add(x, model->text_positions + (size_t)row->position * d, d);
+    }
+}
+
+/* Where the cache of a layer begins in wh_slot.k and .v */
+static size_t cache_offset(const whisp_model *model, int layer)
+{
+    return (size_t)layer * (size_t)model->n_text_ctx * (size_t)model->n_text_state;
+}
+
+/* One row, one head: all positions of the slot up to the row's own. */
+static void self_attention_task(void *context, size_t task, int worker)
+{
+    const layer_call *c = context;
+    const wh_backend *backend = c->backend;
+    const whisp_model *model = backend->model;
+    size_t r = task / (size_t)model->n_text_head, d = (size_t)model->n_text_state, d_head = (size_t)head_size(model);
+    size_t channel = task % (size_t)model->n_text_head * d_head;
+    const wh_row *row = &backend->rows[r];
+    size_t at = cache_offset(model, c->layer) + channel, n = (size_t)row->position + 1;
+    float *scores = wh_cpu_scratch(backend, worker); /* [n] */
+
+    backend->kernels->rows[WH_ROWS_F32](backend->q + r * d + channel, d, 1, row->slot->k + at, d * sizeof(float), n,
+                                        d_head, scores, n, 0);
+    backend->kernels->softmax(scores, head_scale(model), n);
+    backend->kernels->weighted_sum(scores, row->slot->v + at, d, n, d_head, backend->heads + r * d + channel);
+}
+
+/* Hand out the raw scores of an alignment head, for those rows that want them. scores: [group->n][n_audio_ctx] */
+static void copy_cross_scores(const layer_call *c, const wh_group *group, int head, const float *scores)
+{
+    const whisp_model *model = c->backend->model;
+    size_t ctx = (size_t)model->n_audio_ctx;
+    float scale = head_scale(model);
+    for (int a = 0; a < model->n_alignment_heads; a++) {
+        if (model->alignment_heads[a].layer != c->layer || model->alignment_heads[a].head != head)
+            continue;
+        for (int r = 0; r < group->n; r++) {
+            const wh_row *row = &c->backend->rows[group->first + r];
+            float *out = row->cross_scores ? row->cross_scores + (size_t)a * row->cross_stride : NULL;
+            for (size_t t = 0; out && t < ctx; t++)
+                out[t] = scores[(size_t)r * ctx + t] * scale;
+        }
+    }
+}
+
+/* y[m][n] = x[m][k] w[n][k]^T: the few rows' way or the prompt's, by the length of the pass. */
+static void multiply(const layer_call *c, int m, int n, int k, const float *x, size_t ldx, const float *w, float *y,
+                     size_t ldy)
+{
+    if (c->n > WH_FEW_ROWS)
+        wh_cpu_gemm(c->backend, m, n, k, x, ldx, w, (size_t)k, y, ldy, 0);
+    else
+        c->backend->kernels->rows[WH_ROWS_F32](x, ldx, m, w, (size_t)k * sizeof *w, (size_t)n, (size_t)k, y, ldy, 0);
+}
+
+/* One group of rows, one head. */
+static void cross_attention_task(void *context, size_t task, int worker)
+{
+    const layer_call *c = context;
+    const wh_backend *backend = c->backend;
+    const whisp_model *model = backend->model;
+    int head = (int)(task % (size_t)model->n_text_head), d_head = head_size(model), ctx = model->n_audio_ctx;
+    const wh_group *group = &backend->groups[task / (size_t)model->n_text_head];
+    size_t d = (size_t)model->n_text_state, at = (size_t)group->first * d + (size_t)(head * d_head);
+    size_t offset = wh_cpu_cross_offset(model, c->layer) + (size_t)head * (size_t)ctx * (size_t)d_head;
+    float *scores = wh_cpu_scratch(backend, worker); /* [group->n][ctx] */
+
+    multiply(c, group->n, ctx, d_head, backend->q + at, d, group->cross->k + offset, scores, (size_t)ctx);
+    copy_cross_scores(c, group, head, scores);
+    for (int r = 0; r < group->n; r++)
+        backend->kernels->softmax(scores + (size_t)r * (size_t)ctx, head_scale(model), (size_t)ctx);
+    multiply(c, group->n, d_head, ctx, scores, (size_t)ctx, group->cross->v + offset, backend->heads + at, d);
+}
+
+/* Put neighbouring rows that attend to the same window together: it is read once for all of them. */
+static int find_groups(wh_backend *backend, int n)
+{
+    int limit = n > WH_FEW_ROWS ? PROMPT_ROWS : WH_FEW_ROWS, count = 0;
+    for (int r = 0; r < n; r++) {
+        const wh_cross *cross = &backend->cross[backend->rows[r].slot->cross];
+        if (count == 0 || backend->groups[count - 1].cross != cross || backend->groups[count - 1].n == limit)
+            backend->groups[count++] = (wh_group){.first = r, .cross = cross};
+        backend->groups[count - 1].n++;
+    }
+    return count;
+}
+
+static void store_cache(wh_backend *backend, int n, int layer)
+{
+    size_t d = (size_t)backend->model->n_text_state;
+    for (int r = 0; r < n; r++) {
+        const wh_row *row = &backend->rows[r];
+        size_t at = cache_offset(backend->model, layer) + (size_t)row->position * d;
+        memcpy(row->slot->k + at, backend->k + (size_t)r * d, d * sizeof(float));
+        memcpy(row->slot->v + at, backend->v + (size_t)r * d, d * sizeof(float));
+    }
+}
+
+static void product(wh_backend *backend, int n, const float *x, int k, wh_linear linear, float *y, wh_after after)
+{
+    const wh_product p = {.x = x, .ldx = (size_t)k, .m = n, .linear = linear, .y = y,
+                          .ldy = (size_t)linear.w->shape[0], .after = after};
+    wh_cpu_products(backend, &p, 1);
+}
+
+static void decoder_block(const layer_call *call)
+{
+    wh_backend *backend = call->backend;
+    const whisp_model *model = backend->model;
+    const wh_block *block = &model->text_blocks[call->layer];
+    int n = call->n, d = model->n_text_state;
+    size_t ld = (size_t)d, heads = (size_t)model->n_text_head;
+    float *x = backend->x, *h = backend->h;
+
+    wh_cpu_layer_norm(backend, x, block->attn_ln, h, n, d);
+    const wh_product qkv[] = {
+        {.x = h, .ldx = ld, .m = n, .linear = block->attn.q, .y = backend->q, .ldy = ld},
+        {.x = h, .ldx = ld, .m = n, .linear = block->attn.k, .y = backend->k, .ldy = ld},
+        {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = backend->v, .ldy = ld},
+    };
+    wh_cpu_products(backend, qkv, 3);
+    store_cache(backend, n, call->layer);
+    wh_pool_run(backend->pool, (size_t)n * heads, self_attention_task, (void *)call);
+    product(backend, n, backend->heads, d, block->attn.out, x, WH_ADD);
+
+    wh_cpu_layer_norm(backend, x, block->cross_ln, h, n, d);
+    product(backend, n, h, d, block->cross.q, backend->q, WH_SET);
+    wh_pool_run(backend->pool, (size_t)call->n_groups * heads, cross_attention_task, (void *)call);
+    product(backend, n, backend->heads, d, block->cross.out, x, WH_ADD);
+
+    wh_cpu_layer_norm(backend, x, block->mlp_ln, h, n, d);
+    product(backend, n, h, d, block->mlp_up, backend->wide, WH_GELU);
+    product(backend, n, backend->wide, 4 * d, block->mlp_down, x, WH_ADD);
+}
+
+/* ---- logits ---- */
+
+typedef struct logits_call {
+    const wh_backend *backend;
+    int n;                          /* at most WH_FEW_ROWS */
+    float *logits[WH_FEW_ROWS];     /* where row i of backend->h goes */
+} logits_call;
+
+static void logits_task(void *context, size_t task, int worker)
+{
+    const logits_call *c = context;
+    const wh_tensor *w = c->backend->model->token_embedding;
+    size_t first = task * WH_LOGITS_SLICE, n = WH_MIN(WH_LOGITS_SLICE, (size_t)w->shape[0] - first), k = (size_t)w->shape[1];
+    float *y = wh_cpu_scratch(c->backend, worker); /* [c->n][n] */
+    c->backend->kernels->rows[wh_cpu_storage(w->type)](c->backend->h, k, c->n, wh_cpu_row(w, (int64_t)first),
+                                                       wh_type_row_size(w->type, w->shape[1]), n, k, y, n, 0);
+    for (int i = 0; i < c->n; i++)
+        memcpy(c->logits[i] + first, y + (size_t)i * n, n * sizeof *y);
+}
+
+static void flush_logits(wh_backend *backend, logits_call *call)
+{
+    size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
+    if (call->n)
+        wh_pool_run(backend->pool, tasks, logits_task, call);
+    call->n = 0;
+}
+
+/* Normalize the rows that are asked for into backend->h, sixteen at a time, and multiply. */
+static void write_logits(wh_backend *backend, int n)
+{
+    const whisp_model *model = backend->model;
+    size_t d = (size_t)model->n_text_state;
+    logits_call call = {.backend = backend};
+    for (int r = 0; r < n; r++) {
+        if (!backend->rows[r].logits)
+            continue;
+        backend->kernels->layer_norm(backend->x + (size_t)r * d, model->text_ln.gain, model->text_ln.bias,
+                                     backend->h + (size_t)call.n * d, d);
+        call.logits[call.n++] = backend->rows[r].logits;
+        if (call.n == WH_FEW_ROWS)
+            flush_logits(backend, &call);
+    }
+    flush_logits(backend, &call);
+}
+
+void wh_cpu_decode(wh_backend *backend, int n)
+{
+    embed(backend, n);
+    int n_groups = find_groups(backend, n);
+    for (int layer = 0; layer < backend->model->n_text_layer; layer++) {
+        layer_call call = {backend, n, layer, n_groups};
+        decoder_block(&call);
+    }
+    write_logits(backend, n);
+}

@@ -1,0 +1,23 @@
+/* slow_model.h - a Whisper model of any size with random weights, and what it computes: the architecture written down
+ * a second time, in double precision, with plain loops and no caches. For test_backend.c. */
+#ifndef SLOW_MODEL_H
+#define SLOW_MODEL_H
+
+#include "model/model.h"
+
+typedef struct slow_sizes {
+    int n_vocab, n_mels, n_audio_ctx, n_text_ctx, d, heads, audio_layers, text_layers;
+} slow_sizes;
+
+/* Linear weights and the token embedding are stored as `type`, the convolutions as f16 or f32. */
+whisp_model *slow_model_new(const slow_sizes *sizes, wh_type type, uint64_t seed);
+void slow_model_free(whisp_model *model);
+
+/* mel [2 n_audio_ctx][n_mels] to out [n_audio_ctx][d]; block0 (same shape) is the stream after the first block. */
+void slow_encode(const whisp_model *model, const float *mel, double *out, double *block0);
+
+/* All of a sequence's tokens at once: logits [n][n_vocab]; scores [n_alignment_heads][n][n_audio_ctx]. */
+void slow_decode(const whisp_model *model, const double *audio, const int32_t *tokens, int n, double *logits,
+                 double *scores);
+
+#endif
