@@ -170,7 +170,7 @@ def test_names_and_orders(run, english, talk):
     assert expected.returncode == FINE and expected.stdout
     other = run(talk, "-qm", english, "--temperature=0", "--temperature-increment-on-fallback=None",
                 "--no-speech-threshold=None", "--max_initial_timestamp=None")
-    assert (other.stdout, other.stderr) == (expected.stdout, "")
+    assert (other.returncode, other.stdout, other.stderr) == (FINE, expected.stdout, "")
     last = run("-m%s" % english, *ONCE, "--max_initial_timestamp", "None", "--", talk)
     assert last.stdout == expected.stdout
 

@@ -1,9 +1,8 @@
 /* main.c - whisp: write down what is said in recordings.
  *
  * The order of events: read the command line, check inputs and outputs while failing is cheap, load the model, then
- * transcribe one recording after another on one session. Signals and exit codes are here too. */
+ * transcribe one recording after another on one session. Exit codes are here too. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,31 +17,6 @@ struct tool {
     int several;            /* more than one recording was named */
     int code;               /* the first failure's, or CODE_FINE */
 };
-
-/* The signal that asked the program to end, 0 if none did. */
-static volatile sig_atomic_t stop_signal;
-
-/* The first signal ends the program in order, a second one of the same kind at once (SA_RESETHAND). */
-static void on_signal(int number)
-{
-    stop_signal = number;
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction action, before;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = on_signal;
-        action.sa_flags = (int)SA_RESETHAND;
-        sigemptyset(&action.sa_mask);
-        /* Who started the program under nohup or in the background wants the signal ignored. */
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
-        sigaction(numbers[i], &action, NULL);
-    }
-    signal(SIGPIPE, SIG_IGN);   /* writing to a closed pipe then fails like writing to a full disk */
-}
 
 /* Started with a standard stream closed, the program would get its number for the model or an output file, and write
  * the transcript there. Take the number with something that fails when it is used. */
@@ -92,7 +66,7 @@ static void on_segment(void *user, const whisp_segment *segment)
 static int on_cancel(void *user)
 {
     const struct tool *tool = user;
-    return stop_signal != 0 || tool->out.failed != 0;
+    return signals_stop() != 0 || tool->out.failed != 0;
 }
 
 static void set_callbacks(struct tool *tool)
@@ -168,7 +142,9 @@ static int transcribe(struct tool *tool, whisp_session *session, const char *inp
     progress_end(&tool->bar);
     if (error != WHISP_OK) return error;
     if (!settings->verbose && !settings->formats) print_text(tool, result);
+    signals_writing(1);
     remember(tool, files_write(settings, input, result));
+    signals_writing(0);
     whisp_result_free(result);
     return WHISP_OK;
 }
@@ -213,7 +189,7 @@ static int run(struct tool *tool)
     remember(tool, code);
     whisp_session_free(session);
     whisp_model_free(model);
-    return stop_signal ? CODE_SIGNAL + stop_signal : tool->code;
+    return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
 }
 
 int main(int argc, char **argv)
@@ -221,7 +197,7 @@ int main(int argc, char **argv)
     struct tool tool;
     memset(&tool, 0, sizeof tool);
     fill_standard_streams();
-    catch_signals();
+    signals_catch();
     int code = settings_read(&tool.settings, argc, argv);
     if (code == CODE_DONE) {
         const char *terminal = getenv("TERM");

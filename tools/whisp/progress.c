@@ -61,6 +61,7 @@ static void draw(struct progress *bar, double time)
     }
     fflush(stderr);
     bar->visible = 1;
+    signals_bar(1);
     bar->drawn = time;
 }
 
@@ -96,4 +97,5 @@ void progress_end(struct progress *bar)
 {
     progress_hide(bar);
     bar->visible = 0;
+    signals_bar(0);
 }

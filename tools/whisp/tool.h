@@ -1,6 +1,6 @@
 /* tool.h - the parts of the command line tool `whisp` and how they fit:
  *
- *   main.c        the order of events: arguments, checks, model, one recording after another; signals; exit codes
+ *   main.c        the order of events: arguments, checks, model, one recording after another; exit codes
  *   args.c        the command line -> struct settings; options of the transcription go on to the library's table
  *   help.c        --help, made from args.c's table and the library's
  *   suggest.c     "did you mean --language?"
@@ -9,6 +9,7 @@
  *   transcript.c  segments on standard output
  *   files.c       the output files
  *   languages.c   --detect_language
+ *   signals.c     Ctrl-C and its kin
  *
  * Like any other program it knows the library by include/whisp.h only. */
 #ifndef TOOL_H
@@ -133,5 +134,12 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 
 /* Print the most probable languages of a recording. WHISP_OK or the library's error. */
 int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
+
+/* ---- signals.c ---- */
+
+void signals_catch(void);
+int signals_stop(void);             /* the signal that asked the program to end, or 0 */
+void signals_writing(int now);      /* around the writing of files: the program is not ended meanwhile */
+void signals_bar(int visible);      /* a progress bar is on the terminal */
 
 #endif
