@@ -232,6 +232,7 @@ static int read_alignment_heads(whisp_model *m)
 
 static int read_vocabulary(whisp_model *m)
 {
+    static const char first_special[] = "<|endoftext|>";
     const char *key = "tokenizer.ggml.tokens";
     int n_ordinary = 0, multilingual = 0, rc;
     if ((rc = read_int(m->file, "whisper.vocab.ordinary", 256, m->n_vocab, &n_ordinary)))
@@ -248,6 +249,9 @@ static int read_vocabulary(whisp_model *m)
         rc = wh_fail_memory();
     else if (!wh_gguf_array_strings(m->file, key, pieces, lengths))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: %s is not a list of strings", wh_gguf_path(m->file), key);
+    else if (n_ordinary == m->n_vocab || lengths[n_ordinary] != strlen(first_special) ||
+             memcmp(pieces[n_ordinary], first_special, lengths[n_ordinary]) != 0)
+        rc = wh_fail(WHISP_ERR_MODEL, "token %d is not %s", n_ordinary, first_special);
     else
         rc = wh_tokenizer_new(pieces, lengths, (size_t)n_ordinary, (size_t)m->n_vocab, multilingual, &m->tokenizer);
     if (rc == WHISP_ERR_MODEL && pieces && lengths)

@@ -1,0 +1,270 @@
+/* test_search.c - the rules of what may follow, one by one, on rows of logits made for the purpose. */
+#include "support/testing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/search.h"
+
+static whisp_model *model;
+static const wh_specials *sp;
+
+static int load(void **state)
+{
+    (void)state;
+    if (whisp_model_load(invented_path("invented-multilingual"), &model))
+        return -1;
+    sp = wh_tokenizer_specials(model->tokenizer);
+    return 0;
+}
+
+static int unload(void **state)
+{
+    (void)state;
+    whisp_model_free(model);
+    return 0;
+}
+
+struct fixture {
+    whisp_options *options;
+    wh_backend *backend;
+    wh_search *search;
+    whisp_timings timings;
+    float *row;
+};
+
+static struct fixture open_search(const char *name, const char *value)
+{
+    struct fixture f = {.options = whisp_options_new()};
+    wh_backend_config config = {.n_slots = 5, .threads = 1};
+    if (name)
+        assert_int_equal(whisp_options_set(f.options, name, value), WHISP_OK);
+    assert_int_equal(wh_backend_new("auto", model, &config, &f.backend), WHISP_OK);
+    assert_int_equal(wh_search_new(model, f.options, f.backend, &f.timings, &f.search), WHISP_OK);
+    f.row = malloc((size_t)model->n_vocab * sizeof *f.row);
+    return f;
+}
+
+static void close_search(struct fixture *f)
+{
+    wh_search_free(f->search);
+    wh_backend_free(f->backend);
+    whisp_options_free(f->options);
+    free(f->row);
+}
+
+/* A flat row of text logits with timestamps far below; then the filter. */
+static void filter(struct fixture *f, float text, float time, const int *ids, size_t n)
+{
+    whisp_token sampled[8];
+    for (size_t i = 0; i < n; i++)
+        sampled[i] = (whisp_token){ids[i], 0};
+    for (int i = 0; i < model->n_vocab; i++)
+        f->row[i] = i < sp->timestamp_begin ? text : time;
+    wh_search_filter(f->search, f->row, sampled, n);
+}
+
+static int forbidden(const struct fixture *f, int from, int to)
+{
+    int n = 0;
+    for (int i = from; i < to; i++)
+        n += f->row[i] == -INFINITY;
+    return n;
+}
+
+#define TIME(i) (sp->timestamp_begin + (i))
+#define ALL_TIMES TIME(0), TIME(1501)
+
+static void the_first_token_is_a_time_of_at_most_one_second(void **state)
+{
+    (void)state;
+    struct fixture f = open_search(NULL, NULL);
+    filter(&f, 5, 0, NULL, 0);
+    assert_int_equal(forbidden(&f, 0, TIME(0)), TIME(0));
+    assert_int_equal(forbidden(&f, TIME(0), TIME(51)), 0);
+    assert_int_equal(forbidden(&f, TIME(51), TIME(1501)), 1450);
+    close_search(&f);
+    f = open_search("max_initial_timestamp", "None");
+    filter(&f, 5, 0, NULL, 0);
+    assert_int_equal(forbidden(&f, ALL_TIMES), 0);
+    close_search(&f);
+}
+
+static void after_the_first_time_comes_text(void **state)
+{
+    (void)state;
+    struct fixture f = open_search(NULL, NULL);
+    int first[] = {TIME(3)};
+    filter(&f, 0, 50, first, 1); /* however probable times are */
+    assert_int_equal(forbidden(&f, ALL_TIMES), 1501);
+    assert_true(f.row['a'] == 0);
+    close_search(&f);
+}
+
+static void times_come_in_pairs_and_do_not_decrease(void **state)
+{
+    (void)state;
+    struct fixture f = open_search(NULL, NULL);
+    int closing[] = {TIME(3), 40, 41, TIME(100)}; /* a time after text: a time at least as late, or the end */
+    filter(&f, 0, -20, closing, 4);
+    assert_int_equal(forbidden(&f, 0, sp->eot), sp->eot);
+    assert_true(f.row[sp->eot] == 0);
+    assert_int_equal(forbidden(&f, TIME(0), TIME(100)), 100);
+    assert_int_equal(forbidden(&f, TIME(100), TIME(1501)), 0);
+    int inside[] = {TIME(3), 40, 41}; /* inside text: later than the opening time */
+    filter(&f, 0, -20, inside, 3);
+    assert_int_equal(forbidden(&f, TIME(0), TIME(4)), 4);
+    assert_int_equal(forbidden(&f, TIME(4), TIME(1501)), 0);
+    assert_true(f.row[42] == 0);
+    int opened[] = {TIME(3), 40, TIME(100), TIME(120)}; /* a pair is complete: text */
+    filter(&f, 0, -20, opened, 4);
+    assert_int_equal(forbidden(&f, ALL_TIMES), 1501);
+    close_search(&f);
+}
+
+static void times_win_together(void **state)
+{
+    (void)state;
+    struct fixture f = open_search(NULL, NULL);
+    int inside[] = {TIME(0), 40, 41};
+    /* 1500 times of logit t weigh t + ln 1500 = t + 7.31 together */
+    filter(&f, 0, -7.4f, inside, 3);
+    assert_true(f.row[42] == 0);
+    filter(&f, 0, -7.2f, inside, 3);
+    assert_int_equal(forbidden(&f, 0, TIME(0)), TIME(0));
+    close_search(&f);
+}
+
+static void special_tokens_and_symbols_are_suppressed(void **state)
+{
+    (void)state;
+    const int specials[] = {sp->sot, sp->translate, sp->transcribe, sp->sot_lm, sp->sot_prev, sp->no_speech,
+                            sp->no_timestamps};
+    int inside[] = {TIME(0), 40};
+    struct fixture f = open_search(NULL, NULL);
+    filter(&f, 0, -20, inside, 2);
+    for (size_t i = 0; i < WH_COUNT(specials); i++)
+        assert_true(f.row[specials[i]] == -INFINITY);
+    int32_t bracket[4];
+    assert_int_equal(whisp_tokenize(model, "[", bracket, 4), 1);
+    assert_true(f.row[bracket[0]] == -INFINITY);
+    assert_true(f.row[sp->eot] == 0);
+    close_search(&f);
+
+    f = open_search("suppress_tokens", "40,7"); /* a list of one's own: symbols are allowed, special tokens are not */
+    filter(&f, 0, -20, inside, 2);
+    assert_true(f.row[40] == -INFINITY && f.row[7] == -INFINITY && f.row[bracket[0]] == 0);
+    assert_true(f.row[sp->sot] == -INFINITY);
+    close_search(&f);
+
+    f = open_search("suppress_tokens", "None");
+    filter(&f, 0, -20, inside, 2);
+    assert_true(f.row[bracket[0]] == 0 && f.row[sp->sot] == 0);
+    assert_true(f.row[sp->no_timestamps] == -INFINITY); /* a timestamp rule */
+    close_search(&f);
+}
+
+static void without_timestamps_only_the_beginning_is_special(void **state)
+{
+    (void)state;
+    struct fixture f = open_search("without_timestamps", "True");
+    filter(&f, 0, 0, NULL, 0);
+    int32_t blank[4];
+    assert_int_equal(whisp_tokenize(model, " ", blank, 4), 1);
+    assert_true(f.row[blank[0]] == -INFINITY && f.row[sp->eot] == -INFINITY);
+    assert_int_equal(forbidden(&f, ALL_TIMES), 0);
+    int one[] = {40};
+    filter(&f, 0, 0, one, 1);
+    assert_true(f.row[sp->eot] == 0);
+    close_search(&f);
+}
+
+static void start_sequences_hold_the_prompts_end(void **state)
+{
+    (void)state;
+    struct fixture f = open_search(NULL, NULL);
+    size_t n_mel = (size_t)WH_WINDOW_FRAMES * (size_t)model->n_mels, n;
+    float *mel = calloc(n_mel, sizeof *mel);
+    const float *mels = mel;
+    static const int slot = 0;
+    assert_int_equal(wh_backend_encode(f.backend, 1, &mels, &slot), WHISP_OK);
+    int32_t prompt[300];
+    for (int i = 0; i < 300; i++)
+        prompt[i] = i % 200;
+    assert_int_equal(wh_search_begin(f.search, prompt, 300, 4), WHISP_OK);
+    const int32_t *start = wh_search_start(f.search, &n);
+    assert_int_equal(n, 1 + 223 + 3);
+    assert_int_equal(start[0], sp->sot_prev);
+    assert_int_equal(start[1], 77);
+    assert_int_equal(start[224], sp->sot);
+    assert_int_equal(start[225], sp->first_language + 4);
+    assert_int_equal(start[226], sp->transcribe);
+    assert_int_equal(wh_search_begin(f.search, prompt, 0, 0), WHISP_OK);
+    start = wh_search_start(f.search, &n);
+    assert_int_equal(n, 3);
+    assert_int_equal(start[0], sp->sot);
+    free(mel);
+    close_search(&f);
+}
+
+static void samples_follow_the_distribution(void **state)
+{
+    (void)state;
+    /* Decode the same silent window from many places: the first token is drawn from 51 times. Compare how often each
+     * was drawn with the probability that the model gave it (chi-squared). */
+    struct fixture f = open_search("best_of", "1");
+    float *mel = calloc((size_t)WH_WINDOW_FRAMES * (size_t)model->n_mels, sizeof *mel);
+    const float *mels = mel;
+    static const int slot = 0;
+    double temperature = 1.0, p[51], sum = 0, chi = 0;
+    enum { DRAWS = 400 };
+    int counts[51] = {0};
+    assert_int_equal(wh_backend_encode(f.backend, 1, &mels, &slot), WHISP_OK);
+    assert_int_equal(wh_search_begin(f.search, NULL, 0, 0), WHISP_OK);
+    const float *logits = wh_search_first_logits(f.search);
+    for (int i = 0; i < 51; i++)
+        sum += p[i] = exp((double)logits[TIME(i)] / temperature);
+    for (int64_t seek = 0; seek < DRAWS; seek++) {
+        wh_decoding d;
+        assert_int_equal(wh_search_decode(f.search, temperature, seek, &d), WHISP_OK);
+        assert_true(d.n > 0 && d.tokens[0].id >= TIME(0) && d.tokens[0].id <= TIME(50));
+        assert_true(fabs(d.tokens[0].logprob - log(p[d.tokens[0].id - TIME(0)] / sum)) < 1e-3);
+        counts[d.tokens[0].id - TIME(0)]++;
+    }
+    for (int i = 0; i < 51; i++) {
+        double want = DRAWS * p[i] / sum;
+        chi += (counts[i] - want) * (counts[i] - want) / want;
+    }
+    assert_true(chi < 100); /* 50 degrees of freedom: 99.99% of the time below 97 */
+    free(mel);
+    close_search(&f);
+}
+
+static void compression_ratio_is_zlibs(void **state)
+{
+    (void)state;
+    /* values of Python's len(b) / len(zlib.compress(b)) */
+    assert_true(wh_compression_ratio("", 0) == 0);
+    assert_true(fabs(wh_compression_ratio("hello", 5) - 5.0 / 13) < 1e-12);
+    char loop[1000];
+    for (int i = 0; i < 1000; i++)
+        loop[i] = "you "[i % 4];
+    assert_true(wh_compression_ratio(loop, 1000) > 40);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_token_is_a_time_of_at_most_one_second),
+        cmocka_unit_test(after_the_first_time_comes_text),
+        cmocka_unit_test(times_come_in_pairs_and_do_not_decrease),
+        cmocka_unit_test(times_win_together),
+        cmocka_unit_test(special_tokens_and_symbols_are_suppressed),
+        cmocka_unit_test(without_timestamps_only_the_beginning_is_special),
+        cmocka_unit_test(start_sequences_hold_the_prompts_end),
+        cmocka_unit_test(samples_follow_the_distribution),
+        cmocka_unit_test(compression_ratio_is_zlibs),
+    };
+    return cmocka_run_group_tests(tests, load, unload);
+}
