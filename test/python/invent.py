@@ -57,7 +57,7 @@ def likings(n_languages):
     order, _ = byte_letters()
     liking = [0.0 if chr(b).isalpha() and b < 128 else -2.0 if 0x21 <= b < 0x7F else -9.0 for b in order]
     liking += [3.0 if merge.startswith(" ") else 1.0 for merge in MERGES]
-    liking += [2.5, -9.0] + [0.0] * n_languages + [-9.0] * 4    # end, start, languages, up to startofprev
+    liking += [2.5, -9.0] + [-9.0] * (n_languages + 4)          # end, start, languages, up to startofprev
     liking += [-5.0, -9.0] + [-4.5] * 1501                      # no speech, no timestamps, times
     return liking
 
