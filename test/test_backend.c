@@ -314,6 +314,13 @@ static void test_slots(void **state)
     close_fixture(&f);
 }
 
+/* Under AddressSanitizer too, an allocation that cannot be is to give NULL. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static void test_refusals(void **state)
 {
     (void)state;

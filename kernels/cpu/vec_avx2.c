@@ -24,6 +24,11 @@ static inline vec load_half(const uint16_t *x)
     return (vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x));
 }
 
+static inline vec load_bytes(const int8_t *x)
+{
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)x)));
+}
+
 static inline float sum16(const vec16 *x)
 {
     __m256 a = (__m256)(x->part[0] + x->part[1]);

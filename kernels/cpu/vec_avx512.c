@@ -24,6 +24,11 @@ static inline vec load_half(const uint16_t *x)
     return (vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)x));
 }
 
+static inline vec load_bytes(const int8_t *x)
+{
+    return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)x)));
+}
+
 static inline float sum16(const vec16 *x)
 {
     __m512 all = (__m512)x->part[0];

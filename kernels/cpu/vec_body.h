@@ -1,5 +1,5 @@
 /* vec_body.h - the kernels' text, compiled once a level by vec_....c, which has defined the vectors (vec_types.h) and
- * fma_vec, load_half, half_to_float and sum16 for its instructions. Ends with `table`. */
+ * fma_vec, load_half, half_to_float, load_bytes and sum16 for its instructions. Ends with `table`. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- stored types: LANES elements from element i of a row on ---- */
@@ -23,10 +23,8 @@ INLINE vec load_q8_0(const char *row, size_t i)
 {
     const char *block = row + i / 32 * 34;
     uint16_t scale;
-    bvec q;
     memcpy(&scale, block, sizeof scale);
-    memcpy(&q, block + 2 + i % 32, sizeof q);
-    return __builtin_convertvector(__builtin_convertvector(q, ivec), vec) * half_to_float(scale);
+    return load_bytes((const int8_t *)block + 2 + i % 32) * half_to_float(scale);
 }
 
 /* The last n < 16 elements of a row from element i on, followed by zeros. */

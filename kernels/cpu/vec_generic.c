@@ -22,6 +22,13 @@ static inline vec load_half(const uint16_t *x)
     return load_half_portable(x);
 }
 
+static inline vec load_bytes(const int8_t *x)
+{
+    bvec q;
+    memcpy(&q, x, sizeof q);
+    return __builtin_convertvector(__builtin_convertvector(q, ivec), vec);
+}
+
 static inline float sum16(const vec16 *x)
 {
     vec a = (x->part[0] + x->part[2]) + (x->part[1] + x->part[3]);

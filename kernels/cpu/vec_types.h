@@ -1,6 +1,7 @@
 /* vec_types.h - vectors of LANES floats, and sixteen floats as 16 / LANES of them: every sum in the kernels runs in
  * sixteen lanes that are added up in one fixed order, so its bits do not depend on the vector width. Included by
- * vec_....c after LANES is defined, before what the level writes itself: fma_vec, load_half, half_to_float, sum16. */
+ * vec_....c after LANES is defined, before what the level writes itself: fma_vec, load_half,
+ * half_to_float, load_bytes, sum16. */
 #include <string.h>
 
 typedef float vec __attribute__((vector_size(4 * LANES)));

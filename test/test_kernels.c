@@ -1,0 +1,360 @@
+/* test_kernels.c - every kernel at every level this machine has, against the definition in double precision, at odd
+ * sizes and unaligned addresses; and the same bits from the levels with fused multiply-add. `test_kernels bench` times
+ * them as well. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/testing.h"
+
+#include "cpu/kernels.h"
+#include "gguf/gguf.h"
+
+#define MAX_N 1600
+#define MAX_ROWS 18
+
+static const size_t sizes[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 384, 511, 1500};
+static const wh_type types[WH_STORAGES] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0};
+
+static uint64_t seed = 1;
+
+static void fill(float *x, size_t n, double spread)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(spread * (2 * random_unit(&seed) - 1));
+}
+
+typedef void (*check_fn)(const wh_kernels *kernels, float *record, size_t *n_recorded);
+
+static void record_all(float *record, size_t *n, const float *x, size_t count)
+{
+    memcpy(record + *n, x, count * sizeof *x);
+    *n += count;
+}
+
+/* Run a check at each level with the same random numbers. What it records must be the same bits at all levels that
+ * multiply and add in one rounding (all but generic). */
+static void at_each_level(check_fn check)
+{
+    static float first[1 << 18], record[1 << 18];
+    size_t n_first = 0;
+    for (int level = 0; level < WH_CPU_LEVELS; level++) {
+        const wh_kernels *kernels = wh_kernels_get((wh_cpu_level)level);
+        size_t n = 0;
+        if (!kernels) {
+            printf("skipped: no %s here\n", wh_cpu_level_name((wh_cpu_level)level));
+            continue;
+        }
+        seed = 1;
+        check(kernels, record, &n);
+        assert_true(n <= sizeof record / sizeof *record);
+        if (level == WH_CPU_GENERIC)
+            continue;
+        if (!n_first)
+            memcpy(first, record, (n_first = n) * sizeof *record);
+        assert_int_equal(n, n_first);
+        assert_memory_equal(first, record, n * sizeof *record);
+    }
+}
+
+/* ---- stored types ---- */
+
+static void check_decode(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[MAX_N], out[MAX_N + 1], want[MAX_N];
+    static unsigned char stored[MAX_N * 4 + 1];
+    for (int s = 0; s < WH_STORAGES; s++)
+        for (size_t i = 0; i < WH_COUNT(sizes); i++) {
+            size_t n = types[s] == WH_Q8_0 ? sizes[i] * 32 % MAX_N / 32 * 32 : sizes[i];
+            fill(x, n, 3.0);
+            wh_encode_row(types[s], x, stored, (int64_t)n);
+            wh_decode_row(types[s], stored, want, (int64_t)n);
+            out[n] = 1234.5f;
+            kernels->decode[s](stored, out, n);
+            assert_memory_equal(out, want, n * sizeof *out);
+            assert_true(out[n] == 1234.5f);
+            record_all(record, n_recorded, out, n);
+        }
+}
+
+/* Every half and every bfloat16 there is, NaNs by being NaN. */
+static void check_all_halves(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static uint16_t x[1 << 16];
+    static float out[1 << 16];
+    for (size_t i = 0; i < 1 << 16; i++)
+        x[i] = (uint16_t)i;
+    for (int s = WH_ROWS_F16; s <= WH_ROWS_BF16; s++) {
+        kernels->decode[s](x, out, 1 << 16);
+        for (size_t i = 0; i < 1 << 16; i++) {
+            float want = s == WH_ROWS_F16 ? wh_f16_to_f32(x[i]) : wh_bf16_to_f32(x[i]);
+            if (isnan(want))
+                assert_true(isnan(out[i]));
+            else
+                assert_memory_equal(&out[i], &want, sizeof want);
+        }
+    }
+    (void)record, (void)n_recorded;
+}
+
+static void test_decode(void **state)
+{
+    (void)state;
+    at_each_level(check_decode);
+    at_each_level(check_all_halves);
+}
+
+/* ---- rows ---- */
+
+static void check_rows_of(const wh_kernels *kernels, int s, int rows, size_t n, size_t k, float *record, size_t *recorded)
+{
+    static float x[MAX_ROWS * (MAX_N + 3)], w[40 * MAX_N], y[MAX_ROWS * 50], one[50];
+    static unsigned char stored[40 * MAX_N * 4];
+    size_t ldx = k + 3, ldy = n + 2, stride = wh_type_row_size(types[s], (int64_t)k) + 4;
+    fill(x, (size_t)rows * ldx, 1.0);
+    fill(w, n * k, 1.0);
+    for (size_t j = 0; j < n; j++) {
+        wh_encode_row(types[s], w + j * k, stored + j * stride, (int64_t)k);
+        wh_decode_row(types[s], stored + j * stride, w + j * k, (int64_t)k);
+    }
+    for (int add = 0; add < 2; add++) {
+        for (size_t i = 0; i < (size_t)rows * ldy; i++)
+            y[i] = 7;
+        kernels->rows[s](x, ldx, rows, stored, stride, n, k, y, ldy, add);
+        for (int r = 0; r < rows; r++) {
+            for (size_t j = 0; j < n; j++) {
+                double want = add ? 7 : 0;
+                for (size_t i = 0; i < k; i++)
+                    want += (double)x[(size_t)r * ldx + i] * w[j * k + i];
+                assert_true(fabs(y[(size_t)r * ldy + j] - want) < 1e-6 * sqrt((double)k) + 2e-6);
+            }
+            assert_true(r == rows - 1 || (y[(size_t)r * ldy + n] == 7 && y[(size_t)r * ldy + n + 1] == 7));
+        }
+        record_all(record, recorded, y, ldy);
+    }
+    /* a row alone, a weight row alone: the same bits */
+    kernels->rows[s](x, ldx, rows, stored, stride, n, k, y, ldy, 0);
+    kernels->rows[s](x + (size_t)(rows - 1) * ldx, ldx, 1, stored, stride, n, k, one, n, 0);
+    assert_memory_equal(one, y + (size_t)(rows - 1) * ldy, n * sizeof *one);
+    kernels->rows[s](x, ldx, 1, stored + (n - 1) * stride, stride, 1, k, one, n, 0);
+    assert_memory_equal(one, y + n - 1, sizeof *one);
+}
+
+static void check_rows(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    for (int s = 0; s < WH_STORAGES; s++)
+        for (int rows = 1; rows <= MAX_ROWS; rows += rows < 6 ? 1 : 5)
+            for (size_t i = 0; i < WH_COUNT(sizes); i++) {
+                size_t k = types[s] == WH_Q8_0 ? sizes[i] * 32 % MAX_N : sizes[i];
+                check_rows_of(kernels, s, rows, 1 + (i + (size_t)rows) % 9, k, record, n_recorded);
+            }
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    at_each_level(check_rows);
+}
+
+static void check_weighted_sum(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float p[MAX_N], v[100 * 160], y[160];
+    for (size_t k = 1; k < 150; k += k < 20 ? 1 : 13)
+        for (size_t n = 1; n < 100; n += 37) {
+            size_t ldv = k + 5;
+            fill(p, n, 1.0);
+            fill(v, n * ldv, 1.0);
+            y[k] = 7;
+            kernels->weighted_sum(p, v, ldv, n, k, y);
+            assert_true(y[k] == 7);
+            for (size_t j = 0; j < k; j++) {
+                double want = 0;
+                for (size_t i = 0; i < n; i++)
+                    want += (double)p[i] * v[i * ldv + j];
+                assert_true(fabs(y[j] - want) < 1e-5);
+            }
+            record_all(record, n_recorded, y, k);
+        }
+}
+
+static void test_weighted_sum(void **state)
+{
+    (void)state;
+    at_each_level(check_weighted_sum);
+}
+
+/* ---- functions of a vector ---- */
+
+static void check_layer_norm(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[MAX_N], gain[MAX_N], bias[MAX_N], out[MAX_N + 1];
+    for (size_t s = 0; s < WH_COUNT(sizes); s++) {
+        size_t n = sizes[s];
+        fill(x, n, 2.0);
+        for (size_t i = 0; i < n; i++)
+            x[i] += 50; /* a mean far from zero loses a one-pass variance */
+        fill(gain, n, 2.0);
+        fill(bias, n, 2.0);
+        out[n] = 7;
+        kernels->layer_norm(x, gain, bias, out, n);
+        double mean = 0, variance = 0;
+        for (size_t i = 0; i < n; i++)
+            mean += x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            variance += (x[i] - mean) * (x[i] - mean) / (double)n;
+        for (size_t i = 0; i < n; i++)
+            assert_true(fabs(out[i] - ((x[i] - mean) / sqrt(variance + 1e-5) * gain[i] + bias[i])) < 3e-5);
+        assert_true(out[n] == 7);
+        kernels->layer_norm(x, gain, bias, x, n);
+        assert_memory_equal(x, out, n * sizeof *x);
+        record_all(record, n_recorded, out, n);
+    }
+}
+
+static void check_softmax(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[MAX_N + 1];
+    static double argument[MAX_N];
+    const float scale = 0.125f;
+    for (size_t s = 0; s < WH_COUNT(sizes); s++) {
+        size_t n = sizes[s];
+        fill(x, n, s % 3 ? 60.0 : 2000.0);
+        x[n] = 7;
+        double max = -INFINITY, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            max = fmax(max, (double)x[i] * scale);
+        for (size_t i = 0; i < n; i++)
+            sum += exp(argument[i] = (double)x[i] * scale - max);
+        kernels->softmax(x, scale, n);
+        for (size_t i = 0; i < n; i++) { /* the argument itself is rounded to a float: 2^-24 of its size */
+            double want = exp(argument[i]) / sum;
+            assert_true(fabs(x[i] - want) < (4e-7 - 0x1p-23 * argument[i]) * want + 1e-37);
+        }
+        assert_true(x[n] == 7);
+        record_all(record, n_recorded, x, n);
+    }
+}
+
+/* erf and exp's accuracy, from where gelu is its argument to where it is zero. */
+static void check_gelu(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[200001], b[200001];
+    size_t n = 200001;
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = -20.0f + (float)i * 2e-4f;
+        b[i] = (float)i * 1e-9f;
+    }
+    kernels->bias_gelu(x, b, n);
+    for (size_t i = 0; i < n; i++) {
+        double at = -20.0f + (float)i * 2e-4f + (float)i * 1e-9f;
+        double want = 0.5 * at * erfc(-at / sqrt(2.0)), error = fabs(x[i] - want) / fmax(1, fabs(want));
+        most = isnan(x[i]) ? INFINITY : fmax(most, error);
+    }
+    printf("  gelu: largest error %.1e\n", most);
+    assert_true(most < 2e-7);
+    float far[] = {-INFINITY, -1e30f, -100, -0.0f, 0, 100, 1e30f, 3}, no_bias[WH_COUNT(far)];
+    memcpy(no_bias, far, sizeof far);
+    kernels->bias_gelu(no_bias, NULL, WH_COUNT(far));
+    assert_true(fabsf(no_bias[2]) < 1e-20f && no_bias[3] == 0 && no_bias[4] == 0 && no_bias[5] == 100);
+    assert_true(no_bias[6] == 1e30f && fabsf(no_bias[7] - 2.99595f) < 1e-5f);
+    record_all(record, n_recorded, x, n);
+}
+
+static void check_add(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[MAX_N], y[MAX_N + 1], want[MAX_N];
+    for (size_t s = 0; s < WH_COUNT(sizes); s++) {
+        size_t n = sizes[s];
+        fill(x, n, 1.0);
+        fill(y, n, 1.0);
+        for (size_t i = 0; i < n; i++)
+            want[i] = y[i] + x[i];
+        y[n] = 7;
+        kernels->add(y, x, n);
+        assert_memory_equal(y, want, n * sizeof *y);
+        assert_true(y[n] == 7);
+        record_all(record, n_recorded, y, n);
+    }
+}
+
+static void test_vectors(void **state)
+{
+    (void)state;
+    at_each_level(check_layer_norm);
+    at_each_level(check_softmax);
+    at_each_level(check_gelu);
+    at_each_level(check_add);
+}
+
+static void test_detection(void **state)
+{
+    (void)state;
+    wh_cpu_level best = wh_cpu_detect();
+    assert_non_null(wh_kernels_get(best));
+    assert_null(wh_kernels_get(WH_CPU_LEVELS));
+    for (int level = 0; level < WH_CPU_LEVELS; level++) {
+        setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
+        assert_int_equal(wh_cpu_detect(), WH_MIN((int)best, level));
+    }
+    setenv("WHISP_CPU", "abacus", 1);
+    assert_int_equal(wh_cpu_detect(), best);
+    unsetenv("WHISP_CPU");
+}
+
+/* ---- times ---- */
+
+static void bench(void)
+{
+    static float x[16 * 2048], y[16 * 2048], w[2048 * 512];
+    fill(x, WH_COUNT(x), 1.0);
+    fill(w, WH_COUNT(w), 0.05);
+    for (int level = 0; level < WH_CPU_LEVELS; level++) {
+        const wh_kernels *kernels = wh_kernels_get((wh_cpu_level)level);
+        if (!kernels)
+            continue;
+        for (int s = 0; s < WH_STORAGES; s++)
+            for (int rows = 1; rows <= 16; rows *= 4) {
+                static unsigned char stored[2048 * 512 * 4];
+                size_t stride = wh_type_row_size(types[s], 512);
+                for (size_t j = 0; j < 2048; j++)
+                    wh_encode_row(types[s], w + j * 512, stored + j * stride, 512);
+                double best = 1e9;
+                for (int i = 0; i < 20; i++) {
+                    double start = wh_now();
+                    kernels->rows[s](x, 512, rows, stored, stride, 2048, 512, y, 2048, 0);
+                    best = fmin(best, wh_now() - start);
+                }
+                printf("%-8s %-5s %2d rows x 2048 x 512: %7.1f us %6.1f GFLOP/s %5.1f GB/s\n",
+                       wh_cpu_level_name((wh_cpu_level)level), wh_type_name(types[s]), rows, best * 1e6,
+                       2e-9 * rows * 2048 * 512 / best, 2048e-9 * (double)stride / best);
+            }
+        double softmax = 1e9, gelu = 1e9, norm = 1e9;
+        for (int i = 0; i < 200; i++) {
+            fill(x, 1536, 5.0);
+            double start = wh_now();
+            kernels->softmax(x, 1.0f, 1536);
+            double middle = wh_now();
+            kernels->bias_gelu(x, w, 1536);
+            double later = wh_now();
+            kernels->layer_norm(x, w, w + 1536, y, 1536);
+            softmax = fmin(softmax, middle - start);
+            gelu = fmin(gelu, later - middle);
+            norm = fmin(norm, wh_now() - later);
+        }
+        printf("%-8s ns a value: softmax %.2f gelu %.2f layer_norm %.2f\n", wh_cpu_level_name((wh_cpu_level)level),
+               softmax * 1e9 / 1536, gelu * 1e9 / 1536, norm * 1e9 / 1536);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_detection),    cmocka_unit_test(test_decode),  cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_weighted_sum), cmocka_unit_test(test_vectors),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (argc > 1 && !strcmp(argv[1], "bench"))
+        bench();
+    return failed;
+}
