@@ -48,11 +48,20 @@ def platform_tag():
     return re.sub(r"[-.]", "_", sysconfig.get_platform())
 
 
-def source_root():
-    """The folder with the library's Makefile: the repository, or the copy inside a source distribution."""
+def beside(name):
+    """A file or folder of the repository, or of its copy inside a source distribution; None without either."""
     for root in (os.path.dirname(os.path.dirname(HERE)), os.path.join(HERE, "source")):
         if os.path.exists(os.path.join(root, "include", "whisp.h")):
-            return root
+            path = os.path.join(root, name)
+            return path if os.path.exists(path) else None
+    return None
+
+
+def source_root():
+    """The folder with the library's Makefile."""
+    makefile = beside("Makefile")
+    if makefile:
+        return os.path.dirname(makefile)
     raise SystemExit(
         "whisp: the sources of libwhisp are not beside this package. Install from the repository (a pip older than "
         "21.3 builds in a copy of tools/python: upgrade it), or set WHISP_LIBRARY_BUILD to a libwhisp.so."
@@ -110,6 +119,9 @@ class Wheel:
             self.info + "/WHEEL",
             "Wheel-Version: 1.0\nGenerator: whisp_build\nRoot-Is-Purelib: %s\nTag: %s\n" % (pure, self.tag),
         )
+        licence = beside("LICENSE")
+        if licence:
+            self.add(self.info + "/LICENSE", read(licence))
         name = self.info + "/RECORD"
         self.archive.writestr(name, "\n".join(self.record + [name + ",,"]) + "\n")
         self.archive.close()
