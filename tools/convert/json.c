@@ -1,0 +1,45 @@
+/* json.c - see json.h. */
+#include "json.h"
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+int json_read(const char *folder, const char *name, json_t **root)
+{
+    char path[4096];
+    json_error_t error;
+    *root = NULL;
+    if ((size_t)snprintf(path, sizeof path, "%s%s%s", folder ? folder : "", folder ? "/" : "", name) >= sizeof path)
+        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", name);
+    if (access(path, F_OK) != 0)
+        return WHISP_OK;
+    *root = json_load_file(path, JSON_ALLOW_NUL, &error);
+    if (!*root)
+        return wh_fail(WHISP_ERR_MODEL, "%s: not JSON that can be read: %s (line %d)", path, error.text, error.line);
+    return WHISP_OK;
+}
+
+int json_int(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    json_int_t i = json_integer_value(value);
+    return i > 0 && i <= INT_MAX ? (int)i : 0;
+}
+
+int json_heads(const json_t *object, struct source *s)
+{
+    const json_t *list = json_object_get(object, "alignment_heads");
+    if (!json_is_array(list))
+        return WHISP_OK;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *pair = json_array_get(list, i);
+        const json_t *layer = json_array_get(pair, 0), *head = json_array_get(pair, 1);
+        if (!json_is_integer(layer) || !json_is_integer(head) || json_array_size(pair) != 2)
+            return source_damaged(s, "alignment_heads is not a list of [layer, head] pairs");
+        int rc = source_add_heads(s, json_integer_value(layer), json_integer_value(head));
+        if (rc)
+            return rc;
+    }
+    return WHISP_OK;
+}

@@ -1,0 +1,195 @@
+/* main.c - whisp-convert: a Whisper checkpoint of any format to the GGUF file that libwhisp loads. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "heads.h"
+#include "output.h"
+#include "plan.h"
+#include "source.h"
+#include "vocab.h"
+
+enum { EXIT_USAGE = 2 };
+
+static const char usage_text[] =
+    "usage: whisp-convert INPUT [options]\n"
+    "\n"
+    "Convert a Whisper checkpoint to the GGUF file that whisp and libwhisp load. INPUT, told by its content:\n"
+    "  an OpenAI checkpoint (.pt), a Hugging Face folder (model.safetensors, config.json, ...),\n"
+    "  a CTranslate2 folder (model.bin, config.json, ...; faster-whisper's), a whisper.cpp file (ggml-*.bin),\n"
+    "  or a GGUF file that this program wrote.\n"
+    "\n"
+    "  -o, --output FILE       the file to write (default: NAME.gguf in the current folder, if there is none yet)\n"
+    "  --type TYPE             f32, f16, bf16 or q8_0 for the big matrices (default: as in INPUT)\n"
+    "  --vocab FILE            vocabulary: a tiktoken file, tokenizer.json, vocab.json, vocabulary.txt or a GGUF file\n"
+    "                          (default: INPUT's own, or that of a GGUF file of the same vocabulary size)\n"
+    "  --model_dir DIR         where to look for that GGUF file (default: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp)\n"
+    "  --alignment_heads LIST  LAYER.HEAD,LAYER.HEAD,... of the decoder, or None (default: INPUT's own, or those of the\n"
+    "                          published model with these dimensions)\n"
+    "  --name NAME             the model's name (default: that of the published model with these dimensions)\n"
+    "  --info                  print the metadata and tensors of a GGUF file, convert nothing\n"
+    "  -h, --help              print this\n"
+    "  --version               print the version\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+
+struct options {
+    const char *input, *output, *vocab, *model_dir, *heads, *name;
+    int has_type, info;
+    wh_type type;
+};
+
+static int parse_type(const char *text, wh_type *type)
+{
+    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0};
+    for (size_t i = 0; i < WH_COUNT(types); i++)
+        if (strcmp(text, wh_type_name(types[i])) == 0) {
+            *type = types[i];
+            return 1;
+        }
+    return 0;
+}
+
+static int complain(const char *text, const char *argument)
+{
+    fprintf(stderr, "whisp-convert: %s%s; try --help\n", text, argument);
+    return EXIT_USAGE;
+}
+
+/* -1 to go on, else the exit status. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    enum { OPT_TYPE = 256, OPT_VOCAB, OPT_MODEL_DIR, OPT_HEADS, OPT_NAME, OPT_INFO, OPT_VERSION };
+    static const struct option list[] = {
+        {"output", required_argument, NULL, 'o'},
+        {"type", required_argument, NULL, OPT_TYPE},
+        {"vocab", required_argument, NULL, OPT_VOCAB},
+        {"model_dir", required_argument, NULL, OPT_MODEL_DIR},
+        {"alignment_heads", required_argument, NULL, OPT_HEADS},
+        {"name", required_argument, NULL, OPT_NAME},
+        {"info", no_argument, NULL, OPT_INFO},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, OPT_VERSION},
+        {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "o:h", list, NULL)) != -1) {
+        switch (c) {
+        case 'o':
+            o->output = optarg;
+            break;
+        case OPT_TYPE:
+            o->has_type = 1;
+            if (!parse_type(optarg, &o->type))
+                return complain("--type is f32, f16, bf16 or q8_0, not ", optarg);
+            break;
+        case OPT_VOCAB:
+            o->vocab = optarg;
+            break;
+        case OPT_MODEL_DIR:
+            o->model_dir = optarg;
+            break;
+        case OPT_HEADS:
+            o->heads = optarg;
+            break;
+        case OPT_NAME:
+            o->name = optarg;
+            break;
+        case OPT_INFO:
+            o->info = 1;
+            break;
+        case 'h':
+            fputs(usage_text, stdout);
+            return EXIT_SUCCESS;
+        case OPT_VERSION:
+            printf("whisp-convert %s\n", whisp_version());
+            return EXIT_SUCCESS;
+        default:
+            return complain("wrong usage", "");
+        }
+    }
+    if (optind + 1 != argc)
+        return optind == argc ? complain("no INPUT given", "") : complain("more than one INPUT: ", argv[optind + 1]);
+    o->input = argv[optind];
+    return -1;
+}
+
+static int print_info(const char *path)
+{
+    wh_gguf *gguf;
+    int rc = wh_gguf_open(path, &gguf);
+    if (rc)
+        return rc;
+    wh_buf text = {0};
+    for (size_t i = 0; wh_gguf_key_at(gguf, i) && !rc; i++) {
+        wh_buf_printf(&text, "%-40s ", wh_gguf_key_at(gguf, i));
+        rc = wh_gguf_value_text(gguf, i, &text);
+        wh_buf_puts(&text, "\n");
+    }
+    size_t bytes = 0;
+    for (size_t i = 0; i < wh_gguf_tensor_count(gguf); i++) {
+        const wh_tensor *t = wh_gguf_tensor_at(gguf, i);
+        wh_buf_printf(&text, "%-40s %-5s", t->name, wh_type_name(t->type));
+        for (int k = 0; k < t->n_dims; k++)
+            wh_buf_printf(&text, "%s%lld", k ? " x " : " ", (long long)t->shape[k]);
+        wh_buf_puts(&text, "\n");
+        bytes += t->bytes;
+    }
+    wh_buf_printf(&text, "%zu tensors, %zu bytes\n", wh_gguf_tensor_count(gguf), bytes);
+    wh_gguf_close(gguf);
+    if (!rc && text.failed)
+        rc = wh_fail_memory();
+    if (!rc && (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0))
+        rc = wh_fail(WHISP_ERR_IO, "standard output: cannot be written");
+    wh_buf_free(&text);
+    return rc;
+}
+
+/* The file to write: as asked for, or NAME.gguf here unless something has that name. */
+static int choose_output(const struct options *o, const char *name, char *path, size_t capacity)
+{
+    struct stat in, out;
+    if (o->output) {
+        if ((size_t)snprintf(path, capacity, "%s", o->output) >= capacity)
+            return wh_fail(WHISP_ERR_ARGUMENT, "the output's name is too long");
+    } else {
+        if ((size_t)snprintf(path, capacity, "%s.gguf", name) >= capacity || strchr(path, '/'))
+            return wh_fail(WHISP_ERR_ARGUMENT, "%s: no file can be named so; give -o FILE", name);
+        if (access(path, F_OK) == 0)
+            return wh_fail(WHISP_ERR_IO, "%s: exists already; give -o FILE", path);
+    }
+    if (stat(o->input, &in) == 0 && stat(path, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: is the input; give another name with -o", path);
+    return WHISP_OK;
+}
+
+static int convert(const struct options *o)
+{
+    struct source s;
+    char name[256], path[4096];
+    int rc = source_open(o->input, &s);
+    if (rc)
+        return rc;
+    wh_type type = o->has_type ? o->type : plan_natural_type(&s);
+    heads_name(&s, o->name, name, sizeof name);
+    if (!(rc = choose_output(o, name, path, sizeof path)) && !(rc = vocab_complete(&s, o->vocab, o->model_dir, stderr)) &&
+        !(rc = heads_complete(&s, o->heads, o->name, stderr)) && !(rc = output_write(&s, path, type, name)))
+        printf("%s: %s from %s, %s\n", path, name, s.format, wh_type_name(type));
+    source_close(&s);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    int status = parse_options(argc, argv, &o);
+    if (status >= 0)
+        return status;
+    int rc = o.info ? print_info(o.input) : convert(&o);
+    if (rc == WHISP_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "whisp-convert: %s\n", whisp_last_error());
+    return EXIT_FAILURE;
+}
