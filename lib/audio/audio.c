@@ -24,6 +24,7 @@
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
 #define LARGEST 1024.0f         /* louder than any recording; keeps the resampler's sums finite */
+#define PLAUSIBLE (1 << 27)     /* frames; a pipe of unknown length claims to have more */
 #define MAX_RESYNC 256          /* attempts to get past damage in an MPEG stream */
 
 struct whisp_audio {
@@ -111,6 +112,8 @@ static int open_decoder(whisp_audio *audio, const char *path)
         snprintf(why, sizeof why, "%s is not decoded here; let ffmpeg do it", foreign);
         return fail_with_command(audio, path, why);
     }
+    if (wh_is_sample_dump(&audio->source))
+        return wh_fail(WHISP_ERR_AUDIO, "%s: is a MIDI sample dump, not a recording", audio->name);
     wh_patch_unknown_length(&audio->source);
     if (!try_open(audio)) {
         /* Other bytes may stand before an MP3's first frame. */
@@ -124,6 +127,10 @@ static int open_decoder(whisp_audio *audio, const char *path)
         }
     }
     audio->source.opening = 0;
+    int coding = audio->info.format & SF_FORMAT_SUBMASK;
+    if (!audio->source.is_file && coding >= SF_FORMAT_ALAC_16 && coding <= SF_FORMAT_ALAC_32)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a file "
+                       "and name that", audio->name);
     if (audio->info.samplerate < MIN_RATE || audio->info.samplerate > MAX_RATE)
         return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name,
                        audio->info.samplerate);
@@ -277,7 +284,7 @@ static int decode(whisp_audio *audio)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
     if (got <= 0) {
         /* What could be decoded before damage or a missing end is given out, as ffmpeg does. */
-        int promised = audio->source.is_file && audio->info.frames > 0;
+        int promised = audio->info.frames > 0 && (audio->source.is_file || audio->info.frames < PLAUSIBLE);
         if (audio->frames == 0 && (promised || sf_error(audio->file) != SF_ERR_NO_ERROR))
             return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
         audio->decoded_all = 1;

@@ -33,6 +33,22 @@ void wh_skip_tags(wh_source *source)
     }
 }
 
+int wh_is_sample_dump(wh_source *source)
+{
+    unsigned char head[4];
+    return wh_source_peek(source, 0, head, 4) == 4 && head[0] == 0xf0 && head[1] == 0x7e && head[3] == 1;
+}
+
+/* AAC frames: twelve bits of ones, one for the version, layer 0, which MPEG audio does not have (ISO 13818-7, 6.2). */
+static int is_adts(wh_source *source)
+{
+    unsigned char head[7], next[2];
+    if (wh_source_peek(source, 0, head, 7) < 7 || head[0] != 0xff || (head[1] & 0xf6) != 0xf0)
+        return 0;
+    int size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5;
+    return size >= 7 && (wh_source_peek(source, size, next, 2) < 2 || (next[0] == 0xff && (next[1] & 0xf6) == 0xf0));
+}
+
 const char *wh_foreign_format(wh_source *source)
 {
     static const struct {
@@ -60,8 +76,7 @@ const char *wh_foreign_format(wh_source *source)
         if (n >= (size_t)(known[i].offset + known[i].length) &&
             memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0)
             return known[i].name;
-    /* ADTS: twelve bits of ones, one for the version, layer 0, which MPEG audio does not have */
-    if (n >= 7 && head[0] == 0xff && (head[1] & 0xf6) == 0xf0)
+    if (is_adts(source))
         return "AAC";
     if (n == sizeof head && head[0] == 0x47 && head[188] == 0x47)
         return "MPEG transport stream";
@@ -155,17 +170,19 @@ static void patch_wav(wh_source *source)
     }
 }
 
+/* libsndfile takes a CAF's "until the end" (-1) for an error, and cuts what is too large to what there is. */
 static void patch_caf(wh_source *source)
 {
-    unsigned char chunk[12];
-    static const unsigned char large[8] = { 0, 0, 0xff, 0, 0, 0, 0, 0 }; /* libsndfile cuts it to what there is */
+    unsigned char chunk[12], large[8];
     if (wh_source_peek(source, 0, chunk, 4) < 4 || memcmp(chunk, "caff", 4) != 0)
         return;
+    for (int i = 0; i < 8; i++)
+        large[i] = (unsigned char)(source->size >> (56 - 8 * i));
     int64_t at = 8;
     while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
         uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
         if (memcmp(chunk, "data", 4) == 0) {
-            if (high == UINT32_MAX && low == UINT32_MAX)
+            if ((high == UINT32_MAX && low == UINT32_MAX) || (high == 0 && low <= 4))
                 wh_source_patch(source, at + 4, large, 8);
             return;
         }
@@ -175,8 +192,29 @@ static void patch_caf(wh_source *source)
     }
 }
 
+/* In an AIFF, sox writes about 2^31 - 2^24; libsndfile reads a length of 0 as "until the end". */
+static void patch_aiff(wh_source *source)
+{
+    static const unsigned char zero[4] = { 0, 0, 0, 0 };
+    unsigned char chunk[12];
+    if (source->is_file || wh_source_peek(source, 0, chunk, 12) < 12 || memcmp(chunk, "FORM", 4) != 0 ||
+        memcmp(chunk + 8, "AIF", 3) != 0)
+        return;
+    int64_t at = 12;
+    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
+        uint32_t size = big32(chunk + 4);
+        if (memcmp(chunk, "SSND", 4) == 0) {
+            if (size <= 8 || size >= 0x7f000000u)
+                wh_source_patch(source, at + 4, zero, 4);
+            return;
+        }
+        at += 8 + (int64_t)size + (size & 1);
+    }
+}
+
 void wh_patch_unknown_length(wh_source *source)
 {
     patch_wav(source);
     patch_caf(source);
+    patch_aiff(source);
 }

@@ -10,13 +10,16 @@ void wh_skip_tags(wh_source *source);
 /* The name of a format that libsndfile does not read but ffmpeg does, or NULL. Static storage. */
 const char *wh_foreign_format(wh_source *source);
 
+/* Nonzero for a MIDI sample dump (SDS): an instrument's sound, on which libsndfile may loop for hours. */
+int wh_is_sample_dump(wh_source *source);
+
 /* Nonzero when byte 0 begins an MPEG audio frame. */
 int wh_is_mpeg(wh_source *source);
 
 /* Offset of the first of three consecutive MPEG audio frames in the first 64 KiB, -1 if there is none. */
 int64_t wh_find_mpeg(wh_source *source);
 
-/* Programs that write WAV or CAF to a pipe do not know the sound's length and put a mark in its place. Show libsndfile
+/* Programs that write WAV, AIFF or CAF to a pipe do not know the sound's length and put a mark in its place. Show libsndfile
  * one that it understands as "until the end". */
 void wh_patch_unknown_length(wh_source *source);
 
