@@ -149,6 +149,18 @@ static void force_window(wh_backend *backend, wh_search *search, const whisp_mod
     free(logits);
 }
 
+/* Where the window began whose first and last segments these are. A segment's start counts from there; but a window
+ * without a pair of times is one segment from the window's beginning on, whatever its first time says. */
+static double window_offset(const json_t *first, const json_t *last, int timestamp_begin)
+{
+    const json_t *ids = json_object_get(first, "tokens");
+    json_int_t opening = json_integer_value(json_array_get(ids, 0)) - timestamp_begin;
+    json_int_t closing = json_integer_value(json_array_get(ids, json_array_size(ids) - 1)) - timestamp_begin;
+    double start = number(first, "start"), lasts = number(first, "end") - start;
+    int pair = closing > 0 && fabs(lasts - (double)(closing - opening) * 0.02) < 1e-6;
+    return first == last && !pair ? start : start - (double)opening * 0.02;
+}
+
 static void teacher_forced(const whisp_model *model, const char *path, const json_t *answer, const struct set *set,
                            struct row *row)
 {
@@ -167,6 +179,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
         die("teacher-forced");
     wh_mel_push(mel, samples, n_samples);
     wh_mel_finish(mel);
+    wh_mel_set_loudest(mel, wh_mel_loudest(mel, wh_mel_content(mel)));
     free(samples);
 
     int32_t *history = NULL;
@@ -194,7 +207,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
                 forced[n++] = (int32_t)json_integer_value(json_array_get(ids, i));
         }
         if (n) {
-            double offset = number(head, "start") - (forced[0] - sp->timestamp_begin) * 0.02;
+            double offset = window_offset(head, json_array_get(segments, next - 1), sp->timestamp_begin);
             int64_t seek = (int64_t)lround(offset * 100), content = wh_mel_content(mel);
             wh_mel_window(mel, seek, content - seek < WH_WINDOW_FRAMES ? content - seek : WH_WINDOW_FRAMES, WH_PAD_MEL,
                           window);
