@@ -1,8 +1,8 @@
 /* example.c - a program that uses libwhisp: print what is said in a recording, with times.
  *
  *     cc example.c -o example $(pkg-config --cflags --libs libwhisp)
- *     ./example talk.mp3
- *     ./example talk.mp3 models/tiny.en.gguf
+ *     ./example models/tiny.en.gguf talk.mp3
+ *     ./example base talk.mp3
  *
  * It is C99, and C++ as well. */
 #include <stdio.h>
@@ -52,16 +52,16 @@ int main(int argc, char **argv)
     whisp_model *model = NULL;
     int status;
 
-    if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: %s RECORDING [MODEL]\n", argv[0]);
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s MODEL RECORDING\n", argv[0]);
         return 2;
     }
-    /* Without a MODEL: models/base.gguf, or what is there. */
-    if (whisp_model_find(argc > 2 ? argv[2] : NULL, NULL, path, sizeof path) != WHISP_OK ||
+    /* MODEL is a path, or a name that is looked up in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. */
+    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK ||
         whisp_model_load(path, &model) != WHISP_OK)
         return complain();
 
-    status = transcribe(model, argv[1]);
+    status = transcribe(model, argv[2]);
     whisp_model_free(model);
     return status;
 }
