@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write an invented Whisper model: random weights, tiny dimensions, a small vocabulary, as a GGUF file.
 
-Tests use it where any model will do: it loads in milliseconds, runs everywhere, and the same seed gives the same file on
-every machine. What it "hears" is nonsense, but well-formed nonsense: printable letters, timestamps, an end.
+Tests use it where any model will do: it loads in milliseconds, runs everywhere, and the same seed gives the same file
+on every machine. What it "hears" is nonsense, but well-formed nonsense: printable letters, timestamps, an end.
 
     python3 test/python/invent.py OUT.gguf [--multilingual] [--seed N] [--state 64] [--heads 2] [--layers 2] ...
 
@@ -22,7 +22,8 @@ LANGUAGES = (
     "yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue"
 ).split()
 
-MERGES = [" t", " a", "he", "in", "re", " the", "on", "er", " s", " w", " o", "nd", " and", "ou", "is", " to", "it", "en"]
+MERGES = [" t", " a", "he", "in", "re", " the", "on", "er", " s", " w", " o", "nd", " and", "ou", "is", " to", "it",
+          "en"]
 
 # GGUF's numbers for the types of metadata values.
 U32, I32, FLOAT32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
