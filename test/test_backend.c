@@ -141,7 +141,10 @@ static void test_slow_model(void **state)
         compare_with_slow(&odd_sizes, types[i], "auto", 0, 5);
         compare_with_slow(&odd_sizes, types[i], "cpu", 1, MAX_TOKENS);
     }
-    compare_with_slow(&odd_sizes, WH_F16, "blas", 0, MAX_TOKENS);
+    if (wh_blas_get()->sgemm)
+        compare_with_slow(&odd_sizes, WH_F16, "blas", 0, MAX_TOKENS);
+    else
+        printf("skipped: no OpenBLAS: %s\n", wh_blas_get()->problem);
     /* more rows than one block of a large product, one head, one band, a decoder shallower than the encoder */
     const slow_sizes other = {.n_vocab = 40, .n_mels = 1, .n_audio_ctx = 900, .n_text_ctx = 8, .d = 32, .heads = 1,
                               .audio_layers = 2, .text_layers = 1};
@@ -315,7 +318,7 @@ static void test_slots(void **state)
 }
 
 /* Under AddressSanitizer too, an allocation that cannot be is to give NULL. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
@@ -394,6 +397,7 @@ static void test_host_threads_and_fork(void **state)
         assert_memory_equal(logits, here, N * f.vocab * sizeof(float));
         free(logits);
     }
+    fflush(stdout);
     pid_t child = fork();
     if (child == 0) { /* its copy of the backend has no workers any more; it must still answer */
         alarm(60);
@@ -409,12 +413,114 @@ static void test_host_threads_and_fork(void **state)
     close_fixture(&f);
 }
 
-int main(void)
+/* Every task runs once, by a worker of its own number at a time, however short the jobs and however many. */
+typedef struct counting {
+    int ran[300], busy[4], bad;
+} counting;
+
+static void count_task(void *context, size_t task, int worker)
 {
+    counting *c = context;
+    if (__atomic_fetch_add(&c->busy[worker], 1, __ATOMIC_SEQ_CST) != 0)
+        c->bad = 1;
+    __atomic_fetch_add(&c->ran[task], 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_sub(&c->busy[worker], 1, __ATOMIC_SEQ_CST);
+}
+
+static void test_pool(void **state)
+{
+    (void)state;
+    wh_pool *pool;
+    assert_int_equal(wh_pool_new(-1, &pool), WHISP_ERR_ARGUMENT);
+    assert_int_equal(wh_pool_new(0, &pool), WHISP_OK);
+    assert_true(wh_pool_threads(pool) >= 1);
+    wh_pool_free(pool);
+    assert_int_equal(wh_pool_new(4, &pool), WHISP_OK);
+    assert_int_equal(wh_pool_threads(pool), 4);
+    for (int i = 0; i < 3000; i++) {
+        counting c = {.bad = 0};
+        size_t n = (size_t)(i * 7 % (i % 10 ? 6 : 300));
+        if (i % 100 == 0)
+            usleep(1000); /* long enough for the workers to fall asleep */
+        wh_pool_run(pool, n, count_task, &c);
+        for (size_t t = 0; t < WH_COUNT(c.ran); t++)
+            assert_int_equal(c.ran[t], t < n);
+        assert_false(c.bad);
+    }
+    wh_pool_free(pool);
+    wh_pool_free(NULL);
+}
+
+/* ---- without OpenBLAS ---- */
+
+static int no_openblas_child(void)
+{
+    fixture f;
+    open_fixture(&f);
+    wh_backend_config config = {.n_slots = 1, .threads = 2};
+    wh_backend *b;
+    if (wh_backend_new("blas", f.m, &config, &b) != WHISP_ERR_BACKEND)
+        return 1;
+    if (!strstr(whisp_last_error(), "install OpenBLAS"))
+        return 3;
+    printf("  backend blas: %s\n", whisp_last_error());
+    b = make("auto", f.m, 1, 2);
+    printf("  backend auto: %s\n", wh_backend_describe(b));
+    if (!strstr(wh_backend_describe(b), "no OpenBLAS"))
+        return 2;
+    encode(b, f.mel[0], 0);
+    free(one_by_one(&f, b, 0));
+    wh_backend_free(b);
+    close_fixture(&f);
+    return 0;
+}
+
+/* This program again, where the library's name leads to something that is none. */
+static void test_no_openblas(void **state)
+{
+    (void)state;
+    const char *fake = temp_path("libopenblas.so.0");
+    FILE *file = fopen(fake, "w");
+    assert_non_null(file);
+    fputs("not a library, but long enough to be read as the head of one: 0123456789012345678901234567890\n", file);
+    fclose(file);
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(fake, '/') - fake), fake);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("LD_LIBRARY_PATH", folder, 1);
+        execl("/proc/self/exe", "test_backend", "no-openblas", (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+/* Opening OpenBLAS leaves the environment as it was. */
+static void test_environment(void **state)
+{
+    (void)state;
+    const char *before = getenv("OPENBLAS_CORETYPE");
+    char copy[64] = "";
+    snprintf(copy, sizeof copy, "%s", before ? before : "");
+    const wh_blas *blas = wh_blas_get();
+    assert_true(blas->sgemm || blas->problem[0]);
+    assert_ptr_equal(wh_blas_get(), blas);
+    const char *after = getenv("OPENBLAS_CORETYPE");
+    assert_string_equal(after ? after : "", copy);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "no-openblas"))
+        return no_openblas_child();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_no_openblas),
         cmocka_unit_test(test_slow_model), cmocka_unit_test(test_levels),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_batch),      cmocka_unit_test(test_slots),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_host_threads_and_fork),
+        cmocka_unit_test(test_host_threads_and_fork), cmocka_unit_test(test_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

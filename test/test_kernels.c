@@ -106,7 +106,8 @@ static void test_decode(void **state)
 
 /* ---- rows ---- */
 
-static void check_rows_of(const wh_kernels *kernels, int s, int rows, size_t n, size_t k, float *record, size_t *recorded)
+static void check_rows_of(const wh_kernels *kernels, int s, int rows, size_t n, size_t k, float *record,
+                          size_t *recorded)
 {
     static float x[MAX_ROWS * (MAX_N + 3)], w[40 * MAX_N], y[MAX_ROWS * 50], one[50];
     static unsigned char stored[40 * MAX_N * 4];

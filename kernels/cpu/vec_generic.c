@@ -12,21 +12,30 @@ static inline vec fma_vec(vec a, vec b, vec c)
     return a * b + c;
 }
 
-static inline float half_to_float(uint16_t h)
-{
-    return load_half_portable((const uint16_t[LANES]){h})[0];
-}
-
+/* IEEE half precision by moving the exponent: exact for normal and subnormal numbers, infinities and NaN. */
 static inline vec load_half(const uint16_t *x)
 {
-    return load_half_portable(x);
+    uvec h = load_u16(x);
+    uvec special = (uvec)((h & 0x7c00) == 0x7c00) & 0x7f800000;
+    vec magnitude = (vec)((h & 0x7fff) << 13) * 0x1p112f;
+    return (vec)((uvec)magnitude | special | (h & 0x8000) << 16);
+}
+
+static inline float half_to_float(uint16_t h)
+{
+    uint32_t bits = (h & 0x7fffu) << 13;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    x *= 0x1p112f;
+    memcpy(&bits, &x, sizeof bits);
+    bits |= ((h & 0x7c00) == 0x7c00 ? 0x7f800000u : 0) | (h & 0x8000u) << 16;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 static inline vec load_bytes(const int8_t *x)
 {
-    bvec q;
-    memcpy(&q, x, sizeof q);
-    return __builtin_convertvector(__builtin_convertvector(q, ivec), vec);
+    return __builtin_convertvector(((ivec){x[0], x[1], x[2], x[3]}), vec);
 }
 
 static inline float sum16(const vec16 *x)

@@ -1,14 +1,13 @@
 /* vec_types.h - vectors of LANES floats, and sixteen floats as 16 / LANES of them: every sum in the kernels runs in
  * sixteen lanes that are added up in one fixed order, so its bits do not depend on the vector width. Included by
- * vec_....c after LANES is defined, before what the level writes itself: fma_vec, load_half,
- * half_to_float, load_bytes, sum16. */
+ * vec_....c after LANES is defined, before what the level writes itself: fma_vec, load_half, half_to_float, load_bytes,
+ * sum16. */
 #include <string.h>
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
 typedef uint16_t hvec __attribute__((vector_size(2 * LANES)));
-typedef int8_t bvec __attribute__((vector_size(LANES)));
 
 #define PARTS (16 / LANES)
 typedef struct vec16 {
@@ -37,13 +36,4 @@ static inline uvec load_u16(const uint16_t *x)
     hvec h;
     memcpy(&h, x, sizeof h);
     return __builtin_convertvector(h, uvec);
-}
-
-/* IEEE half precision by moving the exponent: exact for normal and subnormal numbers, infinities and NaN. */
-static inline __attribute__((unused)) vec load_half_portable(const uint16_t *x)
-{
-    uvec h = load_u16(x);
-    uvec special = (uvec)((h & 0x7c00) == 0x7c00) & 0x7f800000;
-    vec magnitude = (vec)((h & 0x7fff) << 13) * 0x1p112f;
-    return (vec)((uvec)magnitude | special | (h & 0x8000) << 16);
 }

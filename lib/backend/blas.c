@@ -2,7 +2,9 @@
  *
  * OpenBLAS picks its kernels when it is loaded, by a list of CPUs that ends at its release: Debian 12's 0.3.21 takes
  * newer ones for its oldest and is then five to eight times slower. The environment variable OPENBLAS_CORETYPE
- * overrides its choice, so unless somebody has set it, it is set by CPUID while the library loads. */
+ * overrides its choice, so unless somebody has set it, it is set by CPUID while the library loads. (Setting a variable
+ * is not safe while another thread of the host reads the environment: a host that does so at that very moment can load
+ * OpenBLAS itself beforehand or set the variable; nothing is set then.) */
 #include "backend/blas.h"
 
 #include <dlfcn.h>

@@ -28,6 +28,9 @@ static int split_taps(const wh_kernels *kernels, const wh_tensor *w, float **tap
     size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1];
     size_t stored = wh_type_row_size(w->type, 3 * w->shape[1]);
     float *row;
+    if (!stored)
+        return wh_fail(WHISP_ERR_MODEL, "tensor %s: a convolution's weights cannot be stored as %s", w->name,
+                       wh_type_name(w->type));
     if (alloc_floats(&row, 3, in))
         return WHISP_ERR_MEMORY;
     if (alloc_floats(taps, 3 * d, in)) {
@@ -47,8 +50,12 @@ static int plan_encoder(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
-    if (split_taps(b->kernels, m->conv1_w, &b->conv1_w) || split_taps(b->kernels, m->conv2_w, &b->conv2_w) ||
-        alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
+    int rc = split_taps(b->kernels, m->conv1_w, &b->conv1_w);
+    if (!rc)
+        rc = split_taps(b->kernels, m->conv2_w, &b->conv2_w);
+    if (rc)
+        return rc;
+    if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
         alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx, times(4, d)))
         return WHISP_ERR_MEMORY;
     memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
@@ -169,9 +176,9 @@ void wh_backend_free(wh_backend *b)
         free(b->cross[i].k);
         free(b->cross[i].v);
     }
-    void *const arrays[] = {b->scratch, b->conv1_w, b->conv2_w, b->mel, b->audio_x, b->audio_h, b->audio_wide, b->x,
-                            b->h,       b->q,       b->k,       b->v,   b->heads,   b->wide,    b->rows,       b->groups,
-                            b->slots,   b->cross,   b};
+    void *const arrays[] = {b->scratch, b->conv1_w, b->conv2_w, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
+                            b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
+                            b->rows,    b->groups,  b->slots,   b->cross, b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
         free(arrays[i]);
 }

@@ -184,7 +184,8 @@ static void logits_task(void *context, size_t task, int worker)
 {
     const logits_call *c = context;
     const wh_tensor *w = c->backend->model->token_embedding;
-    size_t first = task * WH_LOGITS_SLICE, n = WH_MIN(WH_LOGITS_SLICE, (size_t)w->shape[0] - first), k = (size_t)w->shape[1];
+    size_t k = (size_t)w->shape[1], first = task * WH_LOGITS_SLICE;
+    size_t n = WH_MIN(WH_LOGITS_SLICE, (size_t)w->shape[0] - first);
     float *y = wh_cpu_scratch(c->backend, worker); /* [c->n][n] */
     c->backend->kernels->rows[wh_cpu_storage(w->type)](c->backend->h, k, c->n, wh_cpu_row(w, (int64_t)first),
                                                        wh_type_row_size(w->type, w->shape[1]), n, k, y, n, 0);

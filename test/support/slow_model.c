@@ -27,7 +27,8 @@ static float *vector(whisp_model *m, size_t n, double center, double spread, uin
     return v;
 }
 
-static const wh_tensor *matrix(whisp_model *m, wh_type type, int64_t rows, int64_t columns, int64_t taps, uint64_t *seed)
+static const wh_tensor *matrix(whisp_model *m, wh_type type, int64_t rows, int64_t columns, int64_t taps,
+                               uint64_t *seed)
 {
     int64_t n = columns * taps;
     size_t bytes = wh_type_row_size(type, n);
@@ -269,7 +270,8 @@ void slow_encode(const whisp_model *m, const float *mel, double *out, double *bl
     free(input), free(wide), free(x), free(last);
 }
 
-void slow_decode(const whisp_model *m, const double *audio, const int32_t *tokens, int n, double *logits, double *scores)
+void slow_decode(const whisp_model *m, const double *audio, const int32_t *tokens, int n, double *logits,
+                 double *scores)
 {
     int d = m->n_text_state, ctx = m->n_audio_ctx;
     double *x = doubles((size_t)(n * d)), **raw = calloc((size_t)m->n_text_head, sizeof *raw);
