@@ -85,6 +85,9 @@ TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
+# test_fault makes the library's own allocations fail.
+$(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
+comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.
 INSTALL_DEPS = sh tools/install-deps
