@@ -34,6 +34,7 @@ struct whisp_audio {
     SNDFILE *file;
     SF_INFO info;
     int is_mpeg;
+    int is_buffered;            /* the decoder may have sound left when its bytes have ended */
     char format[80];
     double duration;            /* seconds, -1 if not known */
 
@@ -89,7 +90,11 @@ static int fail_with_command(const whisp_audio *audio, const char *path, const c
 static int try_open(whisp_audio *audio)
 {
     SF_VIRTUAL_IO io = wh_source_io;
+    char magic[4] = { 0 };
+    wh_source_peek(&audio->source, 0, magic, 4);
     audio->is_mpeg = wh_is_mpeg(&audio->source);
+    /* the others are read page by page or frame by frame and rely on exact positions */
+    audio->source.tell_end = !audio->is_mpeg && memcmp(magic, "OggS", 4) != 0 && memcmp(magic, "fLaC", 4) != 0;
     /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
     audio->source.hide_end = audio->is_mpeg;
     audio->source.position = 0;
@@ -126,6 +131,8 @@ static int open_decoder(whisp_audio *audio, const char *path)
             return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
         }
     }
+    int container = audio->info.format & SF_FORMAT_TYPEMASK;
+    audio->is_buffered = audio->is_mpeg || container == SF_FORMAT_OGG || container == SF_FORMAT_FLAC;
     audio->source.opening = 0;
     int coding = audio->info.format & SF_FORMAT_SUBMASK;
     if (!audio->source.is_file && coding >= SF_FORMAT_ALAC_16 && coding <= SF_FORMAT_ALAC_32)
@@ -276,12 +283,17 @@ static int decode(whisp_audio *audio)
     int channels = audio->info.channels;
     sf_count_t want = WH_MAX(1, WH_MIN(BLOCK, BLOCK_VALUES / channels)), got;
     int attempts = 0;
+    int64_t before = audio->source.position;
+    audio->source.ran_dry = 0;
     do {
         got = sf_readf_float(audio->file, audio->decoded, want);
     } while (got <= 0 && audio->is_mpeg && sf_error(audio->file) != SF_ERR_NO_ERROR && attempts++ < MAX_RESYNC);
 
     if (audio->source.error)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
+    /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
+    if (!audio->is_buffered && audio->source.ran_dry && audio->source.position == before)
+        got = 0;
     if (got <= 0) {
         /* What could be decoded before damage or a missing end is given out, as ffmpeg does. */
         int promised = audio->info.frames > 0 && (audio->source.is_file || audio->info.frames < PLAUSIBLE);

@@ -170,7 +170,8 @@ static void patch_wav(wh_source *source)
     }
 }
 
-/* libsndfile takes a CAF's "until the end" (-1) for an error, and cuts what is too large to what there is. */
+/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it cuts
+ * to what there is. */
 static void patch_caf(wh_source *source)
 {
     unsigned char chunk[12], large[8];
@@ -182,7 +183,8 @@ static void patch_caf(wh_source *source)
     while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
         uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
         if (memcmp(chunk, "data", 4) == 0) {
-            if ((high == UINT32_MAX && low == UINT32_MAX) || (high == 0 && low <= 4))
+            uint64_t length = (uint64_t)high << 32 | low;
+            if (length <= 4 || length > (uint64_t)(source->size - at - 12)) /* unknown (-1 too), or cut off */
                 wh_source_patch(source, at + 4, large, 8);
             return;
         }
