@@ -40,29 +40,30 @@ static const struct row {
     const char *name, *hf, *ct2;
     int n_dims, shape[3];
 } rows[] = {
-#define NORM(name, hf, ct2)                             \
-    {name ".weight", hf ".weight", ct2 "/gamma", 1, {D}}, \
+#define NORM(name, hf, ct2) \
+    {name ".weight", hf ".weight", ct2 "/gamma", 1, {D}},                                                              \
     {name ".bias", hf ".bias", ct2 "/beta", 1, {D}}
-#define LINEAR(name, hf, ct2, out, in)                       \
-    {name ".weight", hf ".weight", ct2 "/weight", 2, {out, in}}, \
+#define LINEAR(name, hf, ct2, out, in) \
+    {name ".weight", hf ".weight", ct2 "/weight", 2, {out, in}},                                                       \
     {name ".bias", hf ".bias", ct2 "/bias", 1, {out}}
-#define SELF(side)                                                                                                      \
-    NORM(side ".blocks.0.attn_ln", side ".layers.0.self_attn_layer_norm", side "/layer_0/self_attention/layer_norm"),   \
-    {side ".blocks.0.attn.query.weight", side ".layers.0.self_attn.q_proj.weight",                                      \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                        \
-    {side ".blocks.0.attn.key.weight", side ".layers.0.self_attn.k_proj.weight",                                        \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                        \
-    {side ".blocks.0.attn.value.weight", side ".layers.0.self_attn.v_proj.weight",                                      \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                        \
-    {side ".blocks.0.attn.query.bias", side ".layers.0.self_attn.q_proj.bias",                                          \
-     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                             \
-    {NULL, NULL, side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                 \
-    {side ".blocks.0.attn.value.bias", side ".layers.0.self_attn.v_proj.bias",                                          \
-     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                             \
-    LINEAR(side ".blocks.0.attn.out", side ".layers.0.self_attn.out_proj", side "/layer_0/self_attention/linear_1", D, D)
-#define MLP(side)                                                                                                       \
-    NORM(side ".blocks.0.mlp_ln", side ".layers.0.final_layer_norm", side "/layer_0/ffn/layer_norm"),                   \
-    LINEAR(side ".blocks.0.mlp.0", side ".layers.0.fc1", side "/layer_0/ffn/linear_0", 4 * D, D),                       \
+#define SELF(side) \
+    NORM(side ".blocks.0.attn_ln", side ".layers.0.self_attn_layer_norm", side "/layer_0/self_attention/layer_norm"),  \
+    {side ".blocks.0.attn.query.weight", side ".layers.0.self_attn.q_proj.weight",                                     \
+     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
+    {side ".blocks.0.attn.key.weight", side ".layers.0.self_attn.k_proj.weight",                                       \
+     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
+    {side ".blocks.0.attn.value.weight", side ".layers.0.self_attn.v_proj.weight",                                     \
+     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
+    {side ".blocks.0.attn.query.bias", side ".layers.0.self_attn.q_proj.bias",                                         \
+     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                            \
+    {NULL, NULL, side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                \
+    {side ".blocks.0.attn.value.bias", side ".layers.0.self_attn.v_proj.bias",                                         \
+     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                            \
+    LINEAR(side ".blocks.0.attn.out", side ".layers.0.self_attn.out_proj",                                             \
+           side "/layer_0/self_attention/linear_1", D, D)
+#define MLP(side) \
+    NORM(side ".blocks.0.mlp_ln", side ".layers.0.final_layer_norm", side "/layer_0/ffn/layer_norm"),                  \
+    LINEAR(side ".blocks.0.mlp.0", side ".layers.0.fc1", side "/layer_0/ffn/linear_0", 4 * D, D),                      \
     LINEAR(side ".blocks.0.mlp.2", side ".layers.0.fc2", side "/layer_0/ffn/linear_1", D, 4 * D)
     {"encoder.conv1.weight", "encoder.conv1.weight", "encoder/conv1/weight", 3, {D, MELS, 3}},
     {"encoder.conv1.bias", "encoder.conv1.bias", "encoder/conv1/bias", 1, {D}},
@@ -253,9 +254,12 @@ static void make_hf(void)
     wh_buf_free(&head);
     wh_buf_free(&data);
     write_buf("in/model.safetensors", &b);
-    wh_buf_printf(&b, "{\"model_type\": \"whisper\", \"num_mel_bins\": %d, \"vocab_size\": %d, \"max_source_positions\": %d, "
-                  "\"d_model\": %d, \"encoder_attention_heads\": 2, \"encoder_layers\": 1, \"max_target_positions\": %d, "
-                  "\"decoder_attention_heads\": 2, \"decoder_layers\": 1}", MELS, VOCAB, AUDIO_CTX, D, TEXT_CTX);
+    wh_buf_printf(&b,
+                  "{\"model_type\": \"whisper\", \"num_mel_bins\": %d, \"vocab_size\": %d, "
+                  "\"max_source_positions\": %d, \"d_model\": %d, \"encoder_attention_heads\": 2, "
+                  "\"encoder_layers\": 1, \"max_target_positions\": %d, \"decoder_attention_heads\": 2, "
+                  "\"decoder_layers\": 1}",
+                  MELS, VOCAB, AUDIO_CTX, D, TEXT_CTX);
     write_buf("in/config.json", &b);
     write_file("in/generation_config.json", "{\"alignment_heads\": [[0, 1]]}", 29);
 }
@@ -404,7 +408,8 @@ static int convert(const char *input, const char *vocab)
     if (rc)
         return rc;
     heads_name(&s, NULL, name, sizeof name);
-    if (!(rc = vocab_complete(&s, vocab ? path_of(vocab) : NULL, folder, quiet)) && !(rc = heads_complete(&s, NULL, NULL, quiet)))
+    if (!(rc = vocab_complete(&s, vocab ? path_of(vocab) : NULL, folder, quiet)) &&
+        !(rc = heads_complete(&s, NULL, NULL, quiet)))
         rc = output_write(&s, path_of("out.gguf"), plan_natural_type(&s), name);
     source_close(&s);
     return rc;

@@ -200,7 +200,8 @@ def test_huggingface_multilingual(convert, base, work):
 def test_huggingface_bf16_keeps_its_bits(convert, tiny, work):
     formats.write_hf(tiny[1], work / "hf", kind="bf16")
     convert(work / "hf", "-o", work / "out.gguf")
-    assert_same(work / "out.gguf", {n: formats.from_bf16(formats.to_bf16(x)) for n, x in tiny[1].tensors.items()}, "bf16")
+    expected = {name: formats.from_bf16(formats.to_bf16(x)) for name, x in tiny[1].tensors.items()}
+    assert_same(work / "out.gguf", expected, "bf16")
 
 
 def test_huggingface_f32_without_positions(convert, tiny, work):
@@ -316,8 +317,8 @@ def test_missing_and_foreign_files(convert, work):
     (work / "old.pt").write_bytes(pickle_magic())
     (work / "folder").mkdir()
     (work / "future.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 9, 0, 0))
-    for name, says in (("nothing", "No such file"), ("empty", "empty"), ("text", "not a checkpoint"), ("folder", "no model"),
-                       ("old.pt", "before 1.6"), ("future.gguf", "version 9; only version 3")):
+    for name, says in (("nothing", "No such file"), ("empty", "empty"), ("text", "not a checkpoint"),
+                       ("folder", "no model"), ("old.pt", "before 1.6"), ("future.gguf", "version 9; only version 3")):
         done = convert(work / name, "-o", work / "out.gguf", status=1)
         assert says in done.stderr and str(work / name) in done.stderr and done.stderr.count("\n") == 1
     assert not (work / "out.gguf").exists()

@@ -74,8 +74,8 @@ static int parse(struct ct2 *ct2, const unsigned char *data, size_t size)
     struct cursor c = {data, size, 0};
     uint32_t version = cursor_u32(&c);
     if (version != VERSION)
-        return wh_fail(WHISP_ERR_MODEL, "%s: CTranslate2 model.bin version %u; only version %d can be read: convert the "
-                       "original again", ct2->s->path, (unsigned)version, VERSION);
+        return wh_fail(WHISP_ERR_MODEL, "%s: CTranslate2 model.bin version %u; only version %d can be read: convert "
+                       "the original again", ct2->s->path, (unsigned)version, VERSION);
     take_string(&c); /* WhisperSpec: known from the first bytes */
     cursor_u32(&c);  /* its revision */
     uint32_t n = cursor_u32(&c);

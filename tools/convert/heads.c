@@ -92,7 +92,8 @@ static int parse(struct source *s, const char *list)
         long layer = isdigit((unsigned char)*p) ? strtol(p, &end, 10) : -1;
         long head = layer >= 0 && *end == '.' && isdigit((unsigned char)end[1]) ? strtol(end + 1, &end, 10) : -1;
         if (head < 0 || (*end && *end != ',' && *end != ' '))
-            return wh_fail(WHISP_ERR_ARGUMENT, "alignment heads are LAYER.HEAD,LAYER.HEAD,... or None, not \"%s\"", list);
+            return wh_fail(WHISP_ERR_ARGUMENT, "alignment heads are LAYER.HEAD,LAYER.HEAD,... or None, not \"%s\"",
+                           list);
         int rc = source_add_heads(s, layer, head);
         if (rc)
             return rc;
@@ -110,8 +111,8 @@ int heads_complete(struct source *s, const char *list, const char *name, FILE *l
     const struct published *p = find(s, name);
     if (p)
         return parse(s, p->heads);
-    fprintf(log, "%s: no alignment heads are known for this model, so none are stored; words will be timed with all heads "
-            "of the decoder's upper half. If it is a published model, say which with --name, or give "
+    fprintf(log, "%s: no alignment heads are known for this model, so none are stored; words will be timed with all "
+            "heads of the decoder's upper half. If it is a published model, say which with --name, or give "
             "--alignment_heads\n", s->path);
     return WHISP_OK;
 }
