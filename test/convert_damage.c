@@ -602,6 +602,51 @@ static void test_pickle(void **state)
     wh_buf_free(&pickle);
 }
 
+/* ---- the table of published models ---- */
+
+static void test_published(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *name;
+        struct dims dims;
+        size_t n_heads;
+        int first[2], last[2];
+    } list[] = {
+        {"x.pt", "tiny.en", {80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4}, 8, {1, 0}, {3, 4}},
+        {"x.pt", "tiny", {80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4}, 6, {2, 2}, {3, 5}},
+        {"x.pt", "base.en", {80, 1500, 512, 8, 6, 51864, 448, 512, 8, 6}, 5, {3, 3}, {5, 7}},
+        {"x.pt", "base", {80, 1500, 512, 8, 6, 51865, 448, 512, 8, 6}, 8, {3, 1}, {5, 6}},
+        {"x.pt", "small.en", {80, 1500, 768, 12, 12, 51864, 448, 768, 12, 12}, 19, {6, 6}, {11, 4}},
+        {"x.pt", "small", {80, 1500, 768, 12, 12, 51865, 448, 768, 12, 12}, 10, {5, 3}, {10, 5}},
+        {"x.pt", "medium.en", {80, 1500, 1024, 16, 24, 51864, 448, 1024, 16, 24}, 18, {11, 4}, {21, 12}},
+        {"x.pt", "medium", {80, 1500, 1024, 16, 24, 51865, 448, 1024, 16, 24}, 6, {13, 15}, {23, 4}},
+        {"a/large-v1.pt", "large-v1", {80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32}, 9, {9, 19}, {23, 15}},
+        {"a/large-v2.pt", "large-v2", {80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32}, 23, {10, 12}, {27, 15}},
+        {"a/unknown.pt", "unknown", {80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 32}, 0, {0, 0}, {0, 0}},
+        {"a/distil.bin", "distil", {80, 1500, 1280, 20, 32, 51865, 448, 1280, 20, 2}, 0, {0, 0}, {0, 0}},
+        {"x.pt", "large-v3", {128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32}, 10, {7, 0}, {25, 6}},
+        {"x.pt", "turbo", {128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 4}, 6, {2, 4}, {3, 14}},
+    };
+    for (size_t i = 0; i < WH_COUNT(list); i++) {
+        struct source s = {.path = list[i].path, .dims = list[i].dims};
+        char name[64];
+        heads_name(&s, NULL, name, sizeof name);
+        assert_string_equal(name, list[i].name);
+        assert_int_equal(heads_complete(&s, NULL, NULL, quiet), 0);
+        assert_int_equal(s.n_heads, list[i].n_heads);
+        if (s.n_heads) {
+            assert_true(s.heads[0] == list[i].first[0] && s.heads[1] == list[i].first[1]);
+            assert_true(s.heads[2 * s.n_heads - 2] == list[i].last[0] && s.heads[2 * s.n_heads - 1] == list[i].last[1]);
+        }
+        free(s.heads);
+    }
+    struct source s = {.path = "x", .dims = list[8].dims};
+    assert_int_equal(heads_complete(&s, NULL, "large-v2", quiet), 0);
+    assert_int_equal(s.n_heads, 23);
+    free(s.heads);
+}
+
 /* ---- set-up ---- */
 
 static void empty(const char *path)
@@ -647,6 +692,7 @@ int main(void)
 #endif
     alarm(600); /* a hang ends the test */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published),
         cmocka_unit_test_teardown(test_ct2, clear),  cmocka_unit_test_teardown(test_gguf, clear),
         cmocka_unit_test_teardown(test_hf, clear),   cmocka_unit_test_teardown(test_ggml, clear),
         cmocka_unit_test_teardown(test_pt, clear),   cmocka_unit_test_teardown(test_pickle, clear),

@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,18 @@ def work():
 
 
 @pytest.fixture(scope="module")
-def convert(build, root):
+def convert_program(build, root):
     program = (root / build / "whisp-convert").resolve()
     if not program.is_file():
         pytest.fail("no %s: run make" % program)
+    return program
 
+
+@pytest.fixture(scope="module")
+def convert(convert_program):
     def run(*arguments, status=0, cwd=None):
         environment = {k: v for k, v in os.environ.items() if k not in ("WHISP_MODEL_DIR", "HOME")}
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120,
+        done = subprocess.run([convert_program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120,
                               env=environment)
         assert done.returncode == status, done.stderr
         return done
@@ -261,10 +266,6 @@ def test_ggml_multilingual(convert, base, work):
 
 # ---- names, heads, files ----
 
-LARGE = {"n_mels": 80, "n_vocab": 51865, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20,
-         "n_audio_layer": 32, "n_text_ctx": 448, "n_text_state": 1280, "n_text_head": 20, "n_text_layer": 32}
-
-
 def test_alignment_heads_option(convert, small, work):
     convert(small, "-o", work / "a.gguf", "--alignment_heads", "0.1,1.0")
     assert list(formats.metadata(gguf.GGUFReader(work / "a.gguf"), "whisper.alignment_heads")) == [0, 1, 1, 0]
@@ -334,6 +335,22 @@ def test_truncated_gguf(convert, small, work):
         (work / "cut.gguf").write_bytes(whole[:n])
         done = convert(work / "cut.gguf", "-o", work / "out.gguf", status=1)
         assert "cut.gguf" in done.stderr and sorted(os.listdir(work)) == ["cut.gguf"]
+
+
+def test_interrupted(convert_program, base, work):
+    """A signal ends the conversion and leaves nothing."""
+    for _ in range(5):  # a busy machine may let it finish first
+        process = subprocess.Popen([convert_program, base[0], "-o", work / "out.gguf", "--type", "q8_0"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not any(f.stat().st_size > 1 << 20 for f in work.iterdir()):
+            time.sleep(0.001)
+        process.terminate()
+        said = process.communicate()[1]
+        if process.returncode:
+            break
+        (work / "out.gguf").unlink()
+    assert "interrupted" in said and process.returncode == 1
+    assert os.listdir(work) == []
 
 
 def test_output_that_cannot_be_written(convert, small, work):

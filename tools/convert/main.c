@@ -1,5 +1,6 @@
 /* main.c - whisp-convert: a Whisper checkpoint of any format to the GGUF file that libwhisp loads. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -165,6 +166,12 @@ static int choose_output(const struct options *o, const char *name, char *path, 
     return WHISP_OK;
 }
 
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    output_interrupted = 1;
+}
+
 static int convert(const struct options *o)
 {
     struct source s;
@@ -188,6 +195,11 @@ int main(int argc, char **argv)
     int status = parse_options(argc, argv, &o);
     if (status >= 0)
         return status;
+    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < WH_COUNT(signals); i++)
+        if (signal(signals[i], on_signal) == SIG_IGN)
+            signal(signals[i], SIG_IGN); /* as nohup asked */
+    signal(SIGPIPE, SIG_IGN);
     int rc = o.info ? print_info(o.input) : convert(&o);
     if (rc == WHISP_OK)
         return EXIT_SUCCESS;
