@@ -55,7 +55,8 @@ struct whisp_audio {
 
 /* ---- errors ---- */
 
-/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a protocol. */
+/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a
+ * protocol. */
 static void quote(wh_buf *text, const char *name)
 {
     wh_buf_puts(text, strchr(name, ':') ? "'file:" : "'");
@@ -133,7 +134,8 @@ static int open_decoder(whisp_audio *audio, const char *path)
         if (junk <= 0 || !try_open(audio)) {
             if (audio->source.error)
                 return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
-            return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
+            return fail_with_command(audio, path,
+                                     "not a recording in a known format; if it is one, ffmpeg may know it");
         }
     }
     int container = audio->info.format & SF_FORMAT_TYPEMASK;
@@ -141,8 +143,8 @@ static int open_decoder(whisp_audio *audio, const char *path)
     audio->source.opening = 0;
     int coding = audio->info.format & SF_FORMAT_SUBMASK;
     if (!audio->source.is_file && coding >= SF_FORMAT_ALAC_16 && coding <= SF_FORMAT_ALAC_32)
-        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a file "
-                       "and name that", audio->name);
+        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a "
+                       "file and name that", audio->name);
     if (audio->info.samplerate < MIN_RATE || audio->info.samplerate > MAX_RATE)
         return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name,
                        audio->info.samplerate);

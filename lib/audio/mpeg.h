@@ -12,8 +12,8 @@ typedef struct wh_mpeg wh_mpeg;
 wh_mpeg *wh_mpeg_open(wh_source *source, SF_INFO *info);
 void wh_mpeg_close(wh_mpeg *mpeg);
 
-/* Decode up to n frames (samples of all channels, interleaved). Returns how many, 0 at the end. *channels is set: it may
- * change from call to call, where recordings were joined. `samples` holds 2 n values. */
+/* Decode up to n frames (samples of all channels, interleaved). Returns how many, 0 at the end. *channels is set: it
+ * may change from call to call, where recordings were joined. `samples` holds 2 n values. */
 int64_t wh_mpeg_read(wh_mpeg *mpeg, float *samples, int64_t n, int *channels);
 
 #endif

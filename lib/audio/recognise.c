@@ -143,7 +143,8 @@ int64_t wh_find_mpeg(wh_source *source)
         while (frames < 3 && at + 4 <= n) {
             mpeg_header header;
             /* the version, layer and sample rate stay the same */
-            if (!read_header(head + at, &header) || ((head[i + 1] ^ head[at + 1]) & 0xfe) != 0 || ((head[i + 2] ^ head[at + 2]) & 0x0c) != 0)
+            if (!read_header(head + at, &header) || ((head[i + 1] ^ head[at + 1]) & 0xfe) != 0 ||
+                ((head[i + 2] ^ head[at + 2]) & 0x0c) != 0)
                 break;
             at += (size_t)header.size;
             frames++;
@@ -189,8 +190,8 @@ static void patch_wav(wh_source *source)
     }
 }
 
-/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it cuts
- * to what there is. */
+/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it
+ * cuts to what there is. */
 static void patch_caf(wh_source *source)
 {
     unsigned char chunk[12], large[8];
