@@ -29,6 +29,8 @@ int wh_beams_init(wh_search *s, wh_beams **beams)
     *beams = NULL;
     if (v->beam_size < 1 || (v->beam_size == 1 && nearbyint(patience) <= 1)) /* one beam: the most probable token */
         return WHISP_OK;
+    if (v->beam_size > s->n_candidates) /* no temperature is 0 */
+        return WHISP_OK;
     wh_beams *b = *beams = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();

@@ -232,7 +232,7 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
             return rc;
         best = rank(s, s->beams->finished, s->beams->n_finished);
     } else {
-        int n = temperature > 0 ? s->options->values.best_of : 1;
+        int n = temperature > 0 ? WH_MIN(s->options->values.best_of, s->n_candidates) : 1;
         if ((rc = wh_sample(s, n, temperature, seek)))
             return rc;
         best = rank(s, s->candidates, n);
