@@ -2,10 +2,15 @@
  *
  * For each model and each clip with an answer under ../shared/reference, at the single temperature 0:
  *   teacher-forced   the reference's tokens are fed; how often is our best token another one, and how often by a lead
- *                    of 0.01 or more (bound: 1 in 500)
+ *                    of 0.01 or more (bound: 1 in 500); greedy sets only
  *   free running     our own transcription against the reference's: words, tokens, segment times (bounds by clip below)
  *
- * usage: parity [--models tiny.en,base] [--sets greedy,no_condition,prompt,translate] [CLIP...]
+ * The set `options` stands for all of CLIP.options.json, where each answer comes with its options.
+ *
+ * The reference's samples come from ffmpeg, ours from libsndfile: clips that are not 16 kHz, or that decoders decode
+ * differently, have looser bounds. With --ffmpeg both samples come from ffmpeg, and everything must be the same.
+ *
+ * usage: parity [--ffmpeg] [--models tiny.en,base] [--sets greedy,beam5,no_condition,prompt,translate,options] [CLIP...]
  * Exit status 1 when a bound is broken. The last line counts the rows: "N passed, N failed". */
 #include <jansson.h>
 #include <math.h>
@@ -37,16 +42,29 @@ static const struct {
     {"multilingual.mp3", FEW},
 };
 
+/* Where other samples lead elsewhere: the beams' best two are closer together than the difference. */
+static const struct {
+    const char *model, *set, *clip;
+    int percent; /* of the words may differ */
+} exceptions[] = {
+    {"base", "beam5", "multilingual.mp3", 20},
+};
+static int use_ffmpeg;
+
 struct set {
     const char *name;
     const char *options[3][2]; /* beside temperature 0 */
+    int searches;              /* its tokens are not the most probable ones: nothing to force */
+    const json_t *values;      /* further options, or NULL */
 };
 static const struct set sets[] = {
-    {"greedy", {{NULL, NULL}}},
-    {"no_condition", {{"condition_on_previous_text", "False"}}},
-    {"prompt", {{"initial_prompt", "ComfyUI, Recsperts, ShareChat"}}},
-    {"translate", {{"task", "translate"}}},
+    {.name = "greedy"},
+    {.name = "beam5", .options = {{"beam_size", "5"}}, .searches = 1},
+    {.name = "no_condition", .options = {{"condition_on_previous_text", "False"}}},
+    {.name = "prompt", .options = {{"initial_prompt", "ComfyUI, Recsperts, ShareChat"}}},
+    {.name = "translate", .options = {{"task", "translate"}}},
 };
+#define ALL_SETS "greedy,beam5,no_condition,prompt,translate,options"
 
 struct row {
     int tokens, differ, differ_clearly; /* teacher-forced */
@@ -61,13 +79,32 @@ static int die(const char *what)
     exit(1);
 }
 
+/* A value of the options file as whisp_options_set() takes it. */
+static int set_value(whisp_options *options, const char *name, const json_t *value)
+{
+    char text[512] = "None";
+    if (json_is_boolean(value))
+        snprintf(text, sizeof text, "%s", json_is_true(value) ? "True" : "False");
+    else if (json_is_string(value))
+        snprintf(text, sizeof text, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(text, sizeof text, "%.17g", json_real_value(value));
+    return whisp_options_set(options, name, text);
+}
+
 static whisp_options *make_options(const struct set *set)
 {
+    const char *key;
+    json_t *value;
     whisp_options *o = whisp_options_new();
     int rc = whisp_options_set(o, "temperature", "0");
     rc |= whisp_options_set(o, "temperature_increment_on_fallback", "None");
     for (int i = 0; i < 3 && set->options[i][0]; i++)
         rc |= whisp_options_set(o, set->options[i][0], set->options[i][1]);
+    json_object_foreach((json_t *)set->values, key, value)
+        rc |= set_value(o, key, value);
     if (rc)
         die("options");
     return o;
@@ -75,8 +112,34 @@ static whisp_options *make_options(const struct set *set)
 
 /* ---- teacher-forced ---- */
 
+/* As load_audio() in openai-whisper has it decoded. */
+static float *read_with_ffmpeg(const char *path, size_t *n)
+{
+    char command[2048];
+    float *samples = NULL;
+    size_t capacity = 0, got;
+    int16_t block[8192];
+    snprintf(command, sizeof command, "ffmpeg -nostdin -loglevel fatal -threads 0 -i '%s' -f s16le -ac 1 -acodec "
+             "pcm_s16le -ar 16000 -", path);
+    FILE *pipe = popen(command, "r");
+    *n = 0;
+    while (pipe && (got = fread(block, sizeof block[0], WH_COUNT(block), pipe)) > 0) {
+        if (wh_grow(&samples, &capacity, *n + got, sizeof *samples))
+            die("memory");
+        for (size_t i = 0; i < got; i++)
+            samples[(*n)++] = (float)block[i] / 32768;
+    }
+    if (!pipe || pclose(pipe) != 0 || !*n) {
+        fprintf(stderr, "parity: %s: ffmpeg failed\n", path);
+        exit(1);
+    }
+    return samples;
+}
+
 static float *read_audio(const char *path, size_t *n)
 {
+    if (use_ffmpeg)
+        return read_with_ffmpeg(path, n);
     whisp_audio *audio;
     float *samples = NULL;
     size_t capacity = 0;
@@ -225,8 +288,8 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
             for (size_t i = 0; i < json_array_size(ids); i++)
                 history[n_history++] = (int32_t)json_integer_value(json_array_get(ids, i));
         }
-        if (!options->values.condition_on_previous_text)
-            n_history = 0;
+        if (!options->values.condition_on_previous_text) /* carried, the initial prompt stays */
+            n_history = options->values.carry_initial_prompt ? n_initial : 0;
     }
     free(window);
     free(history);
@@ -282,8 +345,15 @@ static void free_running(const whisp_model *model, const char *path, const json_
 {
     whisp_options *options = make_options(set);
     whisp_result *result;
-    if (whisp_transcribe(model, path, options, &result))
+    whisp_session *session;
+    size_t n_samples = 0;
+    float *samples = use_ffmpeg ? read_audio(path, &n_samples) : NULL;
+    if (whisp_session_new(model, options, &session) ||
+        (use_ffmpeg ? whisp_session_transcribe_samples(session, samples, n_samples, &result)
+                    : whisp_session_transcribe_file(session, path, &result)))
         die("transcribe");
+    whisp_session_free(session);
+    free(samples);
     row->word_edits =
         edits(json_string_value(json_object_get(answer, "text")), whisp_result_text(result), &row->words);
     const json_t *segments = json_object_get(answer, "segments");
@@ -310,10 +380,16 @@ static void free_running(const whisp_model *model, const char *path, const json_
     whisp_options_free(options);
 }
 
-static int holds(enum bound bound, const struct row *row)
+static int holds(const char *model_name, const char *set, size_t clip, const struct row *row)
 {
     int forced = row->differ_clearly * 500 <= row->tokens;
-    switch (bound) {
+    if (use_ffmpeg)
+        return forced && row->word_edits == 0 && row->same_tokens && row->same_times;
+    for (size_t i = 0; i < WH_COUNT(exceptions); i++)
+        if (!strcmp(exceptions[i].model, model_name) && !strcmp(exceptions[i].set, set) &&
+            !strcmp(exceptions[i].clip, clips[clip].clip))
+            return row->word_edits * 100 <= row->words * exceptions[i].percent;
+    switch (clips[clip].bound) {
     case SAME:
         return forced && row->word_edits == 0 && row->same_tokens && row->same_times;
     case WORDS:
@@ -333,21 +409,78 @@ static int contains(const char *list, const char *name)
     return 0;
 }
 
+static int passed, failed;
+
+/* One line of the table. */
+static void compare(const char *model_name, const whisp_model *model, size_t clip, const json_t *answer,
+                    const struct set *set)
+{
+    struct row row = {0};
+    char path[256], forced[64] = "-";
+    snprintf(path, sizeof path, "audio/%s", clips[clip].clip);
+    if (!set->searches) {
+        teacher_forced(model, shared_path(path), answer, set, &row);
+        snprintf(forced, sizeof forced, "%d, %3d (%2d)", row.tokens, row.differ, row.differ_clearly);
+    }
+    free_running(model, shared_path(path), answer, set, &row);
+    int good = holds(model_name, set->name, clip, &row);
+    passed += good;
+    failed += !good;
+    printf("%-8s %-24s %-50.50s %19s %9d, %4d %7s %6s%s%s\n", model_name, set->name, clips[clip].clip, forced,
+           row.words, row.word_edits, row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ",
+           good ? "" : "  OUT OF BOUND", row.note);
+    fflush(stdout);
+}
+
+/* The first option of a set that this build does not have, or NULL. */
+static const char *unknown_option(const json_t *values)
+{
+    whisp_options *o = whisp_options_new();
+    const char *key, *unknown = NULL;
+    json_t *value;
+    json_object_foreach((json_t *)values, key, value)
+        if (!whisp_options_get(o, key))
+            unknown = key;
+    whisp_options_free(o);
+    return unknown;
+}
+
+/* All sets of CLIP.options.json. */
+static void compare_options(const char *model_name, const whisp_model *model, size_t clip)
+{
+    char path[256];
+    const char *name, *unknown;
+    json_t *answer;
+    size_t stem = strcspn(clips[clip].clip, ".");
+    snprintf(path, sizeof path, "reference/%s/%.*s.options.json", model_name, (int)stem, clips[clip].clip);
+    json_t *answers = json_load_file(shared_path(path), 0, NULL);
+    json_object_foreach(answers, name, answer) {
+        const json_t *values = json_object_get(answer, "options");
+        struct set set = {.name = name, .values = values, .searches = json_object_get(values, "beam_size") != NULL};
+        if ((unknown = unknown_option(values)))
+            printf("skipped: %s %s: there is no option %s\n", model_name, name, unknown);
+        else
+            compare(model_name, model, clip, answer, &set);
+    }
+    json_decref(answers);
+}
+
 int main(int argc, char **argv)
 {
-    const char *models = "tiny.en,base", *wanted = "greedy,no_condition,prompt,translate", *one = NULL;
-    int passed = 0, failed = 0;
+    const char *models = "tiny.en,base", *wanted = ALL_SETS, *one = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--models") == 0 && i + 1 < argc)
             models = argv[++i];
         else if (strcmp(argv[i], "--sets") == 0 && i + 1 < argc)
             wanted = argv[++i];
+        else if (strcmp(argv[i], "--ffmpeg") == 0)
+            use_ffmpeg = 1;
         else
             one = argv[i];
     }
     if (!shared_path("reference"))
         return 0;
-    printf("%-8s %-13s %-50s %22s %15s %7s %6s\n", "model", "options", "clip", "forced: tokens, off", "words, edits",
+    printf("%-8s %-24s %-50s %19s %15s %7s %6s\n", "model", "options", "clip", "forced: tokens, off", "words, edits",
            "tokens", "times");
     static const char *const names[] = {"tiny.en", "base"};
     for (size_t m = 0; m < 2; m++) {
@@ -364,22 +497,12 @@ int main(int argc, char **argv)
             json_t *answers = json_load_file(shared_path(name), 0, NULL);
             for (size_t k = 0; answers && k < sizeof sets / sizeof sets[0]; k++) {
                 const json_t *answer = json_object_get(answers, sets[k].name);
-                if (!answer || !contains(wanted, sets[k].name))
-                    continue;
-                struct row row = {0};
-                snprintf(name, sizeof name, "audio/%s", clips[c].clip);
-                teacher_forced(model, shared_path(name), answer, &sets[k], &row);
-                free_running(model, shared_path(name), answer, &sets[k], &row);
-                int good = holds(clips[c].bound, &row);
-                passed += good;
-                failed += !good;
-                printf("%-8s %-13s %-50.50s %10d, %3d (%2d) %9d, %4d %7s %6s%s%s\n", names[m], sets[k].name, clips[c].clip,
-                       row.tokens, row.differ, row.differ_clearly, row.words, row.word_edits,
-                       row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ",
-                       good ? "" : "  OUT OF BOUND", row.note);
-                fflush(stdout);
+                if (answer && contains(wanted, sets[k].name))
+                    compare(names[m], model, c, answer, &sets[k]);
             }
             json_decref(answers);
+            if (contains(wanted, "options"))
+                compare_options(names[m], model, c);
         }
         whisp_model_free(model);
     }

@@ -27,6 +27,9 @@ static const whisp_option_info infos[] = {
     {"initial_prompt", "TEXT|None", "None",
      "text that stands before the first window as if it had been said: names and spellings to expect"},
     {"carry_initial_prompt", "True|False", "False", "put initial_prompt before every window, not only the first"},
+    {"prefix", "TEXT|None", "None", "text with which the transcript of the first window begins, as if it had been heard"},
+    {"hotwords", "TEXT|None", "None",
+     "words to expect: they stand before the previous text in the prompt of every window that prefix does not begin"},
     {"condition_on_previous_text", "True|False", "True",
      "give each window the text before it; False makes loops of repeated text less likely"},
     {"temperature", "FLOAT[,FLOAT...]", "0.0,0.2,0.4,0.6,0.8,1.0",
@@ -34,8 +37,17 @@ static const whisp_option_info infos[] = {
     {"temperature_increment_on_fallback", "FLOAT|None", "0.2",
      "with a single temperature: how much to add, up to 1.0, when a decoding fails; None never falls back"},
     {"best_of", "INT|None", "5", "candidates at temperatures above 0; the most probable one is kept"},
+    {"beam_size", "INT|None", "None",
+     "beams of the beam search at temperature 0; None or 1 takes the most probable token each time"},
+    {"patience", "FLOAT|None", "None",
+     "beam search goes on until beam_size times patience sequences have ended; None means 1; needs beam_size"},
     {"length_penalty", "FLOAT|None", "None",
      "exponent between 0 and 1 of the length penalty that ranks candidates; None ranks by mean log-probability"},
+    {"repetition_penalty", "FLOAT", "1.0", "above 1 makes tokens that the window has already less likely"},
+    {"no_repeat_ngram_size", "INT", "0", "sequences of so many tokens do not come twice in a window; 0 lets them"},
+    {"sample_len", "INT|None", "None", "tokens in a window at most; None means half the decoder's context"},
+    {"max_new_tokens", "INT|None", "None",
+     "tokens in a window at most, which with the prompt must fit into the decoder's context"},
     {"compression_ratio_threshold", "FLOAT|None", "2.4",
      "a decoding whose text compresses better than this has failed: it repeats itself"},
     {"logprob_threshold", "FLOAT|None", "-1.0", "a decoding whose mean log-probability is lower has failed"},
@@ -43,9 +55,12 @@ static const whisp_option_info infos[] = {
      "a window is silence if its no-speech probability is higher and its decoding fails logprob_threshold"},
     {"suppress_tokens", "ID[,ID...]|None", "-1",
      "tokens that are never written; -1 stands for symbols that nobody says; None suppresses nothing"},
+    {"suppress_regex", "REGEX|None", "None",
+     "POSIX extended regular expression; tokens whose whole text matches are never written"},
     {"suppress_blank", "True|False", "True", "forbid an empty beginning"},
     {"without_timestamps", "True|False", "False", "write text only, windows of 30 seconds one after the other"},
     {"max_initial_timestamp", "FLOAT|None", "1.0", "latest first timestamp in a window, in seconds"},
+    {"multilingual", "True|False", "False", "detect the language again for each window"},
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
     {"backend", "auto|cpu|blas", "auto",
@@ -58,18 +73,28 @@ static const struct option options_[] = {
     {TASK, 0, AT(translate), 0, 0},
     {TEXT, 1, AT(initial_prompt), 0, 0},
     {BOOLEAN, 0, AT(carry_initial_prompt), 0, 0},
+    {TEXT, 1, AT(prefix), 0, 0},
+    {TEXT, 1, AT(hotwords), 0, 0},
     {BOOLEAN, 0, AT(condition_on_previous_text), 0, 0},
     {TEMPERATURES, 0, AT(temperatures), 0, 10},
     {NUMBER, 1, AT(temperature_increment), 0.01, 10},
     {INTEGER, 1, AT(best_of), 1, WH_MAX_CANDIDATES},
+    {INTEGER, 1, AT(beam_size), 1, WH_MAX_CANDIDATES},
+    {NUMBER, 1, AT(patience), 0, 100},
     {NUMBER, 1, AT(length_penalty), 0, 1},
+    {NUMBER, 0, AT(repetition_penalty), 0.01, 100},
+    {INTEGER, 0, AT(no_repeat_ngram_size), 0, 8192},
+    {INTEGER, 1, AT(sample_len), 1, 8192},
+    {INTEGER, 1, AT(max_new_tokens), 1, 8192},
     {NUMBER, 1, AT(compression_ratio_threshold), -1e9, 1e9},
     {NUMBER, 1, AT(logprob_threshold), -1e9, 1e9},
     {NUMBER, 1, AT(no_speech_threshold), -1e9, 1e9},
     {TOKENS, 1, AT(suppress_tokens), 0, 0},
+    {TEXT, 1, AT(suppress_regex), 0, 0},
     {BOOLEAN, 0, AT(suppress_blank), 0, 0},
     {BOOLEAN, 0, AT(without_timestamps), 0, 0},
     {NUMBER, 1, AT(max_initial_timestamp), 0, 30},
+    {BOOLEAN, 0, AT(multilingual), 0, 0},
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
@@ -191,10 +216,10 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         *(int *)member = strcmp(value, "True") == 0;
         return WHISP_OK;
     case INTEGER:
-        n = 1; /* None: best_of, one candidate */
+        n = o->offset == AT(best_of); /* None: one candidate; 0 elsewhere */
         if (!none && !wh_parse_int(value, &n))
             return refuse(i, value, "a whole number is expected");
-        if ((double)n < o->lo || (double)n > o->hi)
+        if (!none && ((double)n < o->lo || (double)n > o->hi))
             return refuse_range(i, value);
         if (o->offset == AT(seed))
             *(int64_t *)member = n;
@@ -327,6 +352,19 @@ whisp_options *wh_options_copy(const whisp_options *options)
     copy->segment_user = options->segment_user;
     copy->cancel_user = options->cancel_user;
     return copy;
+}
+
+int wh_options_check(const wh_values *v)
+{
+    if (!isnan(v->patience) && !v->beam_size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option patience: it belongs to beam search; give beam_size too");
+    if (v->patience > 0 && nearbyint(v->beam_size * v->patience) < 1)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option patience: %g times beam_size %d leaves no sequence to wait for",
+                       v->patience, v->beam_size);
+    if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
+        return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one",
+                       v->sample_len, v->max_new_tokens);
+    return WHISP_OK;
 }
 
 int wh_options_temperatures(const wh_values *v, double *temperatures)

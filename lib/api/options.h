@@ -15,12 +15,20 @@ typedef struct wh_values {
     double temperature_increment;       /* NaN: None */
     int temperature_given, increment_given;
     int best_of;                        /* candidates at temperatures above 0 */
+    int beam_size;                      /* beams at temperature 0; 0: None, the most probable token is taken */
+    double patience;                    /* NaN: None */
     double length_penalty;              /* NaN: None */
+    double repetition_penalty;          /* 1: none */
+    int no_repeat_ngram_size;           /* 0: any may repeat */
+    int sample_len, max_new_tokens;     /* 0: None */
     int condition_on_previous_text;
     int carry_initial_prompt;
     const char *initial_prompt;         /* NULL: None; belongs to the options */
+    const char *prefix, *hotwords;      /* likewise */
     int suppress_blank;
     const char *suppress_tokens;        /* NULL or "": nothing is suppressed; else comma-separated ids */
+    const char *suppress_regex;         /* NULL: None */
+    int multilingual;                   /* detect the language of each window */
     int without_timestamps;
     double max_initial_timestamp;       /* NaN: None */
     double compression_ratio_threshold; /* NaN: None */
@@ -46,6 +54,9 @@ struct whisp_options {
 
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
 whisp_options *wh_options_copy(const whisp_options *options);
+
+/* Options that contradict each other: WHISP_ERR_ARGUMENT with the reason. */
+int wh_options_check(const wh_values *values);
 
 /* The temperatures to try, in order: those given, or from one on by the increment up to 1.0 as numpy.arange counts
  * them in openai-whisper's command line. */

@@ -47,6 +47,10 @@ int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
 /* dst becomes a copy of src: it shares src's cross-attention K/V and has src's tokens. */
 int wh_backend_fork(wh_backend *backend, int dst, int src);
 
+/* The same where dst's first n_same tokens are src's already and only the others need copying, as when a beam takes
+ * over the slot of its sibling. */
+int wh_backend_fork_tail(wh_backend *backend, int dst, int src, int n_same);
+
 /* Forget all but the first n_tokens of a slot. */
 int wh_backend_truncate(wh_backend *backend, int slot, int n_tokens);
 

@@ -239,12 +239,14 @@ int wh_backend_encode(wh_backend *b, int n, const float *const *mel, const int *
     return WHISP_OK;
 }
 
-int wh_backend_fork(wh_backend *b, int dst, int src)
+int wh_backend_fork_tail(wh_backend *b, int dst, int src, int n_same)
 {
     if (check_slot(b, dst) || check_slot(b, src))
         return WHISP_ERR_ARGUMENT;
     wh_slot *to = &b->slots[dst];
     const wh_slot *from = &b->slots[src];
+    if (n_same < 0 || n_same > to->n_tokens || n_same > from->n_tokens || (n_same && to->cross != from->cross))
+        return wh_fail(WHISP_ERR_ARGUMENT, "slots %d and %d do not share %d tokens", dst, src, n_same);
     if (to == from)
         return WHISP_OK;
     release_cross(b, to);
@@ -254,11 +256,17 @@ int wh_backend_fork(wh_backend *b, int dst, int src)
         b->cross[to->cross].users++;
     size_t d = (size_t)b->model->n_text_state, layer = (size_t)b->model->n_text_ctx * d;
     for (int i = 0; i < b->model->n_text_layer; i++) {
-        size_t at = (size_t)i * layer, bytes = (size_t)from->n_tokens * d * sizeof(float);
+        size_t at = (size_t)i * layer + (size_t)n_same * d;
+        size_t bytes = (size_t)(from->n_tokens - n_same) * d * sizeof(float);
         memcpy(to->k + at, from->k + at, bytes);
         memcpy(to->v + at, from->v + at, bytes);
     }
     return WHISP_OK;
+}
+
+int wh_backend_fork(wh_backend *b, int dst, int src)
+{
+    return wh_backend_fork_tail(b, dst, src, 0);
 }
 
 int wh_backend_truncate(wh_backend *b, int slot, int n_tokens)

@@ -1,6 +1,6 @@
 /* filters.c - what may follow: suppressed tokens, no blank beginning, timestamp rules.
  *
- * Rows of logits come from the backend and go on to the choice in search.c. The rules are those of the LogitFilter
+ * Rows of logits come from the backend and go on to the choice in sampling.c or beam.c. The rules are those of the LogitFilter
  * classes in openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
@@ -22,13 +22,12 @@ static int add_token(wh_search *s, size_t *capacity, int64_t id)
     return rc;
 }
 
-/* "-1" or a list of ids -> s->suppressed, sorted and unique. Like the reference, an empty list suppresses nothing at
- * all, and any other list suppresses the special tokens that are not text, too. */
-static int make_suppressed(wh_search *s)
+/* "-1" or a list of ids -> s->suppressed. Like the reference, an empty list suppresses nothing at all, and any other
+ * list suppresses the special tokens that are not text, too. */
+static int add_listed(wh_search *s, size_t *capacity)
 {
     const char *text = s->options->values.suppress_tokens;
     const wh_specials *specials = s->specials;
-    size_t capacity = 0;
     int rc = 0;
     if (!text || !*text)
         return WHISP_OK;
@@ -39,12 +38,12 @@ static int make_suppressed(wh_search *s)
             size_t n;
             const int32_t *ids = wh_tokenizer_non_speech(s->model->tokenizer, &n);
             for (size_t i = 0; i < n && !rc; i++)
-                rc = add_token(s, &capacity, ids[i]);
+                rc = add_token(s, capacity, ids[i]);
         } else if (id >= s->model->n_vocab) {
             return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_tokens: token %ld is not in the vocabulary of %d", id,
                            s->model->n_vocab);
         } else {
-            rc = add_token(s, &capacity, id);
+            rc = add_token(s, capacity, id);
         }
         while (*end == ' ')
             end++;
@@ -55,8 +54,18 @@ static int make_suppressed(wh_search *s)
     const int others[] = {specials->transcribe, specials->translate, specials->sot,
                           specials->sot_prev,   specials->sot_lm,    specials->no_speech};
     for (size_t i = 0; i < WH_COUNT(others) && !rc; i++)
-        rc = add_token(s, &capacity, others[i]);
-    if (rc)
+        rc = add_token(s, capacity, others[i]);
+    return rc;
+}
+
+/* s->suppressed, sorted and unique, from the list and the regular expression. */
+static int make_suppressed(wh_search *s)
+{
+    size_t capacity = 0;
+    int rc = add_listed(s, &capacity);
+    if (!rc)
+        rc = wh_regex_suppress(s, &capacity);
+    if (rc || !s->n_suppressed)
         return rc;
     qsort(s->suppressed, s->n_suppressed, sizeof *s->suppressed, by_id);
     size_t kept = 0;
@@ -129,7 +138,8 @@ static void timestamp_rules(const wh_search *s, float *logits, const whisp_token
 void wh_search_filter(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
 {
     const wh_values *v = &s->options->values;
-    if (v->suppress_blank && n == 0) {
+    wh_penalize(s, logits, sampled, n);
+    if (v->suppress_blank && n == s->n_forced) {
         for (size_t i = 0; i < s->n_blank; i++)
             logits[s->blank[i]] = -INFINITY;
         logits[s->specials->eot] = -INFINITY;

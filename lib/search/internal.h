@@ -1,16 +1,34 @@
-/* internal.h - the search's own state, shared by search.c and filters.c only. */
+/* internal.h - the search's own state, shared by the files of lib/search only.
+ *
+ *   search.c     making, the decoding of a window, ranking, languages
+ *   prompt.c     what the decoder is started with
+ *   filters.c    what may follow: the reference's rules
+ *   penalties.c  what had better not follow: repetitions, and tokens that a regular expression names
+ *   sampling.c   one token at a time: the most probable one, or a sample, for each candidate
+ *   beam.c       beam search */
 #ifndef WH_SEARCH_INTERNAL_H
 #define WH_SEARCH_INTERNAL_H
 
 #include "search/search.h"
 
-/* One sequence being sampled; candidate i lives in slot i. */
+/* One sequence in the making. */
 typedef struct wh_candidate {
-    whisp_token *tokens; /* [sample_len] */
+    whisp_token *tokens; /* [max_tokens], the prefix first */
     size_t n;
     float sum_logprob;   /* single precision, as the reference adds it up */
     int ended;           /* its end-of-text token was chosen */
+    int slot;            /* where its keys and values are */
 } wh_candidate;
+
+/* Beam search's own part; see beam.c. */
+typedef struct wh_beams {
+    int size;               /* beams; 0: no beam search at temperature 0 */
+    int max_finished;       /* sequences to wait for: size times patience */
+    wh_candidate *next;     /* [size] the beams after the current step, before they take their parents' places */
+    wh_candidate *finished; /* [max(size, max_finished)] */
+    int n_finished;
+    struct wh_extension *extensions; /* [size * (size + 1)] */
+} wh_beams;
 
 struct wh_search {
     const whisp_model *model;
@@ -25,15 +43,59 @@ struct wh_search {
     size_t n_blank;
     int max_initial;     /* latest first timestamp, in tokens; -1: no limit */
 
-    int n_candidates;
-    size_t sample_len;   /* tokens at most: n_text_ctx / 2 */
+    int n_candidates;    /* room in `candidates` and in the backend's slots */
+    size_t sample_len;   /* tokens sampled in a window at most */
+    size_t max_tokens;   /* room in a candidate, prefix included */
     wh_candidate *candidates;
+    wh_beams *beams;     /* or NULL: no beam search */
     float *logits;       /* [n_candidates][n_vocab] */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
-    int32_t *start;      /* [n_start] prompt and start sequence */
+
+    int32_t *prefix;     /* with its opening timestamp, if any */
+    size_t n_prefix;
+    int32_t *hotwords;
+    size_t n_hotwords;
+    int first_window;    /* the prefix is used */
+    int32_t *start;      /* [n_start] prompt, start sequence and prefix */
     size_t n_start, sot_index;
+    size_t n_forced;     /* its tokens of the prefix: every candidate begins with them */
 };
 
+/* prompt.c: the tokens of prefix and hotwords; and that what is asked for fits into the context. */
+int wh_prompt_init(wh_search *search);
+
 int wh_filters_init(wh_search *search);
+
+/* penalties.c: append the tokens whose text matches suppress_regex to search->suppressed. */
+int wh_regex_suppress(wh_search *search, size_t *capacity);
+/* Lower the logits of tokens that were sampled already, forbid those that would complete an n-gram a second time. */
+void wh_penalize(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);
+
+/* log(sum(exp(x))) over n values, in double. NaN where a value is NaN or +infinity. */
+double wh_log_sum_exp(const float *x, int n);
+
+/* Index of the greatest of n values, the first of several. */
+int wh_most_probable(const float *x, int n);
+
+/* Feed the last token of every candidate that has not ended in one batched step; candidate i's logits become row i of
+ * search->logits. */
+int wh_search_step(wh_search *search, const wh_candidate *candidates, int n);
+
+/* Whether another token may be sampled after `step` + 1 of them. */
+int wh_search_may_go_on(const wh_search *search, size_t step);
+
+/* Make room for n candidates in *candidates. */
+int wh_candidates_new(const wh_search *search, int n, wh_candidate **candidates);
+void wh_candidates_free(wh_candidate *candidates, int n);
+/* Let it begin with the prefix, if there is one. */
+void wh_candidate_begin(const wh_search *search, wh_candidate *candidate, int slot);
+
+/* sampling.c: fill candidates 0 .. n-1. */
+int wh_sample(wh_search *search, int n, double temperature, int64_t seek);
+
+/* beam.c: fill search->beams.finished. */
+int wh_beams_init(wh_search *search, wh_beams **beams);
+void wh_beams_free(wh_beams *beams);
+int wh_beam_search(wh_search *search, wh_beams *beams);
 
 #endif

@@ -1,4 +1,4 @@
-/* search.h - from a window's encoding to its tokens: prompt, filters, greedy choice or sampling.
+/* search.h - from a window's encoding to its tokens: prompt, filters, greedy choice, sampling or beam search.
  *
  * Stands between lib/backend and lib/transcribe. The rules are those of openai-whisper's decoding.py. */
 #ifndef WH_SEARCH_H
@@ -28,8 +28,12 @@ void wh_search_free(wh_search *search);
 int wh_search_slots(const wh_values *values);
 
 /* Before decoding a window whose encoding is in slot 0: feed the prompt (its last n_text_ctx / 2 - 1 tokens) and the start
- * sequence. `language` is an index, ignored by English-only models. */
+ * sequence; see prompt.c. `language` is an index, ignored by English-only models. */
 int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, int language);
+
+/* Say before wh_search_begin() whether the window is the recording's first: only there the option `prefix` counts, and
+ * hotwords everywhere else. A new search is at the first window. */
+void wh_search_first_window(wh_search *search, int first);
 
 /* Decode that window at one temperature; may be called again at another. `seek` names the window for the random
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */

@@ -19,6 +19,8 @@ static int check_options(const whisp_model *model, whisp_options *options)
         if (v->language > 0)
             wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; language %s is ignored", model->name,
                    whisp_language_code(v->language));
+        if (v->multilingual)
+            wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; multilingual is ignored", model->name);
         v->language = 0;
     } else if (v->language >= sp->n_languages) {
         return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
@@ -58,7 +60,8 @@ static int make_session(whisp_session *s)
         return rc;
     s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
     s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
-    if (!s->window || !s->language_probs)
+    s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
+    if (!s->window || !s->language_probs || !s->window_probs)
         return wh_fail_memory();
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
@@ -96,6 +99,7 @@ void whisp_session_free(whisp_session *s)
     wh_mel_free(s->measuring);
     free(s->window);
     free(s->language_probs);
+    free(s->window_probs);
     free(s->initial);
     free(s->history);
     free(s->prompt);

@@ -40,6 +40,7 @@ struct whisp_session {
     size_t bad_samples;        /* of those already warned about */
     int language;              /* -1: not known yet */
     float *language_probs;     /* [n_languages], once detected */
+    float *window_probs;       /* [n_languages] of the current window, with the option multilingual */
     int encoded_first;         /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
 
     int32_t *initial;          /* tokens of initial_prompt */

@@ -196,12 +196,23 @@ static int remember(whisp_session *s)
     return WHISP_OK;
 }
 
+/* The language to decode the window in whose encoding is in slot 0; or a negative code. */
+static int window_language(whisp_session *s)
+{
+    if (!s->options->values.multilingual || !s->specials->multilingual)
+        return s->language;
+    int language = wh_search_languages(s->search, s->window_probs);
+    if (language >= 0)
+        wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s", SECONDS(s->seek), whisp_language_name(language));
+    return language;
+}
+
 /* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
 static int run_window(whisp_session *s, int64_t segment_size)
 {
     const int32_t *prompt;
     size_t n_prompt;
-    int rc;
+    int rc, language;
     s->n_cuts = s->next_cut = 0;
     s->window_text.length = 0;
     s->window_seek = s->seek;
@@ -212,8 +223,11 @@ static int run_window(whisp_session *s, int64_t segment_size)
     }
     s->encoded_first = 0;
     s->timings.n_windows++;
+    if ((language = window_language(s)) < 0)
+        return language;
+    wh_search_first_window(s->search, s->seek == 0);
     if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
-        (rc = wh_search_begin(s->search, prompt, n_prompt, s->language)) || (rc = decode_with_fallback(s)))
+        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)))
         return rc;
     int64_t advance = segment_size;
     if (!is_silent(&s->options->values, &s->decoding)) {

@@ -1,0 +1,151 @@
+/* penalties.c - what had better not follow: tokens that were there already, n-grams that would come a second time, and
+ * tokens that a regular expression names.
+ *
+ * Stands before the rules of filters.c. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size (Paulus
+ * et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means in
+ * whisper.cpp, in POSIX syntax. */
+#include <locale.h>
+#include <math.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/internal.h"
+
+/* ---- repetitions ---- */
+
+static int seen_before(const whisp_token *sampled, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (sampled[k].id == sampled[i].id)
+            return 1;
+    return 0;
+}
+
+/* A token's logit is divided by the penalty if it is positive, else multiplied; once, however often it was there. */
+static void penalize_repeated(float *logits, const whisp_token *sampled, size_t n, float penalty)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!seen_before(sampled, i)) {
+            float *x = &logits[sampled[i].id];
+            *x = *x < 0 ? *x * penalty : *x / penalty;
+        }
+}
+
+/* Forbid what followed the last size - 1 tokens wherever they stood before. */
+static void forbid_ngrams(float *logits, const whisp_token *sampled, size_t n, size_t size)
+{
+    if (n < size)
+        return;
+    const whisp_token *last = sampled + n - (size - 1);
+    for (size_t at = 0; at + size <= n; at++) {
+        size_t same = 0;
+        while (same < size - 1 && sampled[at + same].id == last[same].id)
+            same++;
+        if (same == size - 1)
+            logits[sampled[at + size - 1].id] = -INFINITY;
+    }
+}
+
+void wh_penalize(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+{
+    const wh_values *v = &s->options->values;
+    if (v->repetition_penalty < 1 || v->repetition_penalty > 1)
+        penalize_repeated(logits, sampled, n, (float)v->repetition_penalty);
+    if (v->no_repeat_ngram_size > 0)
+        forbid_ngrams(logits, sampled, n, (size_t)v->no_repeat_ngram_size);
+}
+
+/* ---- regular expressions ---- */
+
+#define LONGEST_REGEX 1000  /* bytes */
+#define MOST_REPEATED 10000 /* product of all {m,n}: the matcher's memory grows with it */
+#define DEEPEST_REGEX 100   /* parentheses: the parser's stack grows with them */
+
+/* Keep away from the C library what would cost it memory without bound. */
+static int check_regex(const char *regex)
+{
+    double repeated = 1;
+    int open = 0;
+    for (const char *p = regex; *p; p++) {
+        open += *p == '(';
+        if (*p != '{')
+            continue;
+        double most = 1;
+        for (; *p && *p != '}'; p++) {
+            char *end;
+            double number = (double)strtoul(p, &end, 10);
+            most = WH_MAX(most, number);
+            if (end > p)
+                p = end - 1;
+        }
+        repeated *= most;
+        if (!*p)
+            break;
+    }
+    if (strlen(regex) > LONGEST_REGEX || repeated > MOST_REPEATED || open > DEEPEST_REGEX)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: the expression is too large; it may have %d bytes, %d "
+                       "parentheses, and repetitions {m,n} that multiply to %d", LONGEST_REGEX, DEEPEST_REGEX,
+                       MOST_REPEATED);
+    return WHISP_OK;
+}
+
+/* Does the whole text match? POSIX matches are the leftmost and longest, so the one match found tells. */
+static int matches(const regex_t *regex, const char *text, size_t n)
+{
+    regmatch_t match;
+    return strlen(text) == n && regexec(regex, text, 1, &match, 0) == 0 && match.rm_so == 0 &&
+           (size_t)match.rm_eo == n;
+}
+
+static int suppress_matching(wh_search *s, const regex_t *regex, size_t *capacity)
+{
+    wh_buf text = {0};
+    int rc = WHISP_OK;
+    for (int32_t id = 0; id < s->specials->n_ordinary && !rc; id++) {
+        char scratch[32];
+        size_t n;
+        const char *bytes = wh_tokenizer_bytes(s->model->tokenizer, id, scratch, &n);
+        text.length = 0;
+        wh_buf_append(&text, bytes, n);
+        if (text.failed)
+            rc = wh_fail_memory();
+        else if (n && matches(regex, text.data, n)) {
+            rc = wh_grow(&s->suppressed, capacity, s->n_suppressed + 1, sizeof *s->suppressed);
+            if (!rc)
+                s->suppressed[s->n_suppressed++] = id;
+        }
+    }
+    wh_buf_free(&text);
+    return rc;
+}
+
+int wh_regex_suppress(wh_search *s, size_t *capacity)
+{
+    const char *pattern = s->options->values.suppress_regex;
+    int rc;
+    if (!pattern || !*pattern)
+        return WHISP_OK;
+    if ((rc = check_regex(pattern)))
+        return rc;
+    /* UTF-8 whatever the process's locale: the same expression means the same everywhere. */
+    locale_t utf8 = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
+    if (utf8)
+        before = uselocale(utf8);
+    regex_t regex;
+    int problem = regcomp(&regex, pattern, REG_EXTENDED);
+    if (problem) {
+        char why[128];
+        regerror(problem, &regex, why, sizeof why);
+        rc = wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: '%s' is no POSIX extended regular expression: %s",
+                     pattern, why);
+    } else {
+        rc = suppress_matching(s, &regex, capacity);
+        regfree(&regex);
+    }
+    if (utf8) {
+        uselocale(before);
+        freelocale(utf8);
+    }
+    return rc;
+}

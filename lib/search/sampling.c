@@ -1,0 +1,94 @@
+/* sampling.c - one token after the other: the most probable one at temperature 0, above it a sample for each of best_of
+ * candidates, all in one batched step.
+ *
+ * Rows of logits come from the backend; what is chosen goes back to it as the next step's input. As GreedyDecoder in
+ * openai-whisper's decoding.py. */
+#include <math.h>
+#include <string.h>
+
+#include "search/internal.h"
+
+/* A random number in [0, 1) that depends on its place alone: splitmix64's finalizer (Steele, Lea, Flood 2014) over a
+ * chain of keys. */
+static double random_at(int64_t seed, int64_t seek, double temperature, int candidate, size_t step)
+{
+    uint64_t keys[5] = {(uint64_t)seed, (uint64_t)seek, 0, (uint64_t)candidate, (uint64_t)step}, h = 0;
+    memcpy(&keys[2], &temperature, sizeof temperature);
+    for (int i = 0; i < 5; i++) {
+        h += keys[i] + 0x9e3779b97f4a7c15u;
+        h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+        h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+        h ^= h >> 31;
+    }
+    return (double)(h >> 11) / 9007199254740992.0;
+}
+
+/* Draw from softmax(logits / temperature) by running down the cumulative distribution to u. */
+static int draw(const float *logits, int n, double temperature, double u)
+{
+    float most = -INFINITY;
+    for (int i = 0; i < n; i++)
+        most = WH_MAX(most, logits[i]);
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += exp(((double)logits[i] - most) / temperature);
+    double left = u * sum;
+    int last = 0;
+    for (int i = 0; i < n; i++) {
+        double p = exp(((double)logits[i] - most) / temperature);
+        if (p <= 0)
+            continue;
+        last = i;
+        left -= p;
+        if (left < 0)
+            break;
+    }
+    return last;
+}
+
+/* Choose the next token of a candidate from its row of logits (which is filtered in place). */
+static void choose(wh_search *s, int i, float *logits, double temperature, int64_t seek)
+{
+    wh_candidate *c = &s->candidates[i];
+    int n_vocab = s->model->n_vocab;
+    wh_search_filter(s, logits, c->tokens, c->n);
+    int id = temperature > 0 ? draw(logits, n_vocab, temperature,
+                                    random_at(s->options->values.seed, seek, temperature, i, c->n))
+                             : wh_most_probable(logits, n_vocab);
+    float logprob = (float)(logits[id] - wh_log_sum_exp(logits, n_vocab));
+    if (!(logprob <= 0)) /* every token forbidden, or a model that computes NaN: end the sequence */
+        id = s->specials->eot, logprob = logprob > 0 ? 0 : -INFINITY;
+    c->sum_logprob += logprob;
+    if (id == s->specials->eot)
+        c->ended = 1;
+    else
+        c->tokens[c->n++] = (whisp_token){id, logprob};
+}
+
+int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
+{
+    size_t n_vocab = (size_t)s->model->n_vocab;
+    int rc;
+    for (int i = 0; i < n; i++) {
+        if (i && (rc = wh_backend_fork(s->backend, i, 0)))
+            return rc;
+        wh_candidate_begin(s, &s->candidates[i], i);
+        memcpy(s->logits + (size_t)i * n_vocab, s->start_logits + n_vocab, n_vocab * sizeof(float));
+    }
+    for (size_t step = 0;; step++) {
+        if ((rc = wh_check_cancel(s->options)))
+            return rc;
+        double t0 = wh_now();
+        int living = 0;
+        for (int i = 0; i < n; i++) {
+            if (!s->candidates[i].ended)
+                choose(s, i, s->logits + (size_t)i * n_vocab, temperature, seek);
+            living += !s->candidates[i].ended;
+        }
+        s->timings->search += wh_now() - t0;
+        if (!living || !wh_search_may_go_on(s, step))
+            return WHISP_OK;
+        if ((rc = wh_search_step(s, s->candidates, n)))
+            return rc;
+    }
+}
