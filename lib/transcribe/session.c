@@ -1,10 +1,9 @@
 /* session.c - a transcription's state: made, fed with samples, reset. The windows are in window.c. */
-#include "transcribe/session.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "transcribe/given.h"
 #include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -124,6 +123,7 @@ void whisp_session_free(whisp_session *s)
     free(s->tokens);
     if (s->computed.alignment_heads != s->model->alignment_heads)
         free(s->computed.alignment_heads);
+    wh_given_free(s->given);
     free(s->clips);
     free(s->text_tokens);
     free(s->text_index);
@@ -157,6 +157,8 @@ int whisp_session_reset(whisp_session *s)
     s->n_words = 0;
     s->last_speech = s->last_word = 0;
     s->slow_windows = 0;
+    wh_given_free(s->given);
+    s->given = NULL;
     s->clip = 0;
     wh_session_settle(s);
     return WHISP_OK;

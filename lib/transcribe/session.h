@@ -3,7 +3,7 @@
  *   session.c   making, resetting, push / finish / measure
  *   clips.c     the parts of the recording to transcribe
  *   words.c     a window's words: their times, where they move the seek, hallucinations
- *   align.c     a given text's words instead of the heard ones
+ *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transcribe/session.h"
+#include "transcribe/given.h"
 #include "util/text.h"
 
 #define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
@@ -220,6 +220,14 @@ static int run_window(whisp_session *s, int64_t segment_size)
     }
     s->encoded_first = 0;
     s->timings.n_windows++;
+    if (s->given) {
+        if ((rc = wh_given_prepare(s)))
+            return rc;
+        if (wh_given_fits(s, segment_size)) { /* no need to know what is heard */
+            s->seek += segment_size;
+            return wh_given_align_all(s, segment_size);
+        }
+    }
     if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
         (rc = wh_search_begin(s->search, prompt, n_prompt, s->language)) || (rc = decode_with_fallback(s)))
         return rc;
@@ -297,7 +305,7 @@ int wh_session_next(whisp_session *s, int *cleared)
         .words = s->options->values.word_timestamps ? s->words + cut->first_word : NULL,
         .n_words = cut->n_words,
     };
-    if (s->options->segment)
+    if (s->options->segment && !s->given)
         s->options->segment(s->options->segment_user, &s->segment);
     return 1;
 }
