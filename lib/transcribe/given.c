@@ -8,6 +8,7 @@
 #include "util/text.h"
 
 #define DOUBTFUL 0.35 /* mean probability below which the text is probably not what is said; docs/timing.md */
+#define MANY 50       /* more than one word in so many is worth a warning */
 #define UNSAID 0.01   /* a word's probability below which it is probably not said */
 
 /* Is there a letter or a digit in it? */
@@ -200,7 +201,7 @@ static void warn(const whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING,
                "the text does not seem to be what is said (mean probability of its words: %.2f); their times mean "
                "little", n ? sum / (double)n : 0);
-    else if (unsaid)
+    else if (unsaid * MANY > n)
         wh_log(s->options, WHISP_LOG_WARNING, "%zu of the text's %zu words do not seem to be said; they have a "
                "probability near 0", unsaid, n);
 }
