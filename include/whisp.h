@@ -161,6 +161,15 @@ typedef struct whisp_token {
     float logprob;              /* natural logarithm of its probability under the search's rules, temperature 1 */
 } whisp_token;
 
+/* A word and when it is said. */
+typedef struct whisp_word {
+    const char *text;           /* with the space before it and the punctuation around it */
+    double start, end;          /* seconds; words follow one another, none begins before the last one's end */
+    double probability;         /* the mean of its tokens' */
+    size_t first_token;         /* of the segment's tokens */
+    size_t n_tokens;
+} whisp_word;
+
 typedef struct whisp_segment {
     int id;                     /* 0, 1, 2, ... */
     int64_t seek;               /* where its window began, in frames of 10 ms */
@@ -172,6 +181,8 @@ typedef struct whisp_segment {
     double avg_logprob;         /* of its window */
     double compression_ratio;   /* of its window's text */
     double no_speech_prob;      /* of its window */
+    const whisp_word *words;    /* [n_words] with option word_timestamps; NULL without */
+    size_t n_words;
 } whisp_segment;
 
 /* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the
@@ -225,6 +236,17 @@ WHISP_API int whisp_session_transcribe_file(whisp_session *session, const char *
 WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const float *samples, size_t n,
                                                whisp_result **result);
 
+/* Forced alignment: reset, then find when each word of `text` is said in a recording. The result's segments are the
+ * text's lines or, where it has only one, its sentences; each has its words, and words that are not said have a
+ * probability near 0. A recording of 30 seconds or less is aligned in one piece. A longer one is transcribed on the way,
+ * window by window, to see how much of the text belongs to each window (docs/timing.md tells what that finds and what
+ * not), so a text with passages of hundreds of words that are not said may lose its place. A warning is logged when much of
+ * the text does not seem to be said. WHISP_ERR_ARGUMENT for a text without words. */
+WHISP_API int whisp_session_align_file(whisp_session *session, const char *path, const char *text,
+                                       whisp_result **result);
+WHISP_API int whisp_session_align_samples(whisp_session *session, const float *samples, size_t n, const char *text,
+                                          whisp_result **result);
+
 /* Streaming: push samples as they come, pull segments as they become final, say when the audio ends:
  *
  *     for (;;) {
@@ -271,6 +293,22 @@ WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, 
  * the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
+
+/* How srt and vtt documents are laid out when segments have words (option word_timestamps; else these have no effect):
+ * openai-whisper's options of these names. Set `size` to sizeof(whisp_writer_options) first; 0 is None or False. */
+typedef struct whisp_writer_options {
+    size_t size;
+    int highlight_words;        /* a subtitle for each word, underlined while it is said */
+    int max_line_width;         /* characters in a line */
+    int max_line_count;         /* lines in a subtitle; no effect without max_line_width */
+    int max_words_per_line;     /* words in a subtitle; no effect with max_line_width */
+} whisp_writer_options;
+
+/* whisp_result_format() and whisp_result_write() with such a layout; `options` may be NULL. */
+WHISP_API int whisp_result_format_with(const whisp_result *result, const char *format,
+                                       const whisp_writer_options *options, char **text, size_t *length);
+WHISP_API int whisp_result_write_with(const whisp_result *result, const char *format,
+                                      const whisp_writer_options *options, const char *path);
 
 /* The same into a file: written beside it under a temporary name, then renamed, so there is never a partial file.
  * WHISP_ERR_IO when that fails; the temporary file is gone then. Where `path` is a device or a pipe it is written
@@ -355,6 +393,7 @@ typedef struct whisp_timings {
     int64_t n_decode_tokens;    /* tokens fed in them, over all sequences */
     int64_t n_windows;          /* windows transcribed */
     int64_t n_fallbacks;        /* decodings repeated at a higher temperature */
+    double words;               /* finding the times of words: the pass over the text and what follows it */
 } whisp_timings;
 
 WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings *timings);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, BACKEND, COMPUTE_TYPE };
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE };
 
 struct option {
     enum kind kind;
@@ -61,6 +61,16 @@ static const whisp_option_info infos[] = {
     {"without_timestamps", "True|False", "False", "write text only, windows of 30 seconds one after the other"},
     {"max_initial_timestamp", "FLOAT|None", "1.0", "latest first timestamp in a window, in seconds"},
     {"multilingual", "True|False", "False", "detect the language again for each window"},
+    {"word_timestamps", "True|False", "False", "find when each word is said, and refine the segments' times by it"},
+    {"prepend_punctuations", "TEXT", "\"'“¿([{-", "word_timestamps: punctuation that belongs to the word after it"},
+    {"append_punctuations", "TEXT", "\"'.。,，!！?？:：”)]}、",
+     "word_timestamps: punctuation that belongs to the word before it"},
+    {"alignment_heads", "model|upper_half", "model",
+     "word_timestamps: the attention heads that tell the time; model: those that the model file names, if it does"},
+    {"clip_timestamps", "START,END[,START,END...]|None", "0",
+     "transcribe only these parts of the recording, in seconds; the last END may be missing: up to the end"},
+    {"hallucination_silence_threshold", "FLOAT|None", "None",
+     "word_timestamps: skip silence longer than this, in seconds, around words that may be imagined"},
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
     {"backend", "auto|cpu|blas", "auto",
@@ -95,6 +105,12 @@ static const struct option options_[] = {
     {BOOLEAN, 0, AT(without_timestamps), 0, 0},
     {NUMBER, 1, AT(max_initial_timestamp), 0, 30},
     {BOOLEAN, 0, AT(multilingual), 0, 0},
+    {BOOLEAN, 0, AT(word_timestamps), 0, 0},
+    {TEXT, 0, AT(prepend_punctuations), 0, 0},
+    {TEXT, 0, AT(append_punctuations), 0, 0},
+    {HEADS, 0, AT(upper_half_heads), 0, 0},
+    {CLIPS, 1, AT(clip_timestamps), 0, 0},
+    {NUMBER, 1, AT(hallucination_silence_threshold), 0, 1e9},
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
@@ -183,6 +199,45 @@ static int parse_temperatures(size_t i, const char *value, wh_values *v)
     return WHISP_OK;
 }
 
+#define LAST_CLIP 1e9 /* seconds */
+
+int wh_parse_clips(const char *text, double **times, size_t *n, const char **problem)
+{
+    size_t capacity = 0;
+    *times = NULL;
+    *n = 0;
+    *problem = NULL;
+    for (const char *p = text; *text && p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+        char item[64];
+        size_t length = strcspn(p, ",");
+        double t;
+        snprintf(item, sizeof item, "%.*s", (int)WH_MIN(length, sizeof item), p);
+        if (length >= sizeof item || !wh_parse_double(item, &t))
+            *problem = "seconds separated by commas are expected";
+        else if (t < 0 || t > LAST_CLIP)
+            *problem = "a recording's time is not negative, nor beyond 1e9";
+        else if (*n > 0 && t < (*times)[*n - 1])
+            *problem = "the times must ascend: start, end, start, end, ...";
+        if (*problem || wh_grow(times, &capacity, *n + 1, sizeof **times)) {
+            free(*times);
+            *times = NULL;
+            return *problem ? WHISP_ERR_ARGUMENT : WHISP_ERR_MEMORY;
+        }
+        (*times)[(*n)++] = t;
+    }
+    return WHISP_OK;
+}
+
+static int check_clips(size_t i, const char *value)
+{
+    double *times;
+    size_t n;
+    const char *problem;
+    int rc = wh_parse_clips(value, &times, &n, &problem);
+    free(times);
+    return rc == WHISP_ERR_ARGUMENT ? refuse(i, value, problem) : rc;
+}
+
 static int check_tokens(size_t i, const char *value)
 {
     if (!*value)
@@ -252,6 +307,16 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         if (!none && check_tokens(i, value))
             return WHISP_ERR_ARGUMENT;
         v->suppress_tokens = none ? NULL : text;
+        return WHISP_OK;
+    case HEADS:
+        if (strcmp(value, "model") && strcmp(value, "upper_half"))
+            return refuse(i, value, "no such choice of heads");
+        v->upper_half_heads = strcmp(value, "upper_half") == 0;
+        return WHISP_OK;
+    case CLIPS:
+        if (!none && (check_clips(i, value)))
+            return WHISP_ERR_ARGUMENT;
+        v->clip_timestamps = none ? NULL : text;
         return WHISP_OK;
     case TEXT:
         *(const char **)member = none ? NULL : text;

@@ -34,6 +34,11 @@ typedef struct wh_values {
     double compression_ratio_threshold; /* NaN: None */
     double logprob_threshold;           /* NaN: None */
     double no_speech_threshold;         /* NaN: None */
+    int word_timestamps;
+    const char *prepend_punctuations, *append_punctuations;
+    int upper_half_heads;               /* align with these, whatever heads the model file names */
+    const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */
+    double hallucination_silence_threshold; /* NaN: None */
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
     const char *backend;
@@ -64,6 +69,9 @@ int wh_options_temperatures(const wh_values *values, double *temperatures);
 
 /* A number from text, whatever the process's locale; 1 if all of it was one. */
 int wh_parse_double(const char *text, double *value);
+/* Seconds in ascending order with commas between them; *times (malloc()ed) may hold none. On failure *problem says what
+ * is wrong, or is NULL when out of memory. */
+int wh_parse_clips(const char *text, double **times, size_t *n, const char **problem);
 int wh_parse_int(const char *text, int64_t *value);
 
 /* What the cancel callback says: WHISP_OK to go on, or WHISP_ERR_CANCELLED with its text. */

@@ -47,6 +47,21 @@ static void put_number(wh_buf *out, const char *key, double value)
     wh_put_double(out, value);
 }
 
+static void put_words(wh_buf *out, const whisp_segment *segment)
+{
+    wh_buf_puts(out, ", \"words\": [");
+    for (size_t i = 0; i < segment->n_words; i++) {
+        const whisp_word *word = &segment->words[i];
+        wh_buf_puts(out, i ? ", {\"word\": " : "{\"word\": ");
+        put_string(out, word->text);
+        put_number(out, "start", word->start);
+        put_number(out, "end", word->end);
+        put_number(out, "probability", word->probability);
+        wh_buf_puts(out, "}");
+    }
+    wh_buf_puts(out, "]");
+}
+
 static void put_segment(wh_buf *out, const wh_result_segment *entry)
 {
     const whisp_segment *segment = &entry->segment;
@@ -63,11 +78,14 @@ static void put_segment(wh_buf *out, const wh_result_segment *entry)
     put_number(out, "avg_logprob", segment->avg_logprob);
     put_number(out, "compression_ratio", segment->compression_ratio);
     put_number(out, "no_speech_prob", segment->no_speech_prob);
-    wh_buf_puts(out, entry->cleared ? ", \"words\": []}" : "}");
+    if (segment->words || entry->cleared)
+        put_words(out, segment);
+    wh_buf_puts(out, "}");
 }
 
-void wh_write_json(const whisp_result *result, wh_buf *out)
+void wh_write_json(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
+    (void)layout;
     wh_buf_puts(out, "{\"text\": ");
     put_string(out, result->text ? result->text : "");
     wh_buf_puts(out, ", \"segments\": [");

@@ -3,8 +3,9 @@
 
 #include "output/writers.h"
 
-void wh_write_txt(const whisp_result *result, wh_buf *out)
+void wh_write_txt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
+    (void)layout;
     for (size_t i = 0; i < result->n; i++) {
         size_t length;
         const char *text = wh_stripped(result->segments[i].segment.text, &length);
@@ -14,8 +15,9 @@ void wh_write_txt(const whisp_result *result, wh_buf *out)
 }
 
 /* Begin, end (milliseconds) and text; tabs inside the text become spaces. */
-void wh_write_tsv(const whisp_result *result, wh_buf *out)
+void wh_write_tsv(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
+    (void)layout;
     wh_buf_puts(out, "start\tend\ttext\n");
     for (size_t i = 0; i < result->n; i++) {
         const whisp_segment *segment = &result->segments[i].segment;

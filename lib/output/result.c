@@ -10,16 +10,35 @@ int wh_result_new(whisp_result **result)
     return *result ? WHISP_OK : wh_fail_memory();
 }
 
+/* A copy of n words and, behind them, of their texts. */
+static whisp_word *copy_words(const whisp_word *words, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(words[i].text) + 1;
+    whisp_word *copy = wh_calloc(1, n * sizeof *copy + bytes + 1);
+    char *text = copy ? (char *)(copy + n) : NULL;
+    for (size_t i = 0; i < n && copy; i++) {
+        size_t size = strlen(words[i].text) + 1;
+        copy[i] = words[i];
+        copy[i].text = memcpy(text, words[i].text, size);
+        text += size;
+    }
+    return copy;
+}
+
 int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared)
 {
     if (wh_grow(&result->segments, &result->capacity, result->n + 1, sizeof *result->segments) != WHISP_OK)
         return WHISP_ERR_MEMORY;
-    size_t n_tokens = cleared ? 0 : segment->n_tokens;
+    size_t n_tokens = cleared ? 0 : segment->n_tokens, n_words = cleared ? 0 : segment->n_words;
     char *text = strdup(cleared || !segment->text ? "" : segment->text);
     whisp_token *tokens = wh_calloc(n_tokens, sizeof *tokens);
-    if (!text || !tokens) {
+    whisp_word *words = segment->words ? copy_words(segment->words, n_words) : NULL;
+    if (!text || !tokens || (segment->words && !words)) {
         free(text);
         free(tokens);
+        free(words);
         return wh_fail_memory();
     }
     if (n_tokens)
@@ -30,6 +49,8 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
     copy->segment.text = text;
     copy->segment.tokens = tokens;
     copy->segment.n_tokens = n_tokens;
+    copy->segment.words = words;
+    copy->segment.n_words = n_words;
     copy->cleared = cleared != 0;
     return WHISP_OK;
 }
@@ -53,6 +74,7 @@ void whisp_result_free(whisp_result *result)
     for (size_t i = 0; i < result->n; i++) {
         free((void *)(uintptr_t)result->segments[i].segment.text);
         free((void *)(uintptr_t)result->segments[i].segment.tokens);
+        free((void *)(uintptr_t)result->segments[i].segment.words);
     }
     free(result->segments);
     free(result->text);

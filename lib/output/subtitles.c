@@ -17,10 +17,10 @@ typedef struct timestamp {
     char text[40];
 } timestamp;
 
-static timestamp format_timestamp(double seconds, const subtitle_style *style)
+static timestamp format_timestamp(int64_t ms, const subtitle_style *style)
 {
     timestamp t;
-    int64_t ms = WH_MAX(wh_milliseconds(seconds), 0);
+    ms = WH_MAX(ms, 0);
     int64_t hours = ms / 3600000;
     int minutes = (int)(ms / 60000 % 60), rest = (int)(ms % 60000);
     int n = 0;
@@ -31,14 +31,38 @@ static timestamp format_timestamp(double seconds, const subtitle_style *style)
     return t;
 }
 
-static void put_subtitle(wh_buf *out, const subtitle_style *style, size_t number, double start, double end,
-                         const char *text, size_t length)
+/* A document in the making. */
+typedef struct subtitles {
+    wh_buf *out;
+    const subtitle_style *style;
+    size_t n;
+} subtitles;
+
+static void put_times(subtitles *s, int64_t start, int64_t end)
 {
-    if (style->numbered)
-        wh_buf_printf(out, "%zu\n", number);
-    wh_buf_printf(out, "%s --> %s\n", format_timestamp(start, style).text, format_timestamp(end, style).text);
-    wh_put_replaced(out, text, length, "-->", "->"); /* an arrow would end the text */
-    wh_buf_puts(out, "\n\n");
+    s->n++;
+    if (s->style->numbered)
+        wh_buf_printf(s->out, "%zu\n", s->n);
+    wh_buf_printf(s->out, "%s --> %s\n", format_timestamp(start, s->style).text,
+                  format_timestamp(end, s->style).text);
+}
+
+/* One made from words; as in openai-whisper, their text is written as it is. */
+static void put_subtitle(void *user, int64_t start, int64_t end, const char *text, size_t length)
+{
+    subtitles *s = user;
+    put_times(s, start, end);
+    wh_buf_append(s->out, text, length);
+    wh_buf_puts(s->out, "\n\n");
+}
+
+static void put_segment(subtitles *s, const whisp_segment *segment)
+{
+    size_t length;
+    const char *text = wh_stripped(segment->text, &length);
+    put_times(s, wh_milliseconds(segment->start), wh_milliseconds(segment->end));
+    wh_put_replaced(s->out, text, length, "-->", "->"); /* an arrow would end the text */
+    wh_buf_puts(s->out, "\n\n");
 }
 
 /* openai-whisper makes subtitles from words as soon as the first segment has a list of words, and a cleared segment has
@@ -51,36 +75,38 @@ static int nothing_to_show(const whisp_result *result)
     return i == result->n;
 }
 
-static void put_subtitles(const whisp_result *result, wh_buf *out, const subtitle_style *style)
+static void put_subtitles(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out,
+                          const subtitle_style *style)
 {
+    subtitles s = {.out = out, .style = style};
     wh_buf_puts(out, style->head);
     if (nothing_to_show(result))
         return;
-    for (size_t i = 0; i < result->n; i++) {
-        const whisp_segment *segment = &result->segments[i].segment;
-        size_t length;
-        const char *text = wh_stripped(segment->text, &length);
-        put_subtitle(out, style, i + 1, segment->start, segment->end, text, length);
+    if (result->segments[0].segment.words) {
+        wh_subtitles_from_words(result, layout, put_subtitle, &s, out);
+        return;
     }
+    for (size_t i = 0; i < result->n; i++)
+        put_segment(&s, &result->segments[i].segment);
 }
 
 static const subtitle_style vtt = {"WEBVTT\n\n", 0, 0, '.'}, srt = {"", 1, 1, ','};
 
-void wh_write_vtt(const whisp_result *result, wh_buf *out)
+void wh_write_vtt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
-    put_subtitles(result, out, &vtt);
+    put_subtitles(result, layout, out, &vtt);
 }
 
-void wh_write_srt(const whisp_result *result, wh_buf *out)
+void wh_write_srt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
-    put_subtitles(result, out, &srt);
+    put_subtitles(result, layout, out, &srt);
 }
 
 int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity)
 {
     if (!segment || (!line && capacity > 0))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_segment_line() needs a segment and a place for the line");
-    int n = snprintf(line, capacity, "[%s --> %s] %s", format_timestamp(segment->start, &vtt).text,
-                     format_timestamp(segment->end, &vtt).text, segment->text ? segment->text : "");
+    int n = snprintf(line, capacity, "[%s --> %s] %s", format_timestamp(wh_milliseconds(segment->start), &vtt).text,
+                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, segment->text ? segment->text : "");
     return n < 0 ? wh_fail(WHISP_ERR_ARGUMENT, "the segment's text is too long for a line") : n;
 }

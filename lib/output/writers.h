@@ -17,12 +17,17 @@ struct whisp_result {
     size_t n, capacity;
 };
 
-/* Each appends a whole document. */
-void wh_write_txt(const whisp_result *result, wh_buf *out);
-void wh_write_tsv(const whisp_result *result, wh_buf *out);
-void wh_write_vtt(const whisp_result *result, wh_buf *out);
-void wh_write_srt(const whisp_result *result, wh_buf *out);
-void wh_write_json(const whisp_result *result, wh_buf *out);
+/* Each appends a whole document. `layout` is complete; it matters to subtitles made from words only. */
+void wh_write_txt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_tsv(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_vtt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_srt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_json(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+
+/* Subtitles made from words (lines.c): called for each with the times of its beginning and end, in milliseconds. */
+typedef void (*wh_subtitle_fn)(void *user, int64_t start, int64_t end, const char *text, size_t length);
+void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_options *layout, wh_subtitle_fn fn,
+                             void *user, wh_buf *out);
 
 /* The part of text that Python's str.strip() leaves: its beginning, and its size in *length. */
 const char *wh_stripped(const char *text, size_t *length);

@@ -1,10 +1,9 @@
 /* session.c - a transcription's state: made, fed with samples, reset. The windows are in window.c. */
-#include "transcribe/session.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "transcribe/given.h"
 #include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -47,17 +46,38 @@ static int make_initial(whisp_session *s)
     return rc;
 }
 
+/* The model as the backend sees it: with other alignment heads if the options say so. */
+static int choose_heads(whisp_session *s)
+{
+    whisp_model *m = &s->computed;
+    *m = *s->model;
+    if (!s->options->values.upper_half_heads)
+        return WHISP_OK;
+    int first = m->n_text_layer / 2;
+    m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
+    m->alignment_heads = wh_calloc((size_t)m->n_alignment_heads, sizeof *m->alignment_heads);
+    for (int i = 0; m->alignment_heads && i < m->n_alignment_heads; i++)
+        m->alignment_heads[i] = (wh_head){first + i / m->n_text_head, i % m->n_text_head};
+    return m->alignment_heads ? WHISP_OK : wh_fail_memory();
+}
+
 static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
     wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
     int rc;
-    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) ||
-        (rc = wh_backend_new(v->backend, m, &config, &s->backend)) ||
+    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = choose_heads(s)) ||
+        (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
         return rc;
+    if ((rc = wh_session_make_clips(s)))
+        return rc;
+    if (v->word_timestamps && v->translate)
+        wh_log(s->options, WHISP_LOG_WARNING, "word timestamps of translations may not be reliable");
+    if (!v->word_timestamps && !isnan(v->hallucination_silence_threshold))
+        wh_log(s->options, WHISP_LOG_WARNING, "hallucination_silence_threshold has no effect without word_timestamps");
     s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
     s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
     s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
@@ -105,6 +125,15 @@ void whisp_session_free(whisp_session *s)
     free(s->prompt);
     free(s->cuts);
     free(s->tokens);
+    if (s->computed.alignment_heads != s->model->alignment_heads)
+        free(s->computed.alignment_heads);
+    wh_given_free(s->given);
+    free(s->clips);
+    free(s->text_tokens);
+    free(s->text_index);
+    free(s->words);
+    wh_words_free(&s->timed);
+    wh_buf_free(&s->word_text);
     wh_buf_free(&s->window_text);
     whisp_options_free(s->options);
     free(s);
@@ -121,6 +150,7 @@ int whisp_session_reset(whisp_session *s)
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
+    s->measured_frames = -1;
     s->bad_samples = 0;
     s->language = s->options->values.language;
     s->encoded_first = 0;
@@ -128,6 +158,13 @@ int whisp_session_reset(whisp_session *s)
     s->n_history = 0;
     s->n_cuts = s->next_cut = 0;
     s->next_id = 0;
+    s->n_words = 0;
+    s->last_speech = s->last_word = 0;
+    s->slow_windows = 0;
+    wh_given_free(s->given);
+    s->given = NULL;
+    s->clip = 0;
+    wh_session_settle(s);
     return WHISP_OK;
 }
 
@@ -179,6 +216,7 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
         wh_mel_finish(s->measuring);
         wh_mel_set_loudest(s->mel, wh_mel_loudest(s->measuring, wh_mel_content(s->measuring)));
         s->total = (double)wh_mel_samples(s->measuring) / WH_SAMPLE_RATE;
+        s->measured_frames = wh_mel_content(s->measuring);
         wh_mel_free(s->measuring);
         s->measuring = NULL;
     }

@@ -1,6 +1,9 @@
 /* session.h - the inside of whisp_session, shared by the files of lib/transcribe.
  *
  *   session.c   making, resetting, push / finish / measure
+ *   clips.c     the parts of the recording to transcribe
+ *   words.c     a window's words: their times, where they move the seek, hallucinations
+ *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
@@ -10,6 +13,7 @@
 #include "backend/backend.h"
 #include "mel/mel.h"
 #include "search/search.h"
+#include "timing/timing.h"
 
 /* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
 #define WH_STORE_FRAMES 6200
@@ -20,10 +24,12 @@ typedef struct wh_cut {
     size_t text;               /* offset into window_text */
     size_t first_token, n_tokens;
     int cleared;               /* emptied, as openai-whisper does with segments that say nothing */
+    size_t first_word, n_words;
 } wh_cut;
 
 struct whisp_session {
     const whisp_model *model;
+    whisp_model computed;      /* the same, with the alignment heads that the options ask for: the backend's */
     const wh_specials *specials;
     whisp_options *options;
     wh_backend *backend;
@@ -36,10 +42,12 @@ struct whisp_session {
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
     int64_t seek;              /* the next window's first frame */
+    int64_t measured_frames;   /* of the whole recording, where it was measured; else -1 */
     double total;              /* seconds of the whole recording; negative if not known */
     size_t bad_samples;        /* of those already warned about */
     int language;              /* -1: not known yet */
     float *language_probs;     /* [n_languages], once detected */
+    int window_language;       /* of the current window */
     float *window_probs;       /* [n_languages] of the current window, with the option multilingual */
     int encoded_first;         /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
 
@@ -59,11 +67,42 @@ struct whisp_session {
     wh_decoding decoding;      /* of the current window */
     int64_t window_seek;
     int next_id;
+
+    struct wh_clip {
+        int64_t start, end;    /* frames; INT64_MAX: up to the recording's end */
+    } *clips;                  /* [n_clips], in order */
+    size_t n_clips, clip;      /* the one being transcribed */
+
+    int32_t *text_tokens;      /* the current window's tokens below eot */
+    size_t *text_index;        /* where each stands in s->tokens */
+    size_t text_capacity, index_capacity;
+    wh_words timed;            /* the window's words, in seconds from its beginning */
+    whisp_word *words;         /* [n_words], in seconds of the recording; cuts count them off */
+    size_t n_words, words_capacity;
+    wh_buf word_text;          /* their texts, each NUL-terminated */
+    double last_speech;        /* end of the last word so far */
+    double last_word;          /* the same of those given out: none begins before it */
+    int slow_windows;          /* windows in a row that moved the seek by next to nothing */
+    struct wh_given *given;    /* the text to align, or NULL */
+
     whisp_segment segment;     /* what the last pull gave */
 };
 
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
 int wh_session_next(whisp_session *session, int *cleared);
+
+/* Read the option clip_timestamps. */
+int wh_session_make_clips(whisp_session *session);
+/* Move the seek to where the clips want it: into the next one when it has left one; far beyond any recording's end
+ * after the last. */
+void wh_session_settle(whisp_session *session);
+
+/* Find the current window's words and give them to its cuts; *advance changes to where the last word ends. 1: what was
+ * heard may be imagined; forget it and hear the window again from *advance on. */
+int wh_session_time_words(whisp_session *session, int64_t segment_size, int64_t *advance);
+
+/* Which words of the given text are said in the current window, and when. */
+int wh_session_align_window(whisp_session *session, int64_t segment_size);
 
 /* Detect the language from the first 30 s, unless it is known. Needs 3000 frames, or the end. */
 int wh_session_detect(whisp_session *session);

@@ -7,7 +7,7 @@
 
 #include "audio/audio.h"
 #include "output/result.h"
-#include "transcribe/session.h"
+#include "transcribe/given.h"
 
 #define BLOCK 16384 /* samples read at a time: one second */
 
@@ -61,6 +61,8 @@ static int collect(whisp_session *s, collected *c)
         int cleared, rc = wh_session_next(s, &cleared);
         if (rc != 1)
             return rc;
+        if (s->given)
+            continue; /* only what it aligns counts */
         if ((rc = wh_result_add(c->result, &s->segment, cleared)) ||
             (rc = wh_grow(&c->ids, &c->capacity, c->n + s->segment.n_tokens, sizeof *c->ids)))
             return rc;
@@ -153,19 +155,28 @@ static int open_measured(whisp_session *s, const char *path, source *in)
     return whisp_audio_open(path, &in->audio);
 }
 
-int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_result **result)
+/* Align the given text with what `in` gives. */
+static int align(whisp_session *s, source *in, whisp_result **result)
 {
-    if (!s || !path || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
-    *result = NULL;
+    collected c = {0};
+    int rc = feed(s, in, &c);
+    free(c.ids);
+    return rc ? rc : wh_given_result(s, result);
+}
+
+/* Transcribe a file, or align a text with it if that is not NULL. */
+static int run_file(whisp_session *s, const char *path, const char *text, whisp_result **result)
+{
     source *in = wh_calloc(1, sizeof *in);
     if (!in)
         return wh_fail_memory();
     int rc = whisp_session_reset(s);
+    if (!rc && text)
+        rc = wh_given_new(s, text);
     if (!rc)
         rc = open_measured(s, path, in);
     if (!rc)
-        rc = transcribe(s, in, result);
+        rc = text ? align(s, in, result) : transcribe(s, in, result);
     if (!rc && wh_mel_samples(s->mel) == 0) {
         whisp_result_free(*result);
         *result = NULL;
@@ -182,24 +193,57 @@ int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_resu
     return rc;
 }
 
-int whisp_session_transcribe_samples(whisp_session *s, const float *samples, size_t n, whisp_result **result)
+int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_result **result)
 {
-    if (!s || (!samples && n) || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
+    if (!s || !path || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
     *result = NULL;
+    return run_file(s, path, NULL, result);
+}
+
+int whisp_session_align_file(whisp_session *s, const char *path, const char *text, whisp_result **result)
+{
+    if (!s || !path || !text || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_file: an argument is NULL");
+    *result = NULL;
+    return run_file(s, path, text, result);
+}
+
+/* Transcribe samples, or align a text with them if that is not NULL. */
+static int run_samples(whisp_session *s, const float *samples, size_t n, const char *text, whisp_result **result)
+{
     source *in = wh_calloc(1, sizeof *in);
     if (!in)
         return wh_fail_memory();
     in->samples = samples;
     in->n = n;
     int rc = whisp_session_reset(s);
+    if (!rc && text)
+        rc = wh_given_new(s, text);
     if (!rc)
         rc = measure(s, in);
     in->at = 0;
     if (!rc)
-        rc = transcribe(s, in, result);
+        rc = text ? align(s, in, result) : transcribe(s, in, result);
     free(in);
     return rc;
+}
+
+int whisp_session_transcribe_samples(whisp_session *s, const float *samples, size_t n, whisp_result **result)
+{
+    if (!s || (!samples && n) || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
+    *result = NULL;
+    return run_samples(s, samples, n, NULL, result);
+}
+
+int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n, const char *text,
+                                whisp_result **result)
+{
+    if (!s || (!samples && n) || !text || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_samples: an argument is NULL");
+    *result = NULL;
+    return run_samples(s, samples, n, text, result);
 }
 
 int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options, whisp_result **result)

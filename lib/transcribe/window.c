@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transcribe/session.h"
+#include "transcribe/given.h"
 #include "util/text.h"
 
 #define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
@@ -122,19 +122,27 @@ static int add_cut(whisp_session *s, double start, double end, size_t first, siz
     free(ids);
     if (rc || s->window_text.failed)
         return rc ? rc : wh_fail_memory();
-    const char *text = s->window_text.data ? s->window_text.data + cut.text : "";
-    size_t length = s->window_text.length - cut.text;
-    wh_strip(&text, &length);
-    if (start == end || length == 0) {
-        cut.cleared = 1;
-        cut.n_tokens = 0;
-        s->window_text.length = cut.text;
-    }
     wh_buf_append(&s->window_text, "", 1); /* the closing NUL becomes part of the pool */
     if (s->window_text.failed)
         return wh_fail_memory();
     s->cuts[s->n_cuts++] = cut;
     return WHISP_OK;
+}
+
+/* Empty the segments that last no time or say nothing, words and all. */
+static void clear_cuts(whisp_session *s)
+{
+    for (size_t c = 0; c < s->n_cuts; c++) {
+        wh_cut *cut = &s->cuts[c];
+        const char *text = s->window_text.data + cut->text;
+        size_t length = strlen(text);
+        wh_strip(&text, &length);
+        if (cut->start != cut->end && length > 0)
+            continue;
+        cut->cleared = 1;
+        cut->n_tokens = cut->n_words = 0;
+        s->window_text.data[cut->text] = 0;
+    }
 }
 
 /* Cut the decoding into segments at pairs of timestamps and say where the next window begins: at the last complete
@@ -213,10 +221,10 @@ static int run_window(whisp_session *s, int64_t segment_size)
     const int32_t *prompt;
     size_t n_prompt;
     int rc, language;
-    s->n_cuts = s->next_cut = 0;
+    s->n_cuts = s->next_cut = s->n_words = 0;
     s->window_text.length = 0;
     s->window_seek = s->seek;
-    if (!(s->encoded_first && s->seek == 0)) {
+    if (!(s->encoded_first && s->seek == 0 && segment_size == WH_WINDOW_FRAMES)) {
         wh_mel_window(s->mel, s->seek, segment_size, WH_PAD_MEL, s->window);
         if ((rc = encode(s)))
             return rc;
@@ -225,6 +233,15 @@ static int run_window(whisp_session *s, int64_t segment_size)
     s->timings.n_windows++;
     if ((language = window_language(s)) < 0)
         return language;
+    s->window_language = language;
+    if (s->given) {
+        if ((rc = wh_given_prepare(s)))
+            return rc;
+        if (wh_given_fits(s, segment_size)) { /* no need to know what is heard */
+            s->seek += segment_size;
+            return wh_given_align_all(s, segment_size);
+        }
+    }
     wh_search_first_window(s->search, s->seek == 0);
     if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
         (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)))
@@ -235,10 +252,21 @@ static int run_window(whisp_session *s, int64_t segment_size)
             return rc;
         if (s->decoding.n)
             memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
-        if ((rc = cut_window(s, segment_size, &advance)) || (rc = remember(s)))
+        if ((rc = cut_window(s, segment_size, &advance)))
+            return rc;
+        int again = 0;
+        if (s->given)
+            rc = wh_session_align_window(s, segment_size);
+        else if (s->options->values.word_timestamps)
+            rc = again = wh_session_time_words(s, segment_size, &advance);
+        if (rc < 0)
+            return rc;
+        clear_cuts(s);
+        if (!again && (rc = remember(s)))
             return rc;
     }
     s->seek += advance > 0 ? advance : segment_size; /* a window that does not advance would be heard forever */
+    wh_session_settle(s);
     wh_mel_discard(s->mel, s->seek);
     return WHISP_OK;
 }
@@ -247,7 +275,7 @@ static void report_progress(whisp_session *s)
 {
     if (!s->options->progress)
         return;
-    int64_t done = s->finished ? WH_MIN(s->seek, wh_mel_content(s->mel)) : s->seek;
+    int64_t done = WH_MIN(s->seek, wh_mel_content(s->mel));
     s->options->progress(s->options->progress_user, SECONDS(done), s->total);
 }
 
@@ -257,14 +285,18 @@ int wh_session_next(whisp_session *s, int *cleared)
         return wh_fail(WHISP_ERR_STATE, "the session failed before; reset it first");
     while (s->next_cut == s->n_cuts) {
         int64_t content = wh_mel_content(s->mel);
-        int full = content >= s->seek + WH_WINDOW_FRAMES;
-        if (!s->finished && !full)
+        if (!s->finished && content < (s->language < 0 ? 0 : s->seek) + WH_WINDOW_FRAMES) {
+            if (s->language >= 0) /* before a clip */
+                wh_mel_discard(s->mel, s->seek);
             return 0;
+        }
         int rc = wh_session_detect(s);
+        if (!rc && !s->finished && content < s->seek + WH_WINDOW_FRAMES)
+            continue;
         if (!rc && s->seek >= content)
             return WHISP_END;
         if (!rc)
-            rc = run_window(s, full ? WH_WINDOW_FRAMES : content - s->seek);
+            rc = run_window(s, WH_MIN(WH_MIN(WH_WINDOW_FRAMES, content - s->seek), s->clips[s->clip].end - s->seek));
         if (rc) {
             s->failed = 1;
             return rc;
@@ -285,8 +317,10 @@ int wh_session_next(whisp_session *s, int *cleared)
         .avg_logprob = s->decoding.avg_logprob,
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
+        .words = s->options->values.word_timestamps ? s->words + cut->first_word : NULL,
+        .n_words = cut->n_words,
     };
-    if (s->options->segment)
+    if (s->options->segment && !s->given)
         s->options->segment(s->options->segment_user, &s->segment);
     return 1;
 }

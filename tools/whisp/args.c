@@ -17,6 +17,12 @@ enum own_option {
     OPT_VERBOSE,
     OPT_QUIET,
     OPT_DETECT_LANGUAGE,
+    OPT_HIGHLIGHT_WORDS,
+    OPT_MAX_LINE_WIDTH,
+    OPT_MAX_LINE_COUNT,
+    OPT_MAX_WORDS_PER_LINE,
+    OPT_ALIGN,
+    OPT_ALIGN_FILE,
     OPT_VERSION,
     OPT_HELP,
     N_OWN
@@ -39,6 +45,17 @@ static const struct tool_option own_options[N_OWN] = {
     [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
         "do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
         "probability"}},
+    [OPT_HIGHLIGHT_WORDS] = {0, {"highlight_words", "True|False", "False",
+        "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
+    [OPT_MAX_LINE_WIDTH] = {0, {"max_line_width", "INT|None", "None",
+        "(needs --word_timestamps True) the most characters in a line of srt and vtt files"}},
+    [OPT_MAX_LINE_COUNT] = {0, {"max_line_count", "INT|None", "None",
+        "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
+    [OPT_MAX_WORDS_PER_LINE] = {0, {"max_words_per_line", "INT|None", "None",
+        "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
+    [OPT_ALIGN] = {0, {"align", "TEXT", NULL,
+        "do not transcribe: find when each word of this text is said, and print a line for each"}},
+    [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -110,6 +127,12 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_VERBOSE: return set_bool("verbose", value, &settings->verbose);
     case OPT_QUIET: settings->quiet = 1; break;
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
+    case OPT_HIGHLIGHT_WORDS: return set_bool("highlight_words", value, &settings->layout.highlight_words);
+    case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
+    case OPT_MAX_LINE_COUNT: return words_limit("max_line_count", value, &settings->layout.max_line_count);
+    case OPT_MAX_WORDS_PER_LINE: return words_limit("max_words_per_line", value, &settings->layout.max_words_per_line);
+    case OPT_ALIGN: settings->align = value; break;
+    case OPT_ALIGN_FILE: return words_read_text(settings, value);
     case OPT_VERSION: return print_version();
     case OPT_HELP: return help_print();
     case N_OWN: break;
@@ -236,13 +259,14 @@ static int complete(struct settings *settings)
     if (settings->output_dir && !settings->formats) settings->formats = (1u << N_FORMATS) - 1;
     if (settings->detect_language) settings->formats = 0;
     if (settings->quiet && settings->formats) settings->verbose = 0;
-    return CODE_DONE;
+    return words_check(settings);
 }
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
     memset(settings, 0, sizeof *settings);
     settings->verbose = 1;
+    settings->layout.size = sizeof settings->layout;
     settings->options = whisp_options_new();
     settings->inputs = calloc((size_t)argc + 1, sizeof *settings->inputs);
     if (!settings->options || !settings->inputs) return note_memory();
@@ -265,4 +289,5 @@ void settings_free(struct settings *settings)
 {
     whisp_options_free(settings->options);
     free(settings->inputs);
+    free(settings->align_text);
 }

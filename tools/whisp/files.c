@@ -146,7 +146,7 @@ int files_write(const struct settings *settings, const char *input, const whisp_
         if (!(settings->formats & 1u << i)) continue;
         char *path = output_path(settings, input, format_names[i]);
         if (!path) return note_memory();
-        if (whisp_result_write(result, format_names[i], path) != WHISP_OK) {
+        if (whisp_result_write_with(result, format_names[i], &settings->layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;
         }

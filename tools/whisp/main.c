@@ -63,6 +63,11 @@ static void on_segment(void *user, const whisp_segment *segment)
     transcript_segment(user, segment);
 }
 
+static void on_aligned(void *user, const whisp_segment *segment)
+{
+    transcript_words(user, segment);
+}
+
 static int on_cancel(void *user)
 {
     const struct tool *tool = user;
@@ -75,7 +80,8 @@ static void set_callbacks(struct tool *tool)
     whisp_options_on_log(options, on_log, tool);
     whisp_options_on_cancel(options, on_cancel, tool);
     if (tool->bar.wanted) whisp_options_on_progress(options, on_progress, &tool->bar);
-    if (tool->settings.verbose) whisp_options_on_segment(options, on_segment, &tool->out);
+    if (tool->settings.verbose)
+        whisp_options_on_segment(options, tool->settings.align ? on_aligned : on_segment, &tool->out);
 }
 
 /* ---- before the work ---- */
@@ -138,7 +144,8 @@ static int transcribe(struct tool *tool, whisp_session *session, const char *inp
     const struct settings *settings = &tool->settings;
     whisp_result *result = NULL;
     progress_begin(&tool->bar);
-    int error = whisp_session_transcribe_file(session, input, &result);
+    int error = settings->align ? whisp_session_align_file(session, input, settings->align, &result)
+                                : whisp_session_transcribe_file(session, input, &result);
     progress_end(&tool->bar);
     if (error != WHISP_OK) return error;
     if (!settings->verbose && !settings->formats) print_text(tool, result);

@@ -9,6 +9,7 @@
  *   transcript.c  segments on standard output
  *   files.c       the output files
  *   languages.c   --detect_language
+ *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   signals.c     Ctrl-C and its kin
  *
  * Like any other program it knows the library by include/whisp.h only. */
@@ -53,6 +54,9 @@ struct settings {
     int verbose;                    /* print segments as they become final */
     int quiet;                      /* say nothing but errors */
     int detect_language;
+    const char *align;              /* the text whose words are looked for; NULL: transcribe */
+    char *align_text;               /* the same, if it was read from a file */
+    whisp_writer_options layout;    /* of subtitles */
     const char **inputs;            /* [n_inputs], pointers into argv */
     size_t n_inputs;
     whisp_options *options;
@@ -119,6 +123,8 @@ struct transcript {
 /* Print a line, or text that ends with one, and flush it. Does nothing once writing has failed. */
 void transcript_print(struct transcript *out, const char *text);
 void transcript_segment(struct transcript *out, const whisp_segment *segment);
+/* A line for each of its words. */
+void transcript_words(struct transcript *out, const whisp_segment *segment);
 /* Tell of a failure, except that nobody reads any more (a closed pipe). CODE_DONE or CODE_OUTPUT. */
 int transcript_check(const struct transcript *out);
 
@@ -134,6 +140,15 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 
 /* Print the most probable languages of a recording. WHISP_OK or the library's error. */
 int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
+
+/* ---- words.c ---- */
+
+/* Set a limit of the layout: a whole number above 0, or None. CODE_DONE or CODE_USAGE. */
+int words_limit(const char *name, const char *value, int *limit);
+/* Read the text to align from a file, all of it; - is standard input. */
+int words_read_text(struct settings *settings, const char *path);
+/* Which of the options about words do not fit together. CODE_DONE or CODE_USAGE. */
+int words_check(struct settings *settings);
 
 /* ---- signals.c ---- */
 

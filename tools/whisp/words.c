@@ -1,0 +1,80 @@
+/* words.c - the options about words: how subtitles are laid out, and the text whose words are looked for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+int words_limit(const char *name, const char *value, int *limit)
+{
+    char *end;
+    errno = 0;
+    long n = strcmp(value, "None") == 0 ? 0 : strtol(value, &end, 10);
+    if (strcmp(value, "None") != 0 && (end == value || *end || errno || n < 1 || n > 1000000)) {
+        note_error("--%s: \"%s\" is neither a whole number from 1 to 1000000 nor None", name, value);
+        return CODE_USAGE;
+    }
+    *limit = (int)n;
+    return CODE_DONE;
+}
+
+int words_read_text(struct settings *settings, const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char *text = NULL;
+    size_t length = 0, capacity = 0, got = 0;
+    if (!file) {
+        note_error("%s: cannot read the text to align: %s", path, strerror(errno));
+        return CODE_INPUT;
+    }
+    do {
+        length += got;
+        if (capacity - length < 4096) {
+            char *more = realloc(text, capacity = 2 * capacity + 65536);
+            if (!more) break;
+            text = more;
+        }
+        got = fread(text + length, 1, capacity - length - 1, file);
+    } while (got > 0);
+    int broken = ferror(file), complete = feof(file), error = errno;
+    if (file != stdin) fclose(file);
+    if (text) text[length] = '\0';
+    free(settings->align_text);
+    settings->align = settings->align_text = text;
+    if (broken) {
+        note_error("%s: cannot read the text to align: %s", path, strerror(error));
+        return CODE_INPUT;
+    }
+    if (!complete) return note_memory();
+    if (strlen(text) != length) {
+        note_error("%s: the text to align holds a NUL character; is it a text file?", path);
+        return CODE_INPUT;
+    }
+    return CODE_DONE;
+}
+
+static int needs_words(const char *name)
+{
+    note_error("--%s requires --word_timestamps True", name);
+    return CODE_USAGE;
+}
+
+int words_check(struct settings *settings)
+{
+    const whisp_writer_options *layout = &settings->layout;
+    if (settings->align && settings->detect_language) {
+        note_error("--detect_language and --align exclude each other");
+        return CODE_USAGE;
+    }
+    if (!settings->align && strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0) {
+        if (layout->highlight_words) return needs_words("highlight_words");
+        if (layout->max_line_count) return needs_words("max_line_count");
+        if (layout->max_line_width) return needs_words("max_line_width");
+        if (layout->max_words_per_line) return needs_words("max_words_per_line");
+    }
+    if (layout->max_line_count && !layout->max_line_width && !settings->quiet)
+        note_warning("--max_line_count has no effect without --max_line_width");
+    if (layout->max_words_per_line && layout->max_line_width && !settings->quiet)
+        note_warning("--max_words_per_line has no effect with --max_line_width");
+    return CODE_DONE;
+}
