@@ -85,6 +85,9 @@ TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
 $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
+# test_fault makes the library's own allocations fail.
+$(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
+comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.
 INSTALL_DEPS = sh tools/install-deps
@@ -125,8 +128,13 @@ check:
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 
+# The converter's readers on damaged files: linked with its objects.
+CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
+$(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS) $(TEST_LIBS)
+
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)

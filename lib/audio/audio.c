@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audio/mpeg.h"
 #include "audio/recognise.h"
 #include "audio/source.h"
 
@@ -25,15 +26,16 @@
 #define RESAMPLED 8448          /* room for a block at twice its rate */
 #define LARGEST 1024.0f         /* louder than any recording; keeps the resampler's sums finite */
 #define PLAUSIBLE (1 << 27)     /* frames; a pipe of unknown length claims to have more */
-#define MAX_RESYNC 256          /* attempts to get past damage in an MPEG stream */
 
 struct whisp_audio {
     char *name;                 /* for messages */
     int own_fd;                 /* to be closed, or -1 */
     wh_source source;
-    SNDFILE *file;
+    SNDFILE *file;              /* or */
+    wh_mpeg *mpeg;
     SF_INFO info;
     int is_mpeg;
+    int is_buffered;            /* the decoder may have sound left when its bytes have ended */
     char format[80];
     double duration;            /* seconds, -1 if not known */
 
@@ -53,7 +55,8 @@ struct whisp_audio {
 
 /* ---- errors ---- */
 
-/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a protocol. */
+/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a
+ * protocol. */
 static void quote(wh_buf *text, const char *name)
 {
     wh_buf_puts(text, strchr(name, ':') ? "'file:" : "'");
@@ -85,11 +88,17 @@ static int fail_with_command(const whisp_audio *audio, const char *path, const c
 
 /* ---- opening ---- */
 
-/* Let libsndfile try. */
+/* Let libmpg123 or libsndfile try. */
 static int try_open(whisp_audio *audio)
 {
     SF_VIRTUAL_IO io = wh_source_io;
-    audio->is_mpeg = wh_is_mpeg(&audio->source);
+    char magic[4] = { 0 };
+    wh_source_peek(&audio->source, 0, magic, 4);
+    audio->is_mpeg = wh_mpeg_layer(&audio->source) > 0;
+    if (audio->is_mpeg && (audio->mpeg = wh_mpeg_open(&audio->source, &audio->info)))
+        return 1;
+    /* the others are read page by page or frame by frame and rely on exact positions */
+    audio->source.tell_end = !audio->is_mpeg && memcmp(magic, "OggS", 4) != 0 && memcmp(magic, "fLaC", 4) != 0;
     /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
     audio->source.hide_end = audio->is_mpeg;
     audio->source.position = 0;
@@ -118,19 +127,24 @@ static int open_decoder(whisp_audio *audio, const char *path)
     if (!try_open(audio)) {
         /* Other bytes may stand before an MP3's first frame. */
         int64_t junk = wh_find_mpeg(&audio->source);
+        if (junk == WHISP_ERR_MEMORY)
+            return WHISP_ERR_MEMORY;
         if (junk > 0)
             wh_source_skip(&audio->source, junk);
         if (junk <= 0 || !try_open(audio)) {
             if (audio->source.error)
                 return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
-            return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
+            return fail_with_command(audio, path,
+                                     "not a recording in a known format; if it is one, ffmpeg may know it");
         }
     }
+    int container = audio->info.format & SF_FORMAT_TYPEMASK;
+    audio->is_buffered = audio->is_mpeg || container == SF_FORMAT_OGG || container == SF_FORMAT_FLAC;
     audio->source.opening = 0;
     int coding = audio->info.format & SF_FORMAT_SUBMASK;
     if (!audio->source.is_file && coding >= SF_FORMAT_ALAC_16 && coding <= SF_FORMAT_ALAC_32)
-        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a file "
-                       "and name that", audio->name);
+        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a "
+                       "file and name that", audio->name);
     if (audio->info.samplerate < MIN_RATE || audio->info.samplerate > MAX_RATE)
         return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name,
                        audio->info.samplerate);
@@ -153,9 +167,9 @@ static void describe(whisp_audio *audio)
         audio->duration = (double)audio->info.frames / audio->info.samplerate;
     } else if (audio->is_mpeg) {
         /* no header with a length: estimated from the first frame's bit rate */
-        int bytes_per_ms = sf_current_byterate(audio->file);
-        if (bytes_per_ms > 0)
-            audio->duration = (double)audio->source.size / bytes_per_ms / 1000.0;
+        int rate = wh_mpeg_bit_rate(&audio->source);
+        if (rate > 0)
+            audio->duration = 8.0 * (double)audio->source.size / rate;
     }
 }
 
@@ -251,6 +265,7 @@ void whisp_audio_close(whisp_audio *audio)
         return;
     if (audio->file)
         sf_close(audio->file);
+    wh_mpeg_close(audio->mpeg);
     if (audio->resampler)
         src_delete(audio->resampler);
     wh_source_free(&audio->source);
@@ -273,24 +288,30 @@ uint64_t wh_audio_bad_samples(const whisp_audio *audio)
 /* Decode the next block into mono[]; sets decoded_all at the end. */
 static int decode(whisp_audio *audio)
 {
-    int channels = audio->info.channels;
-    sf_count_t want = WH_MAX(1, WH_MIN(BLOCK, BLOCK_VALUES / channels)), got;
-    int attempts = 0;
-    do {
+    int channels = audio->info.channels, failed = 0;
+    int64_t want = WH_MAX(1, WH_MIN(BLOCK, BLOCK_VALUES / channels)), got;
+    int64_t before = audio->source.position;
+    audio->source.ran_dry = 0;
+    if (audio->mpeg) {
+        got = wh_mpeg_read(audio->mpeg, audio->decoded, want, &channels);
+    } else {
         got = sf_readf_float(audio->file, audio->decoded, want);
-    } while (got <= 0 && audio->is_mpeg && sf_error(audio->file) != SF_ERR_NO_ERROR && attempts++ < MAX_RESYNC);
-
+        failed = sf_error(audio->file) != SF_ERR_NO_ERROR;
+    }
     if (audio->source.error)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
+    /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
+    if (!audio->is_buffered && audio->source.ran_dry && audio->source.position == before)
+        got = 0;
     if (got <= 0) {
         /* What could be decoded before damage or a missing end is given out, as ffmpeg does. */
         int promised = audio->info.frames > 0 && (audio->source.is_file || audio->info.frames < PLAUSIBLE);
-        if (audio->frames == 0 && (promised || sf_error(audio->file) != SF_ERR_NO_ERROR))
+        if (audio->frames == 0 && (promised || failed))
             return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
         audio->decoded_all = 1;
         got = 0;
     }
-    for (sf_count_t i = 0; i < got; i++) {
+    for (int64_t i = 0; i < got; i++) {
         const float *frame = audio->decoded + i * channels;
         float sum = 0.0f;
         for (int c = 0; c < channels; c++) {

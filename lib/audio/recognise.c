@@ -83,8 +83,14 @@ const char *wh_foreign_format(wh_source *source)
     return NULL;
 }
 
-/* Bytes in the MPEG audio frame that begins with this header (ISO 11172-3, 2.4.2.3); 0 if it is none. */
-static int mpeg_frame_size(const unsigned char *p)
+typedef struct mpeg_header {
+    int layer;  /* 1, 2 or 3 */
+    int rate;   /* bits a second */
+    int size;   /* bytes in the frame, with the header */
+} mpeg_header;
+
+/* Read the header of an MPEG audio frame (ISO 11172-3, 2.4.2.3); 0 if these four bytes are none. */
+static int read_header(const unsigned char *p, mpeg_header *header)
 {
     static const short kbps[5][15] = {
         { 0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448 }, /* version 1, layer 1 */
@@ -100,33 +106,47 @@ static int mpeg_frame_size(const unsigned char *p)
     if (p[0] != 0xff || (p[1] & 0xe0) != 0xe0 || version == 1 || layer == 4 || rate == 0 || rate == 15 ||
         frequency == 3 || (p[3] & 3) == 2)
         return 0;
-    int bits = 1000 * kbps[version == 3 ? layer - 1 : layer == 1 ? 3 : 4][rate];
     int samples_hz = hz[frequency] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
+    header->layer = layer;
+    header->rate = 1000 * kbps[version == 3 ? layer - 1 : layer == 1 ? 3 : 4][rate];
     if (layer == 1)
-        return (12 * bits / samples_hz + padding) * 4;
-    return (layer == 3 && version != 3 ? 72 : 144) * bits / samples_hz + padding;
+        header->size = (12 * header->rate / samples_hz + padding) * 4;
+    else
+        header->size = (layer == 3 && version != 3 ? 72 : 144) * header->rate / samples_hz + padding;
+    return 1;
 }
 
-int wh_is_mpeg(wh_source *source)
+int wh_mpeg_layer(wh_source *source)
 {
     unsigned char head[4];
-    return wh_source_peek(source, 0, head, 4) == 4 && mpeg_frame_size(head) > 0;
+    mpeg_header header;
+    return wh_source_peek(source, 0, head, 4) == 4 && read_header(head, &header) ? header.layer : 0;
+}
+
+int wh_mpeg_bit_rate(wh_source *source)
+{
+    unsigned char head[4];
+    mpeg_header header;
+    return wh_source_peek(source, 0, head, 4) == 4 && read_header(head, &header) ? header.rate : 0;
 }
 
 int64_t wh_find_mpeg(wh_source *source)
 {
     int64_t found = -1;
     unsigned char *head = wh_calloc(HEAD, 1);
-    size_t n = head ? wh_source_peek(source, 0, head, HEAD) : 0;
+    if (!head)
+        return wh_fail_memory();
+    size_t n = wh_source_peek(source, 0, head, HEAD);
     for (size_t i = 0; i + 4 <= n && found < 0; i++) {
         size_t at = i;
         int frames = 0;
         while (frames < 3 && at + 4 <= n) {
-            int size = mpeg_frame_size(head + at);
+            mpeg_header header;
             /* the version, layer and sample rate stay the same */
-            if (size == 0 || ((head[i + 1] ^ head[at + 1]) & 0xfe) != 0 || ((head[i + 2] ^ head[at + 2]) & 0x0c) != 0)
+            if (!read_header(head + at, &header) || ((head[i + 1] ^ head[at + 1]) & 0xfe) != 0 ||
+                ((head[i + 2] ^ head[at + 2]) & 0x0c) != 0)
                 break;
-            at += (size_t)size;
+            at += (size_t)header.size;
             frames++;
         }
         if (frames == 3)
@@ -170,7 +190,8 @@ static void patch_wav(wh_source *source)
     }
 }
 
-/* libsndfile takes a CAF's "until the end" (-1) for an error, and cuts what is too large to what there is. */
+/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it
+ * cuts to what there is. */
 static void patch_caf(wh_source *source)
 {
     unsigned char chunk[12], large[8];
@@ -182,7 +203,8 @@ static void patch_caf(wh_source *source)
     while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
         uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
         if (memcmp(chunk, "data", 4) == 0) {
-            if ((high == UINT32_MAX && low == UINT32_MAX) || (high == 0 && low <= 4))
+            uint64_t length = (uint64_t)high << 32 | low;
+            if (length <= 4 || length > (uint64_t)(source->size - at - 12)) /* unknown (-1 too), or cut off */
                 wh_source_patch(source, at + 4, large, 8);
             return;
         }

@@ -163,7 +163,8 @@ static sf_count_t io_length(void *user)
 
 static sf_count_t io_tell(void *user)
 {
-    return ((wh_source *)user)->position;
+    const wh_source *source = user;
+    return source->opening && source->tell_end && source->past_end ? source->size : source->position;
 }
 
 static sf_count_t io_seek(sf_count_t offset, int whence, void *user)
@@ -175,6 +176,7 @@ static sf_count_t io_seek(sf_count_t offset, int whence, void *user)
     if (offset > INT64_MAX - from || from + offset < 0)
         return -1;
     source->position = from + offset;
+    source->past_end = 0;
     return source->position;
 }
 
@@ -185,6 +187,8 @@ static sf_count_t io_read(void *bytes, sf_count_t n, void *user)
         return 0;
     size_t got = wh_source_peek(source, source->position, bytes, (size_t)n);
     source->position += (int64_t)got;
+    source->ran_dry |= (sf_count_t)got < n;
+    source->past_end = got == 0;
     return (sf_count_t)got;
 }
 

@@ -22,6 +22,10 @@ typedef struct wh_source {
     int hide_end;           /* seeking to the end fails, as it does in a pipe */
     int opening;            /* the format is being recognised: going back must stay possible */
     int error;              /* errno of a failed read, else 0 */
+    int ran_dry;            /* a decoder asked for more than there was */
+    int tell_end;           /* while opening: after a read at the end, the position told is the length, which ends
+                               libsndfile's search for more headers */
+    int past_end;           /* there was such a read */
 
     unsigned char *window;  /* [WH_SOURCE_WINDOW], pipes only */
     int64_t window_start;   /* offset of window[0] */

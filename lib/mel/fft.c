@@ -1,8 +1,9 @@
 /* fft.c - a Fourier transform of exactly 400 real points.
  *
- * 400 real samples are taken as 200 complex ones, which are transformed by four passes of radix 5, 5, 4 and 2 (Stockham's
- * ordering, which needs no bit reversal: Swarztrauber, "FFT algorithms for vector computers", 1984); then the two
- * interleaved real halves are separated. Every operation is done on WH_FFT_LANES frames, the innermost index. */
+ * 400 real samples are taken as 200 complex ones, which are transformed by four passes of radix 5, 5, 4 and 2
+ * (Stockham's ordering, which needs no bit reversal: Swarztrauber, "FFT algorithms for vector computers", 1984); then
+ * the two interleaved real halves are separated. Every operation is done on WH_FFT_LANES frames, the innermost
+ * index. */
 #include "mel/fft.h"
 
 #include <math.h>

@@ -38,7 +38,7 @@ void wh_mel_discard(wh_mel *mel, int64_t frame);
 /* The loudest log10 value of the frames before `frame`, or what was set from outside (wh_mel_set_loudest) for the whole
  * recording. Frames from `frame` on do not count even when they are there, so that windows do not depend on how far
  * ahead of them samples were pushed. The frames after the content that still touch samples
- * (two at most) count, as in the reference. */
+ * (three at most) count, as in the reference. */
 float wh_mel_loudest(const wh_mel *mel, int64_t frame);
 void wh_mel_set_loudest(wh_mel *mel, float loudest);
 

@@ -57,7 +57,7 @@ static int answer(const char *found, char *path, size_t capacity)
 {
     if (strlen(found) >= capacity)
         return wh_fail(WHISP_ERR_ARGUMENT, "%s: the path is longer than the %zu bytes given for it", found, capacity);
-    strcpy(path, found);
+    memmove(path, found, strlen(found) + 1); /* `path` may hold the name that was asked for */
     return WHISP_OK;
 }
 

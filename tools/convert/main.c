@@ -1,5 +1,6 @@
 /* main.c - whisp-convert: a Whisper checkpoint of any format to the GGUF file that libwhisp loads. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,8 +27,8 @@ static const char usage_text[] =
     "  --vocab FILE            vocabulary: a tiktoken file, tokenizer.json, vocab.json, vocabulary.txt or a GGUF file\n"
     "                          (default: INPUT's own, or that of a GGUF file of the same vocabulary size)\n"
     "  --model_dir DIR         where to look for that GGUF file (default: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp)\n"
-    "  --alignment_heads LIST  LAYER.HEAD,LAYER.HEAD,... of the decoder, or None (default: INPUT's own, or those of the\n"
-    "                          published model with these dimensions)\n"
+    "  --alignment_heads LIST  LAYER.HEAD,LAYER.HEAD,... of the decoder, or None (default: INPUT's own, or those of\n"
+    "                          the published model with these dimensions)\n"
     "  --name NAME             the model's name (default: that of the published model with these dimensions)\n"
     "  --info                  print the metadata and tensors of a GGUF file, convert nothing\n"
     "  -h, --help              print this\n"
@@ -165,6 +166,12 @@ static int choose_output(const struct options *o, const char *name, char *path, 
     return WHISP_OK;
 }
 
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    output_interrupted = 1;
+}
+
 static int convert(const struct options *o)
 {
     struct source s;
@@ -174,7 +181,8 @@ static int convert(const struct options *o)
         return rc;
     wh_type type = o->has_type ? o->type : plan_natural_type(&s);
     heads_name(&s, o->name, name, sizeof name);
-    if (!(rc = choose_output(o, name, path, sizeof path)) && !(rc = vocab_complete(&s, o->vocab, o->model_dir, stderr)) &&
+    if (!(rc = choose_output(o, name, path, sizeof path)) &&
+        !(rc = vocab_complete(&s, o->vocab, o->model_dir, stderr)) &&
         !(rc = heads_complete(&s, o->heads, o->name, stderr)) && !(rc = output_write(&s, path, type, name)))
         printf("%s: %s from %s, %s\n", path, name, s.format, wh_type_name(type));
     source_close(&s);
@@ -187,6 +195,11 @@ int main(int argc, char **argv)
     int status = parse_options(argc, argv, &o);
     if (status >= 0)
         return status;
+    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < WH_COUNT(signals); i++)
+        if (signal(signals[i], on_signal) == SIG_IGN)
+            signal(signals[i], SIG_IGN); /* as nohup asked */
+    signal(SIGPIPE, SIG_IGN);
     int rc = o.info ? print_info(o.input) : convert(&o);
     if (rc == WHISP_OK)
         return EXIT_SUCCESS;

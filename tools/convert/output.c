@@ -13,6 +13,8 @@
 #define FORMAT_VERSION 1
 #define CHUNK 65536     /* elements converted at a time; a multiple of Q8_0's block */
 
+volatile sig_atomic_t output_interrupted;
+
 /* ---- metadata ---- */
 
 static int put_text(wh_gguf_writer *w, const char *key, const char *text)
@@ -143,6 +145,8 @@ static int write_tensor(wh_gguf_writer *w, struct source *s, const struct planne
     int64_t total = tensor_elements(p->from);
     int rc = source_load(s, p->from);
     for (int64_t first = 0; first < total && !rc; first += CHUNK) {
+        if (output_interrupted)
+            return wh_fail(WHISP_ERR_CANCELLED, "interrupted; nothing was written");
         int64_t n = WH_MIN(CHUNK, total - first);
         size_t bytes = wh_type_row_size(p->type, n);
         if (is_same_type(p->from->type, p->type)) {

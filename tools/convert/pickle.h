@@ -28,8 +28,8 @@ struct pickle_value {
 
 struct pickle;
 
-/* Parse; NULL with *reason set (static text) if it is not a pickle of that kind or memory is short. The bytes must stay.
- * The values live until pickle_free(). They may contain themselves: do not walk them without end. */
+/* Parse; NULL with *reason set (static text) if it is not a pickle of that kind or memory is short. The bytes must
+ * stay. The values live until pickle_free(). They may contain themselves: do not walk them without end. */
 struct pickle *pickle_parse(const unsigned char *data, size_t size, const char **reason);
 void pickle_free(struct pickle *pickle);
 const struct pickle_value *pickle_root(const struct pickle *pickle);

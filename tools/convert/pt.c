@@ -259,7 +259,8 @@ static int check_byte_order(const struct source *s, const char *folder)
         return WHISP_OK;
     int rc = read_entry(s, (uint64_t)entry, 64, &text, &size);
     if (!rc && (size != 6 || memcmp(text, "little", 6) != 0))
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: saved on a big-endian machine; save it again on a little-endian one", s->path);
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: saved on a big-endian machine; save it again on a little-endian one",
+                     s->path);
     free(text);
     return rc;
 }

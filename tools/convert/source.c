@@ -65,7 +65,8 @@ struct tensor *source_add(struct source *s, const char *name, enum stored type, 
 {
     if (s->n_tensors >= MAX_TENSORS || strlen(name) >= sizeof s->tensors->name || n_dims < 1 || n_dims > WH_MAX_DIMS ||
         source_find(s, name)) {
-        wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %.80s is there twice or cannot be one of Whisper's", s->path, name);
+        wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %.80s is there twice or cannot be one of Whisper's", s->path,
+                name);
         return NULL;
     }
     if (wh_grow(&s->tensors, &s->tensor_capacity, s->n_tensors + 1, sizeof *s->tensors))
@@ -160,8 +161,8 @@ static int read_folder(struct source *s, const char *folder)
     if (has_file(folder, "pytorch_model.bin", head, &n))
         return wh_fail(WHISP_ERR_MODEL, "%s: has pytorch_model.bin only; get model.safetensors, or save the model with "
                        "save_pretrained(safe_serialization=True)", s->path);
-    return wh_fail(WHISP_ERR_MODEL, "%s: no model in this folder: it needs model.safetensors (Hugging Face) or model.bin "
-                   "(CTranslate2)", s->path);
+    return wh_fail(WHISP_ERR_MODEL, "%s: no model in this folder: it needs model.safetensors (Hugging Face) or "
+                   "model.bin (CTranslate2)", s->path);
 }
 
 /* model.bin and model.safetensors stand for the folder they are in. */
@@ -221,8 +222,8 @@ int source_check_dims(const struct source *s)
     };
     for (size_t i = 0; i < WH_COUNT(list); i++)
         if (list[i].value < 1 || list[i].value > list[i].most)
-            return wh_fail(WHISP_ERR_MODEL, "%s: not a Whisper model, or damaged: %s is %d, not within 1 to %d", s->path,
-                           list[i].name, list[i].value, list[i].most);
+            return wh_fail(WHISP_ERR_MODEL, "%s: not a Whisper model, or damaged: %s is %d, not within 1 to %d",
+                           s->path, list[i].name, list[i].value, list[i].most);
     if (d->n_audio_state != d->n_text_state || d->n_audio_state % 2 || d->n_audio_state % d->n_audio_head ||
         d->n_text_state % d->n_text_head)
         return wh_fail(WHISP_ERR_MODEL, "%s: not a Whisper model, or damaged: states of %d and %d with %d and %d heads",

@@ -38,7 +38,8 @@ static int set_piece(struct source *s, const char *path, int64_t id, const char 
         return wh_fail(WHISP_ERR_MODEL, "%s: token %lld is outside the model's vocabulary of %d tokens; it belongs to "
                        "another model", path, (long long)id, s->n_pieces);
     if (s->pieces[id] || memchr(text, 0, length))
-        return wh_fail(WHISP_ERR_MODEL, "%s: damaged: token %lld is there twice or contains a NUL", path, (long long)id);
+        return wh_fail(WHISP_ERR_MODEL, "%s: damaged: token %lld is there twice or contains a NUL", path,
+                       (long long)id);
     s->pieces[id] = strndup(text, length);
     return s->pieces[id] ? WHISP_OK : wh_fail_memory();
 }
@@ -206,8 +207,8 @@ static int finish(struct source *s, const char *path, int is_object)
     if (n == s->n_pieces) /* not named: everything that there is */
         n = is_object && last + 2 == expected ? expected : last + 1;
     if (expected && n != expected)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a vocabulary of %d ordinary tokens, but a model of %d tokens has %d", path, n,
-                       s->dims.n_vocab, expected);
+        return wh_fail(WHISP_ERR_MODEL, "%s: a vocabulary of %d ordinary tokens, but a model of %d tokens has %d", path,
+                       n, s->dims.n_vocab, expected);
     if (n > 0 && !s->pieces[n - 1] && is_object) /* the empty token that multilingual vocabularies end with */
         s->pieces[n - 1] = strdup("");
     for (int i = 0; i < n; i++)
