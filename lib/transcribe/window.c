@@ -234,7 +234,9 @@ static void report_progress(whisp_session *s)
     if (!s->options->progress)
         return;
     int64_t done = s->finished ? WH_MIN(s->seek, wh_mel_content(s->mel)) : s->seek;
-    s->options->progress(s->options->progress_user, SECONDS(done), s->total);
+    double seconds = SECONDS(done), end = seconds;
+    wh_filter_times(s, &seconds, &end);
+    s->options->progress(s->options->progress_user, end, s->total);
 }
 
 int wh_session_next(whisp_session *s, int *cleared)
@@ -272,6 +274,7 @@ int wh_session_next(whisp_session *s, int *cleared)
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
     };
+    wh_filter_times(s, &s->segment.start, &s->segment.end);
     if (s->options->segment)
         s->options->segment(s->options->segment_user, &s->segment);
     return 1;
