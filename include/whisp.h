@@ -376,8 +376,8 @@ WHISP_API const char *whisp_session_backend(const whisp_session *session);
 /* A voice activity model in memory: immutable, may be shared between threads. */
 typedef struct whisp_vad whisp_vad;
 
-/* Load a model from a GGUF file made by whisp-convert ("silero-vad"; whisp_model_find() finds it by that name). *vad is
- * the caller's, released with whisp_vad_free(). WHISP_ERR_IO, or WHISP_ERR_MODEL: a speech model, damaged, ... */
+/* Load a model from a GGUF file made by whisp-convert ("silero-vad"; whisp_model_find() finds it by that name). *vad
+ * is the caller's, released with whisp_vad_free(). WHISP_ERR_IO, or WHISP_ERR_MODEL: a speech model, damaged, ... */
 WHISP_API int whisp_vad_load(const char *path, whisp_vad **vad);
 WHISP_API void whisp_vad_free(whisp_vad *vad);
 
@@ -404,8 +404,8 @@ WHISP_API const whisp_span *whisp_speech_spans(const whisp_speech *speech, size_
 WHISP_API const float *whisp_speech_probabilities(const whisp_speech *speech, size_t *n);
 /* Of the whole recording, seconds. */
 WHISP_API double whisp_speech_duration(const whisp_speech *speech);
-/* A time in the spans joined without what lies between them, to the recording's own time, rounded to 10 ms. A time where
- * two spans meet belongs to the later one, or with is_end != 0 to the earlier one. */
+/* A time in the spans joined without what lies between them, to the recording's own time, rounded to 10 ms. A time
+ * where two spans meet belongs to the later one, or with is_end != 0 to the earlier one. */
 WHISP_API double whisp_speech_original_time(const whisp_speech *speech, double time, int is_end);
 
 /* The same on samples as they come. Belongs to one thread at a time; the whisp_vad must outlive it. */
@@ -415,13 +415,13 @@ WHISP_API void whisp_vad_stream_free(whisp_vad_stream *stream);
 /* Forget everything heard so far. */
 WHISP_API void whisp_vad_stream_reset(whisp_vad_stream *stream);
 
-/* Push `n` samples; all are taken. Writes a probability for every 512 samples that are complete now and returns how many:
- * at most (n + 511) / 512, and `capacity` must be enough for them (WHISP_ERR_ARGUMENT, nothing taken). `probabilities`
- * may be NULL. Samples that are not finite count as silence. Results do not depend on how the samples were cut. */
+/* Push `n` samples; all are taken. Writes a probability for every 512 samples that are complete now and returns how
+ * many: at most (n + 511) / 512, and `capacity` must be enough for them (WHISP_ERR_ARGUMENT, nothing taken).
+ * `probabilities` may be NULL. Samples that are not finite count as silence. Results do not depend on how the samples were cut. */
 WHISP_API int64_t whisp_vad_push(whisp_vad_stream *stream, const float *samples, size_t n, float *probabilities,
                                  size_t capacity);
-/* No more samples will come. Returns 1 with the probability of the last, incomplete 512 samples, or 0 when there are none;
- * negative on error. `probability` may be NULL. */
+/* No more samples will come. Returns 1 with the probability of the last, incomplete 512 samples, or 0 when there are
+ * none; negative on error. `probability` may be NULL. */
 WHISP_API int whisp_vad_finish(whisp_vad_stream *stream, float *probability);
 /* The next span of speech that nothing can change any more: 1 and *span, 0 when there is none yet, WHISP_END after the
  * last one. A span is known when the silence after it has lasted vad_min_silence_duration_ms and its padding is sure;

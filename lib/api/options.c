@@ -62,7 +62,7 @@ static const whisp_option_info infos[] = {
     {"vad_min_silence_duration_ms", "INT", "2000", "pause that ends speech"},
     {"vad_speech_pad_ms", "INT", "400", "how much is kept before and after speech"},
     {"vad_model", "NAME|PATH|None", "None",
-     "the voice activity model: a path, or a name to look up; None: silero-vad beside the model or in the model folders"},
+     "the voice activity model, by path or name; None: silero-vad beside the model or in the model folders"},
 };
 
 static const struct option options_[] = {

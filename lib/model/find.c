@@ -18,7 +18,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad does. */
+/* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad. */
 static int may_be_speech_model(const char *path)
 {
     wh_gguf *file;

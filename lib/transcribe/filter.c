@@ -51,8 +51,8 @@ int wh_filter_find(whisp_session *s, wh_vad_read_fn read, void *user)
 int wh_filter_check(const whisp_session *s)
 {
     if (s->vad && s->recording < 0)
-        return wh_fail(WHISP_ERR_STATE, "vad_filter works on whole recordings; give a file or all samples at once, or set "
-                       "vad_filter to False");
+        return wh_fail(WHISP_ERR_STATE, "vad_filter works on whole recordings; give a file or all samples at once, or "
+                       "set vad_filter to False");
     return WHISP_OK;
 }
 

@@ -1,8 +1,8 @@
 /* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
  *
- * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it. With
- * vad_filter a pass before them finds where speech is, and they see nothing else; what comes from a pipe is then kept in
- * a temporary file. */
+ * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it.
+ * With vad_filter a pass before them finds where speech is, and they see nothing else; what comes from a pipe is then
+ * kept in a temporary file. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,15 +14,16 @@ static int find(const whisp_vad *v, const char *name, int64_t d0, int64_t d1, in
     const char *path = wh_gguf_path(v->file);
     const wh_tensor *t = wh_gguf_tensor(v->file, name);
     if (!t)
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is missing; convert the model again with whisp-convert", path, name);
+        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is missing; convert the model again with whisp-convert", path,
+                       name);
     if (t->type != WH_F32 || t->shape[0] != d0 || t->shape[1] != d1 || t->shape[2] != d2 || t->shape[3] != 1)
         return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has not the type or shape that it has in Silero VAD for 16 kHz; "
                        "convert the model again with whisp-convert", path, name);
     *data = t->data;
     for (int64_t i = 0; i < d0 * d1 * d2; i++)
         if (!isfinite((*data)[i]))
-            return wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %s holds values that are not numbers; get the file again",
-                           path, name);
+            return wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %s holds values that are not numbers; get the file "
+                           "again", path, name);
     return WHISP_OK;
 }
 
@@ -83,10 +84,11 @@ static int read_head(const whisp_vad *v)
     if (!wh_gguf_string(v->file, "general.architecture", &text, &length))
         text = "", length = 0;
     if (length == 7 && memcmp(text, "whisper", 7) == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a Whisper speech model, not one of voice activity; give it as the model, and "
-                       "silero-vad here", path);
+        return wh_fail(WHISP_ERR_MODEL, "%s: a Whisper speech model, not one of voice activity; give it as the model, "
+                       "and silero-vad here", path);
     if (length != 10 || memcmp(text, "silero-vad", 10) != 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of Silero VAD; `make models` fetches silero-vad", path);
+        return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of Silero VAD; `make models` fetches silero-vad",
+                       path);
     if (!wh_gguf_int(v->file, "silero-vad.format_version", &version) || version < 1 || version > FORMAT_VERSION)
         return wh_fail(WHISP_ERR_MODEL, "%s: model format version %lld; this library (%s) reads version %d: %s", path,
                        (long long)version, whisp_version(), FORMAT_VERSION,

@@ -60,7 +60,8 @@ static void transform(const whisp_vad *v, wh_vad_net *net, const float *samples,
             seen[end + k] = seen[end - 2 - k];
         memcpy(net->context, seen + WH_VAD_CHUNK, sizeof net->context);
         for (int t = 0; t < WH_VAD_FRAMES; t++)
-            memcpy(net->frames + (i * WH_VAD_FRAMES + t) * WH_VAD_FFT, seen + t * WH_VAD_HOP, WH_VAD_FFT * sizeof *seen);
+            memcpy(net->frames + (i * WH_VAD_FRAMES + t) * WH_VAD_FFT, seen + t * WH_VAD_HOP,
+                   WH_VAD_FFT * sizeof *seen);
     }
     const int rows = n * WH_VAD_FRAMES;
     v->kernels->rows[WH_ROWS_F32](net->frames, WH_VAD_FFT, rows, v->stft, WH_VAD_FFT * sizeof(float), 2 * WH_VAD_BINS,

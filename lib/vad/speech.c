@@ -1,7 +1,7 @@
 /* speech.c - probabilities of speech to spans of speech; see vad.h.
  *
  * A span begins where the probability reaches the threshold and ends where it has stayed below the lower threshold for
- * long enough. Each end is then moved outwards by the padding, or to the middle of a silence that is too short for two. */
+ * long enough. Each end is then moved outwards by the padding, or to the middle of a silence too short for two. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ void wh_speech_init(wh_speech *s, const wh_values *v)
     const double ms = WH_VAD_RATE / 1000.0;
     memset(s, 0, sizeof *s);
     s->threshold = (float)v->vad_threshold;
-    s->neg_threshold = (float)(isnan(v->vad_neg_threshold) ? fmax(v->vad_threshold - 0.15, 0.01) : v->vad_neg_threshold);
+    s->neg_threshold = (float)(isnan(v->vad_neg_threshold) ? fmax(v->vad_threshold - 0.15, 0.01)
+                                                           : v->vad_neg_threshold);
     s->pad = (int64_t)v->vad_speech_pad_ms * WH_VAD_RATE / 1000;
     s->min_speech = v->vad_min_speech_duration_ms * ms;
     s->min_silence = v->vad_min_silence_duration_ms * ms;

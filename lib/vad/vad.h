@@ -121,15 +121,15 @@ void wh_timeline_free(wh_timeline *timeline);
 /* Samples that are left. */
 int64_t wh_timeline_kept(const wh_timeline *timeline);
 
-/* The first part of samples position .. position + n - 1 that is speech: *offset and *count within them; *count is 0 when
- * there is none. `*at` is the span where the search begins, 0 at first; it moves on with the position. */
+/* The first part of samples position .. position + n - 1 that is speech: *offset and *count within them; *count is 0
+ * when there is none. `*at` is the span where the search begins, 0 at first; it moves on with the position. */
 void wh_timeline_next(const wh_timeline *timeline, size_t *at, int64_t position, size_t n, size_t *offset,
                       size_t *count);
 
-/* Which span a time (in seconds, without silence) falls into. A time on the border of two belongs to the later one, with
- * is_end to the earlier one. 0 when there are no spans. */
+/* Which span a time (in seconds, without silence) falls into. A time on the border of two belongs to the later one,
+ * with is_end to the earlier one. 0 when there are no spans. */
 size_t wh_timeline_index(const wh_timeline *timeline, double time, int is_end);
-/* A time in the recording itself, rounded to 10 ms; of words, all times of one belong to the span `index` of its middle. */
+/* A time in the recording itself, rounded to 10 ms; both times of a word belong to the span `index` of its middle. */
 double wh_timeline_original_in(const wh_timeline *timeline, double time, size_t index);
 double wh_timeline_original(const wh_timeline *timeline, double time, int is_end);
 

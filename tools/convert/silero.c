@@ -216,8 +216,8 @@ static int write_tensor(wh_gguf_writer *w, const struct source *s, const struct 
     int rc = WHISP_OK;
     for (int64_t i = 0; i < n && !rc; i++)
         if (!isfinite(values[i]))
-            rc = wh_fail(WHISP_ERR_MODEL, "%s: tensor %s holds values that are not numbers: the file is damaged", s->path,
-                         t->name);
+            rc = wh_fail(WHISP_ERR_MODEL, "%s: tensor %s holds values that are not numbers: the file is damaged",
+                         s->path, t->name);
     if (!rc)
         rc = wh_gguf_write(w, values, (size_t)n * sizeof *values);
     free(values);
