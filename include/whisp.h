@@ -417,7 +417,8 @@ WHISP_API void whisp_vad_stream_reset(whisp_vad_stream *stream);
 
 /* Push `n` samples; all are taken. Writes a probability for every 512 samples that are complete now and returns how
  * many: at most (n + 511) / 512, and `capacity` must be enough for them (WHISP_ERR_ARGUMENT, nothing taken).
- * `probabilities` may be NULL. Samples that are not finite count as silence. Results do not depend on how the samples were cut. */
+ * `probabilities` may be NULL. Samples that are not finite count as silence. Results do not depend on how the samples
+ * were cut. */
 WHISP_API int64_t whisp_vad_push(whisp_vad_stream *stream, const float *samples, size_t n, float *probabilities,
                                  size_t capacity);
 /* No more samples will come. Returns 1 with the probability of the last, incomplete 512 samples, or 0 when there are
