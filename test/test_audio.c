@@ -631,7 +631,7 @@ static void test_standard_input(void **state)
     int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, STDIN_FILENO);
     assert_int_equal(whisp_audio_open("-", &audio), WHISP_ERR_AUDIO);
-    assert_string_equal(whisp_last_error(), "standard input: is empty");
+    assert_string_equal(whisp_last_error(), "standard input: is empty; there is nothing to hear");
     dup2(saved, STDIN_FILENO);
     close(saved);
     close(nothing);

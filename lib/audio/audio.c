@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <samplerate.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "audio/mpeg.h"
 #include "audio/recognise.h"
+#include "audio/resample.h"
 #include "audio/source.h"
 
 #define RATE 16000
@@ -46,9 +46,9 @@ struct whisp_audio {
     int64_t frames;             /* decoded so far */
     uint64_t bad;
 
-    SRC_STATE *resampler;       /* NULL at 16 kHz */
+    wh_resampler *resampler;    /* NULL at 16 kHz */
+    int resampler_ended;        /* it was told that no more samples come */
     float *resampled;           /* [RESAMPLED] */
-    int64_t written;            /* samples given out so far */
     float *ready;               /* mono or resampled: rounded, to be given out */
     size_t ready_length, ready_used;
 };
@@ -113,7 +113,7 @@ static int open_decoder(whisp_audio *audio, const char *path)
     if (wh_source_peek(&audio->source, 0, &first, 1) == 0)
         return audio->source.error
                    ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error))
-                   : wh_fail(WHISP_ERR_AUDIO, "%s: is empty", audio->name);
+                   : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
     wh_skip_tags(&audio->source);
     const char *foreign = wh_foreign_format(&audio->source);
     if (foreign) {
@@ -180,11 +180,10 @@ static int prepare(whisp_audio *audio)
     if (!audio->decoded || !audio->mono)
         return wh_fail_memory();
     if (audio->info.samplerate != RATE) {
-        int error = 0;
         audio->resampled = wh_calloc(RESAMPLED, sizeof(float));
-        audio->resampler = audio->resampled ? src_new(SRC_SINC_MEDIUM_QUALITY, 1, &error) : NULL;
-        if (!audio->resampler)
+        if (!audio->resampled)
             return wh_fail_memory();
+        return wh_resampler_new(audio->info.samplerate, &audio->resampler);
     }
     return WHISP_OK;
 }
@@ -266,8 +265,7 @@ void whisp_audio_close(whisp_audio *audio)
     if (audio->file)
         sf_close(audio->file);
     wh_mpeg_close(audio->mpeg);
-    if (audio->resampler)
-        src_delete(audio->resampler);
+    wh_resampler_free(audio->resampler);
     wh_source_free(&audio->source);
     if (audio->own_fd >= 0)
         close(audio->own_fd);
@@ -328,41 +326,19 @@ static int decode(whisp_audio *audio)
     return WHISP_OK;
 }
 
-/* Samples that the frames decoded so far make at 16 kHz. */
-static int64_t length_at_16k(const whisp_audio *audio)
-{
-    int64_t rate = audio->info.samplerate;
-    int64_t whole = audio->frames / rate, rest = audio->frames % rate;
-    return whole * RATE + (rest * RATE + rate / 2) / rate;
-}
-
-/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then. After the recording's end the
- * filter is fed silence until all that the recording makes has come out: its own way of ending loses a sample. */
+/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after the
+ * recording's end, when all have come out. */
 static int resample(whisp_audio *audio, size_t *n)
 {
-    int64_t left = length_at_16k(audio) - audio->written;
-    if (audio->decoded_all && left <= 0) {
-        *n = 0;
-        return WHISP_OK;
+    size_t left = audio->mono_length - audio->mono_used, used;
+    if (audio->decoded_all && left == 0 && !audio->resampler_ended) {
+        wh_resampler_end(audio->resampler);
+        audio->resampler_ended = 1;
     }
-    if (audio->decoded_all && audio->mono_used == audio->mono_length) {
-        memset(audio->mono, 0, BLOCK * sizeof(float));
-        audio->mono_used = 0;
-        audio->mono_length = BLOCK;
-    }
-    SRC_DATA data = { .data_in = audio->mono + audio->mono_used,
-                      .input_frames = (long)(audio->mono_length - audio->mono_used),
-                      .data_out = audio->resampled,
-                      .output_frames = RESAMPLED,
-                      .src_ratio = (double)RATE / audio->info.samplerate };
-    int error = src_process(audio->resampler, &data);
-    if (error)
-        return wh_fail(WHISP_ERR_AUDIO, "%s: resampling failed: %s", audio->name, src_strerror(error));
-    audio->mono_used += (size_t)data.input_frames_used;
-    *n = (size_t)data.output_frames_gen;
-    if (audio->decoded_all)
-        *n = (size_t)WH_MIN((int64_t)*n, left);
-    return WHISP_OK;
+    int rc = wh_resample(audio->resampler, audio->mono + audio->mono_used, left, &used, audio->resampled, RESAMPLED, n);
+    if (rc == WHISP_OK)
+        audio->mono_used += used;
+    return rc;
 }
 
 /* As 16-bit samples are: x becomes floor(x * 32768 + 0.5) / 32768, clipped. */
@@ -392,7 +368,7 @@ static int refill(whisp_audio *audio)
             n = audio->mono_length - audio->mono_used;
             audio->mono_used = audio->mono_length;
         }
-        if (audio->decoded_all && n == 0 && (!audio->resampler || audio->written >= length_at_16k(audio)))
+        if (audio->decoded_all && n == 0 && (!audio->resampler || audio->resampler_ended))
             break;
     }
     if (rc != WHISP_OK)
@@ -400,7 +376,6 @@ static int refill(whisp_audio *audio)
     round_to_16_bits(audio->ready, n);
     audio->ready_used = 0;
     audio->ready_length = n;
-    audio->written += (int64_t)n;
     return WHISP_OK;
 }
 
