@@ -4,7 +4,7 @@
 #   make demo         install what is needed, build, fetch tiny.en, transcribe the recording that comes with it
 #   make test         install what is needed, build, fetch the models, run every test
 #   make deps         install the Debian packages (with sudo where not root)
-#   make models       fetch tiny.en and base and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
+#   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
 #   make check        run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make bench        print how long each stage takes
@@ -36,7 +36,7 @@ CONVERT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/convert/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 PROGRAMS := $(BUILD)/whisp $(BUILD)/whisp-convert $(BUILD)/whisp-bench
 
-MODELS := tiny.en base
+MODELS := tiny.en base silero-vad
 MODELS_FROM ?=
 DEMO := test/data/demo.flac
 

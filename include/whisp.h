@@ -11,6 +11,7 @@
  *   7. Language and tokens
  *   8. Audio                    decode any recording to 16 kHz mono
  *   9. Timings and backends
+ *  10. Voice activity           where in a recording somebody speaks
  *
  *     whisp_model *model;
  *     whisp_result *result;
@@ -34,7 +35,8 @@
  *     says. Handles are released with their own _free function, which accepts NULL.
  *   - Nothing here prints, exits, aborts or installs signal handlers.
  *   - Threads: a whisp_model and a whisp_result are immutable once made and may be used by any number of threads at
- *     once; a whisp_options, whisp_session or whisp_audio belongs to one thread at a time.
+ *     once; a whisp_options, whisp_session or whisp_audio belongs to one thread at a time. What section 10 adds follows
+ *     the same rule: a whisp_vad and a whisp_speech are immutable, a whisp_vad_stream belongs to one thread at a time.
  *   - Structures returned by the library only ever grow at their end. Structures filled by the library begin with
  *     their size, which the caller sets, so a program built against an older header keeps working.
  */
@@ -400,6 +402,71 @@ WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings 
 
 /* What computes, in words: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the session. */
 WHISP_API const char *whisp_session_backend(const whisp_session *session);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 10. Voice activity
+ *
+ * Where somebody speaks, by Silero VAD's network. The options whose names begin with vad_ say how: vad_threshold,
+ * vad_neg_threshold, vad_min_speech_duration_ms, vad_max_speech_duration_s, vad_min_silence_duration_ms,
+ * vad_speech_pad_ms. For transcribing without silence the option vad_filter is enough; this section is for programs
+ * that want to know where speech is.
+ */
+
+/* A voice activity model in memory: immutable, may be shared between threads. */
+typedef struct whisp_vad whisp_vad;
+
+/* Load a model from a GGUF file made by whisp-convert ("silero-vad"; whisp_model_find() finds it by that name). *vad
+ * is the caller's, released with whisp_vad_free(). WHISP_ERR_IO, or WHISP_ERR_MODEL: a speech model, damaged, ... */
+WHISP_API int whisp_vad_load(const char *path, whisp_vad **vad);
+WHISP_API void whisp_vad_free(whisp_vad *vad);
+
+/* A part of a recording, in seconds. */
+typedef struct whisp_span {
+    double start, end;
+} whisp_span;
+
+/* What was found in a whole recording. Immutable; does not depend on the model. */
+typedef struct whisp_speech whisp_speech;
+
+/* Find the speech in a file (or "-", see whisp_audio_open()) or in `n` samples. `options` NULL: defaults; the cancel
+ * callback is asked. *speech is the caller's, released with whisp_speech_free(). */
+WHISP_API int whisp_vad_speech_file(const whisp_vad *vad, const char *path, const whisp_options *options,
+                                    whisp_speech **speech);
+WHISP_API int whisp_vad_speech_samples(const whisp_vad *vad, const float *samples, size_t n,
+                                       const whisp_options *options, whisp_speech **speech);
+WHISP_API void whisp_speech_free(whisp_speech *speech);
+
+/* The spans of speech, padding included, ascending and apart; *n (may be NULL) is their number. They live as long as
+ * the whisp_speech. */
+WHISP_API const whisp_span *whisp_speech_spans(const whisp_speech *speech, size_t *n);
+/* The probability of speech in each 512 samples (32 ms); the last ones are filled up with zeros. Likewise. */
+WHISP_API const float *whisp_speech_probabilities(const whisp_speech *speech, size_t *n);
+/* Of the whole recording, seconds. */
+WHISP_API double whisp_speech_duration(const whisp_speech *speech);
+/* A time in the spans joined without what lies between them, to the recording's own time, rounded to 10 ms. A time
+ * where two spans meet belongs to the later one, or with is_end != 0 to the earlier one. */
+WHISP_API double whisp_speech_original_time(const whisp_speech *speech, double time, int is_end);
+
+/* The same on samples as they come. Belongs to one thread at a time; the whisp_vad must outlive it. */
+typedef struct whisp_vad_stream whisp_vad_stream;
+WHISP_API int whisp_vad_stream_new(const whisp_vad *vad, const whisp_options *options, whisp_vad_stream **stream);
+WHISP_API void whisp_vad_stream_free(whisp_vad_stream *stream);
+/* Forget everything heard so far. */
+WHISP_API void whisp_vad_stream_reset(whisp_vad_stream *stream);
+
+/* Push `n` samples; all are taken. Writes a probability for every 512 samples that are complete now and returns how
+ * many: at most (n + 511) / 512, and `capacity` must be enough for them (WHISP_ERR_ARGUMENT, nothing taken).
+ * `probabilities` may be NULL. Samples that are not finite count as silence. Results do not depend on how the samples
+ * were cut. */
+WHISP_API int64_t whisp_vad_push(whisp_vad_stream *stream, const float *samples, size_t n, float *probabilities,
+                                 size_t capacity);
+/* No more samples will come. Returns 1 with the probability of the last, incomplete 512 samples, or 0 when there are
+ * none; negative on error. `probability` may be NULL. */
+WHISP_API int whisp_vad_finish(whisp_vad_stream *stream, float *probability);
+/* The next span of speech that nothing can change any more: 1 and *span, 0 when there is none yet, WHISP_END after the
+ * last one. A span is known when the silence after it has lasted vad_min_silence_duration_ms and its padding is sure;
+ * spans are kept until they are pulled. */
+WHISP_API int whisp_vad_pull(whisp_vad_stream *stream, whisp_span *span);
 
 #ifdef __cplusplus
 }

@@ -132,6 +132,32 @@ static int tokens_and_back(void)
     return n < 0 ? (int)n : WHISP_OK;
 }
 
+static int hear_speech(void)
+{
+    whisp_vad *vad = NULL;
+    whisp_speech *speech = NULL;
+    whisp_vad_stream *stream = NULL;
+    enum { N = 2000 };
+    float samples[N] = {0.5f};
+    int rc = whisp_vad_load(model_path("silero-vad"), &vad);
+    if (!rc)
+        rc = whisp_vad_speech_samples(vad, samples, N, NULL, &speech);
+    if (!rc && !(rc = whisp_vad_stream_new(vad, NULL, &stream)) &&
+        (rc = (int)whisp_vad_push(stream, samples, N, NULL, 0)) >= 0)
+        rc = WHISP_OK;
+    whisp_vad_stream_free(stream);
+    whisp_speech_free(speech);
+    whisp_vad_free(vad);
+    return rc;
+}
+
+static void voice_activity(void **state)
+{
+    (void)state;
+    if (model_path("silero-vad"))
+        fail_each(hear_speech, 400);
+}
+
 static void loading_a_model(void **state)
 {
     (void)state;
@@ -183,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loading_a_model),
+        cmocka_unit_test(voice_activity),
         cmocka_unit_test(transcribing_and_writing),
         cmocka_unit_test(looking_for_a_model),
     };

@@ -76,6 +76,18 @@ static const whisp_option_info infos[] = {
     {"backend", "auto|cpu|blas", "auto",
      "what computes: blas insists on OpenBLAS, cpu and auto do without it where it is missing"},
     {"compute_type", "auto|f32", "auto", "arithmetic of the model; float32 is all there is so far"},
+    {"vad_filter", "True|False", "False",
+     "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"},
+    {"vad_threshold", "FLOAT", "0.5", "probability from which a part is speech"},
+    {"vad_neg_threshold", "FLOAT|None", "None",
+     "probability below which speech pauses; None: 0.15 below vad_threshold, at least 0.01"},
+    {"vad_min_speech_duration_ms", "INT", "0", "speech that is not longer than this is dropped"},
+    {"vad_max_speech_duration_s", "FLOAT|None", "None",
+     "longer speech is cut, after its last pause of 98 ms if it has one; None: never"},
+    {"vad_min_silence_duration_ms", "INT", "2000", "pause that ends speech"},
+    {"vad_speech_pad_ms", "INT", "400", "how much is kept before and after speech"},
+    {"vad_model", "NAME|PATH|None", "None",
+     "the voice activity model, by path or name; None: silero-vad beside the model or in the model folders"},
 };
 
 static const struct option options_[] = {
@@ -115,6 +127,14 @@ static const struct option options_[] = {
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
+    {BOOLEAN, 0, AT(vad_filter), 0, 0},
+    {NUMBER, 0, AT(vad_threshold), 0, 1},
+    {NUMBER, 1, AT(vad_neg_threshold), 0, 1},
+    {INTEGER, 0, AT(vad_min_speech_duration_ms), 0, 3600000},
+    {NUMBER, 1, AT(vad_max_speech_duration_s), 0.1, 1e6},
+    {INTEGER, 0, AT(vad_min_silence_duration_ms), 0, 3600000},
+    {INTEGER, 0, AT(vad_speech_pad_ms), 0, 600000},
+    {TEXT, 1, AT(vad_model), 0, 0},
 };
 
 #define N_OPTIONS WH_COUNT(infos)

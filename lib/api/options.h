@@ -43,6 +43,14 @@ typedef struct wh_values {
     int64_t seed;
     const char *backend;
     const char *compute_type;
+    int vad_filter;
+    double vad_threshold;
+    double vad_neg_threshold;           /* NaN: None */
+    int vad_min_speech_duration_ms;
+    double vad_max_speech_duration_s;   /* NaN: None, no limit */
+    int vad_min_silence_duration_ms;
+    int vad_speech_pad_ms;
+    const char *vad_model;              /* NULL: None; belongs to the options */
 } wh_values;
 
 #define WH_MAX_OPTIONS 64

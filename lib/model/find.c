@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "util/util.h"
+#include "gguf/gguf.h"
 
 static int is_file(const char *path)
 {
@@ -16,6 +16,20 @@ static int is_file(const char *path)
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad. */
+static int may_be_speech_model(const char *path)
+{
+    wh_gguf *file;
+    const char *text;
+    size_t length;
+    if (wh_gguf_open(path, &file))
+        return 1; /* to be reported when it is loaded */
+    int other = wh_gguf_string(file, "general.architecture", &text, &length) &&
+                !(length == 7 && memcmp(text, "whisper", 7) == 0);
+    wh_gguf_close(file);
+    return !other;
 }
 
 /* Names (without .gguf) of the models in a folder, sorted; *n may be 0. free() each and the list. */
@@ -74,8 +88,8 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
             wh_buf_printf(&there, "%s%s", there.length ? ", " : "", names[k]);
         free_list(names, n);
     }
-    int rc = wh_fail(WHISP_ERR_IO, "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en and base, "
-                     "whisp-convert makes others", name ? "" : "no model given and none found",
+    int rc = wh_fail(WHISP_ERR_IO, "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base and "
+                     "silero-vad, whisp-convert makes others", name ? "" : "no model given and none found",
                      name ? name : "", looked.data ? looked.data : "", there.length ? there.data : "none");
     wh_buf_free(&there);
     wh_buf_free(&looked);
@@ -110,17 +124,16 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     }
     for (size_t i = 0; !name && i < n_folders; i++) {
         char **names;
-        size_t n;
+        size_t n, k = 0;
         int rc = list_models(folders[i], &names, &n);
-        if (!rc && n) {
-            snprintf(found, sizeof found, "%s/%s.gguf", folders[i], names[0]);
-            rc = answer(found, path, capacity);
-            free_list(names, n);
-            return rc;
+        for (; !rc && k < n; k++) {
+            snprintf(found, sizeof found, "%s/%s.gguf", folders[i], names[k]);
+            if (may_be_speech_model(found))
+                break;
         }
         free_list(names, n);
-        if (rc)
-            return rc;
+        if (rc || k < n)
+            return rc ? rc : answer(found, path, capacity);
     }
     return not_found(name, folders, n_folders);
 }

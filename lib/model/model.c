@@ -266,6 +266,10 @@ static int read_head(whisp_model *m)
     const char *text;
     size_t length;
     int64_t version = 0;
+    if (wh_gguf_string(m->file, "general.architecture", &text, &length) && length == 10 &&
+        memcmp(text, "silero-vad", 10) == 0)
+        return wh_fail(WHISP_ERR_MODEL, "%s: a voice activity model (Silero VAD), not a speech model; it is what the "
+                       "option vad_model takes", wh_gguf_path(m->file));
     if (!wh_gguf_string(m->file, "general.architecture", &text, &length) || length != 7 ||
         memcmp(text, "whisper", 7) != 0)
         return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of a Whisper model; whisp-convert makes one",

@@ -67,8 +67,8 @@ static int make_session(whisp_session *s)
     const wh_values *v = &s->options->values;
     wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
     int rc;
-    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = choose_heads(s)) ||
-        (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
+    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
+        (rc = choose_heads(s)) || (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
         return rc;
@@ -113,6 +113,7 @@ void whisp_session_free(whisp_session *s)
 {
     if (!s)
         return;
+    wh_filter_free(s);
     wh_search_free(s->search);
     wh_backend_free(s->backend);
     wh_mel_free(s->mel);
@@ -147,6 +148,7 @@ int whisp_session_reset(whisp_session *s)
     wh_mel_free(s->measuring);
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
+    wh_filter_reset(s);
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
@@ -174,6 +176,9 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_push: an argument is NULL");
     if (s->finished)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
+    int rc = wh_filter_check(s);
+    if (rc)
+        return rc;
     double t0 = wh_now();
     size_t taken = wh_mel_push(s->mel, samples, n);
     s->timings.mel += wh_now() - t0;
@@ -192,7 +197,7 @@ int whisp_session_finish(whisp_session *s)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_finish: the session is finished already");
     wh_mel_finish(s->mel);
     s->finished = 1;
-    s->total = (double)wh_mel_samples(s->mel) / WH_SAMPLE_RATE;
+    s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
     return WHISP_OK;
 }
 
@@ -202,9 +207,12 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_measure: an argument is NULL");
     if (s->finished || wh_mel_samples(s->mel))
         return wh_fail(WHISP_ERR_STATE, "whisp_session_measure: samples were pushed already; reset the session first");
+    int rc = wh_filter_check(s);
+    if (rc)
+        return rc;
     double t0 = wh_now();
     if (!s->measuring) {
-        int rc = wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
+        rc = wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
         if (rc)
             return rc;
     }
@@ -215,7 +223,7 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
     if (n == 0) {
         wh_mel_finish(s->measuring);
         wh_mel_set_loudest(s->mel, wh_mel_loudest(s->measuring, wh_mel_content(s->measuring)));
-        s->total = (double)wh_mel_samples(s->measuring) / WH_SAMPLE_RATE;
+        s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->measuring));
         s->measured_frames = wh_mel_content(s->measuring);
         wh_mel_free(s->measuring);
         s->measuring = NULL;

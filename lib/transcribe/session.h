@@ -5,6 +5,7 @@
  *   words.c     a window's words: their times, where they move the seek, hallucinations
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   filter.c    vad_filter: a whole recording without its silence
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -14,6 +15,7 @@
 #include "mel/mel.h"
 #include "search/search.h"
 #include "timing/timing.h"
+#include "vad/vad.h"
 
 /* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
 #define WH_STORE_FRAMES 6200
@@ -38,6 +40,10 @@ struct whisp_session {
     wh_mel *measuring;         /* the first pass of whisp_session_measure(), or NULL */
     float *window;             /* [3000][n_mels] */
     whisp_timings timings;
+
+    whisp_vad *vad;            /* with vad_filter, else NULL */
+    wh_timeline timeline;      /* where speech is in the recording */
+    int64_t recording;         /* its samples, once speech was looked for; else -1 */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -106,5 +112,16 @@ int wh_session_align_window(whisp_session *session, int64_t segment_size);
 
 /* Detect the language from the first 30 s, unless it is known. Needs 3000 frames, or the end. */
 int wh_session_detect(whisp_session *session);
+
+/* vad_filter. load: the model, if the options ask for it. find: where speech is in all that `read` gives. check: fails
+ * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the
+ * time without silence to the recording's. */
+int wh_filter_load(whisp_session *session);
+void wh_filter_free(whisp_session *session);
+void wh_filter_reset(whisp_session *session);
+int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
+int wh_filter_check(const whisp_session *session);
+double wh_filter_total(const whisp_session *session, int64_t samples);
+void wh_filter_times(const whisp_session *session, double *start, double *end);
 
 #endif

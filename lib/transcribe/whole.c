@@ -1,6 +1,10 @@
 /* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
  *
- * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it. */
+ * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it.
+ * With vad_filter a pass before them finds where speech is, and they see nothing else; what comes from a pipe is then
+ * kept in a temporary file. */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,17 +15,27 @@
 
 #define BLOCK 16384 /* samples read at a time: one second */
 
-/* Where the samples of a recording come from: an open file, or an array. */
+/* Where the samples of a recording come from: an open file, a copy of a pipe's samples, or an array. */
 typedef struct source {
-    whisp_audio *audio;    /* or NULL: the array */
+    whisp_audio *audio;    /* or NULL */
+    FILE *copy;            /* float samples as they are in memory, or NULL */
+    int64_t position;      /* of the next block in the recording, with vad_filter */
+    size_t span;           /* where it stands in the timeline */
     const float *samples;
     size_t n, at;
+    const float *rest;     /* [left] what was read and not yet given out */
+    size_t left;
     float block[BLOCK];
 } source;
 
-/* The next samples: how many, 0 at the end, or a code. */
-static int64_t read_block(whisp_session *s, source *in, const float **samples)
+/* The next samples, speech or not: how many, 0 at the end, or a code. */
+static int64_t read_any(whisp_session *s, source *in, const float **samples)
 {
+    if (in->copy) {
+        size_t n = fread(in->block, sizeof *in->block, BLOCK, in->copy);
+        *samples = in->block;
+        return n == 0 && ferror(in->copy) ? wh_fail(WHISP_ERR_IO, "the temporary file cannot be read") : (int64_t)n;
+    }
     if (!in->audio) {
         size_t n = WH_MIN(in->n - in->at, (size_t)BLOCK);
         *samples = in->samples + in->at;
@@ -33,6 +47,74 @@ static int64_t read_block(whisp_session *s, source *in, const float **samples)
     s->timings.audio += wh_now() - t0;
     *samples = in->block;
     return n;
+}
+
+/* The next samples to be transcribed. */
+static int64_t read_block(whisp_session *s, source *in, const float **samples)
+{
+    if (s->recording < 0)
+        return read_any(s, in, samples);
+    for (;;) {
+        size_t offset = 0, count = 0;
+        if (in->left == 0) {
+            int64_t n = read_any(s, in, &in->rest);
+            if (n <= 0)
+                return n;
+            in->left = (size_t)n;
+        }
+        wh_timeline_next(&s->timeline, &in->span, in->position, in->left, &offset, &count);
+        size_t used = count ? offset + count : in->left;
+        *samples = in->rest + offset;
+        in->rest += used;
+        in->left -= used;
+        in->position += (int64_t)used;
+        if (count)
+            return (int64_t)count;
+    }
+}
+
+/* Back to the first sample of an array or a copy; a file is opened again. */
+static void start_again(source *in)
+{
+    in->at = in->span = in->left = 0;
+    in->position = 0;
+    if (in->copy)
+        rewind(in->copy);
+}
+
+/* What the search for speech reads. */
+typedef struct searched {
+    whisp_session *session;
+    source *in;
+    FILE *copy;     /* gets all samples, or NULL */
+} searched;
+
+static int64_t read_for_search(void *user, float *samples, size_t n)
+{
+    searched *what = user;
+    source *in = what->in;
+    int64_t got = WH_MIN(n, in->left);
+    if (in->left == 0) {
+        if ((got = read_any(what->session, in, &in->rest)) <= 0)
+            return got;
+        in->left = (size_t)got;
+        if (what->copy && fwrite(in->rest, sizeof *in->rest, in->left, what->copy) != in->left)
+            return wh_fail(WHISP_ERR_IO, "a temporary file for the samples cannot be written: %s", strerror(errno));
+        got = WH_MIN(n, in->left);
+    }
+    memcpy(samples, in->rest, (size_t)got * sizeof *samples);
+    in->rest += got;
+    in->left -= (size_t)got;
+    return got;
+}
+
+/* With vad_filter: find the speech in what `in` gives from its start. */
+static int find_speech(whisp_session *s, source *in, FILE *copy)
+{
+    searched what = {s, in, copy};
+    int rc = wh_filter_find(s, read_for_search, &what);
+    start_again(in);
+    return rc;
 }
 
 /* First pass: show the session the whole recording, so that it knows the loudest frame and the duration. */
@@ -139,16 +221,58 @@ static int is_regular(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Open `path` for the pass that counts: a regular file is measured before. */
+static void close_source(source *in)
+{
+    whisp_audio_close(in->audio);
+    if (in->copy)
+        fclose(in->copy);
+    free(in);
+}
+
+static void warn_bad_samples(whisp_session *s, const source *in, const char *path)
+{
+    if (in->audio && wh_audio_bad_samples(in->audio))
+        wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
+               name_of(path));
+}
+
+/* With vad_filter: a pass over `path` that finds the speech; of what is not a regular file it leaves a copy. */
+static int find_speech_in(whisp_session *s, const char *path, source *in)
+{
+    FILE *copy = NULL;
+    int rc = whisp_audio_open(path, &in->audio);
+    if (!rc && !is_regular(path) && !(copy = tmpfile()))
+        rc = wh_fail(WHISP_ERR_IO, "%s: vad_filter needs a temporary file to read it twice, and there can be none: %s",
+                     name_of(path), strerror(errno));
+    if (!rc)
+        rc = find_speech(s, in, copy);
+    if (!rc && copy)
+        warn_bad_samples(s, in, path);
+    whisp_audio_close(in->audio);
+    in->audio = NULL;
+    in->copy = copy;
+    start_again(in);
+    return rc;
+}
+
+/* Open `path` for the pass that counts: what can be read twice is measured before. */
 static int open_measured(whisp_session *s, const char *path, source *in)
 {
     int rc;
+    if (s->vad && (rc = find_speech_in(s, path, in)))
+        return rc;
+    if (in->copy) {
+        rc = measure(s, in);
+        start_again(in);
+        return rc;
+    }
     if (is_regular(path)) {
         if ((rc = whisp_audio_open(path, &in->audio)))
             return rc;
         rc = measure(s, in);
         whisp_audio_close(in->audio);
         in->audio = NULL;
+        start_again(in);
         if (rc)
             return rc;
     }
@@ -177,19 +301,18 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
         rc = open_measured(s, path, in);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, result);
-    if (!rc && wh_mel_samples(s->mel) == 0) {
+    int64_t heard = s->recording >= 0 ? s->recording : (int64_t)wh_mel_samples(s->mel);
+    if (!rc && heard == 0) {
         whisp_result_free(*result);
         *result = NULL;
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", name_of(path));
     }
-    if (!rc && wh_mel_samples(s->mel) < WH_HOP)
+    if (!rc && heard < WH_HOP)
         wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
                name_of(path));
-    if (!rc && in->audio && wh_audio_bad_samples(in->audio))
-        wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
-               name_of(path));
-    whisp_audio_close(in->audio);
-    free(in);
+    if (!rc)
+        warn_bad_samples(s, in, path);
+    close_source(in);
     return rc;
 }
 
@@ -220,9 +343,11 @@ static int run_samples(whisp_session *s, const float *samples, size_t n, const c
     int rc = whisp_session_reset(s);
     if (!rc && text)
         rc = wh_given_new(s, text);
+    if (!rc && s->vad)
+        rc = find_speech(s, in, NULL);
     if (!rc)
         rc = measure(s, in);
-    in->at = 0;
+    start_again(in);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, result);
     free(in);
@@ -309,8 +434,7 @@ int whisp_session_detect_language_file(whisp_session *s, const char *path, float
         return wh_fail_memory();
     if (!(rc = open_measured(s, path, in)))
         rc = detect(s, in, probabilities, n);
-    whisp_audio_close(in->audio);
-    free(in);
+    close_source(in);
     return rc;
 }
 
@@ -327,8 +451,8 @@ int whisp_session_detect_language_samples(whisp_session *s, const float *samples
         return wh_fail_memory();
     in->samples = samples;
     in->n = n_samples;
-    if (!(rc = measure(s, in))) {
-        in->at = 0;
+    if ((!s->vad || !(rc = find_speech(s, in, NULL))) && !(rc = measure(s, in))) {
+        start_again(in);
         rc = detect(s, in, probabilities, n);
     }
     free(in);

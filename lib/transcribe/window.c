@@ -275,8 +275,9 @@ static void report_progress(whisp_session *s)
 {
     if (!s->options->progress)
         return;
-    int64_t done = WH_MIN(s->seek, wh_mel_content(s->mel));
-    s->options->progress(s->options->progress_user, SECONDS(done), s->total);
+    double seconds = SECONDS(WH_MIN(s->seek, wh_mel_content(s->mel))), end = seconds;
+    wh_filter_times(s, &seconds, &end);
+    s->options->progress(s->options->progress_user, end, s->total);
 }
 
 int wh_session_next(whisp_session *s, int *cleared)
@@ -320,6 +321,14 @@ int wh_session_next(whisp_session *s, int *cleared)
         .words = s->options->values.word_timestamps ? s->words + cut->first_word : NULL,
         .n_words = cut->n_words,
     };
+    wh_filter_times(s, &s->segment.start, &s->segment.end);
+    for (size_t i = 0; i < cut->n_words; i++) {
+        whisp_word *word = &s->words[cut->first_word + i];
+        wh_filter_times(s, &word->start, &word->end);
+        if (i == 0)
+            s->segment.start = word->start;
+        s->segment.end = word->end;
+    }
     if (s->options->segment && !s->given)
         s->options->segment(s->options->segment_user, &s->segment);
     return 1;

@@ -44,6 +44,9 @@ static const char *const wholes[][2] = {
     {"decoder.layer_norm.bias", "decoder.ln.bias"},
 };
 
+/* Silero VAD's (silero.c) stay as they are. */
+static const char *const silero[] = {"stft_conv.", "conv1.", "conv2.", "conv3.", "conv4.", "lstm_cell.", "final_conv."};
+
 /* openai/whisper's name for Hugging Face's, or 0 for what Whisper does not have (proj_out is the embedding again). */
 static int translate(const char *name, char *out, size_t capacity)
 {
@@ -52,6 +55,9 @@ static int translate(const char *name, char *out, size_t capacity)
     for (size_t i = 0; i < WH_COUNT(wholes); i++)
         if (strcmp(name, wholes[i][0]) == 0)
             return snprintf(out, capacity, "%s", wholes[i][1]) > 0;
+    for (size_t i = 0; i < WH_COUNT(silero); i++)
+        if (strncmp(name, silero[i], strlen(silero[i])) == 0)
+            return (size_t)snprintf(out, capacity, "%s", name) < capacity;
     char side[8];
     int layer, rest = 0;
     if (sscanf(name, "%7[a-z].layers.%4d.%n", side, &layer, &rest) != 2 || rest == 0 || layer < 0 ||
@@ -101,13 +107,10 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
     return WHISP_OK;
 }
 
-static int read_safetensors(struct source *s, const char *folder, const char *file)
+int read_tensors(struct source *s, const char *path)
 {
-    char path[4096];
     const unsigned char *data = NULL;
     size_t size = 0;
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
-        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", folder);
     int rc = source_map(s, path, &data, &size);
     if (rc || (rc = source_add_file(s, path)))
         return rc;
@@ -128,6 +131,14 @@ static int read_safetensors(struct source *s, const char *folder, const char *fi
             rc = add_tensor(s, path, key, entry, c.at, c.left);
     json_decref(root);
     return rc;
+}
+
+static int read_safetensors(struct source *s, const char *folder, const char *file)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
+        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", folder);
+    return read_tensors(s, path);
 }
 
 static int compare_text(const void *a, const void *b)

@@ -9,6 +9,7 @@
 #include "heads.h"
 #include "output.h"
 #include "plan.h"
+#include "silero.h"
 #include "source.h"
 #include "vocab.h"
 
@@ -20,7 +21,7 @@ static const char usage_text[] =
     "Convert a Whisper checkpoint to the GGUF file that whisp and libwhisp load. INPUT, told by its content:\n"
     "  an OpenAI checkpoint (.pt), a Hugging Face folder (model.safetensors, config.json, ...),\n"
     "  a CTranslate2 folder (model.bin, config.json, ...; faster-whisper's), a whisper.cpp file (ggml-*.bin),\n"
-    "  or a GGUF file that this program wrote.\n"
+    "  or a GGUF file that this program wrote; also Silero VAD (silero_vad_16k_op15.onnx or .safetensors).\n"
     "\n"
     "  -o, --output FILE       the file to write (default: NAME.gguf in the current folder, if there is none yet)\n"
     "  --type TYPE             f32, f16, bf16 or q8_0 for the big matrices (default: as in INPUT)\n"
@@ -172,6 +173,20 @@ static void on_signal(int signal_number)
     output_interrupted = 1;
 }
 
+/* The voice activity model has one type, no vocabulary and no heads. */
+static int convert_vad(const struct options *o, struct source *s)
+{
+    const char *name = o->name ? o->name : "silero-vad";
+    char path[4096];
+    if ((o->has_type && o->type != WH_F32) || o->vocab || o->heads)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: a voice activity model is kept in f32 and has neither vocabulary nor "
+                       "alignment heads; leave out --type, --vocab and --alignment_heads", s->path);
+    int rc = choose_output(o, name, path, sizeof path);
+    if (!rc && !(rc = silero_write(s, path, name)))
+        printf("%s: %s from %s, f32\n", path, name, s->format);
+    return rc;
+}
+
 static int convert(const struct options *o)
 {
     struct source s;
@@ -179,6 +194,11 @@ static int convert(const struct options *o)
     int rc = source_open(o->input, &s);
     if (rc)
         return rc;
+    if (s.is_vad) {
+        rc = convert_vad(o, &s);
+        source_close(&s);
+        return rc;
+    }
     wh_type type = o->has_type ? o->type : plan_natural_type(&s);
     heads_name(&s, o->name, name, sizeof name);
     if (!(rc = choose_output(o, name, path, sizeof path)) &&

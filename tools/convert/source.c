@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "silero.h"
 #include "source.h"
 
 #define MAX_TENSORS 16384     /* the largest published model has 1,259; names are searched one by one */
@@ -191,6 +192,8 @@ static int read_file(struct source *s)
         return read_pt(s);
     if (is_ct2(head, n))
         return read_beside(s, read_ct2);
+    if (silero_recognise(s->path))
+        return read_silero(s);
     if (is_safetensors(head, n))
         return read_beside(s, read_hf);
     if (n >= 2 && head[0] == 0x80 && head[1] <= 5)

@@ -4,6 +4,7 @@
  *   main.c      options
  *   source.c    tells formats apart, owns mappings and tensors
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
+ *   silero.c    the voice activity model, which is no Whisper: reads and writes it
  *   elements.c  stored elements to floats
  *   vocab.c heads.c                        complete what the format lacks
  *   plan.c      the tensors that a model of these dimensions has, by openai/whisper's names
@@ -51,6 +52,7 @@ struct mapping {
 struct source {
     const char *path;           /* as the user wrote it */
     const char *format;         /* "ctranslate2", ... */
+    int is_vad;                 /* Silero VAD, not Whisper: only the tensors count, see silero.c */
     struct dims dims;
     struct tensor *tensors;
     size_t n_tensors, tensor_capacity;
@@ -89,6 +91,8 @@ int source_add_heads(struct source *source, int64_t layer, int64_t head);
 
 int read_ct2(struct source *source, const char *folder);
 int read_hf(struct source *source, const char *folder);
+/* A safetensors file alone: its tensors, by the names that this program gives them. */
+int read_tensors(struct source *source, const char *path);
 int read_pt(struct source *source);
 int read_ggml(struct source *source);
 int read_gguf(struct source *source);

@@ -1,0 +1,70 @@
+/* filter.c - vad_filter: before a whole recording is transcribed, find where speech is; what lies between is left out,
+ * and times are given in the recording's own time. The functions are called by session.c, whole.c and window.c. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transcribe/session.h"
+
+/* The model that the options name; without a name silero-vad, first beside the speech model. */
+int wh_filter_load(whisp_session *s)
+{
+    const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
+    const char *slash = strrchr(model, '/');
+    char path[4096];
+    if (!s->options->values.vad_filter)
+        return WHISP_OK;
+    if (!name && (size_t)snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
+                                  "silero-vad.gguf") < sizeof path && access(path, F_OK) == 0)
+        return whisp_vad_load(path, &s->vad);
+    int rc = whisp_model_find(name ? name : "silero-vad", NULL, path, sizeof path);
+    return rc ? rc : whisp_vad_load(path, &s->vad);
+}
+
+void wh_filter_reset(whisp_session *s)
+{
+    wh_timeline_free(&s->timeline);
+    s->recording = -1;
+}
+
+void wh_filter_free(whisp_session *s)
+{
+    wh_filter_reset(s);
+    whisp_vad_free(s->vad);
+    s->vad = NULL;
+}
+
+int wh_filter_find(whisp_session *s, wh_vad_read_fn read, void *user)
+{
+    wh_spans spans = {0};
+    int64_t total;
+    int rc = wh_vad_find(s->vad, s->options, read, user, &spans, &total, NULL, NULL);
+    if (rc || (rc = wh_timeline_init(&s->timeline, &spans)))
+        return rc;
+    s->recording = total;
+    wh_log(s->options, WHISP_LOG_INFO, "vad_filter: %.2f of %.2f seconds are speech, in %zu parts",
+           (double)wh_timeline_kept(&s->timeline) / WH_SAMPLE_RATE, (double)total / WH_SAMPLE_RATE,
+           s->timeline.speech.n);
+    return WHISP_OK;
+}
+
+int wh_filter_check(const whisp_session *s)
+{
+    if (s->vad && s->recording < 0)
+        return wh_fail(WHISP_ERR_STATE, "vad_filter works on whole recordings; give a file or all samples at once, or "
+                       "set vad_filter to False");
+    return WHISP_OK;
+}
+
+double wh_filter_total(const whisp_session *s, int64_t samples)
+{
+    return (double)(s->recording >= 0 ? s->recording : samples) / WH_SAMPLE_RATE;
+}
+
+void wh_filter_times(const whisp_session *s, double *start, double *end)
+{
+    if (s->recording < 0)
+        return;
+    *start = wh_timeline_original(&s->timeline, *start, 0);
+    *end = WH_MAX(*start, wh_timeline_original(&s->timeline, *end, 1)); /* both may lie where two parts meet */
+}
