@@ -20,7 +20,7 @@
 #define PI 3.14159265358979323846
 
 /* libsndfile 1.2.0 forgets 6 KB when the headers of an Ogg Vorbis file are damaged. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:vorbis_info_init\nleak:vorbis_synthesis_headerin\n";
