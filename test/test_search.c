@@ -219,7 +219,7 @@ static void samples_follow_the_distribution(void **state)
     const float *mels = mel;
     static const int slot = 0;
     double temperature = 1.0, p[51], sum = 0, chi = 0;
-    enum { DRAWS = 400 };
+    enum { DRAWS = 160 };
     int counts[51] = {0};
     assert_int_equal(wh_backend_encode(f.backend, 1, &mels, &slot), WHISP_OK);
     assert_int_equal(wh_search_begin(f.search, NULL, 0, 0), WHISP_OK);
