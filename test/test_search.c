@@ -30,9 +30,10 @@ struct fixture {
     whisp_options *options;
     wh_backend *backend;
     wh_search *search;
-    whisp_timings timings;
     float *row;
 };
+
+static whisp_timings timings; /* outlives every search */
 
 static struct fixture open_search(const char *name, const char *value)
 {
@@ -41,7 +42,7 @@ static struct fixture open_search(const char *name, const char *value)
     if (name)
         assert_int_equal(whisp_options_set(f.options, name, value), WHISP_OK);
     assert_int_equal(wh_backend_new("auto", model, &config, &f.backend), WHISP_OK);
-    assert_int_equal(wh_search_new(model, f.options, f.backend, &f.timings, &f.search), WHISP_OK);
+    assert_int_equal(wh_search_new(model, f.options, f.backend, &timings, &f.search), WHISP_OK);
     f.row = malloc((size_t)model->n_vocab * sizeof *f.row);
     return f;
 }
