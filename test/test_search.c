@@ -30,18 +30,19 @@ struct fixture {
     whisp_options *options;
     wh_backend *backend;
     wh_search *search;
-    whisp_timings *timings;
     float *row;
 };
 
+static whisp_timings timings; /* outlives every search */
+
 static struct fixture open_search(const char *name, const char *value)
 {
-    struct fixture f = {.options = whisp_options_new(), .timings = calloc(1, sizeof(whisp_timings))};
+    struct fixture f = {.options = whisp_options_new()};
     wh_backend_config config = {.n_slots = 5, .threads = 1};
     if (name)
         assert_int_equal(whisp_options_set(f.options, name, value), WHISP_OK);
     assert_int_equal(wh_backend_new("auto", model, &config, &f.backend), WHISP_OK);
-    assert_int_equal(wh_search_new(model, f.options, f.backend, f.timings, &f.search), WHISP_OK);
+    assert_int_equal(wh_search_new(model, f.options, f.backend, &timings, &f.search), WHISP_OK);
     f.row = malloc((size_t)model->n_vocab * sizeof *f.row);
     return f;
 }
@@ -51,7 +52,6 @@ static void close_search(struct fixture *f)
     wh_search_free(f->search);
     wh_backend_free(f->backend);
     whisp_options_free(f->options);
-    free(f->timings);
     free(f->row);
 }
 

@@ -68,3 +68,12 @@ void wh_filter_times(const whisp_session *s, double *start, double *end)
     *start = wh_timeline_original(&s->timeline, *start, 0);
     *end = WH_MAX(*start, wh_timeline_original(&s->timeline, *end, 1)); /* both may lie where two parts meet */
 }
+
+void wh_filter_word_times(const whisp_session *s, double *start, double *end)
+{
+    if (s->recording < 0)
+        return;
+    size_t index = wh_timeline_index(&s->timeline, (*start + *end) / 2, 0);
+    *start = wh_timeline_original_in(&s->timeline, *start, index);
+    *end = WH_MAX(*start, wh_timeline_original_in(&s->timeline, *end, index));
+}

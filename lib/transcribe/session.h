@@ -123,5 +123,7 @@ int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
 int wh_filter_check(const whisp_session *session);
 double wh_filter_total(const whisp_session *session, int64_t samples);
 void wh_filter_times(const whisp_session *session, double *start, double *end);
+/* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
+void wh_filter_word_times(const whisp_session *session, double *start, double *end);
 
 #endif

@@ -324,10 +324,11 @@ int wh_session_next(whisp_session *s, int *cleared)
     wh_filter_times(s, &s->segment.start, &s->segment.end);
     for (size_t i = 0; i < cut->n_words; i++) {
         whisp_word *word = &s->words[cut->first_word + i];
-        wh_filter_times(s, &word->start, &word->end);
-        if (i == 0)
-            s->segment.start = word->start;
-        s->segment.end = word->end;
+        wh_filter_word_times(s, &word->start, &word->end);
+        if (s->recording >= 0) { /* a segment must not reach over silence that was taken out */
+            s->segment.start = i ? s->segment.start : word->start;
+            s->segment.end = word->end;
+        }
     }
     if (s->options->segment && !s->given)
         s->options->segment(s->options->segment_user, &s->segment);
