@@ -14,6 +14,10 @@ int wh_filter_load(whisp_session *s)
     char path[4096];
     if (!s->options->values.vad_filter)
         return WHISP_OK;
+    if (strcmp(whisp_options_get(s->options, "clip_timestamps"), "0") != 0) { /* as in faster-whisper */
+        wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
+        return WHISP_OK;
+    }
     if (!name && (size_t)snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
                                   "silero-vad.gguf") < sizeof path && access(path, F_OK) == 0)
         return whisp_vad_load(path, &s->vad);
