@@ -377,8 +377,8 @@ int main(int argc, char **argv)
     }
     if (!shared_path("reference"))
         return 0;
-    printf("%-8s %-21s %-50s %22s %15s %7s %6s %16s\n", "model", "options", "clip", "forced: tokens, off", "words, edits",
-           "tokens", "times", "words off, worst");
+    printf("%-8s %-21s %-50s %22s %15s %7s %6s %16s\n", "model", "options", "clip", "forced: tokens, off",
+           "words, edits", "tokens", "times", "words off, worst");
     static const char *const names[] = {"tiny.en", "base"};
     for (size_t m = 0; m < 2; m++) {
         whisp_model *model;
@@ -411,8 +411,8 @@ int main(int argc, char **argv)
                 failed += !good;
                 if (row.timed)
                     snprintf(words, sizeof words, "%d of %d, %.2f", row.timed_off, row.timed, row.worst);
-                printf("%-8s %-21s %-50.50s %10d, %3d (%2d) %9d, %4d %7s %6s %16s%s%s\n", names[m], sets[k].name, clips[c].clip,
-                       row.tokens, row.differ, row.differ_clearly, row.words, row.word_edits,
+                printf("%-8s %-21s %-50.50s %10d, %3d (%2d) %9d, %4d %7s %6s %16s%s%s\n", names[m], sets[k].name,
+                       clips[c].clip, row.tokens, row.differ, row.differ_clearly, row.words, row.word_edits,
                        row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ", words,
                        good ? "" : "  OUT OF BOUND", row.note);
                 fflush(stdout);
