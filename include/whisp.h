@@ -240,10 +240,10 @@ WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const flo
 
 /* Forced alignment: reset, then find when each word of `text` is said in a recording. The result's segments are the
  * text's lines or, where it has only one, its sentences; each has its words, and words that are not said have a
- * probability near 0. A recording of 30 seconds or less is aligned in one piece. A longer one is transcribed on the way,
- * window by window, to see how much of the text belongs to each window (docs/timing.md tells what that finds and what
- * not), so a text with passages of hundreds of words that are not said may lose its place. A warning is logged when much of
- * the text does not seem to be said. WHISP_ERR_ARGUMENT for a text without words. */
+ * probability near 0. A recording of 30 seconds or less is aligned in one piece. A longer one is transcribed on the
+ * way, window by window, to see how much of the text belongs to each window (docs/timing.md tells what that finds and
+ * what not), so a text with passages of hundreds of words that are not said may lose its place. A warning is logged
+ * when much of the text does not seem to be said. WHISP_ERR_ARGUMENT for a text without words. */
 WHISP_API int whisp_session_align_file(whisp_session *session, const char *path, const char *text,
                                        whisp_result **result);
 WHISP_API int whisp_session_align_samples(whisp_session *session, const float *samples, size_t n, const char *text,

@@ -34,6 +34,11 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"condition_on_previous_text", "yes", "True or False"}, {"suppress_tokens", "1,x", "token ids"},
         {"suppress_tokens", "-2", "token ids"},    {"threads", "-1", "within"},
         {"max_initial_timestamp", "31", "within"}, {"backend", "abacus", "no such backend"},
+        {"clip_timestamps", "1,x", "seconds"},     {"clip_timestamps", "1,,2", "seconds"},
+        {"clip_timestamps", "5,3", "ascend"},      {"clip_timestamps", "0,10,5,20", "ascend"},
+        {"clip_timestamps", "-1,3", "not negative"}, {"clip_timestamps", "1,", "seconds"},
+        {"clip_timestamps", "1,inf", "seconds"},   {"word_timestamps", "1", "True or False"},
+        {"hallucination_silence_threshold", "-1", "within"}, {"alignment_heads", "left", "no such choice"},
         {"compute_type", "int3", "no such arithmetic"}, {"length_penalty", "1.5", "within"},
     };
     whisp_options *o = whisp_options_new();

@@ -132,6 +132,74 @@ static void test_documents(void **state)
     whisp_result_free(result);
 }
 
+/* A segment made of n words, each 0.4 s long and 0.5 s from the next. */
+static void add_words(whisp_result *result, double start, const char *const *texts, size_t n)
+{
+    whisp_word words[16] = {{0}};
+    for (size_t i = 0; i < n; i++)
+        words[i] = (whisp_word){texts[i], start + 0.5 * (double)i, start + 0.5 * (double)i + 0.4, 0.75, i, 1};
+    whisp_segment segment = {.start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = words,
+                             .n_words = n};
+    assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
+    memset(words, 0, sizeof words); /* the result has its own */
+}
+
+static void expect_layout(const whisp_result *result, whisp_writer_options layout, const char *format,
+                          const char *want)
+{
+    char *text;
+    layout.size = sizeof layout;
+    assert_int_equal(whisp_result_format_with(result, format, &layout, &text, NULL), WHISP_OK);
+    assert_string_equal(text, want);
+    whisp_string_free(text);
+}
+
+/* What SubtitlesWriter of openai-whisper writes for the same words. */
+static void test_words(void **state)
+{
+    (void)state;
+    static const char *const first[] = {" One", " two", " three"}, *const second[] = {" four", " f\u00fcnf"};
+    whisp_result *result = new_result();
+    add_words(result, 0, first, 3);
+    add_words(result, 2, NULL, 0);
+    add_words(result, 6, second, 2);
+    expect_layout(result, (whisp_writer_options){0}, "srt",
+                  "1\n00:00:00,000 --> 00:00:01,400\nOne two three\n\n"
+                  "2\n00:00:06,000 --> 00:00:06,900\nfour f\u00fcnf\n\n");
+    expect_layout(result, (whisp_writer_options){.max_words_per_line = 2}, "vtt",
+                  "WEBVTT\n\n00:00.000 --> 00:00.900\nOne two\n\n00:01.000 --> 00:01.400\nthree\n\n"
+                  "00:06.000 --> 00:06.900\nfour f\u00fcnf\n\n");
+    expect_layout(result, (whisp_writer_options){.max_line_width = 8}, "vtt",
+                  "WEBVTT\n\n00:00.000 --> 00:01.400\nOne two\nthree\n\n"
+                  "00:06.000 --> 00:06.900\nfour\nf\u00fcnf\n\n");
+    /* lines run on into the next segment, but not over a long pause */
+    expect_layout(result, (whisp_writer_options){.max_line_width = 9, .max_line_count = 1}, "vtt",
+                  "WEBVTT\n\n00:00.000 --> 00:00.900\nOne two\n\n00:01.000 --> 00:01.400\nthree\n\n"
+                  "00:06.000 --> 00:06.900\nfour f\u00fcnf\n\n");
+    expect_layout(result, (whisp_writer_options){.highlight_words = 1}, "srt",
+                  "1\n00:00:00,000 --> 00:00:00,400\n<u>One</u> two three\n\n"
+                  "2\n00:00:00,400 --> 00:00:00,500\nOne two three\n\n"
+                  "3\n00:00:00,500 --> 00:00:00,900\nOne <u>two</u> three\n\n"
+                  "4\n00:00:00,900 --> 00:00:01,000\nOne two three\n\n"
+                  "5\n00:00:01,000 --> 00:00:01,400\nOne two <u>three</u>\n\n"
+                  "6\n00:00:06,000 --> 00:00:06,400\n<u>four</u> f\u00fcnf\n\n"
+                  "7\n00:00:06,400 --> 00:00:06,500\nfour f\u00fcnf\n\n"
+                  "8\n00:00:06,500 --> 00:00:06,900\nfour <u>f\u00fcnf</u>\n\n");
+    expect_layout(result, (whisp_writer_options){.max_line_width = 1}, "txt", "as written\nas written\nas written\n");
+    char *text;
+    assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
+    assert_non_null(strstr(text, "\"no_speech_prob\": 0.0, \"words\": [{\"word\": \" One\", \"start\": 0.0, "
+                                 "\"end\": 0.4, \"probability\": 0.75}, {\"word\": \" two\", "));
+    assert_non_null(strstr(text, "\"words\": []}, "));
+    whisp_string_free(text);
+    whisp_writer_options wrong = {.size = sizeof wrong, .max_line_count = -1}, unsized = {0};
+    text = NULL;
+    assert_int_equal(whisp_result_format_with(result, "srt", &wrong, &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_format_with(result, "srt", &unsized, &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_null(text);
+    whisp_result_free(result);
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -430,7 +498,8 @@ static void test_pipes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_empty),
         cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),   cmocka_unit_test(test_times),
         cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable), cmocka_unit_test(test_full),
         cmocka_unit_test(test_pipes),

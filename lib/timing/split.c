@@ -86,14 +86,22 @@ static int read_whole(const wh_tokenizer *tokenizer, const int32_t *tokens, size
 }
 
 /* Do the bytes [from, to) stand for whole characters? They do if none is replaced, or if the first one that is
- * replaced is so in the whole text too, at the same place. Sets *count to the number of characters. */
-static int ends_character(const whole *w, size_t from, size_t to, size_t done, size_t *count)
+ * replaced is so in the whole text too, at the same place. (In damaged text the places can go apart; the next whole
+ * character brings them together again, where the reference loses the rest of the text.) *done characters of the text
+ * are before `from`, and before `to` in the end. */
+static int ends_character(const whole *w, size_t from, size_t to, size_t *done)
 {
     size_t n = code_points(w->bytes.data + from, to - from, w->some), i = 0;
-    *count = n;
     while (i < n && w->some[i] != REPLACEMENT)
         i++;
-    return i == n || (done + i < w->n_codes && w->codes[done + i] == REPLACEMENT);
+    if (i == n || (*done + i < w->n_codes && w->codes[*done + i] == REPLACEMENT)) {
+        *done += n;
+        return 1;
+    }
+    if (w->some[n - 1] == REPLACEMENT)
+        return 0;
+    *done = code_points(w->bytes.data, to, w->some);
+    return 1;
 }
 
 /* A word wherever the tokens so far end with a whole character. */
@@ -103,13 +111,11 @@ static int split_characters(const wh_tokenizer *tokenizer, const int32_t *tokens
     int rc = read_whole(tokenizer, tokens, n, &w);
     size_t first = 0, from = 0, done = 0; /* tokens, bytes and characters that are in words */
     for (size_t i = 0; i < n && !rc; i++) {
-        size_t count = 0;
-        if (w.ends[i] > from && !ends_character(&w, from, w.ends[i], done, &count))
+        if (w.ends[i] > from && !ends_character(&w, from, w.ends[i], &done))
             continue;
         rc = add_word(tokenizer, tokens, first, i + 1 - first, words);
         first = i + 1;
         from = w.ends[i];
-        done += count;
     }
     free_whole(&w);
     return rc;

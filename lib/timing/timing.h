@@ -31,11 +31,11 @@ void wh_words_clear(wh_words *words); /* forgets the words, keeps the memory */
 void wh_words_free(wh_words *words);
 
 /* Cut text tokens (ids below eot) into words: at spaces and punctuation or, where a language is written without spaces
- * (Chinese, Japanese, Thai, Lao, Burmese, Cantonese), wherever the tokens so far end with a whole character. Tokens
- * whose bytes never become text at the end are left out. Times are zero. Replaces what is in *words. */
+ * (Chinese, Japanese, Thai, Lao, Burmese, Cantonese), wherever the tokens so far end with a whole character. Bytes
+ * at the end that do not complete a character may be left out. Times are zero. Replaces what is in *words. */
 int wh_words_split(const wh_tokenizer *tokenizer, int language, const int32_t *tokens, size_t n, wh_words *words);
 
-/* Does `list` hold n bytes of text in one piece, as Python's `text in list`? The empty text is part of any. (words.c) */
+/* Does `list` hold n bytes of text in one piece, as Python's `text in list`? The empty one is part of any. (words.c) */
 int wh_is_part(const char *text, size_t n, const char *list);
 
 /* ---- matrices (dtw.c) ---- */
@@ -45,7 +45,7 @@ int wh_is_part(const char *text, size_t n, const char *list);
 void wh_median_filter(float *x, size_t rows, size_t n, size_t width, float *scratch);
 
 /* The cheapest monotonic way from the first row and column of cost[rows][n] (both at least 1) to the last ones
- * (Sakoe and Chiba 1978). rows_of_path and columns_of_path, with room for rows + n places, receive its *length steps. */
+ * (Sakoe and Chiba 1978). rows_of_path and columns_of_path, with room for rows + n places, get its *length steps. */
 int wh_dtw(const float *cost, size_t rows, size_t n, int *rows_of_path, int *columns_of_path, size_t *length);
 
 /* ---- the alignment (align.c) ---- */

@@ -1,4 +1,4 @@
-/* clips.c - the parts of the recording to transcribe: option clip_timestamps, as transcribe() in openai-whisper has it. */
+/* clips.c - the parts of the recording to transcribe: option clip_timestamps, as openai-whisper has it. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -193,6 +193,60 @@ def test_quiet(run, english, talk):
     assert (done.stdout, done.stderr) == ("", "") and (run.work / "talk.txt").read_text()
 
 
+def test_words(run, english, talk, tmp_path):
+    result = run("--model", english, *ONCE, "--word_timestamps", "True", "--highlight_words", "True", "-f", "json,srt",
+                 "-o", tmp_path, talk)
+    assert result.returncode == FINE, result.stderr
+    segments = json.loads((tmp_path / "talk.json").read_text())["segments"]
+    assert any(segment["words"] for segment in segments)
+    assert "<u>" in (tmp_path / "talk.srt").read_text()
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--highlight_words", "True"], "--highlight_words requires --word_timestamps True"),
+    (["--max_line_width", "20"], "--max_line_width requires --word_timestamps True"),
+    (["--max_line_count", "2"], "--max_line_count requires --word_timestamps True"),
+    (["--max_words_per_line", "3"], "--max_words_per_line requires --word_timestamps True"),
+    (["--word_timestamps", "True", "--max_line_width", "none"], "--max_line_width"),
+    (["--word_timestamps", "True", "--max_line_count", "0"], "--max_line_count"),
+    (["--clip_timestamps", "9,3"], "ascend"),
+    (["--align", "a", "--detect_language"], "exclude each other"),
+    (["--align", ""], "empty"),
+])
+def test_words_bad_usage(run, talk, arguments, word):
+    result = run(*arguments, talk)
+    assert result.returncode == USAGE and word in result.stderr and result.stdout == ""
+
+
+def test_layout_without_effect(run, english, talk):
+    result = run("--model", english, *ONCE, "--word_timestamps", "True", "--max_line_count", "2", talk)
+    assert result.returncode == FINE
+    assert "--max_line_count has no effect without --max_line_width" in result.stderr
+
+
+def test_align(run, english, talk, tmp_path):
+    result = run("--model", english, "--align", "The words, that I know.", talk)
+    assert result.returncode == FINE, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split("] ")[1] for line in lines] == ["The", "words,", "that", "I", "know."]
+    assert all(LINE.match(line) for line in lines)
+    text = tmp_path / "text.txt"
+    text.write_text("The words,\nthat I know.\n")
+    result = run("--model", english, "--align_file", text, "-f", "txt", "-o", tmp_path, talk)
+    assert result.returncode == FINE and result.stdout.splitlines() == lines
+    assert (tmp_path / "talk.txt").read_text() == "The words,\nthat I know.\n"
+
+
+def test_align_bad_text(run, english, talk, tmp_path):
+    assert run("--align_file", tmp_path / "nosuch.txt", talk).returncode == INPUT
+    for name, content in (("nul.txt", "a\0b"), ("empty.txt", "")):
+        (tmp_path / name).write_text(content)
+    result = run("--align_file", tmp_path / "nul.txt", talk)
+    assert result.returncode == INPUT and "NUL" in result.stderr
+    result = run("--model", english, "--align_file", tmp_path / "empty.txt", talk)
+    assert result.returncode == USAGE and "no words" in result.stderr
+
+
 def test_verbose_false(run, english, talk):
     done = run("--model", english, *ONCE, "--verbose", "False", "-f", "txt", talk)
     assert done.returncode == FINE and done.stdout == ""

@@ -262,6 +262,43 @@ def test_options(whisp, model):
     assert whisp.languages()["de"] == "German"
 
 
+def test_words(whisp, model, noise, tmp_path):
+    result = model.transcribe(noise, word_timestamps=True, **GREEDY)
+    for segment in result["segments"]:
+        for word in segment["words"]:
+            assert set(word) == {"word", "start", "end", "probability"}
+            assert word["start"] <= word["end"] and 0 <= word["probability"] <= 1
+    words = [word for segment in result["segments"] for word in segment["words"]]
+    assert words and all(a["end"] <= b["start"] for a, b in zip(words, words[1:]))
+    plain = model.transcribe(noise, **GREEDY)
+    assert all("words" not in segment or not segment["tokens"] for segment in plain["segments"])
+    subtitles = model.transcribe_text(noise, "srt", word_timestamps=True, highlight_words=True, **GREEDY)
+    assert "<u>" in subtitles
+    one = model.transcribe_text(noise, "vtt", word_timestamps=True, max_words_per_line=1, max_line_width=None, **GREEDY)
+    assert one.count("-->") == len(words)
+    for wrong in ({"max_line_width": 0}, {"max_line_count": "2"}, {"max_words_per_line": -1}):
+        with pytest.raises(whisp.ArgumentError):
+            model.transcribe_text(noise, "srt", **wrong)
+    clips = model.transcribe(noise, clip_timestamps=[2.0, 4.0], **GREEDY)
+    assert {segment["seek"] for segment in clips["segments"]} <= set(range(200, 400))
+    assert model.transcribe(noise, clip_timestamps=[], **GREEDY) == plain
+    with pytest.raises(whisp.ArgumentError, match="ascend"):
+        model.transcribe(noise, clip_timestamps=[4, 2])
+
+
+def test_align(whisp, model, noise, noise_wav):
+    text = "The first line.\nAnd another."
+    result = model.align(noise, text)
+    assert [segment["text"] for segment in result["segments"]] == [" The first line.", " And another."]
+    assert [word["word"] for word in result["segments"][1]["words"]] == [" And", " another."]
+    seen = []
+    model.align(noise_wav, text, segment=seen.append)
+    assert [segment["text"] for segment in seen] == [" The first line.", " And another."]
+    for wrong in ("", " ...", "nul\0", "\udc80"):
+        with pytest.raises(whisp.ArgumentError):
+            model.align(noise, wrong)
+
+
 def test_options_as_text(whisp):
     """Python's values as the library gets them."""
     from whisp._library import library

@@ -64,6 +64,17 @@ class Token(Structure):
     _fields_ = [("id", c_int32), ("logprob", c_float)]
 
 
+class Word(Structure):
+    _fields_ = [
+        ("text", c_char_p),
+        ("start", c_double),
+        ("end", c_double),
+        ("probability", c_double),
+        ("first_token", c_size_t),
+        ("n_tokens", c_size_t),
+    ]
+
+
 class Segment(Structure):
     _fields_ = [
         ("id", c_int),
@@ -77,6 +88,8 @@ class Segment(Structure):
         ("avg_logprob", c_double),
         ("compression_ratio", c_double),
         ("no_speech_prob", c_double),
+        ("words", POINTER(Word)),
+        ("n_words", c_size_t),
     ]
 
 
@@ -105,6 +118,17 @@ class Timings(Structure):
         ("n_decode_tokens", c_int64),
         ("n_windows", c_int64),
         ("n_fallbacks", c_int64),
+        ("words", c_double),
+    ]
+
+
+class WriterOptions(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("highlight_words", c_int),
+        ("max_line_width", c_int),
+        ("max_line_count", c_int),
+        ("max_words_per_line", c_int),
     ]
 
 
@@ -138,6 +162,8 @@ _PROTOTYPES = {
     "whisp_session_reset": (c_int, c_void_p),
     "whisp_session_transcribe_file": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
     "whisp_session_transcribe_samples": (c_int, c_void_p, _Samples, c_size_t, POINTER(c_void_p)),
+    "whisp_session_align_file": (c_int, c_void_p, c_char_p, c_char_p, POINTER(c_void_p)),
+    "whisp_session_align_samples": (c_int, c_void_p, _Samples, c_size_t, c_char_p, POINTER(c_void_p)),
     "whisp_session_push": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_session_finish": (c_int, c_void_p),
     "whisp_session_pull": (c_int, c_void_p, POINTER(POINTER(Segment))),
@@ -149,6 +175,14 @@ _PROTOTYPES = {
     "whisp_result_segment_count": (c_size_t, c_void_p),
     "whisp_result_segment": (POINTER(Segment), c_void_p, c_size_t),
     "whisp_result_format": (c_int, c_void_p, c_char_p, POINTER(c_void_p), POINTER(c_size_t)),
+    "whisp_result_format_with": (
+        c_int,
+        c_void_p,
+        c_char_p,
+        POINTER(WriterOptions),
+        POINTER(c_void_p),
+        POINTER(c_size_t),
+    ),
     "whisp_string_free": (None, c_void_p),
     "whisp_segment_line": (c_int, POINTER(Segment), c_char_p, c_size_t),
     "whisp_language_code": (c_char_p, c_int),

@@ -11,7 +11,8 @@ from ._audio import path_bytes
 from ._errors import ArgumentError, StateError
 from ._library import ModelInfo, check, library
 from ._options import CancelCallback, LogCallback, ProgressCallback, SegmentCallback
-from ._session import Session, Show
+from ._result import LAYOUT
+from ._session import Session, Show, text_bytes
 
 
 class Dims(NamedTuple):
@@ -115,9 +116,18 @@ class Model:
 
     def transcribe_text(self, audio: Any, format: str = "txt", **options: Any) -> str:
         """Transcribe a recording to a document in "txt", "srt", "vtt", "tsv" or "json", as openai-whisper writes it.
-        Takes what transcribe() takes, except verbose."""
+        Takes what transcribe() takes, except verbose, and with word_timestamps how srt and vtt are laid out:
+        highlight_words, max_line_width, max_line_count, max_words_per_line."""
+        layout = {name: options.pop(name) for name in LAYOUT if name in options}
         with self.session(**options) as session:
-            return session.transcribe_text(audio, format)
+            return session.transcribe_text(audio, format, **layout)
+
+    def align(self, audio: Any, text: str, **options: Any) -> Dict[str, Any]:
+        """Find when each word of a text is said in a recording: forced alignment. The dictionary is transcribe()'s
+        with word_timestamps; its segments are the text's lines or, where there is only one, its sentences. Words that
+        are not said have a probability near 0. Takes what transcribe() takes, except verbose."""
+        with self.session(**options) as session:
+            return session.align(audio, text)
 
     def detect_language(self, audio: Any, **options: Any) -> Tuple[str, Dict[str, float]]:
         """The language of the first 30 seconds: its code, and the probability of every language's code."""
@@ -150,12 +160,7 @@ class Model:
 
     def tokenize(self, text: str) -> List[int]:
         """Text to token ids, as openai-whisper's tokenizer.encode()."""
-        try:
-            encoded = text.encode()
-        except UnicodeEncodeError as error:
-            raise ArgumentError("text: %s" % error) from None
-        if b"\0" in encoded:
-            raise ArgumentError("text cannot hold a NUL character")
+        encoded = text_bytes(text)
         handle, lib = self.handle, library()
         capacity = len(encoded)  # a token is at least a byte
         tokens = (ctypes.c_int32 * max(capacity, 1))()

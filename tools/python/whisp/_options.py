@@ -24,9 +24,6 @@ _IGNORED = frozenset(["fp16"])
 _UNUSED: Mapping[str, Any] = {
     "beam_size": None,
     "patience": None,
-    "word_timestamps": False,
-    "hallucination_silence_threshold": None,
-    "clip_timestamps": "0",
     "prefix": None,
     "prompt": None,
     "sample_len": None,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Dict
+from typing import Any, Dict, Mapping, Optional
 
-from ._library import Segment, check, library
+from ._errors import ArgumentError
+from ._library import Segment, WriterOptions, check, library
+
+# How srt and vtt documents are laid out: openai-whisper's names.
+LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
 
 
 def segment_dict(segment: Segment) -> Dict[str, Any]:
@@ -23,9 +27,28 @@ def segment_dict(segment: Segment) -> Dict[str, Any]:
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
     }
-    if n == 0:
-        copied["words"] = []  # as openai-whisper does to the segments that it empties
+    if segment.words or n == 0:  # openai-whisper gives the segments that it empties a list, too
+        copied["words"] = [word_dict(segment.words[i]) for i in range(segment.n_words)]
     return copied
+
+
+def word_dict(word: Any) -> Dict[str, Any]:
+    return {
+        "word": word.text.decode("utf-8", "replace"),
+        "start": word.start,
+        "end": word.end,
+        "probability": word.probability,
+    }
+
+
+def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
+    """The layout that transcribe_text()'s keyword arguments ask for."""
+    layout = WriterOptions(size=ctypes.sizeof(WriterOptions))
+    for name, value in settings.items():
+        if name != "highlight_words" and value is not None and (not isinstance(value, int) or value < 1):
+            raise ArgumentError("%s must be a whole number above 0, or None" % name)
+        setattr(layout, name, int(value or 0))
+    return layout
 
 
 def segment_line(segment: Dict[str, Any]) -> str:
@@ -59,10 +82,15 @@ class Result:
             "language": language.decode() if language else None,
         }
 
-    def format(self, format: str) -> str:
+    def format(self, format: str, layout: Optional[WriterOptions] = None) -> str:
         lib = library()
         text, length = ctypes.c_void_p(), ctypes.c_size_t()
-        check(lib.whisp_result_format(self._handle, format.encode(), ctypes.byref(text), ctypes.byref(length)))
+        options = None if layout is None else ctypes.byref(layout)
+        check(
+            lib.whisp_result_format_with(
+                self._handle, format.encode(), options, ctypes.byref(text), ctypes.byref(length)
+            )
+        )
         try:
             return ctypes.string_at(text, length.value).decode("utf-8", "replace")
         finally:

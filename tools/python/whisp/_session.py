@@ -13,7 +13,7 @@ from ._audio import Samples, is_path, path_bytes
 from ._errors import ArgumentError, StateError
 from ._library import END, Segment, Timings, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
-from ._result import Result, segment_dict, segment_line
+from ._result import Result, layout_of, segment_dict, segment_line
 
 if TYPE_CHECKING:
     from ._model import Model, ModelHandle
@@ -107,18 +107,21 @@ class Session:
 
     # -- whole recordings
 
-    def _transcribe(self, audio: Any) -> Result:
+    def _transcribe(self, audio: Any, text: Optional[bytes] = None) -> Result:
+        """Transcribe, or align a text."""
         lib = library()
+        file, samples_of = lib.whisp_session_transcribe_file, lib.whisp_session_transcribe_samples
+        more: Tuple[Any, ...] = ()
+        if text is not None:
+            file, samples_of, more = lib.whisp_session_align_file, lib.whisp_session_align_samples, (text,)
         result = ctypes.c_void_p()
         with self._using() as pointer:
             try:
                 if is_path(audio):
-                    code = lib.whisp_session_transcribe_file(pointer, path_bytes(audio), ctypes.byref(result))
+                    code = file(pointer, path_bytes(audio), *more, ctypes.byref(result))
                 else:
                     samples = Samples(audio)
-                    code = lib.whisp_session_transcribe_samples(
-                        pointer, samples.pointer, samples.n, ctypes.byref(result)
-                    )
+                    code = samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result))
                 self._callbacks.check(code)
             except BaseException:
                 lib.whisp_result_free(result)
@@ -130,10 +133,16 @@ class Session:
         with self._transcribe(audio) as result:
             return result.to_dict()
 
-    def transcribe_text(self, audio: Any, format: str = "txt") -> str:
+    def transcribe_text(self, audio: Any, format: str = "txt", **layout: Any) -> str:
         """The same as a document: see Model.transcribe_text()."""
+        options = layout_of(layout)
         with self._transcribe(audio) as result:
-            return result.format(format)
+            return result.format(format, options)
+
+    def align(self, audio: Any, text: str) -> Dict[str, Any]:
+        """Forget what was heard, then find when the words of a text are said: see Model.align()."""
+        with self._transcribe(audio, text_bytes(text)) as result:
+            return result.to_dict()
 
     def detect_language(self, audio: Any) -> Tuple[str, Dict[str, float]]:
         """Forget what was heard, then find the language of a path or samples: see Model.detect_language()."""
@@ -234,6 +243,17 @@ class Session:
         with self._using() as pointer:
             check(library().whisp_session_timings(pointer, ctypes.byref(timings)))
         return {name: getattr(timings, name) for name, *_ in Timings._fields_[1:]}
+
+
+def text_bytes(text: str) -> bytes:
+    """A text as the library takes it."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError("text: %s" % error) from None
+    if b"\0" in encoded:
+        raise ArgumentError("text cannot hold a NUL character")
+    return encoded
 
 
 class Show:
