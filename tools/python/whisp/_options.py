@@ -22,14 +22,10 @@ _IGNORED = frozenset(["fp16"])
 # openai-whisper's options and what they are when not used: code that spells that out runs here too, even where the
 # library does not have the option.
 _UNUSED: Mapping[str, Any] = {
-    "beam_size": None,
-    "patience": None,
     "word_timestamps": False,
     "hallucination_silence_threshold": None,
     "clip_timestamps": "0",
-    "prefix": None,
     "prompt": None,
-    "sample_len": None,
 }
 
 
