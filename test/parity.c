@@ -13,7 +13,7 @@
  * The reference's samples come from ffmpeg, ours from libsndfile: clips that are not 16 kHz, or that decoders decode
  * differently, have looser bounds. With --ffmpeg both samples come from ffmpeg, and everything must be the same.
  *
- * usage: parity [--ffmpeg] [--models tiny.en,base] [--sets greedy,beam5,no_condition,prompt,translate,options] [CLIP...]
+ * usage: parity [--ffmpeg] [--models tiny.en,base] [--sets greedy,beam5,no_condition,prompt,translate,options] [CLIP]
  * Exit status 1 when a bound is broken. The last line counts the rows: "N passed, N failed". */
 #include <jansson.h>
 #include <math.h>
@@ -80,7 +80,7 @@ struct row {
     char note[512];
 };
 
-static int die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "parity: %s: %s\n", what, whisp_last_error());
     exit(1);
@@ -389,7 +389,8 @@ static void free_running(const whisp_model *model, const char *path, const json_
         for (size_t k = 0; same && k < ours->n_tokens; k++)
             same = ours->tokens[k].id == json_integer_value(json_array_get(ids, k));
         compare_words(ours, theirs, row);
-        int times = fabs(ours->start - number(theirs, "start")) < 1e-6 && fabs(ours->end - number(theirs, "end")) < 1e-6;
+        int times = fabs(ours->start - number(theirs, "start")) < 1e-6 &&
+                    fabs(ours->end - number(theirs, "end")) < 1e-6;
         if ((!same || !times) && row->same_tokens && row->same_times) {
             size_t used = strlen(row->note);
             snprintf(row->note + used, sizeof row->note - used, " first apart at %.2f s:%s for%s", ours->start,

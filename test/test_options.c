@@ -40,6 +40,10 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"clip_timestamps", "1,inf", "seconds"},   {"word_timestamps", "1", "True or False"},
         {"hallucination_silence_threshold", "-1", "within"}, {"alignment_heads", "left", "no such choice"},
         {"compute_type", "int3", "no such arithmetic"}, {"length_penalty", "1.5", "within"},
+        {"beam_size", "0", "within"},              {"beam_size", "17", "within"},
+        {"patience", "-1", "within"},              {"repetition_penalty", "0", "within"},
+        {"no_repeat_ngram_size", "None", "whole number"}, {"max_new_tokens", "0", "within"},
+        {"multilingual", "1", "True or False"},
     };
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(wrong); i++) {

@@ -279,7 +279,7 @@ static whisp_result *transcribe(const whisp_model *m, const float *samples, size
     whisp_options *o = options_from(args);
     va_end(args);
     whisp_session *s;
-    whisp_result *result;
+    whisp_result *result = NULL;
     if (whisp_session_new(m, o, &s) || (path ? whisp_session_transcribe_file(s, path, &result)
                                              : whisp_session_transcribe_samples(s, samples, n_samples, &result)))
         fail_msg("%s", whisp_last_error());
@@ -377,8 +377,8 @@ static const struct {
      {843, 523, 616, 5891, 3399, 1265, 407, 644, 534, 1499, 460, 466, 329, 345, 11, 1265, 644, 345, 460, 329, 534, 2678,
       13}},
     {{"no_repeat_ngram_size", "2"},
-     {-1, 843, 523, 616, 5891, 3399, 1265, 407, 644, 534, 1499, 460, 466, 329, 345, -401, -401, 1265, 644, 345, 460, 329,
-      534, 2678, 13, -551}},
+     {-1, 843, 523, 616, 5891, 3399, 1265, 407, 644, 534, 1499, 460, 466, 329, 345, -401, -401, 1265, 644, 345, 460,
+      329, 534, 2678, 13, -551}},
     {{"no_repeat_ngram_size", "1"},
      {-1, 843, 523, 616, 5891, 3399, 1265, 407, 644, 534, 1499, 460, 466, 329, 345, -401, -406, 16981, 11, 1867, 921,
       1680, 2141, 1114, 3406, 12946, -551}},

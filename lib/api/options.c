@@ -27,7 +27,8 @@ static const whisp_option_info infos[] = {
     {"initial_prompt", "TEXT|None", "None",
      "text that stands before the first window as if it had been said: names and spellings to expect"},
     {"carry_initial_prompt", "True|False", "False", "put initial_prompt before every window, not only the first"},
-    {"prefix", "TEXT|None", "None", "text with which the transcript of the first window begins, as if it had been heard"},
+    {"prefix", "TEXT|None", "None",
+     "text with which the transcript of the first window begins, as if it had been heard"},
     {"hotwords", "TEXT|None", "None",
      "words to expect: they stand before the previous text in the prompt of every window that prefix does not begin"},
     {"condition_on_previous_text", "True|False", "True",
@@ -447,8 +448,8 @@ int wh_options_check(const wh_values *v)
         return wh_fail(WHISP_ERR_ARGUMENT, "option patience: %g times beam_size %d leaves no sequence to wait for",
                        v->patience, v->beam_size);
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one",
-                       v->sample_len, v->max_new_tokens);
+        return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
+                       "them", v->sample_len, v->max_new_tokens);
     return WHISP_OK;
 }
 

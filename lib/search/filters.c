@@ -1,7 +1,7 @@
 /* filters.c - what may follow: suppressed tokens, no blank beginning, timestamp rules.
  *
- * Rows of logits come from the backend and go on to the choice in sampling.c or beam.c. The rules are those of the LogitFilter
- * classes in openai-whisper's decoding.py. */
+ * Rows of logits come from the backend and go on to the choice in sampling.c or beam.c. The rules are those of the
+ * LogitFilter classes in openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

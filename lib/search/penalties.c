@@ -84,8 +84,8 @@ static int check_regex(const char *regex)
             break;
     }
     if (strlen(regex) > LONGEST_REGEX || repeated > MOST_REPEATED || open > DEEPEST_REGEX)
-        return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: the expression is too large; it may have %d bytes, %d "
-                       "parentheses, and repetitions {m,n} that multiply to %d", LONGEST_REGEX, DEEPEST_REGEX,
+        return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: the expression is too large; it may have %d bytes, "
+                       "%d parentheses, and repetitions {m,n} that multiply to %d", LONGEST_REGEX, DEEPEST_REGEX,
                        MOST_REPEATED);
     return WHISP_OK;
 }

@@ -1,7 +1,7 @@
 /* search.c - a window's decoding: beam search, the most probable tokens or samples, then the best of what they found.
  *
- * Stands between the start sequence (prompt.c) and lib/transcribe. Ranking as MaximumLikelihoodRanker in openai-whisper's
- * decoding.py. */
+ * Stands between the start sequence (prompt.c) and lib/transcribe. Ranking as MaximumLikelihoodRanker in
+ * openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -27,8 +27,8 @@ void wh_search_free(wh_search *search);
 /* Slots that decoding with these options takes: the candidates that live at once. */
 int wh_search_slots(const wh_values *values);
 
-/* Before decoding a window whose encoding is in slot 0: feed the prompt (its last n_text_ctx / 2 - 1 tokens) and the start
- * sequence; see prompt.c. `language` is an index, ignored by English-only models. */
+/* Before decoding a window whose encoding is in slot 0: feed the prompt (its last n_text_ctx / 2 - 1 tokens) and the
+ * start sequence; see prompt.c. `language` is an index, ignored by English-only models. */
 int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, int language);
 
 /* Say before wh_search_begin() whether the window is the recording's first: only there the option `prefix` counts, and

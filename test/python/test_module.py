@@ -253,11 +253,13 @@ def test_options(whisp, model):
     with pytest.raises(whisp.ArgumentError, match="unknown option beams; there are: .*temperature"):
         model.transcribe([0.0], beams=5)
     for options in ({"temperature": "warm"}, {"language": "klingon"}, {"task": "sing"}, {"best_of": 0},
-                    {"seed": object()}, {"initial_prompt": "nul\0"}, {"task": "translate"}, {"beam_size": 5}):
+                    {"seed": object()}, {"initial_prompt": "nul\0"}, {"task": "translate"}, {"patience": 2},
+                    {"beam_size": 99}, {"suppress_regex": "("}):
         with pytest.raises(ValueError) as raised:
             model.transcribe([0.0], **options)
         assert isinstance(raised.value, whisp.ArgumentError), options
     model.transcribe([0.0], fp16=False, beam_size=None, word_timestamps=False, language=None, initial_prompt=None)
+    model.transcribe([0.0], beam_size=5, patience=1.5, prefix="And", hotwords="so", suppress_regex="[0-9]+")
     assert whisp.options()["temperature"][1] == "0.0,0.2,0.4,0.6,0.8,1.0"
     assert whisp.languages()["de"] == "German"
 

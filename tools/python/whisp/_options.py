@@ -22,11 +22,7 @@ _IGNORED = frozenset(["fp16"])
 # openai-whisper's options and what they are when not used: code that spells that out runs here too, even where the
 # library does not have the option.
 _UNUSED: Mapping[str, Any] = {
-    "beam_size": None,
-    "patience": None,
-    "prefix": None,
     "prompt": None,
-    "sample_len": None,
 }
 
 
