@@ -3,6 +3,11 @@
 From the environment: WHISP_BUILD, the build folder (default: build); WHISP_SHARED, the data (default: ../shared);
 WHISP_MODEL_DIR, the models (default: models).
 """
+import signal
+
+# A background job of a shell ignores Ctrl-C and hands that down; the tests of interruption need it to work.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import array
 import os
 import sys
