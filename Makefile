@@ -77,6 +77,10 @@ $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+# The features that the confidence of words is fitted to; see docs/confidence.md.
+$(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # Tests: every test/test_NAME.c is a cmocka program of its own.
 TEST_NAMES := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 TEST_PROGRAMS := $(TEST_NAMES:%=$(BUILD)/test/%)

@@ -170,6 +170,7 @@ typedef struct whisp_word {
     double probability;         /* the mean of its tokens' */
     size_t first_token;         /* of the segment's tokens */
     size_t n_tokens;
+    double confidence;          /* with option confidence: the chance that it is right (docs/confidence.md); else 0 */
 } whisp_word;
 
 typedef struct whisp_segment {
@@ -183,8 +184,9 @@ typedef struct whisp_segment {
     double avg_logprob;         /* of its window */
     double compression_ratio;   /* of its window's text */
     double no_speech_prob;      /* of its window */
-    const whisp_word *words;    /* [n_words] with option word_timestamps; NULL without */
+    const whisp_word *words;    /* [n_words] with option word_timestamps or confidence; NULL without */
     size_t n_words;
+    double confidence;          /* with option confidence: the mean of its words'; else, and without words, 0 */
 } whisp_segment;
 
 /* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the

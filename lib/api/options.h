@@ -35,6 +35,7 @@ typedef struct wh_values {
     double logprob_threshold;           /* NaN: None */
     double no_speech_threshold;         /* NaN: None */
     int word_timestamps;
+    int confidence;                     /* judge each word */
     const char *prepend_punctuations, *append_punctuations;
     int upper_half_heads;               /* align with these, whatever heads the model file names */
     const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */

@@ -133,6 +133,7 @@ void whisp_session_free(whisp_session *s)
     free(s->text_tokens);
     free(s->text_index);
     free(s->words);
+    wh_doubts_free(s->doubts);
     wh_words_free(&s->timed);
     wh_buf_free(&s->word_text);
     wh_buf_free(&s->window_text);

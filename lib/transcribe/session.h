@@ -3,6 +3,7 @@
  *   session.c   making, resetting, push / finish / measure
  *   clips.c     the parts of the recording to transcribe
  *   words.c     a window's words: their times, where they move the seek, hallucinations
+ *   confidence.c  how far the words can be trusted
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
  *   filter.c    vad_filter: a whole recording without its silence
@@ -91,6 +92,8 @@ struct whisp_session {
     int slow_windows;          /* windows in a row that moved the seek by next to nothing */
     struct wh_given *given;    /* the text to align, or NULL */
 
+    struct wh_doubts *doubts;  /* evidence about the words, with the option confidence; or NULL */
+
     whisp_segment segment;     /* what the last pull gave */
 };
 
@@ -106,6 +109,15 @@ void wh_session_settle(whisp_session *session);
 /* Find the current window's words and give them to its cuts; *advance changes to where the last word ends. 1: what was
  * heard may be imagined; forget it and hear the window again from *advance on. */
 int wh_session_time_words(whisp_session *session, int64_t segment_size, int64_t *advance);
+
+/* The option confidence (confidence.c). listen_again: between decoding and alignment, gather what the decoder knows of
+ * the n_text text tokens (s->text_tokens); *bare is where the alignment leaves what it sees. judge: set the confidence
+ * of s->words. features: the [WH_FEATURES] that the current window's word was judged by. */
+int wh_session_listen_again(whisp_session *session, size_t n_text, wh_evidence **bare);
+int wh_session_judge(whisp_session *session);
+const float *wh_session_features(const whisp_session *session, const whisp_word *word);
+double wh_segment_confidence(const whisp_word *words, size_t n);
+void wh_doubts_free(struct wh_doubts *doubts);
 
 /* Which words of the given text are said in the current window, and when. */
 int wh_session_align_window(whisp_session *session, int64_t segment_size);

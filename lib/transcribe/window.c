@@ -257,7 +257,7 @@ static int run_window(whisp_session *s, int64_t segment_size)
         int again = 0;
         if (s->given)
             rc = wh_session_align_window(s, segment_size);
-        else if (s->options->values.word_timestamps)
+        else if (s->options->values.word_timestamps || s->options->values.confidence)
             rc = again = wh_session_time_words(s, segment_size, &advance);
         if (rc < 0)
             return rc;
@@ -318,8 +318,9 @@ int wh_session_next(whisp_session *s, int *cleared)
         .avg_logprob = s->decoding.avg_logprob,
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
-        .words = s->options->values.word_timestamps ? s->words + cut->first_word : NULL,
+        .words = s->options->values.word_timestamps || s->options->values.confidence ? s->words + cut->first_word : NULL,
         .n_words = cut->n_words,
+        .confidence = s->options->values.confidence ? wh_segment_confidence(s->words + cut->first_word, cut->n_words) : 0,
     };
     wh_filter_times(s, &s->segment.start, &s->segment.end);
     for (size_t i = 0; i < cut->n_words; i++) {
