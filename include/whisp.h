@@ -170,7 +170,7 @@ typedef struct whisp_word {
     double probability;         /* the mean of its tokens' */
     size_t first_token;         /* of the segment's tokens */
     size_t n_tokens;
-    double confidence;          /* with option confidence: the chance that it is right (docs/confidence.md); else 0 */
+    double confidence;          /* with option confidence: the chance that it is right, above 0; without it 0 */
 } whisp_word;
 
 typedef struct whisp_segment {
@@ -293,8 +293,9 @@ WHISP_API size_t whisp_result_segment_count(const whisp_result *result);
 /* Segment i, or NULL when there is none. Lives as long as the result. */
 WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
 
-/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it. *text is
- * the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
+/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
+ * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
+ * least certain tenth of the words with their times and context (it needs the option confidence). *text is the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
 
@@ -306,6 +307,7 @@ typedef struct whisp_writer_options {
     int max_line_width;         /* characters in a line */
     int max_line_count;         /* lines in a subtitle; no effect without max_line_width */
     int max_words_per_line;     /* words in a subtitle; no effect with max_line_width */
+    double doubtful_share;      /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
 } whisp_writer_options;
 
 /* whisp_result_format() and whisp_result_write() with such a layout; `options` may be NULL. */

@@ -21,6 +21,8 @@ enum own_option {
     OPT_MAX_LINE_WIDTH,
     OPT_MAX_LINE_COUNT,
     OPT_MAX_WORDS_PER_LINE,
+    OPT_DOUBTFUL,
+    OPT_DOUBTFUL_SHARE,
     OPT_ALIGN,
     OPT_ALIGN_FILE,
     OPT_VERSION,
@@ -53,6 +55,10 @@ static const struct tool_option own_options[N_OWN] = {
         "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
     [OPT_MAX_WORDS_PER_LINE] = {0, {"max_words_per_line", "INT|None", "None",
         "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
+    [OPT_DOUBTFUL] = {0, {"doubtful", "FILE", NULL,
+        "write the least certain tenth of the words to this file, with times and context, for a person who checks; turns "
+        "--confidence on"}},
+    [OPT_DOUBTFUL_SHARE] = {0, {"doubtful_share", "FLOAT", "0.1", "the share of all words that --doubtful lists"}},
     [OPT_ALIGN] = {0, {"align", "TEXT", NULL,
         "do not transcribe: find when each word of this text is said, and print a line for each"}},
     [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
@@ -131,6 +137,8 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
     case OPT_MAX_LINE_COUNT: return words_limit("max_line_count", value, &settings->layout.max_line_count);
     case OPT_MAX_WORDS_PER_LINE: return words_limit("max_words_per_line", value, &settings->layout.max_words_per_line);
+    case OPT_DOUBTFUL: settings->doubtful = value; break;
+    case OPT_DOUBTFUL_SHARE: return words_share(value, &settings->layout.doubtful_share);
     case OPT_ALIGN: settings->align = value; break;
     case OPT_ALIGN_FILE: return words_read_text(settings, value);
     case OPT_VERSION: return print_version();

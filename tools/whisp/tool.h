@@ -57,6 +57,7 @@ struct settings {
     const char *align;              /* the text whose words are looked for; NULL: transcribe */
     char *align_text;               /* the same, if it was read from a file */
     whisp_writer_options layout;    /* of subtitles */
+    const char *doubtful;           /* the file for the least certain words; NULL: none */
     const char **inputs;            /* [n_inputs], pointers into argv */
     size_t n_inputs;
     whisp_options *options;
@@ -142,6 +143,9 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
 
 /* ---- words.c ---- */
+
+/* Set --doubtful_share. CODE_DONE or CODE_USAGE. */
+int words_share(const char *value, double *share);
 
 /* Set a limit of the layout: a whole number above 0, or None. CODE_DONE or CODE_USAGE. */
 int words_limit(const char *name, const char *value, int *limit);

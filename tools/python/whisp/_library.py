@@ -72,6 +72,7 @@ class Word(Structure):
         ("probability", c_double),
         ("first_token", c_size_t),
         ("n_tokens", c_size_t),
+        ("confidence", c_double),
     ]
 
 
@@ -90,6 +91,7 @@ class Segment(Structure):
         ("no_speech_prob", c_double),
         ("words", POINTER(Word)),
         ("n_words", c_size_t),
+        ("confidence", c_double),
     ]
 
 
@@ -129,6 +131,7 @@ class WriterOptions(Structure):
         ("max_line_width", c_int),
         ("max_line_count", c_int),
         ("max_words_per_line", c_int),
+        ("doubtful_share", c_double),
     ]
 
 
