@@ -202,7 +202,24 @@ def test_words(run, english, talk, tmp_path):
     assert "<u>" in (tmp_path / "talk.srt").read_text()
 
 
+def test_doubtful(run, english, talk, tmp_path):
+    result = run("--model", english, *ONCE, "--doubtful", tmp_path / "doubtful.txt", "-f", "json", "-o", tmp_path, talk)
+    assert result.returncode == FINE, result.stderr
+    segments = json.loads((tmp_path / "talk.json").read_text())["segments"]
+    words = [word for segment in segments for word in segment["words"]]
+    assert words and all(0 < word["confidence"] <= 1 for word in words)
+    doubtful = (tmp_path / "doubtful.txt").read_text()
+    assert doubtful.startswith("# The least certain words: %d of %d" % (max(1, round(len(words) / 10)), len(words)))
+    assert "[" in doubtful
+    plain = run("--model", english, *ONCE, "-f", "json", "-o", tmp_path, talk)
+    assert plain.returncode == FINE and "confidence" not in (tmp_path / "talk.json").read_text()
+
+
 @pytest.mark.parametrize("arguments, word", [
+    (["--doubtful_share", "0.2"], "--doubtful_share requires --doubtful"),
+    (["--doubtful", "x.txt", "--doubtful_share", "2"], "not a number above 0 and up to 1"),
+    (["--doubtful", "x.txt", "--align", "a"], "exclude each other"),
+    (["--doubtful", "x.txt", "again.wav"], "one recording"),
     (["--highlight_words", "True"], "--highlight_words requires --word_timestamps True"),
     (["--max_line_width", "20"], "--max_line_width requires --word_timestamps True"),
     (["--max_line_count", "2"], "--max_line_count requires --word_timestamps True"),

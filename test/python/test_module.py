@@ -281,6 +281,10 @@ def test_words(whisp, model, noise, tmp_path):
     for wrong in ({"max_line_width": 0}, {"max_line_count": "2"}, {"max_words_per_line": -1}):
         with pytest.raises(whisp.ArgumentError):
             model.transcribe_text(noise, "srt", **wrong)
+    judged = model.transcribe(noise, confidence=True, **GREEDY)
+    assert judged["text"] == plain["text"]
+    assert all(0 < word["confidence"] <= 1 for segment in judged["segments"] for word in segment["words"])
+    assert "[" in model.transcribe_text(noise, "doubtful", confidence=True, doubtful_share=0.5, **GREEDY)
     clips = model.transcribe(noise, clip_timestamps=[2.0, 4.0], **GREEDY)
     assert {segment["seek"] for segment in clips["segments"]} <= set(range(200, 400))
     assert model.transcribe(noise, clip_timestamps=[], **GREEDY) == plain

@@ -115,7 +115,8 @@ class Model:
                 return session.transcribe(audio)
 
     def transcribe_text(self, audio: Any, format: str = "txt", **options: Any) -> str:
-        """Transcribe a recording to a document in "txt", "srt", "vtt", "tsv" or "json", as openai-whisper writes it.
+        """Transcribe a recording to a document in "txt", "srt", "vtt", "tsv" or "json", as openai-whisper writes it, or, with
+        confidence=True, to "doubtful": the least certain words (doubtful_share, a tenth) with times and context.
         Takes what transcribe() takes, except verbose, and with word_timestamps how srt and vtt are laid out:
         highlight_words, max_line_width, max_line_count, max_words_per_line."""
         layout = {name: options.pop(name) for name in LAYOUT if name in options}
