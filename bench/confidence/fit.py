@@ -10,7 +10,7 @@ A word is wrong if it is substituted or inserted in the alignment of its recordi
 OpenAI's English normalizer, word by word; a stretch of differing words that is the same letters without its spaces
 ("data set", "dataset") is right. Words left out are charged to nobody.
 """
-import argparse, pathlib
+import argparse, functools, pathlib
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 from whisper_normalizer.english import EnglishTextNormalizer
 
 HIDDEN, DECAY = 8, 1.0
-normalize = EnglishTextNormalizer()
+normalize = functools.lru_cache(None)(EnglishTextNormalizer())
 
 
 def tokens(words):
