@@ -116,7 +116,8 @@ static whisp_result *invent_result(size_t n, const int *doubtful)
     char(*texts)[16] = calloc(n, sizeof *texts);
     for (size_t i = 0; i < n; i++) {
         snprintf(texts[i], sizeof texts[i], " w%zu", i);
-        words[i] = (whisp_word){.text = texts[i], .start = 0.5 * (double)i, .end = 0.5 * (double)i + 0.5, .confidence = 0.9};
+        words[i] = (whisp_word){.text = texts[i], .start = 0.5 * (double)i, .end = 0.5 * (double)i + 0.5,
+                                .confidence = 0.9};
     }
     for (; *doubtful >= 0; doubtful++)
         words[*doubtful].confidence = 0.2;

@@ -75,7 +75,8 @@ void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, double 
     static const float edge_margin = 3; /* what stands for a neighbour that is not there */
     const wh_word_evidence *w = &words[i], *before = neighbour(words, n, i, -1), *after = neighbour(words, n, i, 1);
     double duration = fmax(0, w->end - w->start);
-    double gap_before = i > 0 ? w->start - words[i - 1].end : 0, gap_after = i + 1 < n ? words[i + 1].start - w->end : 0;
+    double gap_before = i > 0 ? w->start - words[i - 1].end : 0;
+    double gap_after = i + 1 < n ? words[i + 1].start - w->end : 0;
     float around_bare, around_agreement;
     look_around(words, n, i, &around_bare, &around_agreement);
     const float row[WH_FEATURES] = {

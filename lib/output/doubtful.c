@@ -128,7 +128,8 @@ void wh_write_doubtful(const whisp_result *result, const whisp_writer_options *l
         i = last;
     }
     wh_buf_printf(out, "# The least certain words: %zu of %zu, in %zu places; %.0f of %.0f s to hear again.\n"
-                  "# Each line: where to listen, how likely the worst word is right, [the words in doubt] among the others.\n",
+                  "# Each line: where to listen, how likely the worst word is right, [the words in doubt] among "
+                  "the others.\n",
                   marked, n, places, seconds, result->duration);
     if (lines.failed)
         out->failed = 1;

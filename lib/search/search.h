@@ -40,7 +40,8 @@ void wh_search_first_window(wh_search *search, int first);
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
 /* After wh_search_begin(): what else might be written. Draws n samples (within wh_search_slots() with the option
- * confidence) of at most `limit` tokens each; `seek` names the window for the random numbers. Replaces the last decoding. */
+ * confidence) of at most `limit` tokens each; `seek` names the window for the random numbers. Replaces the last
+ * decoding. */
 int wh_search_sample(wh_search *search, int n, double temperature, int64_t seek, size_t limit);
 /* Tokens of sample i, valid until the search's next call. */
 const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);

@@ -305,6 +305,8 @@ int wh_session_next(whisp_session *s, int *cleared)
         report_progress(s);
     }
     const wh_cut *cut = &s->cuts[s->next_cut++];
+    const wh_values *v = &s->options->values;
+    int with_words = v->word_timestamps || v->confidence;
     *cleared = cut->cleared;
     s->segment = (whisp_segment){
         .id = s->next_id++,
@@ -318,9 +320,9 @@ int wh_session_next(whisp_session *s, int *cleared)
         .avg_logprob = s->decoding.avg_logprob,
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
-        .words = s->options->values.word_timestamps || s->options->values.confidence ? s->words + cut->first_word : NULL,
+        .words = with_words ? s->words + cut->first_word : NULL,
         .n_words = cut->n_words,
-        .confidence = s->options->values.confidence ? wh_segment_confidence(s->words + cut->first_word, cut->n_words) : 0,
+        .confidence = v->confidence ? wh_segment_confidence(s->words + cut->first_word, cut->n_words) : 0,
     };
     wh_filter_times(s, &s->segment.start, &s->segment.end);
     for (size_t i = 0; i < cut->n_words; i++) {
