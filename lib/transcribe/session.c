@@ -46,12 +46,19 @@ static int make_initial(whisp_session *s)
     return rc;
 }
 
+/* The upper half's heads are the truer ones where that was measured, in tiny and base (docs/timing.md); larger models
+ * have hundreds of them. */
+static int wants_upper_half(const whisp_model *m, enum wh_heads heads)
+{
+    return heads == WH_HEADS_UPPER || (heads == WH_HEADS_AUTO && m->n_text_layer <= 6 && m->n_text_state <= 512);
+}
+
 /* The model as the backend sees it: with other alignment heads if the options say so. */
 static int choose_heads(whisp_session *s)
 {
     whisp_model *m = &s->computed;
     *m = *s->model;
-    if (!s->options->values.upper_half_heads)
+    if (!wants_upper_half(m, s->options->values.heads))
         return WHISP_OK;
     int first = m->n_text_layer / 2;
     m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
