@@ -451,6 +451,9 @@ int wh_options_check(const wh_values *v)
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
                        "them", v->sample_len, v->max_new_tokens);
+    if (v->vad_neg_threshold > v->vad_threshold)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option vad_neg_threshold: speech cannot pause below %g when it begins at "
+                       "vad_threshold %g; give one that is not above it", v->vad_neg_threshold, v->vad_threshold);
     return WHISP_OK;
 }
 
