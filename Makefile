@@ -151,8 +151,9 @@ $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
 .PHONY: parity bench
-parity: $(BUILD)/test/parity
+parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
+	python3 test/python/parity.py --whisp $(BUILD)/whisp
 bench: $(BUILD)/whisp-bench
 	$(BUILD)/whisp-bench --model tiny.en
 	$(BUILD)/whisp-bench --model base

@@ -68,8 +68,9 @@ static const whisp_option_info infos[] = {
     {"prepend_punctuations", "TEXT", "\"'“¿([{-", "word_timestamps: punctuation that belongs to the word after it"},
     {"append_punctuations", "TEXT", "\"'.。,，!！?？:：”)]}、",
      "word_timestamps: punctuation that belongs to the word before it"},
-    {"alignment_heads", "model|upper_half", "model",
-     "word_timestamps: the attention heads that tell the time; model: those that the model file names, if it does"},
+    {"alignment_heads", "auto|model|upper_half", "auto",
+     "word_timestamps: the attention heads that tell the time; upper_half: all of the upper half of the decoder's "
+     "layers; model: those that the model file names, if it does; auto: upper_half for tiny and base, else model"},
     {"clip_timestamps", "START,END[,START,END...]|None", "0",
      "transcribe only these parts of the recording, in seconds; the last END may be missing: up to the end"},
     {"hallucination_silence_threshold", "FLOAT|None", "None",
@@ -124,7 +125,7 @@ static const struct option options_[] = {
     {BOOLEAN, 0, AT(confidence), 0, 0},
     {TEXT, 0, AT(prepend_punctuations), 0, 0},
     {TEXT, 0, AT(append_punctuations), 0, 0},
-    {HEADS, 0, AT(upper_half_heads), 0, 0},
+    {HEADS, 0, AT(heads), 0, 0},
     {CLIPS, 1, AT(clip_timestamps), 0, 0},
     {NUMBER, 1, AT(hallucination_silence_threshold), 0, 1e9},
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
@@ -333,9 +334,9 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->suppress_tokens = none ? NULL : text;
         return WHISP_OK;
     case HEADS:
-        if (strcmp(value, "model") && strcmp(value, "upper_half"))
+        if (strcmp(value, "auto") && strcmp(value, "model") && strcmp(value, "upper_half"))
             return refuse(i, value, "no such choice of heads");
-        v->upper_half_heads = strcmp(value, "upper_half") == 0;
+        v->heads = !strcmp(value, "auto") ? WH_HEADS_AUTO : !strcmp(value, "model") ? WH_HEADS_MODEL : WH_HEADS_UPPER;
         return WHISP_OK;
     case CLIPS:
         if (!none && (check_clips(i, value)))
@@ -453,6 +454,9 @@ int wh_options_check(const wh_values *v)
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
                        "them", v->sample_len, v->max_new_tokens);
+    if (v->vad_neg_threshold > v->vad_threshold)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option vad_neg_threshold: speech cannot pause below %g when it begins at "
+                       "vad_threshold %g; give one that is not above it", v->vad_neg_threshold, v->vad_threshold);
     return WHISP_OK;
 }
 

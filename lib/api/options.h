@@ -7,6 +7,8 @@
 #define WH_MAX_TEMPERATURES 64
 #define WH_MAX_CANDIDATES 16
 
+enum wh_heads { WH_HEADS_AUTO, WH_HEADS_MODEL, WH_HEADS_UPPER };
+
 typedef struct wh_values {
     int translate;
     int language;                       /* index of whisp_language_code(), or -1: detect */
@@ -37,7 +39,7 @@ typedef struct wh_values {
     int word_timestamps;
     int confidence;                     /* judge each word */
     const char *prepend_punctuations, *append_punctuations;
-    int upper_half_heads;               /* align with these, whatever heads the model file names */
+    enum wh_heads heads;                /* which attention heads tell the time */
     const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */
     double hallucination_silence_threshold; /* NaN: None */
     int threads;                        /* 0: as many as there are cores */

@@ -46,12 +46,19 @@ static int make_initial(whisp_session *s)
     return rc;
 }
 
+/* The upper half's heads are the truer ones where that was measured, in tiny and base (docs/timing.md); larger models
+ * have hundreds of them. */
+static int wants_upper_half(const whisp_model *m, enum wh_heads heads)
+{
+    return heads == WH_HEADS_UPPER || (heads == WH_HEADS_AUTO && m->n_text_layer <= 6 && m->n_text_state <= 512);
+}
+
 /* The model as the backend sees it: with other alignment heads if the options say so. */
 static int choose_heads(whisp_session *s)
 {
     whisp_model *m = &s->computed;
     *m = *s->model;
-    if (!s->options->values.upper_half_heads)
+    if (!wants_upper_half(m, s->options->values.heads))
         return WHISP_OK;
     int first = m->n_text_layer / 2;
     m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
@@ -72,12 +79,8 @@ static int make_session(whisp_session *s)
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
         return rc;
-    if ((rc = wh_session_make_clips(s)))
+    if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
         return rc;
-    if (v->word_timestamps && v->translate)
-        wh_log(s->options, WHISP_LOG_WARNING, "word timestamps of translations may not be reliable");
-    if (!v->word_timestamps && !isnan(v->hallucination_silence_threshold))
-        wh_log(s->options, WHISP_LOG_WARNING, "hallucination_silence_threshold has no effect without word_timestamps");
     s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
     s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
     s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
@@ -199,6 +202,7 @@ int whisp_session_finish(whisp_session *s)
     wh_mel_finish(s->mel);
     s->finished = 1;
     s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
+    wh_session_warn_clips(s);
     return WHISP_OK;
 }
 

@@ -100,6 +100,10 @@ struct whisp_session {
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
 int wh_session_next(whisp_session *session, int *cleared);
 
+/* Warn of options that have no effect beside others; and, once its length is known, of clips beyond the recording. */
+int wh_session_warn(const whisp_session *session);
+void wh_session_warn_clips(const whisp_session *session);
+
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);
 /* Move the seek to where the clips want it: into the next one when it has left one; far beyond any recording's end

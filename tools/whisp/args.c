@@ -45,8 +45,8 @@ static const struct tool_option own_options[N_OWN] = {
     [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
         "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
     [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
-        "do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
-        "probability"}},
+        "do not transcribe: print how probable each language is in the first 30 seconds, as code, name and "
+        "probability, the most probable first"}},
     [OPT_HIGHLIGHT_WORDS] = {0, {"highlight_words", "True|False", "False",
         "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
     [OPT_MAX_LINE_WIDTH] = {0, {"max_line_width", "INT|None", "None",
@@ -139,8 +139,15 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MAX_WORDS_PER_LINE: return words_limit("max_words_per_line", value, &settings->layout.max_words_per_line);
     case OPT_DOUBTFUL: settings->doubtful = value; break;
     case OPT_DOUBTFUL_SHARE: return words_share(value, &settings->layout.doubtful_share);
-    case OPT_ALIGN: settings->align = value; break;
-    case OPT_ALIGN_FILE: return words_read_text(settings, value);
+    case OPT_ALIGN:
+    case OPT_ALIGN_FILE:
+        if (settings->align) {
+            note_error("--align and --align_file exclude each other, and one text can be aligned at a time");
+            return CODE_USAGE;
+        }
+        if (option == OPT_ALIGN_FILE) return words_read_text(settings, value);
+        settings->align = value;
+        break;
     case OPT_VERSION: return print_version();
     case OPT_HELP: return help_print();
     case N_OWN: break;
@@ -265,6 +272,8 @@ static int complete(struct settings *settings)
         return CODE_USAGE;
     }
     if (settings->output_dir && !settings->formats) settings->formats = (1u << N_FORMATS) - 1;
+    if (settings->detect_language && settings->formats && !settings->quiet)
+        note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language) settings->formats = 0;
     if (settings->quiet && settings->formats) settings->verbose = 0;
     return words_check(settings);

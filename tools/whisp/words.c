@@ -91,6 +91,15 @@ static int needs_words(const char *name)
     return CODE_USAGE;
 }
 
+/* The bits of srt and vtt in settings->formats. */
+static unsigned subtitle_formats(void)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < N_FORMATS; i++)
+        if (strcmp(format_names[i], "srt") == 0 || strcmp(format_names[i], "vtt") == 0) bits |= 1u << i;
+    return bits;
+}
+
 int words_check(struct settings *settings)
 {
     const whisp_writer_options *layout = &settings->layout;
@@ -107,9 +116,18 @@ int words_check(struct settings *settings)
         if (layout->max_line_width) return needs_words("max_line_width");
         if (layout->max_words_per_line) return needs_words("max_words_per_line");
     }
-    if (layout->max_line_count && !layout->max_line_width && !settings->quiet)
+    int laid_out = layout->highlight_words || layout->max_line_count || layout->max_line_width || layout->max_words_per_line;
+    if (settings->quiet) return CODE_DONE;
+    if (laid_out && !(settings->formats & subtitle_formats()))
+        note_warning("--highlight_words, --max_line_width, --max_line_count and --max_words_per_line lay out srt and vtt "
+                     "files; --output_format asks for neither");
+    if (settings->align && strcmp(whisp_options_get(settings->options, "task"), "translate") == 0)
+        note_warning("--align looks for the text itself, not for its translation; leave --task translate out");
+    if (settings->detect_language && strcmp(whisp_options_get(settings->options, "language"), "None") != 0)
+        note_warning("--language has no effect with --detect_language");
+    if (layout->max_line_count && !layout->max_line_width)
         note_warning("--max_line_count has no effect without --max_line_width");
-    if (layout->max_words_per_line && layout->max_line_width && !settings->quiet)
+    if (layout->max_words_per_line && layout->max_line_width)
         note_warning("--max_words_per_line has no effect with --max_line_width");
     return CODE_DONE;
 }
