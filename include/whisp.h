@@ -185,6 +185,7 @@ typedef struct whisp_segment {
     double no_speech_prob;      /* of its window */
     const whisp_word *words;    /* [n_words] with option word_timestamps; NULL without */
     size_t n_words;
+    int speaker;                /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
 } whisp_segment;
 
 /* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the
@@ -211,7 +212,9 @@ typedef struct whisp_result whisp_result;
 
 /* Transcribe a recording: `path` is a file in any format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...),
  * or "-" for standard input. A file is read twice (its loudest frame first, as the reference's log-Mel needs it);
- * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. *result is the
+ * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. With the option
+ * split_stereo each of a file's two channels is transcribed alone and the segments are merged by their starts; the
+ * segment callback then comes at the end, and WHISP_ERR_AUDIO says that there are not two channels. *result is the
  * caller's, released with whisp_result_free(); it does not depend on the model. */
 WHISP_API int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options,
                                whisp_result **result);
@@ -372,6 +375,9 @@ WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
 /* The same from an open file descriptor, which may be a pipe; it is not closed. */
 WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
 WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info);
+/* Before the first read: hear one channel only, counted from 0, instead of all mixed (-1). WHISP_ERR_ARGUMENT when there
+ * is no such channel. */
+WHISP_API int whisp_audio_select_channel(whisp_audio *audio, int channel);
 /* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
 WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
 WHISP_API void whisp_audio_close(whisp_audio *audio);

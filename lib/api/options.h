@@ -43,6 +43,7 @@ typedef struct wh_values {
     int64_t seed;
     const char *backend;
     const char *compute_type;
+    int split_stereo;
     int vad_filter;
     double vad_threshold;
     double vad_neg_threshold;           /* NaN: None */

@@ -30,6 +30,7 @@
 struct whisp_audio {
     char *name;                 /* for messages */
     int own_fd;                 /* to be closed, or -1 */
+    int channel;                /* the only one to be heard, from 0 on; -1: all, mixed */
     wh_source source;
     SNDFILE *file;              /* or */
     wh_mpeg *mpeg;
@@ -201,6 +202,7 @@ static int open_any(const char *name, const char *path, int fd, int own_fd, whis
         return wh_fail_memory();
     }
     audio->own_fd = own_fd ? fd : -1;
+    audio->channel = -1;
     if (fstat(fd, &st) != 0)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
     else if (S_ISDIR(st.st_mode))
@@ -258,6 +260,19 @@ int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
     return WHISP_OK;
 }
 
+int whisp_audio_select_channel(whisp_audio *audio, int channel)
+{
+    if (!audio)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_select_channel: no recording");
+    if (channel < -1 || channel >= audio->info.channels)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: has no channel %d; it has %d, counted from 0", audio->name, channel,
+                       audio->info.channels);
+    if (audio->frames)
+        return wh_fail(WHISP_ERR_STATE, "whisp_audio_select_channel: samples were read already");
+    audio->channel = channel;
+    return WHISP_OK;
+}
+
 void whisp_audio_close(whisp_audio *audio)
 {
     if (!audio)
@@ -312,13 +327,15 @@ static int decode(whisp_audio *audio)
     for (int64_t i = 0; i < got; i++) {
         const float *frame = audio->decoded + i * channels;
         float sum = 0.0f;
-        for (int c = 0; c < channels; c++) {
+        int first = audio->channel < 0 ? 0 : WH_MIN(audio->channel, channels - 1);
+        int end = audio->channel < 0 ? channels : first + 1;
+        for (int c = first; c < end; c++) {
             if (isfinite(frame[c]))
                 sum += WH_MAX(-LARGEST, WH_MIN(frame[c], LARGEST));
             else
                 audio->bad++;
         }
-        audio->mono[i] = sum / (float)channels;
+        audio->mono[i] = sum / (float)(end - first);
     }
     audio->frames += got;
     audio->mono_used = 0;

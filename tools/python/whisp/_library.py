@@ -90,6 +90,7 @@ class Segment(Structure):
         ("no_speech_prob", c_double),
         ("words", POINTER(Word)),
         ("n_words", c_size_t),
+        ("speaker", c_int),
     ]
 
 
@@ -194,6 +195,7 @@ _PROTOTYPES = {
     "whisp_audio_open": (c_int, c_char_p, POINTER(c_void_p)),
     "whisp_audio_open_fd": (c_int, c_int, POINTER(c_void_p)),
     "whisp_audio_describe": (c_int, c_void_p, POINTER(AudioInfo)),
+    "whisp_audio_select_channel": (c_int, c_void_p, c_int),
     "whisp_audio_read": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_audio_close": (None, c_void_p),
     "whisp_session_timings": (c_int, c_void_p, POINTER(Timings)),
