@@ -282,6 +282,13 @@ static int advance(whisp_stream *st)
         rc = trim(st);
         return rc ? rc : final;
     }
+    if (final && st->pass_end == st->offset + (int64_t)st->heard) { /* the last pass has heard all of it already */
+        for (size_t i = 0; i < st->tail.n && !rc; i++)
+            rc = settle_word(st, &st->tail, i);
+        wh_saying_clear(&st->tail);
+        st->ended = 1;
+        return rc ? rc : 1;
+    }
     st->pass_end = st->offset + (int64_t)st->heard;
     if ((rc = wh_stream_pass(st)) || (rc = settle(st, final)) || (rc = trim(st)))
         return rc;
