@@ -46,6 +46,8 @@ typedef struct wh_values {
     int64_t seed;
     const char *backend;
     const char *compute_type;
+    int split_stereo;
+    double stream_step;                 /* seconds */
     int vad_filter;
     double vad_threshold;
     double vad_neg_threshold;           /* NaN: None */

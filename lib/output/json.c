@@ -82,6 +82,8 @@ static void put_segment(wh_buf *out, const wh_result_segment *entry)
     put_number(out, "no_speech_prob", segment->no_speech_prob);
     if (segment->confidence > 0)
         put_number(out, "confidence", segment->confidence);
+    if (segment->speaker)
+        wh_buf_printf(out, ", \"speaker\": %d", segment->speaker);
     if (segment->words || entry->cleared)
         put_words(out, segment);
     wh_buf_puts(out, "}");

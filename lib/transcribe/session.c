@@ -101,6 +101,7 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     if (!s)
         return wh_fail_memory();
     s->model = model;
+    s->channel = s->copy_fd = -1;
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->options = wh_options_copy(options);
     int rc = s->options ? make_session(s) : WHISP_ERR_MEMORY;
@@ -181,7 +182,7 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
     if (s->finished)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
     int rc = wh_filter_check(s);
-    if (rc)
+    if (rc || (rc = wh_channels_check(s)))
         return rc;
     double t0 = wh_now();
     size_t taken = wh_mel_push(s->mel, samples, n);

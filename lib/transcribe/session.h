@@ -7,6 +7,7 @@
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
  *   filter.c    vad_filter: a whole recording without its silence
+ *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -45,6 +46,9 @@ struct whisp_session {
     whisp_vad *vad;            /* with vad_filter, else NULL */
     wh_timeline timeline;      /* where speech is in the recording */
     int64_t recording;         /* its samples, once speech was looked for; else -1 */
+
+    int channel;               /* with split_stereo: the one being heard, from 0 on; else -1 */
+    int copy_fd;               /* with split_stereo: a copy of what came from a pipe; else -1 */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -141,5 +145,12 @@ double wh_filter_total(const whisp_session *session, int64_t samples);
 void wh_filter_times(const whisp_session *session, double *start, double *end);
 /* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
 void wh_filter_word_times(const whisp_session *session, double *start, double *end);
+
+/* split_stereo. transcribe: `run` transcribes a file, here once for each channel. open: the recording, or its copy, with
+ * the channel that is to be heard. check: fails when samples come that are not a file's. */
+typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const char *text, whisp_result **result);
+int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
+int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
+int wh_channels_check(const whisp_session *session);
 
 #endif

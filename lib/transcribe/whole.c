@@ -240,8 +240,8 @@ static void warn_bad_samples(whisp_session *s, const source *in, const char *pat
 static int find_speech_in(whisp_session *s, const char *path, source *in)
 {
     FILE *copy = NULL;
-    int rc = whisp_audio_open(path, &in->audio);
-    if (!rc && !is_regular(path) && !(copy = tmpfile()))
+    int rc = wh_channels_open(s, path, &in->audio);
+    if (!rc && s->copy_fd < 0 && !is_regular(path) && !(copy = tmpfile()))
         rc = wh_fail(WHISP_ERR_IO, "%s: vad_filter needs a temporary file to read it twice, and there can be none: %s",
                      name_of(path), strerror(errno));
     if (!rc)
@@ -266,8 +266,8 @@ static int open_measured(whisp_session *s, const char *path, source *in)
         start_again(in);
         return rc;
     }
-    if (is_regular(path)) {
-        if ((rc = whisp_audio_open(path, &in->audio)))
+    if (s->copy_fd >= 0 || is_regular(path)) {
+        if ((rc = wh_channels_open(s, path, &in->audio)))
             return rc;
         rc = measure(s, in);
         whisp_audio_close(in->audio);
@@ -276,7 +276,7 @@ static int open_measured(whisp_session *s, const char *path, source *in)
         if (rc)
             return rc;
     }
-    return whisp_audio_open(path, &in->audio);
+    return wh_channels_open(s, path, &in->audio);
 }
 
 /* Align the given text with what `in` gives. */
@@ -321,6 +321,8 @@ int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_resu
     if (!s || !path || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
     *result = NULL;
+    if (s->options->values.split_stereo)
+        return wh_channels_transcribe(s, path, run_file, result);
     return run_file(s, path, NULL, result);
 }
 
@@ -329,7 +331,8 @@ int whisp_session_align_file(whisp_session *s, const char *path, const char *tex
     if (!s || !path || !text || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_file: an argument is NULL");
     *result = NULL;
-    return run_file(s, path, text, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_file(s, path, text, result);
 }
 
 /* Transcribe samples, or align a text with them if that is not NULL. */
@@ -359,7 +362,8 @@ int whisp_session_transcribe_samples(whisp_session *s, const float *samples, siz
     if (!s || (!samples && n) || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
     *result = NULL;
-    return run_samples(s, samples, n, NULL, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_samples(s, samples, n, NULL, result);
 }
 
 int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n, const char *text,
@@ -368,7 +372,8 @@ int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n
     if (!s || (!samples && n) || !text || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_samples: an argument is NULL");
     *result = NULL;
-    return run_samples(s, samples, n, text, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_samples(s, samples, n, text, result);
 }
 
 int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options, whisp_result **result)

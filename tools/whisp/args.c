@@ -25,6 +25,9 @@ enum own_option {
     OPT_DOUBTFUL_SHARE,
     OPT_ALIGN,
     OPT_ALIGN_FILE,
+    OPT_STREAM,
+    OPT_STREAM_RATE,
+    OPT_STREAM_CHANNELS,
     OPT_VERSION,
     OPT_HELP,
     N_OWN
@@ -62,6 +65,11 @@ static const struct tool_option own_options[N_OWN] = {
     [OPT_ALIGN] = {0, {"align", "TEXT", NULL,
         "do not transcribe: find when each word of this text is said, and print a line for each"}},
     [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
+    [OPT_STREAM] = {0, {"stream", NULL, NULL,
+        "live: read a WAV file or raw 16-bit samples from standard input while somebody speaks, and print words as they "
+        "settle, a line for each sentence, or with --word_timestamps True for each word"}},
+    [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
+    [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -148,6 +156,9 @@ static int set_own(struct settings *settings, enum own_option option, const char
         if (option == OPT_ALIGN_FILE) return words_read_text(settings, value);
         settings->align = value;
         break;
+    case OPT_STREAM: settings->stream = 1; break;
+    case OPT_STREAM_RATE: return words_limit("stream_rate", value, &settings->stream_rate);
+    case OPT_STREAM_CHANNELS: return words_limit("stream_channels", value, &settings->stream_channels);
     case OPT_VERSION: return print_version();
     case OPT_HELP: return help_print();
     case N_OWN: break;
@@ -276,13 +287,16 @@ static int complete(struct settings *settings)
         note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language) settings->formats = 0;
     if (settings->quiet && settings->formats) settings->verbose = 0;
-    return words_check(settings);
+    int code = stream_check(settings);
+    return code == CODE_DONE ? words_check(settings) : code;
 }
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
     memset(settings, 0, sizeof *settings);
     settings->verbose = 1;
+    settings->stream_rate = 16000;
+    settings->stream_channels = 1;
     settings->layout.size = sizeof settings->layout;
     settings->options = whisp_options_new();
     settings->inputs = calloc((size_t)argc + 1, sizeof *settings->inputs);

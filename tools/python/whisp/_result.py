@@ -29,6 +29,8 @@ def segment_dict(segment: Segment) -> Dict[str, Any]:
     }
     if segment.confidence > 0:
         copied["confidence"] = segment.confidence
+    if segment.speaker:
+        copied["speaker"] = segment.speaker
     if segment.words or n == 0:  # openai-whisper gives the segments that it empties a list, too
         copied["words"] = [word_dict(segment.words[i]) for i in range(segment.n_words)]
     return copied
@@ -62,7 +64,7 @@ def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
 def segment_line(segment: Dict[str, Any]) -> str:
     """The line that openai-whisper prints: "[00:00.000 --> 00:07.600]  And so ..."."""
     text = segment["text"].encode()
-    view = Segment(start=segment["start"], end=segment["end"], text=text)
+    view = Segment(start=segment["start"], end=segment["end"], text=text, speaker=segment.get("speaker", 0))
     line = ctypes.create_string_buffer(len(text) + 64)
     check(library().whisp_segment_line(ctypes.byref(view), line, len(line)))
     return line.value.decode()
