@@ -39,6 +39,10 @@ void wh_search_first_window(wh_search *search, int first);
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
+/* With the option `vocabulary`: put its terms where the window that was decoded last sounds like them and the model
+ * finds them probable. Only the decoding's tokens change; times stay. `seek` is for the log. */
+int wh_search_correct(wh_search *search, int64_t seek, wh_decoding *decoding);
+
 /* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
 int wh_search_languages(wh_search *search, float *probabilities);
 
