@@ -17,10 +17,10 @@
 /* How much less probable than what was written a term may be: natural logarithms, at distance 0 and for each unit of
  * distance more. Words of several tokens are rare ones, or none at all: there the spelling counts for more. Chosen on
  * parts of the podcast; docs/vocabulary.md has the figures. */
-#define MARGIN_COMMON 7.0
-#define SLOPE_COMMON 20.0
-#define MARGIN_RARE 12.5
-#define SLOPE_RARE 50.0
+#define MARGIN_COMMON 9.0
+#define SLOPE_COMMON 25.0
+#define MARGIN_RARE 14.5
+#define SLOPE_RARE 40.0
 
 typedef struct wh_corrector {
     wh_vocabulary *vocabulary;
@@ -205,13 +205,16 @@ static int64_t replace(wh_search *s, const wh_place *place, int64_t seek)
     size_t n;
     const int32_t *term = term_tokens(s, place, &n);
     const wh_unit *first = &c->places.units[place->first_unit], *last = first + place->n_units - 1;
+    int64_t moved = (int64_t)n - (int64_t)(place->to - place->from);
+    int64_t room = (int64_t)s->model->n_text_ctx - 16; /* what the timing of words can read at once */
+    if (moved > 0 && (int64_t)c->n + moved > room)
+        return 0;
     wh_log(s->options, WHISP_LOG_DEBUG, "vocabulary: window at %.2f s: '%.*s' -> '%s' (distance %.3f, gain %.2f)",
            (double)seek / 100, (int)(last->text + last->length - first->text), c->places.text.data + first->text,
            c->vocabulary->terms[place->term].text, place->distance, place->gain);
     memmove(c->tokens + place->from + n, c->tokens + place->to, (c->n - place->to) * sizeof *c->tokens);
     for (size_t i = 0; i < n; i++)
         c->tokens[place->from + i] = (whisp_token){term[i], c->logprobs[place->logprobs + i]};
-    int64_t moved = (int64_t)n - (int64_t)(place->to - place->from);
     c->n = (size_t)((int64_t)c->n + moved);
     c->in_slot = WH_MIN(c->in_slot, (int64_t)place->from);
     return moved;
@@ -278,7 +281,7 @@ int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
     int rc;
     if (!c || s->options->values.translate || d->n == 0)
         return WHISP_OK;
-    if ((rc = wh_grow(&c->tokens, &c->capacity, (size_t)s->model->n_text_ctx * 2, sizeof *c->tokens)))
+    if ((rc = wh_grow(&c->tokens, &c->capacity, WH_MAX(d->n, (size_t)s->model->n_text_ctx), sizeof *c->tokens)))
         return rc;
     memcpy(c->tokens, d->tokens, d->n * sizeof *c->tokens);
     c->n = d->n;

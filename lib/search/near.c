@@ -5,6 +5,7 @@
  * soon as nothing in it can be near (as in Oflazer 1996, Error-tolerant finite-state recognition). */
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "search/vocabulary.h"
 #include "tokenizer/utf8.h"
@@ -18,9 +19,24 @@
 
 /* ---- units ---- */
 
-static int is_word_byte(unsigned char c)
+/* Whether n bytes begin with a letter, a digit, or what is only part of a character and may be one. */
+static int begins_with_letter(const char *bytes, size_t n)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c >= 0x80;
+    int32_t code = ' ';
+    if (n)
+        wh_utf8_next(bytes, n, &code);
+    if (code < 0) /* U+2000 to U+2FFF begin with this byte: punctuation and symbols */
+        return (unsigned char)bytes[0] != 0xE2;
+    utf8proc_category_t category = utf8proc_category(code);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO;
+}
+
+static int ends_with_letter(const char *bytes, size_t n)
+{
+    size_t last = n ? n - 1 : 0;
+    while (last > 0 && n - last < 4 && ((unsigned char)bytes[last] & 0xC0) == 0x80)
+        last--;
+    return begins_with_letter(bytes + last, n - last);
 }
 
 /* Text whose words are not set apart by spaces: a term may begin with any of its tokens. */
@@ -47,8 +63,9 @@ static int add_token(wh_places *p, size_t i, const char *bytes, size_t n, int af
 {
     int before = p->text.length ? (unsigned char)p->text.data[p->text.length - 1] : ' ';
     int spaced = n && bytes[0] == ' ', spaceless = is_without_spaces(bytes, n);
-    int joins = !after_time && n && is_word_byte((unsigned char)bytes[0]) && is_word_byte((unsigned char)before) &&
-                !spaceless && p->n_units;
+    int alone = p->n_units && p->units[p->n_units - 1].length == 1 && before == ' '; /* a space of its own token */
+    int after_letter = p->text.length && ends_with_letter(p->text.data, p->text.length);
+    int joins = !after_time && p->n_units && begins_with_letter(bytes, n) && (alone || (after_letter && !spaceless));
     if (!joins) {
         int rc = wh_grow(&p->units, &p->units_capacity, p->n_units + 1, sizeof *p->units);
         if (rc)
@@ -56,7 +73,7 @@ static int add_token(wh_places *p, size_t i, const char *bytes, size_t n, int af
         p->units[p->n_units++] = (wh_unit){
             .first_token = i,
             .text = p->text.length,
-            .begins = after_time || spaced || spaceless || (!is_word_byte((unsigned char)before) && before != '\''),
+            .begins = after_time || spaced || spaceless || (!after_letter && before != '\''),
         };
     }
     wh_unit *unit = &p->units[p->n_units - 1];
@@ -91,7 +108,7 @@ static int make_units(const whisp_model *m, const whisp_token *tokens, size_t n,
         unit->first_sound = p->n_sounds;
         rc = wh_sounds(text, unit->length, &p->sounds, &p->n_sounds, &p->sounds_capacity);
         unit->n_sounds = p->n_sounds - unit->first_sound;
-        unit->ends = unit->n_sounds > 0 && is_word_byte((unsigned char)text[unit->length - 1]);
+        unit->ends = unit->n_sounds > 0 && ends_with_letter(text, unit->length);
         unit->begins = unit->begins && unit->n_sounds > 0;
         unit->stops = unit->stops || ends_sentence(text, unit->length);
     }
@@ -167,13 +184,14 @@ static int add_places(const walk *w, const wh_node *node, const int *row)
 }
 
 /* Fill the row of a node from its parent's, above it. Returns whether a term in its branch can still be near. */
-static int fill_row(const walk *w, const wh_node *node, const int *above, int *row)
+static int fill_row(const walk *w, const wh_node *node, int is_first, const int *above, int *row)
 {
     int extra = wh_sound_extra(node->sound);
     row[0] = above[0] + extra;
     double best = row[0], half = FARTHEST * WH_SOUND_UNIT / 2;
     for (size_t j = 1; j <= w->width; j++) {
-        int cost = above[j - 1] + wh_sound_change(node->sound, w->sounds[j - 1]);
+        int change = wh_sound_change(node->sound, w->sounds[j - 1]);
+        int cost = above[j - 1] + (is_first && j == 1 ? change * 3 / 2 : change); /* how it begins is heard best */
         cost = WH_MIN(cost, above[j] + extra);
         row[j] = WH_MIN(cost, row[j - 1] + wh_sound_extra(w->sounds[j - 1]));
         best = WH_MIN(best, row[j] - half * (double)j);
@@ -187,7 +205,7 @@ static int visit(const walk *w, int parent, size_t depth)
     int *row = w->p->rows + (depth + 1) * (WIDEST + 1), rc = WHISP_OK;
     for (int at = w->v->nodes[parent].child; at && !rc; at = w->v->nodes[at].sibling) {
         const wh_node *node = &w->v->nodes[at];
-        if (!fill_row(w, node, above, row))
+        if (!fill_row(w, node, depth == 0, above, row))
             continue;
         if (!(rc = add_places(w, node, row)) && node->child)
             rc = visit(w, at, depth + 1);

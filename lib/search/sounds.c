@@ -107,6 +107,7 @@ int wh_sounds(const char *text, size_t n, int32_t **sounds, size_t *n_sounds, si
     for (size_t i = 0; !rc && i < count;) {
         if (letters[i] == 0) {
             word = letters + ++i;
+            before = 0;
             continue;
         }
         i += sound_at(word, (size_t)(letters + i - word), found);
