@@ -1,6 +1,3 @@
-#ifdef VOC_DEBUG
-#include <stdio.h>
-#endif
 /* correct.c - a finished window read again for terms of the vocabulary.
  *
  * Stands after the choice of the best sequence (search.c) and before the window is cut into segments. For each place
@@ -21,6 +18,8 @@
 #define SLOPE_COMMON 25.0
 #define MARGIN_RARE 14.5
 #define SLOPE_RARE 40.0
+#define LEAST_MARGIN 1.0 /* below, the model is not asked: it never was that much in favour */
+#define MOST_WEIGHED 3   /* of the places that overlap, the likeliest ones */
 
 typedef struct wh_corrector {
     wh_vocabulary *vocabulary;
@@ -247,6 +246,18 @@ static void settle(wh_search *s, wh_place *list, size_t n, int64_t seek, int64_t
             *moved += replace(s, &list[i], seek);
 }
 
+/* How many of the n places have a larger margin, those before among equals? */
+static size_t rank_of(const wh_places *p, const wh_place *list, size_t n, size_t i)
+{
+    double m = margin(p, &list[i]);
+    size_t rank = 0;
+    for (size_t k = 0; k < n; k++) {
+        double other = margin(p, &list[k]);
+        rank += k != i && (other > m || (!(other < m) && k < i));
+    }
+    return rank;
+}
+
 /* Weigh n places that overlap in a chain, the last first: what the slot holds serves the ones before it. */
 static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
 {
@@ -257,7 +268,8 @@ static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
         p->from = (size_t)((int64_t)p->from + moved);
         p->to = (size_t)((int64_t)p->to + moved);
         double m = margin(&c->places, p);
-        if (p->from < s->n_forced || highest_gain(s, p) + m <= 0) {
+        if (p->from < s->n_forced || m < LEAST_MARGIN || highest_gain(s, p) + m <= 0 ||
+            rank_of(&c->places, list, n, i) >= MOST_WEIGHED) {
             p->state = WH_PLACE_LEFT;
             continue;
         }
@@ -265,12 +277,6 @@ static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
         if (rc || (rc = weigh(s, p)))
             return rc;
         p->score = p->gain + m;
-#ifdef VOC_DEBUG
-        const wh_unit *a = &c->places.units[p->first_unit], *b = a + p->n_units - 1;
-        fprintf(stderr, "VOC\t%.*s\t%s\t%.3f\t%.2f\t%.2f\t%d\n",
-            (int)(b->text + b->length - a->text), c->places.text.data + a->text, c->vocabulary->terms[p->term].text,
-            p->distance, p->gain, p->score, is_rare(&c->places, p));
-#endif
     }
     return WHISP_OK;
 }
