@@ -27,6 +27,7 @@ typedef struct wh_values {
     int carry_initial_prompt;
     const char *initial_prompt;         /* NULL: None; belongs to the options */
     const char *prefix, *hotwords;      /* likewise */
+    const char *vocabulary;             /* a file's path; likewise */
     int suppress_blank;
     const char *suppress_tokens;        /* NULL or "": nothing is suppressed; else comma-separated ids */
     const char *suppress_regex;         /* NULL: None */

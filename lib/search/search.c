@@ -59,6 +59,8 @@ static int init(wh_search *s)
     if ((rc = wh_candidates_new(s, s->n_candidates, &s->candidates)) || (rc = wh_prompt_init(s)) ||
         (rc = wh_filters_init(s)))
         return rc;
+    if ((rc = wh_corrector_init(s)))
+        return rc;
     return wh_beams_init(s, &s->beams);
 }
 
@@ -89,6 +91,7 @@ void wh_search_free(wh_search *s)
         return;
     wh_candidates_free(s->candidates, s->n_candidates);
     wh_beams_free(s->beams);
+    wh_corrector_free(s->corrector);
     free(s->suppressed);
     free(s->blank);
     free(s->logits);

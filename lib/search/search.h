@@ -50,6 +50,10 @@ const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
 #define WH_CONFIDENCE_SAMPLES 4
 #define WH_CONFIDENCE_TEMPERATURE 0.7
 
+/* With the option `vocabulary`: put its terms where the window that was decoded last sounds like them and the model
+ * finds them probable. Only the decoding's tokens change; times stay. `seek` is for the log. */
+int wh_search_correct(wh_search *search, int64_t seek, wh_decoding *decoding);
+
 /* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
 int wh_search_languages(wh_search *search, float *probabilities);
 

@@ -244,7 +244,8 @@ static int run_window(whisp_session *s, int64_t segment_size)
     }
     wh_search_first_window(s->search, s->seek == 0);
     if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
-        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)))
+        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)) ||
+        (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
     if (!is_silent(&s->options->values, &s->decoding)) {

@@ -260,6 +260,11 @@ def test_options(whisp, model):
         assert isinstance(raised.value, whisp.ArgumentError), options
     model.transcribe([0.0], fp16=False, beam_size=None, word_timestamps=False, language=None, initial_prompt=None)
     model.transcribe([0.0], beam_size=5, patience=1.5, prefix="And", hotwords="so", suppress_regex="[0-9]+")
+    model.transcribe([0.0], vocabulary=["recsys", "multi-armed bandits"])
+    model.transcribe([0.0], vocabulary=[])
+    for bad in (["two\nlines"], ["# comment"], [3], ["---"], 7, "no/such/file"):
+        with pytest.raises((ValueError, OSError)):
+            model.transcribe([0.0], vocabulary=bad)
     assert whisp.options()["temperature"][1] == "0.0,0.2,0.4,0.6,0.8,1.0"
     assert whisp.languages()["de"] == "German"
 
