@@ -5,6 +5,7 @@
  *   words.c     a window's words: their times, where they move the seek, hallucinations
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   guard.c     hallucination_guard: text that nobody said (guard.h)
  *   filter.c    vad_filter: a whole recording without its silence
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
@@ -44,6 +45,8 @@ struct whisp_session {
     whisp_vad *vad;            /* with vad_filter, else NULL */
     wh_timeline timeline;      /* where speech is in the recording */
     int64_t recording;         /* its samples, once speech was looked for; else -1 */
+
+    struct wh_guard *guard;    /* with hallucination_guard, else NULL */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -117,6 +120,8 @@ int wh_session_detect(whisp_session *session);
  * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the
  * time without silence to the recording's. */
 int wh_filter_load(whisp_session *session);
+/* Where the voice activity model is: WHISP_ERR_ARGUMENT or another code where it is not found. */
+int wh_filter_model(const whisp_session *session, char *path, size_t capacity);
 void wh_filter_free(whisp_session *session);
 void wh_filter_reset(whisp_session *session);
 int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
