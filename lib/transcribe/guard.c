@@ -134,9 +134,10 @@ int wh_guard_activity(const float *window, int64_t frames, int n_mels, unsigned 
 {
     float shape[WH_GUARD_BLOCKS][BANDS], sorted[WH_GUARD_BLOCKS], usual[BANDS];
     unsigned char sounds[WH_GUARD_BLOCKS];
-    int n = (int)(frames / WH_GUARD_BLOCK), found = 0;
+    int n = (int)(frames / WH_GUARD_BLOCK), found = 0, n_sounds = 0;
     for (int i = 0; i < n; i++)
-        sounds[i] = block_shape(window + (size_t)i * WH_GUARD_BLOCK * (size_t)n_mels, n_mels, shape[i]) > FLOOR;
+        n_sounds += sounds[i] =
+            block_shape(window + (size_t)i * WH_GUARD_BLOCK * (size_t)n_mels, n_mels, shape[i]) > FLOOR;
     for (int b = 0; b < BANDS; b++) {
         int k = 0;
         for (int i = 0; i < n; i++)
@@ -146,7 +147,7 @@ int wh_guard_activity(const float *window, int64_t frames, int n_mels, unsigned 
         usual[b] = k ? sorted[k / 2] : 0;
     }
     for (int i = 0; i < n; i++) {
-        int differs = 0;
+        int differs = n_sounds * 2 < n; /* any sound in silence does */
         for (int b = 0; b < BANDS; b++)
             differs |= fabs((double)shape[i][b] - usual[b]) > SHAPE;
         active[i] = sounds[i] && differs && i > 0 && i < n - 1; /* a recording's ends make a click of their own */
