@@ -1,4 +1,4 @@
-/* cpu.c - the CPU backend: made from a model, its slots, and the calls of backend.h. */
+/* cpu.c - the CPU backend: made from a model, its slots, and the calls of backend.h (through ops.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +129,11 @@ static int choose_products(wh_backend *b, const char *name)
     return WHISP_OK;
 }
 
-int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
+static void cpu_free(wh_backend *b);
+static const wh_backend_ops ops;
+
+int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
+                       wh_backend **backend)
 {
     *backend = NULL;
     if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
@@ -142,6 +146,7 @@ int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_
     wh_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
+    b->ops = &ops;
     b->model = model;
     b->config = *config;
     int rc = wh_pool_new(config->threads, &b->pool);
@@ -156,14 +161,14 @@ int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_
     if (!rc)
         rc = plan_slots(b);
     if (rc) {
-        wh_backend_free(b);
+        cpu_free(b);
         return rc;
     }
     *backend = b;
     return WHISP_OK;
 }
 
-void wh_backend_free(wh_backend *b)
+static void cpu_free(wh_backend *b)
 {
     if (!b)
         return;
@@ -183,7 +188,7 @@ void wh_backend_free(wh_backend *b)
         free(arrays[i]);
 }
 
-const char *wh_backend_describe(const wh_backend *backend)
+static const char *cpu_describe(const wh_backend *backend)
 {
     return backend->description;
 }
@@ -222,7 +227,7 @@ static int take_cross(wh_backend *b, wh_slot *slot)
     return WHISP_OK;
 }
 
-int wh_backend_encode(wh_backend *b, int n, const float *const *mel, const int *slots)
+static int cpu_encode(wh_backend *b, int n, const float *const *mel, const int *slots)
 {
     for (int i = 0; i < n; i++) {
         int rc = check_slot(b, slots[i]);
@@ -239,7 +244,7 @@ int wh_backend_encode(wh_backend *b, int n, const float *const *mel, const int *
     return WHISP_OK;
 }
 
-int wh_backend_fork_tail(wh_backend *b, int dst, int src, int n_same)
+static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
 {
     if (check_slot(b, dst) || check_slot(b, src))
         return WHISP_ERR_ARGUMENT;
@@ -264,12 +269,7 @@ int wh_backend_fork_tail(wh_backend *b, int dst, int src, int n_same)
     return WHISP_OK;
 }
 
-int wh_backend_fork(wh_backend *b, int dst, int src)
-{
-    return wh_backend_fork_tail(b, dst, src, 0);
-}
-
-int wh_backend_truncate(wh_backend *b, int slot, int n_tokens)
+static int cpu_truncate(wh_backend *b, int slot, int n_tokens)
 {
     if (check_slot(b, slot))
         return WHISP_ERR_ARGUMENT;
@@ -336,7 +336,7 @@ static void add_rows(wh_backend *b, const wh_step *step, int first)
     slot->n_tokens += step->n_tokens;
 }
 
-int wh_backend_decode(wh_backend *b, int n, const wh_step *steps)
+static int cpu_decode(wh_backend *b, int n, const wh_step *steps)
 {
     int rc = check_steps(b, n, steps), waiting = 0;
     if (rc)
@@ -360,3 +360,12 @@ int wh_backend_decode(wh_backend *b, int n, const wh_step *steps)
         wh_cpu_decode(b, waiting);
     return WHISP_OK;
 }
+
+static const wh_backend_ops ops = {
+    .free = cpu_free,
+    .describe = cpu_describe,
+    .encode = cpu_encode,
+    .decode = cpu_decode,
+    .fork_tail = cpu_fork_tail,
+    .truncate = cpu_truncate,
+};

@@ -9,7 +9,7 @@
 #ifndef WH_CPU_H
 #define WH_CPU_H
 
-#include "backend/backend.h"
+#include "backend/ops.h"
 #include "backend/blas.h"
 #include "cpu/kernels.h"
 #include "util/pool.h"
@@ -54,6 +54,7 @@ typedef struct wh_group {
 } wh_group;
 
 struct wh_backend {
+    const wh_backend_ops *ops; /* first: see ops.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_kernels *kernels;
