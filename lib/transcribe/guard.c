@@ -246,6 +246,7 @@ static int is_doubtful(const whisp_session *s, int64_t segment_size)
 static int marked(const whisp_session *s, const unsigned char *marks, double start, double end)
 {
     double offset = SECONDS(s->window_seek), block = SECONDS(WH_GUARD_BLOCK);
+    start = fmin(start, offset + s->guard->blocks * block); /* times may lie behind the recording's end */
     int from = (int)floor((start - offset - PAD) / block), to = (int)ceil((end - offset + PAD) / block);
     for (int i = WH_MAX(from, 0); i < to && i < s->guard->blocks; i++)
         if (marks[i])
