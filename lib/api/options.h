@@ -43,6 +43,7 @@ typedef struct wh_values {
     enum wh_heads heads;                /* which attention heads tell the time */
     const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */
     double hallucination_silence_threshold; /* NaN: None */
+    int hallucination_guard;
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
     const char *backend;

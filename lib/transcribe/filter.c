@@ -7,10 +7,18 @@
 #include "transcribe/session.h"
 
 /* The model that the options name; without a name silero-vad, first beside the speech model. */
-int wh_filter_load(whisp_session *s)
+int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 {
     const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
     const char *slash = strrchr(model, '/');
+    if (!name && (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
+                                  "silero-vad.gguf") < capacity && access(path, F_OK) == 0)
+        return WHISP_OK;
+    return whisp_model_find(name ? name : "silero-vad", NULL, path, capacity);
+}
+
+int wh_filter_load(whisp_session *s)
+{
     char path[4096];
     if (!s->options->values.vad_filter)
         return WHISP_OK;
@@ -18,10 +26,7 @@ int wh_filter_load(whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
         return WHISP_OK;
     }
-    if (!name && (size_t)snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
-                                  "silero-vad.gguf") < sizeof path && access(path, F_OK) == 0)
-        return whisp_vad_load(path, &s->vad);
-    int rc = whisp_model_find(name ? name : "silero-vad", NULL, path, sizeof path);
+    int rc = wh_filter_model(s, path, sizeof path);
     return rc ? rc : whisp_vad_load(path, &s->vad);
 }
 

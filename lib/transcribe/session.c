@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "transcribe/given.h"
+#include "transcribe/guard.h"
 #include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -74,7 +75,7 @@ static int make_session(whisp_session *s)
     const wh_values *v = &s->options->values;
     wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
     int rc;
-    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
+    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) || (rc = wh_guard_new(s)) ||
         (rc = choose_heads(s)) || (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
@@ -118,6 +119,7 @@ void whisp_session_free(whisp_session *s)
     if (!s)
         return;
     wh_filter_free(s);
+    wh_guard_free(s->guard);
     wh_search_free(s->search);
     wh_backend_free(s->backend);
     wh_mel_free(s->mel);
@@ -154,6 +156,7 @@ int whisp_session_reset(whisp_session *s)
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
     wh_filter_reset(s);
+    wh_guard_reset(s->guard);
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
@@ -186,6 +189,7 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
         return rc;
     double t0 = wh_now();
     size_t taken = wh_mel_push(s->mel, samples, n);
+    wh_guard_push(s->guard, samples, taken);
     s->timings.mel += wh_now() - t0;
     if (wh_mel_bad_samples(s->mel) && !s->bad_samples) {
         s->bad_samples = wh_mel_bad_samples(s->mel);

@@ -6,6 +6,7 @@
  *   confidence.c  how far the words can be trusted
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   guard.c     hallucination_guard: text that nobody said (guard.h)
  *   filter.c    vad_filter: a whole recording without its silence
  *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
  *   whole.c     whole recordings: files, arrays, language detection, results */
@@ -49,6 +50,7 @@ struct whisp_session {
 
     int channel;               /* with split_stereo: the one being heard, from 0 on; else -1 */
     int copy_fd;               /* with split_stereo: a copy of what came from a pipe; else -1 */
+    struct wh_guard *guard;    /* with hallucination_guard, else NULL */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -137,6 +139,8 @@ int wh_session_detect(whisp_session *session);
  * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the
  * time without silence to the recording's. */
 int wh_filter_load(whisp_session *session);
+/* Where the voice activity model is: WHISP_ERR_ARGUMENT or another code where it is not found. */
+int wh_filter_model(const whisp_session *session, char *path, size_t capacity);
 void wh_filter_free(whisp_session *session);
 void wh_filter_reset(whisp_session *session);
 int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "transcribe/given.h"
+#include "transcribe/guard.h"
 #include "util/text.h"
 
 #define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
@@ -248,6 +249,7 @@ static int run_window(whisp_session *s, int64_t segment_size)
         (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
+    int unheard = 0;
     if (!is_silent(&s->options->values, &s->decoding)) {
         if ((rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens)))
             return rc;
@@ -256,17 +258,23 @@ static int run_window(whisp_session *s, int64_t segment_size)
         if ((rc = cut_window(s, segment_size, &advance)))
             return rc;
         int again = 0;
+        unheard = s->given ? 0 : wh_guard_window(s, segment_size, &advance);
+        if (unheard < 0)
+            return unheard;
         if (s->given)
             rc = wh_session_align_window(s, segment_size);
-        else if (s->options->values.word_timestamps || s->options->values.confidence)
-            rc = again = wh_session_time_words(s, segment_size, &advance);
+        else if ((s->options->values.word_timestamps || s->options->values.confidence) && s->n_cuts)
+            rc = again = wh_session_time_words(s, segment_size, unheard ? &(int64_t){advance} : &advance);
         if (rc < 0)
             return rc;
         clear_cuts(s);
         if (!again && (rc = remember(s)))
             return rc;
+    } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
+        return rc;
     }
-    s->seek += advance > 0 ? advance : segment_size; /* a window that does not advance would be heard forever */
+    /* a window that does not advance would be heard forever */
+    s->seek += advance > 0 || unheard ? advance : segment_size;
     wh_session_settle(s);
     wh_mel_discard(s->mel, s->seek);
     return WHISP_OK;

@@ -23,7 +23,8 @@ WHISP = (ROOT / os.environ.get("WHISP_BUILD", "build") / "whisp").resolve()
 FORMATS = ["txt", "vtt", "srt", "tsv", "json"]
 LINE = re.compile(r"^\[(\d\d:)?\d\d:\d\d\.\d{3} --> (\d\d:)?\d\d:\d\d\.\d{3}\] .*$")
 # One decoding of each window: quick, and nothing is sampled.
-ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None", "--no_speech_threshold", "None"]
+ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None", "--no_speech_threshold", "None",
+        "--hallucination_guard", "False"]
 
 FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND = range(7)
 
