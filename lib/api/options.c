@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE };
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE, CUT, BATCH };
 
 struct option {
     enum kind kind;
@@ -87,6 +87,10 @@ static const whisp_option_info infos[] = {
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
     {"stream_step", "FLOAT", "0.5", "live transcription: seconds of sound from one pass to the next"},
+    {"cut", "auto|off|SECONDS", "auto",
+     "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
+     "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},
+    {"batch_size", "auto|INT", "auto", "parts that are transcribed at a time; changes the speed, not the words"},
     {"vad_filter", "True|False", "False",
      "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"},
     {"vad_threshold", "FLOAT", "0.5", "probability from which a part is speech"},
@@ -143,6 +147,8 @@ static const struct option options_[] = {
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
     {BOOLEAN, 0, AT(split_stereo), 0, 0},
     {NUMBER, 0, AT(stream_step), 0.1, 10},
+    {CUT, 0, AT(cut_seconds), 5, 86400},
+    {BATCH, 0, AT(batch_size), 1, 32},
     {BOOLEAN, 0, AT(vad_filter), 0, 0},
     {NUMBER, 0, AT(vad_threshold), 0, 1},
     {NUMBER, 1, AT(vad_neg_threshold), 0, 1},
@@ -356,6 +362,25 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         return WHISP_OK;
     case TEXT:
         *(const char **)member = none ? NULL : text;
+        return WHISP_OK;
+    case CUT:
+        v->cut_off = strcmp(value, "off") == 0;
+        v->cut_seconds = NAN;
+        if (v->cut_off || strcmp(value, "auto") == 0)
+            return WHISP_OK;
+        if (!wh_parse_double(value, &x))
+            return refuse(i, value, "auto, off or seconds are expected");
+        if (x < o->lo || x > o->hi)
+            return refuse_range(i, value);
+        v->cut_seconds = x;
+        return WHISP_OK;
+    case BATCH:
+        n = 0;
+        if (strcmp(value, "auto") && !wh_parse_int(value, &n))
+            return refuse(i, value, "auto or a whole number is expected");
+        if (strcmp(value, "auto") && ((double)n < o->lo || (double)n > o->hi))
+            return refuse_range(i, value);
+        v->batch_size = (int)n;
         return WHISP_OK;
     case BACKEND:
         if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas"))

@@ -50,6 +50,9 @@ typedef struct wh_values {
     const char *compute_type;
     int split_stereo;
     double stream_step;                 /* seconds */
+    int cut_off;                        /* never cut a recording */
+    double cut_seconds;                 /* of its parts; NaN: auto */
+    int batch_size;                     /* parts at a time; 0: auto */
     int vad_filter;
     double vad_threshold;
     double vad_neg_threshold;           /* NaN: None */

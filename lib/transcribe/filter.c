@@ -70,18 +70,25 @@ double wh_filter_total(const whisp_session *s, int64_t samples)
     return (double)(s->recording >= 0 ? s->recording : samples) / WH_SAMPLE_RATE;
 }
 
+int wh_filter_is_on(const whisp_session *s)
+{
+    return (s->whole ? s->whole : s)->recording >= 0;
+}
+
 void wh_filter_times(const whisp_session *s, double *start, double *end)
 {
-    if (s->recording < 0)
+    if (!wh_filter_is_on(s))
         return;
+    s = s->whole ? s->whole : s;
     *start = wh_timeline_original(&s->timeline, *start, 0);
     *end = WH_MAX(*start, wh_timeline_original(&s->timeline, *end, 1)); /* both may lie where two parts meet */
 }
 
 void wh_filter_word_times(const whisp_session *s, double *start, double *end)
 {
-    if (s->recording < 0)
+    if (!wh_filter_is_on(s))
         return;
+    s = s->whole ? s->whole : s;
     size_t index = wh_timeline_index(&s->timeline, (*start + *end) / 2, 0);
     *start = wh_timeline_original_in(&s->timeline, *start, index);
     *end = WH_MAX(*start, wh_timeline_original_in(&s->timeline, *end, index));

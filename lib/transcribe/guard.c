@@ -43,7 +43,8 @@ struct wh_guard {
     char *path;             /* of the voice activity model, or NULL */
     whisp_vad *vad;         /* once it was needed */
     wh_vad_net net;
-    float *ring;            /* [RING] sample t in slot t % RING; NULL without a model */
+    float *ring;            /* [ring_size] sample t in slot t % ring_size; NULL without a model */
+    int64_t ring_size;
     int64_t pushed;
 
     /* of the current window */
@@ -68,7 +69,9 @@ int wh_guard_new(whisp_session *s)
     if (wh_filter_model(s, path, sizeof path) || access(path, R_OK))
         return WHISP_OK;
     s->guard->path = strdup(path);
-    s->guard->ring = wh_calloc(RING, sizeof *s->guard->ring);
+    /* a part of a recording is there as a whole before its first window */
+    s->guard->ring_size = WH_MAX(RING, (int64_t)s->part_frames * WH_HOP);
+    s->guard->ring = wh_calloc((size_t)s->guard->ring_size, sizeof *s->guard->ring);
     if (!s->guard->path || !s->guard->ring)
         return wh_fail_memory();
     return WHISP_OK;
@@ -97,7 +100,8 @@ void wh_guard_push(struct wh_guard *g, const float *samples, size_t n)
     if (!g || !g->ring)
         return;
     for (size_t i = 0; i < n; i++)
-        g->ring[(size_t)(g->pushed + (int64_t)i) % RING] = isfinite(samples[i]) ? fminf(fmaxf(samples[i], -1000), 1000) : 0;
+        g->ring[(size_t)(g->pushed + (int64_t)i) % (size_t)g->ring_size] =
+            isfinite(samples[i]) ? fminf(fmaxf(samples[i], -1000), 1000) : 0;
     g->pushed += (int64_t)n;
 }
 
@@ -180,7 +184,7 @@ static int load(whisp_session *s)
 static void copy_samples(const struct wh_guard *g, int64_t at, float *samples, size_t n)
 {
     for (size_t i = 0; i < n; i++, at++)
-        samples[i] = at >= 0 && at < g->pushed && at >= g->pushed - RING ? g->ring[(size_t)at % RING] : 0;
+        samples[i] = at >= 0 && at < g->pushed && at >= g->pushed - g->ring_size ? g->ring[at % g->ring_size] : 0;
 }
 
 /* Where in the window somebody may speak, by the voice activity network, which begins anew LEAD samples before it. The

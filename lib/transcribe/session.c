@@ -5,6 +5,7 @@
 
 #include "transcribe/given.h"
 #include "transcribe/guard.h"
+#include "transcribe/parts.h"
 #include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -73,12 +74,14 @@ static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
+    wh_backend_config config = {.n_slots = wh_parts_slots(m, v), .threads = v->threads};
+    size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
-    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) || (rc = wh_guard_new(s)) ||
-        (rc = choose_heads(s)) || (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
+    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
+        (rc = wh_guard_new(s)) || (rc = choose_heads(s)) ||
+        (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
-        (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
+        (rc = wh_mel_new(m->n_mels, m->mel_filters, frames, &s->mel)))
         return rc;
     if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
         return rc;
@@ -112,6 +115,48 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     }
     *session = s;
     return WHISP_OK;
+}
+
+int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session)
+{
+    whisp_session *s = *session = wh_calloc(1, sizeof *s);
+    if (!s) {
+        wh_backend_free(backend);
+        return wh_fail_memory();
+    }
+    s->model = whole->model;
+    s->specials = whole->specials;
+    s->whole = whole;
+    s->backend = backend;
+    s->part_frames = frames;
+    s->recording = -1;
+    s->channel = s->copy_fd = -1;
+    s->options = wh_options_copy(whole->options);
+    int rc = s->options ? WHISP_OK : WHISP_ERR_MEMORY;
+    if (!rc) {
+        whisp_options_on_log(s->options, NULL, NULL); /* what options say was said when `whole` was made */
+        whisp_options_on_progress(s->options, NULL, NULL);
+        whisp_options_on_segment(s->options, NULL, NULL);
+        whisp_options_on_cancel(s->options, NULL, NULL);
+        s->options->values.vad_filter = 0;
+        s->options->values.cut_off = 1;
+        rc = make_session(s);
+    }
+    if (rc) {
+        whisp_session_free(s);
+        *session = NULL;
+    }
+    return rc;
+}
+
+int wh_session_begin_part(whisp_session *s, int64_t at, int last)
+{
+    int rc = whisp_session_reset(s);
+    s->origin = at / WH_HOP;
+    s->last_part = last;
+    s->total = s->whole->total;
+    wh_mel_set_loudest(s->mel, wh_mel_loudest(s->whole->mel, 0));
+    return rc;
 }
 
 void whisp_session_free(whisp_session *s)

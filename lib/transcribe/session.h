@@ -9,6 +9,8 @@
  *   guard.c     hallucination_guard: text that nobody said (guard.h)
  *   filter.c    vad_filter: a whole recording without its silence
  *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
+ *   cut.c       where a long recording is cut
+ *   parts.c     the parts of a recording, transcribed side by side
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -33,6 +35,10 @@ typedef struct wh_cut {
 } wh_cut;
 
 struct whisp_session {
+    const whisp_session *whole; /* of a part of a recording: the session that has it all; else NULL */
+    int last_part;             /* nothing follows it */
+    size_t part_frames;        /* what it must hold of a part; 0: the usual */
+    int64_t origin;            /* where the part begins in the recording, in frames; 0 for a whole one */
     const whisp_model *model;
     whisp_model computed;      /* the same, with the alignment heads that the options ask for: the backend's */
     const wh_specials *specials;
@@ -146,6 +152,7 @@ void wh_filter_reset(whisp_session *session);
 int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
 int wh_filter_check(const whisp_session *session);
 double wh_filter_total(const whisp_session *session, int64_t samples);
+int wh_filter_is_on(const whisp_session *session); /* for a part: in the whole recording */
 void wh_filter_times(const whisp_session *session, double *start, double *end);
 /* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
 void wh_filter_word_times(const whisp_session *session, double *start, double *end);
@@ -156,5 +163,10 @@ typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const ch
 int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
 int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
 int wh_channels_check(const whisp_session *session);
+/* A session for parts of a recording: with `whole`'s model and options, cuts and vad_filter apart. It computes through
+ * `backend`, which it owns from now on, also on failure, and holds `frames` frames. begin_part: reset it for the part
+ * that begins at sample `at`, the last one or not, of what `whole` has measured. */
+int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session);
+int wh_session_begin_part(whisp_session *session, int64_t at, int last);
 
 #endif
