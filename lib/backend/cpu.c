@@ -22,37 +22,54 @@ static int alloc_floats(float **array, size_t rows, size_t columns)
     return *array ? WHISP_OK : wh_fail_memory();
 }
 
-/* A convolution's weights [d][in][3] as a matrix for each tap, [3][d][in]. */
-static int split_taps(const wh_kernels *kernels, const wh_tensor *w, float **taps)
+/* A convolution's weights [d][in][3] as a matrix [d][3][in]. */
+static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *ordered)
 {
     size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1];
     size_t stored = wh_type_row_size(w->type, 3 * w->shape[1]);
-    float *row;
+    float *row, *taps;
     if (!stored)
         return wh_fail(WHISP_ERR_MODEL, "tensor %s: a convolution's weights cannot be stored as %s", w->name,
                        wh_type_name(w->type));
     if (alloc_floats(&row, 3, in))
         return WHISP_ERR_MEMORY;
-    if (alloc_floats(taps, 3 * d, in)) {
+    if (alloc_floats(&taps, 3 * d, in)) {
         free(row);
         return WHISP_ERR_MEMORY;
     }
     for (size_t j = 0; j < d; j++) {
         kernels->decode[wh_cpu_storage(w->type)]((const char *)w->data + j * stored, row, 3 * in);
         for (size_t i = 0; i < 3 * in; i++)
-            (*taps)[(i % 3 * d + j) * in + i / 3] = row[i];
+            taps[3 * in * j + i % 3 * in + i / 3] = row[i];
     }
     free(row);
+    *ordered = (wh_tensor){.name = w->name, .type = WH_F32, .n_dims = 2, .shape = {w->shape[0], 3 * w->shape[1], 1, 1},
+                           .data = taps, .bytes = 3 * d * in * sizeof *taps};
     return WHISP_OK;
+}
+
+/* The matrices as int8, and room for the rows that they are multiplied with. */
+static int plan_int8(wh_backend *b)
+{
+    const whisp_model *m = b->model;
+    size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
+    size_t rows = WH_MAX((size_t)m->n_audio_ctx, (size_t)WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + WH_GROUP;
+    b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
+    if (!b->x_i8)
+        return wh_fail_memory();
+    int rc = alloc_floats(&b->x_scale, rows, 1);
+    return rc ? rc : wh_weights_get(m, b->kernels, b->gemm, b->pool, &b->weights, &b->own_weights);
 }
 
 static int plan_encoder(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
-    int rc = split_taps(b->kernels, m->conv1_w, &b->conv1_w);
-    if (!rc)
-        rc = split_taps(b->kernels, m->conv2_w, &b->conv2_w);
+    int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
+    if (!rc && b->config.compute == WH_COMPUTE_INT8)
+        rc = plan_int8(b);
+    else if (!rc)
+        rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
@@ -111,21 +128,27 @@ static int plan_slots(wh_backend *b)
     return WHISP_OK;
 }
 
-/* Which products: OpenBLAS or our own, by the name asked for. */
+/* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
 static int choose_products(wh_backend *b, const char *name)
 {
-    const wh_blas *blas = wh_blas_get();
+    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu and blas", name);
-    if (wants_blas && !blas->sgemm)
+    const wh_blas *blas = wants_blas ? wh_blas_get() : NULL;
+    if (blas && !blas->sgemm)
         return wh_fail(WHISP_ERR_BACKEND, "backend blas: %s", blas->problem);
+    if (blas && b->config.compute == WH_COMPUTE_INT8)
+        return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; int8 needs the backend cpu");
     wh_cpu_level level = wh_cpu_detect();
     b->kernels = wh_kernels_get(level);
-    b->sgemm = blas->sgemm;
-    snprintf(b->description, sizeof b->description, "cpu: %s, vectors %s, %d thread%s",
-             blas->sgemm ? blas->name : "own matrix products (no OpenBLAS)", wh_cpu_level_name(level),
-             wh_pool_threads(b->pool), wh_pool_threads(b->pool) == 1 ? "" : "s");
+    b->gemm = wh_gemm_get(level);
+    b->sgemm = blas ? blas->sgemm : NULL;
+    if (b->config.compute == WH_COMPUTE_AUTO)
+        b->config.compute = WH_COMPUTE_F32;
+    snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
+             blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
+             wh_pool_threads(b->pool) == 1 ? "" : "s");
     return WHISP_OK;
 }
 
@@ -173,6 +196,9 @@ static void cpu_free(wh_backend *b)
     if (!b)
         return;
     wh_pool_free(b->pool);
+    wh_weights_free(b->own_weights);
+    free((void *)b->conv1.data);
+    free((void *)b->conv2.data);
     for (int i = 0; b->slots && i < b->config.n_slots; i++) {
         free(b->slots[i].k);
         free(b->slots[i].v);
@@ -181,7 +207,7 @@ static void cpu_free(wh_backend *b)
         free(b->cross[i].k);
         free(b->cross[i].v);
     }
-    void *const arrays[] = {b->scratch, b->conv1_w, b->conv2_w, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
+    void *const arrays[] = {b->scratch, b->x_i8,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
                             b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
                             b->rows,    b->groups,  b->slots,   b->cross, b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
