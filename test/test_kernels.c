@@ -184,6 +184,78 @@ static void test_weighted_sum(void **state)
     at_each_level(check_weighted_sum);
 }
 
+/* ---- attention ---- */
+
+#define MAX_KEYS 200
+#define MAX_HEAD 80
+
+/* softmax(q k^T / sqrt(d_head)) v of one query in double precision; rows of k and v ld floats apart */
+static void slow_attention(const float *q, const float *k, const float *v, size_t ld, int n, int d_head, double *out)
+{
+    double score[MAX_KEYS], max = -INFINITY, sum = 0;
+    for (int j = 0; j < n; j++) {
+        score[j] = 0;
+        for (int c = 0; c < d_head; c++)
+            score[j] += (double)q[c] * k[(size_t)j * ld + (size_t)c] / sqrt(d_head);
+        max = fmax(max, score[j]);
+    }
+    for (int c = 0; c < d_head; c++)
+        out[c] = 0;
+    for (int j = 0; j < n; j++) {
+        double p = exp(score[j] - max);
+        sum += p;
+        for (int c = 0; c < d_head; c++)
+            out[c] += p * v[(size_t)j * ld + (size_t)c];
+    }
+    for (int c = 0; c < d_head; c++)
+        out[c] /= sum;
+}
+
+static void check_attend_of(const wh_kernels *kernels, int rows, int n, int d_head, double size, float *record,
+                            size_t *n_recorded)
+{
+    static float q[110 * (MAX_HEAD + 3)], k[MAX_KEYS * MAX_HEAD], v[MAX_KEYS * MAX_HEAD], out[110 * (MAX_HEAD + 5)];
+    static float packed[(MAX_KEYS + WH_ATTEND_TILE) * MAX_HEAD], scratch[WH_ATTEND_ROWS * (2 + 2 * MAX_HEAD + 64)];
+    size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5;
+    double want[MAX_HEAD];
+    float alone[MAX_HEAD];
+    fill(q, (size_t)rows * ldq, size);
+    fill(k, (size_t)n * head, size);
+    fill(v, (size_t)n * head, 1.0);
+    for (size_t i = 0; i < WH_COUNT(out); i++)
+        out[i] = 7;
+    packed[wh_packed_keys((size_t)n) * head] = 7;
+    kernels->pack_keys(k, head, n, d_head, packed);
+    assert_true(packed[wh_packed_keys((size_t)n) * head] == 7);
+    kernels->attend(q, ldq, rows, packed, v, n, d_head, out, ldo, scratch);
+    for (size_t r = 0; r < (size_t)rows; r++) {
+        slow_attention(q + r * ldq, k, v, head, n, d_head, want);
+        for (size_t c = 0; c < head; c++)
+            assert_true(fabs(out[r * ldo + c] - want[c]) < 2e-6 * (1 + size * size));
+        for (size_t c = head; c < ldo; c++)
+            assert_true(out[r * ldo + c] == 7);
+    }
+    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, v, n, d_head, alone, ldo, scratch);
+    assert_memory_equal(alone, out + (size_t)(rows - 1) * ldo, head * sizeof *alone);
+    record_all(record, n_recorded, out, (size_t)rows * ldo);
+}
+
+static void check_attend(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static const int row_counts[] = {1, 3, 16, 17, 40, 48, 53, 109}, key_counts[] = {1, 5, 8, 60, 64, 65, 131, 200};
+    static const int heads[] = {1, 4, 7, 64, 80};
+    for (size_t i = 0; i < WH_COUNT(row_counts); i++)
+        for (size_t j = 0; j < WH_COUNT(key_counts); j++)
+            check_attend_of(kernels, row_counts[i], key_counts[j], heads[(i + j) % WH_COUNT(heads)],
+                            (i * 3 + j) % 4 ? 1.0 : 6.0, record, n_recorded);
+}
+
+static void test_attend(void **state)
+{
+    (void)state;
+    at_each_level(check_attend);
+}
+
 /* ---- functions of a vector ---- */
 
 static void check_layer_norm(const wh_kernels *kernels, float *record, size_t *n_recorded)
@@ -305,6 +377,28 @@ static void test_detection(void **state)
 
 /* ---- times ---- */
 
+/* One head of Whisper's encoder: 1500 keys of 64 channels. */
+static void bench_attend(const wh_kernels *kernels, const char *level)
+{
+    enum { KEYS = 1500, HEAD = 64, ROWS = 48 };
+    static float q[ROWS * HEAD], k[KEYS * HEAD], v[KEYS * HEAD], out[ROWS * HEAD], packed[(KEYS + 8) * HEAD];
+    static float scratch[WH_ATTEND_ROWS * (2 + 2 * HEAD + WH_ATTEND_KEYS)];
+    double best = 1e9, pack = 1e9;
+    fill(q, WH_COUNT(q), 2.0);
+    fill(k, WH_COUNT(k), 2.0);
+    fill(v, WH_COUNT(v), 2.0);
+    for (int i = 0; i < 200; i++) {
+        double start = wh_now();
+        kernels->attend(q, HEAD, ROWS, packed, v, KEYS, HEAD, out, HEAD, scratch);
+        best = fmin(best, wh_now() - start);
+        start = wh_now();
+        kernels->pack_keys(k, HEAD, KEYS, HEAD, packed);
+        pack = fmin(pack, wh_now() - start);
+    }
+    printf("%-8s attention, %d queries x %d keys x %d: %.0f us %.1f GFLOP/s; packing K %.0f us\n", level, ROWS, KEYS,
+           HEAD, best * 1e6, 4e-9 * ROWS * KEYS * HEAD / best, pack * 1e6);
+}
+
 static void bench(void)
 {
     static float x[16 * 2048], y[16 * 2048], w[2048 * 512];
@@ -330,6 +424,7 @@ static void bench(void)
                        wh_cpu_level_name((wh_cpu_level)level), wh_type_name(types[s]), rows, best * 1e6,
                        2e-9 * rows * 2048 * 512 / best, 2048e-9 * (double)stride / best);
             }
+        bench_attend(kernels, wh_cpu_level_name((wh_cpu_level)level));
         double softmax = 1e9, gelu = 1e9, norm = 1e9;
         for (int i = 0; i < 200; i++) {
             fill(x, 1536, 5.0);
@@ -352,7 +447,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_detection),    cmocka_unit_test(test_decode),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_weighted_sum), cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_weighted_sum), cmocka_unit_test(test_attend),  cmocka_unit_test(test_vectors),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (argc > 1 && !strcmp(argv[1], "bench"))

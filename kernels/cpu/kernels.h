@@ -31,6 +31,14 @@ typedef struct wh_kernels {
     /* y[j] = sum_i p[i] * v[i * ldv + j], n terms, k columns */
     void (*weighted_sum)(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y);
 
+    /* Attention of `rows` queries over all n keys: out = softmax(q k^T / sqrt(d_head)) v for one head, the scores never
+     * in memory. q and out: [rows][d_head], rows ldq and ldo floats apart; k: as pack_keys wrote it; v: [n][d_head];
+     * scratch: wh_attend_scratch(d_head) floats. A query's bits do not depend on the others. */
+    void (*attend)(const float *q, size_t ldq, int rows, const float *k, const float *v, int n, int d_head, float *out,
+                   size_t ldo, float *scratch);
+    /* k [n][d_head], rows ldk floats apart, in the level's own order; out: wh_packed_keys(n) * d_head floats */
+    void (*pack_keys)(const float *k, size_t ldk, int n, int d_head, float *out);
+
     /* out = (x - mean) / sqrt(variance + 1e-5) * gain + bias over n values; out may be x */
     void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out, size_t n);
     /* x = softmax(x * scale) in place over n values */
@@ -40,6 +48,21 @@ typedef struct wh_kernels {
     /* y += x */
     void (*add)(float *y, const float *x, size_t n);
 } wh_kernels;
+
+/* Queries that go through the keys together at most, and keys of a tile at most, at any level. */
+#define WH_ATTEND_ROWS 48
+#define WH_ATTEND_TILE 8
+#define WH_ATTEND_KEYS 64 /* keys of a block, a multiple of every tile */
+
+static inline size_t wh_attend_scratch(size_t d_head)
+{
+    return WH_ATTEND_ROWS * (2 + 2 * d_head + WH_ATTEND_KEYS);
+}
+
+static inline size_t wh_packed_keys(size_t n)
+{
+    return (n + WH_ATTEND_TILE - 1) / WH_ATTEND_TILE * WH_ATTEND_TILE;
+}
 
 /* The table for a level; NULL if this machine or build does not have it. Immutable, static storage. */
 const wh_kernels *wh_kernels_get(wh_cpu_level level);

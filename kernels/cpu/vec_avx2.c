@@ -7,6 +7,7 @@
 #define LANES 8
 #define BLOCK_ROWS 2
 #define BLOCK_WEIGHTS 2
+#define ATTEND_TILE 4
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)

@@ -7,6 +7,7 @@
 #define LANES 16
 #define BLOCK_ROWS 4
 #define BLOCK_WEIGHTS 4
+#define ATTEND_TILE 8
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)

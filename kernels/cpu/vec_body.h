@@ -317,10 +317,14 @@ static void weighted_sum(const float *p, const float *v, size_t ldv, size_t n, s
     }
 }
 
+#include "cpu/attention_body.h"
+
 static const wh_kernels table = {
     .decode = {decode_f32, decode_f16, decode_bf16, decode_q8_0},
     .rows = {rows_f32, rows_f16, rows_bf16, rows_q8_0},
     .weighted_sum = weighted_sum,
+    .attend = attend,
+    .pack_keys = pack_keys,
     .layer_norm = layer_norm,
     .softmax = softmax,
     .bias_gelu = bias_gelu,

@@ -56,7 +56,7 @@ static int plan_encoder(wh_backend *b)
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
-        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx, times(4, d)))
+        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx + WH_ATTEND_TILE, times(4, d)))
         return WHISP_ERR_MEMORY;
     memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
     return WHISP_OK;
@@ -84,6 +84,7 @@ static int plan_scratch(wh_backend *b)
     size_t size = WH_TILE * times(4, d);
     size = WH_MAX(size, times(d_head, d));
     size = WH_MAX(size, WH_QUERY_ROWS * (size_t)m->n_audio_ctx);
+    size = WH_MAX(size, wh_attend_scratch(d_head));
     size = WH_MAX(size, (size_t)m->n_text_ctx);
     size = WH_MAX(size, WH_FEW_ROWS * (size_t)WH_LOGITS_SLICE);
     b->scratch_size = (size + 15) / 16 * 16; /* whole cache lines */

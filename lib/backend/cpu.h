@@ -19,7 +19,7 @@
 /* Rows of a matrix product's weights that are decoded and multiplied as one task. */
 #define WH_TILE 128
 /* Query rows of the encoder's attention that are one task. */
-#define WH_QUERY_ROWS 128
+#define WH_QUERY_ROWS 144
 /* Token embeddings that are one task when logits are computed. */
 #define WH_LOGITS_SLICE 256
 
@@ -70,7 +70,7 @@ struct wh_backend {
     float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
     float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
-    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and the heads' output; conv1's output */
+    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
     /* decoder; a pass has at most max_rows rows */
     int max_rows;

@@ -46,28 +46,34 @@ static void convolve(wh_backend *backend, conv_call call)
 
 typedef struct attention_call {
     const wh_backend *backend;
-    const float *q, *k; /* [ctx][d] */
-    const float *v;     /* [d][ctx] */
-    float *out;         /* [ctx][d] */
+    const float *q, *k, *v;     /* [ctx][d] */
+    float *packed_k, *packed_v; /* [head][ctx][d_head], K in the kernels' order */
+    float *out;                 /* [ctx][d] */
     int ctx, d, d_head, blocks;
 } attention_call;
 
-/* One head, WH_QUERY_ROWS queries: scores in scratch, softmax, weighted values. */
+/* One head's K and V, which all its queries read, together. */
+static void pack_task(void *context, size_t head, int worker)
+{
+    const attention_call *c = context;
+    size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head;
+    (void)worker;
+    c->backend->kernels->pack_keys(c->k + head * d_head, d, c->ctx, c->d_head,
+                                   c->packed_k + head * wh_packed_keys(ctx) * d_head);
+    for (size_t t = 0; t < ctx; t++)
+        memcpy(c->packed_v + (head * ctx + t) * d_head, c->v + t * d + head * d_head, d_head * sizeof *c->v);
+}
+
+/* One head, WH_QUERY_ROWS queries. */
 static void attention_task(void *context, size_t task, int worker)
 {
     const attention_call *c = context;
-    size_t ctx = (size_t)c->ctx, d = (size_t)c->d;
-    size_t channel = task / (size_t)c->blocks * (size_t)c->d_head;
+    size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head, head = task / (size_t)c->blocks;
     int r = (int)(task % (size_t)c->blocks) * WH_QUERY_ROWS, rows = WH_MIN(WH_QUERY_ROWS, c->ctx - r);
-    float *scores = wh_cpu_scratch(c->backend, worker); /* [rows][ctx] */
-    float scale = 1.0f / __builtin_sqrtf((float)c->d_head);
-
-    wh_cpu_gemm(c->backend, rows, c->ctx, c->d_head, c->q + (size_t)r * d + channel, d, c->k + channel, d, scores, ctx,
-                0);
-    for (int i = 0; i < rows; i++)
-        c->backend->kernels->softmax(scores + (size_t)i * ctx, scale, ctx);
-    wh_cpu_gemm(c->backend, rows, c->d_head, c->ctx, scores, ctx, c->v + channel * ctx, ctx,
-                c->out + (size_t)r * d + channel, d, 0);
+    size_t at = (size_t)r * d + head * d_head;
+    c->backend->kernels->attend(c->q + at, d, rows, c->packed_k + head * wh_packed_keys(ctx) * d_head,
+                                c->packed_v + head * ctx * d_head, c->ctx, c->d_head, c->out + at, d,
+                                wh_cpu_scratch(c->backend, worker));
 }
 
 static void encoder_block(wh_backend *backend, const wh_block *block)
@@ -76,18 +82,20 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
     int n = model->n_audio_ctx, d = model->n_audio_state, heads = model->n_audio_head;
     size_t size = (size_t)n * (size_t)d, ld = (size_t)d;
     float *x = backend->audio_x, *h = backend->audio_h, *wide = backend->audio_wide;
-    float *q = wide, *k = wide + size, *v = wide + 2 * size, *out = wide + 3 * size;
+    float *q = wide, *k = wide + size, *v = wide + 2 * size;
 
     wh_cpu_layer_norm(backend, x, block->attn_ln, h, n, d);
     const wh_product qkv[] = {
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.q, .y = q, .ldy = ld},
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.k, .y = k, .ldy = ld},
-        {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = (size_t)n, .after = WH_TRANSPOSED},
+        {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = ld},
     };
     wh_cpu_products(backend, qkv, 3);
-    attention_call call = {backend, q, k, v, out, n, d, d / heads, (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS};
+    attention_call call = {backend, q, k, v, wide + 3 * size, h, k, n, d, d / heads,
+                           (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed K is wide's end; the heads go over k */
+    wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
     wh_pool_run(backend->pool, (size_t)(heads * call.blocks), attention_task, &call);
-    const wh_product project = {.x = out, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,
+    const wh_product project = {.x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,
                                 .after = WH_ADD};
     wh_cpu_products(backend, &project, 1);
 
