@@ -318,6 +318,7 @@ static void weighted_sum(const float *p, const float *v, size_t ldv, size_t n, s
 }
 
 #include "cpu/attention_body.h"
+#include "cpu/kv_body.h"
 
 static const wh_kernels table = {
     .decode = {decode_f32, decode_f16, decode_bf16, decode_q8_0},
@@ -325,6 +326,9 @@ static const wh_kernels table = {
     .weighted_sum = weighted_sum,
     .attend = attend,
     .pack_keys = pack_keys,
+    .kv_store = {kv_store_f32, kv_store_f16, kv_store_i8},
+    .kv_scores = {kv_scores_f32, kv_scores_f16, kv_scores_i8},
+    .kv_values = {kv_values_f32, kv_values_f16, kv_values_i8},
     .layer_norm = layer_norm,
     .softmax = softmax,
     .bias_gelu = bias_gelu,

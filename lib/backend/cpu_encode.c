@@ -108,27 +108,42 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
     wh_cpu_products(backend, &down, 1);
 }
 
-size_t wh_cpu_cross_offset(const whisp_model *model, int layer)
+typedef struct cross_call {
+    const wh_backend *backend;
+    const float *k, *v; /* [n_audio_ctx][d] */
+    const wh_cross *cross;
+    int layer;
+} cross_call;
+
+/* One head's K and V into a window's store. */
+static void cross_task(void *context, size_t head, int worker)
 {
-    return (size_t)layer * (size_t)model->n_audio_ctx * (size_t)model->n_text_state;
+    const cross_call *c = context;
+    const whisp_model *model = c->backend->model;
+    wh_kv type = c->backend->cross_type;
+    int n = model->n_audio_ctx, d_head = model->n_text_state / model->n_text_head;
+    size_t at = wh_cpu_kv_at(model, type, n, c->layer, (int)head), channel = head * (size_t)d_head;
+    (void)worker;
+    c->backend->kernels->kv_store[type](c->k + channel, c->v + channel, (size_t)model->n_text_state, 0, n, d_head,
+                                        (char *)c->cross->k + at, (char *)c->cross->v + at);
 }
 
-/* K and V of the encoder's output for each decoder layer, laid out as wh_cross says. */
-static void project_cross(wh_backend *backend, wh_cross *cross)
+/* K and V of the encoder's output for each decoder layer. */
+static void project_cross(wh_backend *backend, const wh_cross *cross)
 {
     const whisp_model *model = backend->model;
-    int n = model->n_audio_ctx, d_head = model->n_text_state / model->n_text_head;
+    int n = model->n_audio_ctx;
     size_t ld = (size_t)model->n_audio_state;
+    float *k = backend->audio_wide, *v = k + (size_t)n * ld;
     for (int layer = 0; layer < model->n_text_layer; layer++) {
         const wh_attention *attention = &model->text_blocks[layer].cross;
-        size_t offset = wh_cpu_cross_offset(model, layer);
         const wh_product kv[] = {
-            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->k, .y = cross->k + offset,
-             .ldy = (size_t)d_head, .piece = d_head},
-            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->v, .y = cross->v + offset,
-             .ldy = (size_t)n, .after = WH_TRANSPOSED},
+            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->k, .y = k, .ldy = ld},
+            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->v, .y = v, .ldy = ld},
         };
         wh_cpu_products(backend, kv, 2);
+        cross_call call = {backend, k, v, cross, layer};
+        wh_pool_run(backend->pool, (size_t)model->n_text_head, cross_task, &call);
     }
 }
 
