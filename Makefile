@@ -50,8 +50,12 @@ all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS)
 
 # Instruction-set levels: only these files may use them, and only after CPUID said so.
 ifeq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),x86_64)
-$(BUILD)/kernels/cpu/%_avx2.o: LEVEL := -mavx2 -mfma -mf16c
-$(BUILD)/kernels/cpu/%_avx512.o: LEVEL := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+AVX2 := -mavx2 -mfma -mf16c
+AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+$(BUILD)/kernels/cpu/%_avx2.o: LEVEL := $(AVX2)
+$(BUILD)/kernels/cpu/%_avxvnni.o: LEVEL := $(AVX2) -mavxvnni
+$(BUILD)/kernels/cpu/%_avx512.o: LEVEL := $(AVX512)
+$(BUILD)/kernels/cpu/%_avx512vnni.o: LEVEL := $(AVX512) -mavx512vnni
 endif
 
 $(BUILD)/%.o: %.c Makefile

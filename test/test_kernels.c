@@ -466,7 +466,10 @@ static void test_detection(void **state)
     assert_null(wh_kernels_get(WH_CPU_LEVELS));
     for (int level = 0; level < WH_CPU_LEVELS; level++) {
         setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
-        assert_int_equal(wh_cpu_detect(), WH_MIN((int)best, level));
+        int expected = WH_MIN((int)best, level);
+        while (!wh_kernels_get((wh_cpu_level)expected))
+            expected--;
+        assert_int_equal(wh_cpu_detect(), expected);
     }
     setenv("WHISP_CPU", "abacus", 1);
     assert_int_equal(wh_cpu_detect(), best);

@@ -9,9 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum wh_cpu_level { WH_CPU_GENERIC, WH_CPU_AVX2, WH_CPU_AVX512, WH_CPU_LEVELS } wh_cpu_level;
+/* avx2: with FMA and F16C; avx512: F, BW, DQ, VL. A CPU may have avxvnni without the levels above it, and avx512 without
+ * avxvnni. */
+typedef enum wh_cpu_level {
+    WH_CPU_GENERIC,
+    WH_CPU_AVX2,
+    WH_CPU_AVXVNNI,
+    WH_CPU_AVX512,
+    WH_CPU_AVX512VNNI,
+    WH_CPU_LEVELS
+} wh_cpu_level;
 
-/* The best level of this CPU and operating system, capped by the environment variable WHISP_CPU=generic|avx2|avx512. */
+/* The best level of this CPU and operating system, capped by the environment variable
+ * WHISP_CPU=generic|avx2|avxvnni|avx512|avx512vnni. A cap that this machine does not have means the next lower one. */
 wh_cpu_level wh_cpu_detect(void);
 const char *wh_cpu_level_name(wh_cpu_level level);
 

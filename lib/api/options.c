@@ -75,8 +75,9 @@ static const whisp_option_info infos[] = {
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
     {"backend", "auto|cpu|blas", "auto",
-     "what computes: blas insists on OpenBLAS, cpu and auto do without it where it is missing"},
-    {"compute_type", "auto|f32", "auto", "arithmetic of the model; float32 is all there is so far"},
+     "what computes: cpu and auto take the library's own matrix products, blas OpenBLAS's"},
+    {"compute_type", "auto|f32|int8", "auto",
+     "arithmetic of the products with weights: float32 is exact, int8 (8-bit integers) faster"},
     {"vad_filter", "True|False", "False",
      "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"},
     {"vad_threshold", "FLOAT", "0.5", "probability from which a part is speech"},
@@ -348,7 +349,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->backend = text;
         return WHISP_OK;
     case COMPUTE_TYPE:
-        if (strcmp(value, "auto") && strcmp(value, "f32"))
+        if (strcmp(value, "auto") && strcmp(value, "f32") && strcmp(value, "int8"))
             return refuse(i, value, "no such arithmetic in this build");
         v->compute_type = text;
         return WHISP_OK;

@@ -1,4 +1,4 @@
-/* cpu.c - the CPU backend: made from a model, its slots, and the calls of backend.h. */
+/* cpu.c - the CPU backend: made from a model, its slots, and the calls of backend.h (through ops.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,37 +22,54 @@ static int alloc_floats(float **array, size_t rows, size_t columns)
     return *array ? WHISP_OK : wh_fail_memory();
 }
 
-/* A convolution's weights [d][in][3] as a matrix for each tap, [3][d][in]. */
-static int split_taps(const wh_kernels *kernels, const wh_tensor *w, float **taps)
+/* A convolution's weights [d][in][3] as a matrix [d][3][in]. */
+static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *ordered)
 {
     size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1];
     size_t stored = wh_type_row_size(w->type, 3 * w->shape[1]);
-    float *row;
+    float *row, *taps;
     if (!stored)
         return wh_fail(WHISP_ERR_MODEL, "tensor %s: a convolution's weights cannot be stored as %s", w->name,
                        wh_type_name(w->type));
     if (alloc_floats(&row, 3, in))
         return WHISP_ERR_MEMORY;
-    if (alloc_floats(taps, 3 * d, in)) {
+    if (alloc_floats(&taps, 3 * d, in)) {
         free(row);
         return WHISP_ERR_MEMORY;
     }
     for (size_t j = 0; j < d; j++) {
         kernels->decode[wh_cpu_storage(w->type)]((const char *)w->data + j * stored, row, 3 * in);
         for (size_t i = 0; i < 3 * in; i++)
-            (*taps)[(i % 3 * d + j) * in + i / 3] = row[i];
+            taps[3 * in * j + i % 3 * in + i / 3] = row[i];
     }
     free(row);
+    *ordered = (wh_tensor){.name = w->name, .type = WH_F32, .n_dims = 2, .shape = {w->shape[0], 3 * w->shape[1], 1, 1},
+                           .data = taps, .bytes = 3 * d * in * sizeof *taps};
     return WHISP_OK;
+}
+
+/* The matrices as int8, and room for the rows that they are multiplied with. */
+static int plan_int8(wh_backend *b)
+{
+    const whisp_model *m = b->model;
+    size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
+    size_t rows = WH_MAX((size_t)m->n_audio_ctx, (size_t)WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + WH_GROUP;
+    b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
+    if (!b->x_i8)
+        return wh_fail_memory();
+    int rc = alloc_floats(&b->x_scale, rows, 1);
+    return rc ? rc : wh_weights_get(m, b->kernels, b->gemm, b->pool, &b->weights, &b->own_weights);
 }
 
 static int plan_encoder(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
-    int rc = split_taps(b->kernels, m->conv1_w, &b->conv1_w);
-    if (!rc)
-        rc = split_taps(b->kernels, m->conv2_w, &b->conv2_w);
+    int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
+    if (!rc && b->config.compute == WH_COMPUTE_INT8)
+        rc = plan_int8(b);
+    else if (!rc)
+        rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
@@ -115,25 +132,36 @@ static int plan_slots(wh_backend *b)
     return WHISP_OK;
 }
 
-/* Which products: OpenBLAS or our own, by the name asked for. */
+/* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
 static int choose_products(wh_backend *b, const char *name)
 {
-    const wh_blas *blas = wh_blas_get();
+    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu and blas", name);
-    if (wants_blas && !blas->sgemm)
+    const wh_blas *blas = wants_blas ? wh_blas_get() : NULL;
+    if (blas && !blas->sgemm)
         return wh_fail(WHISP_ERR_BACKEND, "backend blas: %s", blas->problem);
+    if (blas && b->config.compute == WH_COMPUTE_INT8)
+        return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; int8 needs the backend cpu");
     wh_cpu_level level = wh_cpu_detect();
     b->kernels = wh_kernels_get(level);
-    b->sgemm = blas->sgemm;
-    snprintf(b->description, sizeof b->description, "cpu: %s, vectors %s, %d thread%s",
-             blas->sgemm ? blas->name : "own matrix products (no OpenBLAS)", wh_cpu_level_name(level),
-             wh_pool_threads(b->pool), wh_pool_threads(b->pool) == 1 ? "" : "s");
+    b->gemm = wh_gemm_get(level);
+    b->sgemm = blas ? blas->sgemm : NULL;
+    if (b->config.compute == WH_COMPUTE_AUTO)
+        b->config.compute = WH_COMPUTE_F32;
+    b->self_type = b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
+             blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
+             wh_pool_threads(b->pool) == 1 ? "" : "s");
     return WHISP_OK;
 }
 
-int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
+static void cpu_free(wh_backend *b);
+static const wh_backend_ops ops;
+
+int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
+                       wh_backend **backend)
 {
     *backend = NULL;
     if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
@@ -146,6 +174,7 @@ int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_
     wh_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
+    b->ops = &ops;
     b->model = model;
     b->config = *config;
     int rc = wh_pool_new(config->threads, &b->pool);
@@ -160,18 +189,21 @@ int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_
     if (!rc)
         rc = plan_slots(b);
     if (rc) {
-        wh_backend_free(b);
+        cpu_free(b);
         return rc;
     }
     *backend = b;
     return WHISP_OK;
 }
 
-void wh_backend_free(wh_backend *b)
+static void cpu_free(wh_backend *b)
 {
     if (!b)
         return;
     wh_pool_free(b->pool);
+    wh_weights_free(b->own_weights);
+    free((void *)b->conv1.data);
+    free((void *)b->conv2.data);
     for (int i = 0; b->slots && i < b->config.n_slots; i++) {
         free(b->slots[i].k);
         free(b->slots[i].v);
@@ -180,14 +212,14 @@ void wh_backend_free(wh_backend *b)
         free(b->cross[i].k);
         free(b->cross[i].v);
     }
-    void *const arrays[] = {b->scratch, b->conv1_w, b->conv2_w, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
+    void *const arrays[] = {b->scratch, b->x_i8,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
                             b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
                             b->rows,    b->groups,  b->slots,   b->cross, b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
         free(arrays[i]);
 }
 
-const char *wh_backend_describe(const wh_backend *backend)
+static const char *cpu_describe(const wh_backend *backend)
 {
     return backend->description;
 }
@@ -227,7 +259,7 @@ static int take_cross(wh_backend *b, wh_slot *slot)
     return WHISP_OK;
 }
 
-int wh_backend_encode(wh_backend *b, int n, const float *const *mel, const int *slots)
+static int cpu_encode(wh_backend *b, int n, const float *const *mel, const int *slots)
 {
     for (int i = 0; i < n; i++) {
         int rc = check_slot(b, slots[i]);
@@ -244,7 +276,7 @@ int wh_backend_encode(wh_backend *b, int n, const float *const *mel, const int *
     return WHISP_OK;
 }
 
-int wh_backend_fork_tail(wh_backend *b, int dst, int src, int n_same)
+static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
 {
     if (check_slot(b, dst) || check_slot(b, src))
         return WHISP_ERR_ARGUMENT;
@@ -270,12 +302,7 @@ int wh_backend_fork_tail(wh_backend *b, int dst, int src, int n_same)
     return WHISP_OK;
 }
 
-int wh_backend_fork(wh_backend *b, int dst, int src)
-{
-    return wh_backend_fork_tail(b, dst, src, 0);
-}
-
-int wh_backend_truncate(wh_backend *b, int slot, int n_tokens)
+static int cpu_truncate(wh_backend *b, int slot, int n_tokens)
 {
     if (check_slot(b, slot))
         return WHISP_ERR_ARGUMENT;
@@ -342,7 +369,7 @@ static void add_rows(wh_backend *b, const wh_step *step, int first)
     slot->n_tokens += step->n_tokens;
 }
 
-int wh_backend_decode(wh_backend *b, int n, const wh_step *steps)
+static int cpu_decode(wh_backend *b, int n, const wh_step *steps)
 {
     int rc = check_steps(b, n, steps), waiting = 0;
     if (rc)
@@ -366,3 +393,12 @@ int wh_backend_decode(wh_backend *b, int n, const wh_step *steps)
         wh_cpu_decode(b, waiting);
     return WHISP_OK;
 }
+
+static const wh_backend_ops ops = {
+    .free = cpu_free,
+    .describe = cpu_describe,
+    .encode = cpu_encode,
+    .decode = cpu_decode,
+    .fork_tail = cpu_fork_tail,
+    .truncate = cpu_truncate,
+};

@@ -2,6 +2,7 @@
  *
  *   cpu.c          creation, slots: implements backend.h
  *   cpu_product.c  matrix products with stored weights, spread over the threads
+ *   cpu_int8.c     the same in 8-bit integers, cpu_weights.c makes their weights
  *   cpu_encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
  *   cpu_decode.c   tokens -> logits
  *
@@ -9,8 +10,10 @@
 #ifndef WH_CPU_H
 #define WH_CPU_H
 
-#include "backend/backend.h"
+#include "backend/ops.h"
 #include "backend/blas.h"
+#include "backend/cpu_weights.h"
+#include "cpu/gemm.h"
 #include "cpu/kernels.h"
 #include "util/pool.h"
 
@@ -55,10 +58,14 @@ typedef struct wh_group {
 } wh_group;
 
 struct wh_backend {
+    const wh_backend_ops *ops; /* first: see ops.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_kernels *kernels;
-    wh_sgemm_fn sgemm;      /* NULL: the kernels do all products */
+    const wh_gemm *gemm;
+    wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
+    const wh_weights *weights;  /* the matrices as int8; NULL: products are float32 */
+    wh_weights *own_weights;    /* the same where the model does not keep them */
     wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];
@@ -67,12 +74,14 @@ struct wh_backend {
     size_t scratch_size;
 
     /* encoder */
-    float *conv1_w;         /* [3][d][n_mels]: a matrix for each tap */
-    float *conv2_w;         /* [3][d][d] */
+    wh_tensor conv1, conv2; /* [d][3 n_mels], [d][3 d]: float32, tap after tap; conv2's data NULL with int8 */
     float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
     float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
     float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
+
+    int8_t *x_i8;           /* quantized rows of the product at hand: groups of WH_GROUP; NULL with float32 */
+    float *x_scale;         /* [n_audio_ctx or max_rows], a row's scale */
 
     /* decoder; a pass has at most max_rows rows */
     int max_rows;
@@ -101,6 +110,7 @@ typedef struct wh_product {
     float *y;               /* [m][n], rows ldy floats apart; transposed: [n][m] */
     size_t ldy;
     wh_after after;
+    float *const *rows_y;   /* NULL, or where each row of y stands; few rows, WH_SET */
     /* 0, or: y is cut into pieces of this many columns, [n / piece][m][piece], ldy = piece. Large products only. */
     int piece;
 } wh_product;
@@ -108,6 +118,9 @@ typedef struct wh_product {
 /* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
  * there), or all of them more than that. */
 void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
+
+/* The same for int8 weights, which all of them have. */
+void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n);
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
 void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,

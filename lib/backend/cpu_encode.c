@@ -1,47 +1,19 @@
 /* cpu_encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
  *
  * openai/whisper's AudioEncoder (model.py): two convolutions of width 3 with GELU, positions, pre-norm blocks, a last
- * layer norm. A convolution is three matrix products, one a tap, on the same input shifted by a row. */
+ * layer norm. A convolution is a matrix product whose rows of x overlap: three input rows that follow each other. */
 #include <string.h>
 
 #include "backend/cpu.h"
 
-typedef struct conv_call {
-    const wh_backend *backend;
-    const float *x;         /* input rows, the first one of zeros */
-    int in, stride;         /* channels of an input row, rows from one output to the next */
-    const float *w, *b;     /* [3][d][in], [d] */
-    const float *positions; /* [n][d] added at the end, or NULL */
-    float *y;               /* [n][d] */
-    int n, d, blocks;
-} conv_call;
-
-#define CONV_ROWS 512 /* output rows a task */
-
-static void conv_task(void *context, size_t task, int worker)
+/* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
+ * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */
+static void convolve(wh_backend *backend, const float *x, int in, int stride, const wh_tensor *conv, const float *bias,
+                     float *y, int n)
 {
-    const conv_call *c = context;
-    (void)worker;
-    int j = (int)task / c->blocks * WH_TILE, n = WH_MIN(WH_TILE, c->d - j);
-    int r = (int)task % c->blocks * CONV_ROWS, rows = WH_MIN(CONV_ROWS, c->n - r);
-    size_t in = (size_t)c->in, d = (size_t)c->d;
-    float *y = c->y + (size_t)r * d + j;
-    for (int tap = 0; tap < 3; tap++)
-        wh_cpu_gemm(c->backend, rows, n, c->in, c->x + (size_t)(r * c->stride + tap) * in, (size_t)c->stride * in,
-                    c->w + ((size_t)tap * d + (size_t)j) * in, in, y, d, tap > 0);
-    for (int i = 0; i < rows; i++) {
-        c->backend->kernels->bias_gelu(y + (size_t)i * d, c->b + j, (size_t)n);
-        if (c->positions)
-            c->backend->kernels->add(y + (size_t)i * d, c->positions + (size_t)(r + i) * d + j, (size_t)n);
-    }
-}
-
-static void convolve(wh_backend *backend, conv_call call)
-{
-    call.backend = backend;
-    call.d = backend->model->n_audio_state;
-    call.blocks = (call.n + CONV_ROWS - 1) / CONV_ROWS;
-    wh_pool_run(backend->pool, (size_t)((call.d + WH_TILE - 1) / WH_TILE * call.blocks), conv_task, &call);
+    const wh_product p = {.x = x, .ldx = (size_t)(stride * in), .m = n, .linear = {conv, bias}, .y = y,
+                          .ldy = (size_t)backend->model->n_audio_state, .after = WH_GELU};
+    wh_cpu_products(backend, &p, 1);
 }
 
 typedef struct attention_call {
@@ -162,10 +134,10 @@ void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross)
 
     memcpy(backend->mel + bands, mel, 2 * (size_t)n * (size_t)bands * sizeof *mel);
     memset(wide, 0, (size_t)d * sizeof *wide);
-    convolve(backend, (conv_call){.x = backend->mel, .in = bands, .stride = 1, .w = backend->conv1_w,
-                                  .b = model->conv1_b, .y = wide + d, .n = 2 * n});
-    convolve(backend, (conv_call){.x = wide, .in = d, .stride = 2, .w = backend->conv2_w, .b = model->conv2_b,
-                                  .positions = model->audio_positions, .y = backend->audio_x, .n = n});
+    convolve(backend, backend->mel, bands, 1, &backend->conv1, model->conv1_b, wide + d, 2 * n);
+    convolve(backend, wide, d, 2, backend->conv2.data ? &backend->conv2 : model->conv2_w, model->conv2_b,
+             backend->audio_x, n);
+    backend->kernels->add(backend->audio_x, model->audio_positions, (size_t)n * (size_t)d);
     for (int layer = 0; layer < model->n_audio_layer; layer++) {
         encoder_block(backend, &model->audio_blocks[layer]);
         if (layer == 0)

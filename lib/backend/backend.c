@@ -1,0 +1,55 @@
+/* backend.c - backend.h's calls: makes the implementation that a name asks for and passes calls to its table. */
+#include <string.h>
+
+#include "backend/ops.h"
+
+static const wh_backend_ops *ops_of(const wh_backend *backend)
+{
+    return *(const wh_backend_ops *const *)(const void *)backend;
+}
+
+wh_compute wh_compute_named(const char *name)
+{
+    return !strcmp(name, "f32") ? WH_COMPUTE_F32 : !strcmp(name, "int8") ? WH_COMPUTE_INT8 : WH_COMPUTE_AUTO;
+}
+
+int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
+{
+    return wh_cpu_backend_new(name, model, config, backend);
+}
+
+void wh_backend_free(wh_backend *backend)
+{
+    if (backend)
+        ops_of(backend)->free(backend);
+}
+
+const char *wh_backend_describe(const wh_backend *backend)
+{
+    return ops_of(backend)->describe(backend);
+}
+
+int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
+{
+    return ops_of(backend)->encode(backend, n, mel, slots);
+}
+
+int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps)
+{
+    return ops_of(backend)->decode(backend, n, steps);
+}
+
+int wh_backend_fork_tail(wh_backend *backend, int dst, int src, int n_same)
+{
+    return ops_of(backend)->fork_tail(backend, dst, src, n_same);
+}
+
+int wh_backend_fork(wh_backend *backend, int dst, int src)
+{
+    return wh_backend_fork_tail(backend, dst, src, 0);
+}
+
+int wh_backend_truncate(wh_backend *backend, int slot, int n_tokens)
+{
+    return ops_of(backend)->truncate(backend, slot, n_tokens);
+}

@@ -1,0 +1,22 @@
+/* ops.h - what an implementation of backend.h provides: a table of its functions, to which backend.c passes the calls.
+ *
+ * A backend's own structure begins with the pointer to its table; a wh_backend * points to it. */
+#ifndef WH_BACKEND_OPS_H
+#define WH_BACKEND_OPS_H
+
+#include "backend/backend.h"
+
+typedef struct wh_backend_ops {
+    void (*free)(wh_backend *backend);
+    const char *(*describe)(const wh_backend *backend);
+    int (*encode)(wh_backend *backend, int n, const float *const *mel, const int *slots);
+    int (*decode)(wh_backend *backend, int n, const wh_step *steps);
+    int (*fork_tail)(wh_backend *backend, int dst, int src, int n_same);
+    int (*truncate)(wh_backend *backend, int slot, int n_tokens);
+} wh_backend_ops;
+
+/* cpu.c: "auto", "cpu" and "blas" */
+int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
+                       wh_backend **backend);
+
+#endif
