@@ -7,6 +7,7 @@
 
 #include "support/testing.h"
 
+#include "cpu/attention.h"
 #include "cpu/kernels.h"
 #include "gguf/gguf.h"
 
@@ -256,6 +257,60 @@ static void test_attend(void **state)
     at_each_level(check_attend);
 }
 
+/* Attention in integers: near the definition in double precision, and within a rounding of a probability of the same
+ * integers' in plain C. */
+static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n, int d_head, double size)
+{
+    static float q[110 * (MAX_HEAD + 3)], k[MAX_KEYS * (MAX_HEAD + 3)], v[MAX_KEYS * (MAX_HEAD + 3)];
+    static float out[110 * (MAX_HEAD + 5)], same[110 * (MAX_HEAD + 5)], alone[MAX_HEAD], scratch[48 * 300];
+    static _Alignas(64) char packed[(MAX_KEYS + 8) * (MAX_HEAD * 4 + 16) + 64 * MAX_HEAD];
+    const wh_attention_int *plain = wh_attention_int_get(WH_CPU_GENERIC);
+    size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5, bytes = wh_attend_int_size((size_t)n, head);
+    double want[MAX_HEAD];
+    assert_true(bytes < sizeof packed && wh_attend_int_scratch(head) <= WH_COUNT(scratch));
+    fill(q, (size_t)rows * ldq, size);
+    fill(k, (size_t)n * ldq, size);
+    fill(v, (size_t)n * ldq, 1.0);
+    for (size_t i = 0; i < (size_t)n * ldq; i++) /* means far from zero cost no accuracy */
+        k[i] += (float)(i % ldq), v[i] += 3;
+    for (size_t i = 0; i < WH_COUNT(out); i++)
+        out[i] = 7;
+    plain->pack(k, v, ldq, n, d_head, packed);
+    plain->attend(q, ldq, rows, packed, n, d_head, same, ldo, scratch);
+    packed[bytes] = 77;
+    kernels->pack(k, v, ldq, n, d_head, packed);
+    assert_true(packed[bytes] == 77);
+    kernels->attend(q, ldq, rows, packed, n, d_head, out, ldo, scratch);
+    for (size_t r = 0; r < (size_t)rows; r++) {
+        slow_attention(q + r * ldq, k, v, ldq, n, d_head, want);
+        for (size_t c = 0; c < head; c++) {
+            assert_true(fabs(out[r * ldo + c] - want[c]) < 0.004 + 0.02 * size * size);
+            assert_true(fabsf(out[r * ldo + c] - same[r * ldo + c]) < 1e-4f);
+        }
+        for (size_t c = head; c < ldo; c++)
+            assert_true(out[r * ldo + c] == 7);
+    }
+    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, n, d_head, alone, ldo, scratch);
+    assert_memory_equal(alone, out + (size_t)(rows - 1) * ldo, head * sizeof *alone);
+}
+
+static void test_attend_int(void **state)
+{
+    static const int row_counts[] = {1, 3, 16, 17, 40, 48, 53, 109}, key_counts[] = {1, 5, 8, 60, 64, 65, 131, 200};
+    static const int heads[] = {1, 4, 7, 64, 80};
+    (void)state;
+    for (int level = 0; level < WH_CPU_LEVELS; level++) {
+        const wh_attention_int *kernels = wh_attention_int_get((wh_cpu_level)level);
+        seed = 1;
+        if (!kernels)
+            printf("skipped: no attention in integers for %s here\n", wh_cpu_level_name((wh_cpu_level)level));
+        for (size_t i = 0; kernels && i < WH_COUNT(row_counts); i++)
+            for (size_t j = 0; j < WH_COUNT(key_counts); j++)
+                check_attend_int_of(kernels, row_counts[i], key_counts[j], heads[(i + j) % WH_COUNT(heads)],
+                                    (i * 3 + j) % 4 ? 0.5 : 2.0);
+    }
+}
+
 /* Stored keys and values against floats that went through the type: the products are float32 for every type. */
 static void check_kv_of(const wh_kernels *kernels, wh_kv type, int rows, int n, int d_head, float *record,
                         size_t *n_recorded)
@@ -500,6 +555,27 @@ static void bench_attend(const wh_kernels *kernels, const char *level)
            HEAD, best * 1e6, 4e-9 * ROWS * KEYS * HEAD / best, pack * 1e6);
 }
 
+static void bench_attend_int(const wh_attention_int *kernels, const char *level)
+{
+    enum { KEYS = 1500, HEAD = 64, ROWS = 48 };
+    static float q[ROWS * HEAD], k[KEYS * HEAD], v[KEYS * HEAD], out[ROWS * HEAD], scratch[48 * 300];
+    static _Alignas(64) char packed[1504 * HEAD * 4];
+    double best = 1e9, pack = 1e9;
+    fill(q, WH_COUNT(q), 2.0);
+    fill(k, WH_COUNT(k), 2.0);
+    fill(v, WH_COUNT(v), 2.0);
+    for (int i = 0; i < 200; i++) {
+        double start = wh_now();
+        kernels->pack(k, v, HEAD, KEYS, HEAD, packed);
+        pack = fmin(pack, wh_now() - start);
+        start = wh_now();
+        kernels->attend(q, HEAD, ROWS, packed, KEYS, HEAD, out, HEAD, scratch);
+        best = fmin(best, wh_now() - start);
+    }
+    printf("%-8s attention in integers, %d queries x %d keys x %d: %.0f us %.1f Gop/s; packing K and V %.0f us\n",
+           level, ROWS, KEYS, HEAD, best * 1e6, 4e-9 * ROWS * KEYS * HEAD / best, pack * 1e6);
+}
+
 /* One head of a decoder's cross-attention, in the cache: memory is slower. */
 static void bench_kv(const wh_kernels *kernels, const char *level)
 {
@@ -556,6 +632,8 @@ static void bench(void)
                        2e-9 * rows * 2048 * 512 / best, 2048e-9 * (double)stride / best);
             }
         bench_kv(kernels, wh_cpu_level_name((wh_cpu_level)level));
+        if (wh_attention_int_get((wh_cpu_level)level))
+            bench_attend_int(wh_attention_int_get((wh_cpu_level)level), wh_cpu_level_name((wh_cpu_level)level));
         bench_attend(kernels, wh_cpu_level_name((wh_cpu_level)level));
         double softmax = 1e9, gelu = 1e9, norm = 1e9;
         for (int i = 0; i < 200; i++) {
@@ -580,7 +658,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_detection),    cmocka_unit_test(test_decode),  cmocka_unit_test(test_rows),
         cmocka_unit_test(test_weighted_sum), cmocka_unit_test(test_attend),  cmocka_unit_test(test_kv),
-        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_attend_int),           cmocka_unit_test(test_vectors),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (argc > 1 && !strcmp(argv[1], "bench"))

@@ -19,22 +19,6 @@ typedef struct attend_state {
     float *q, *out;     /* [channel][query], q scaled */
 } attend_state;
 
-/* 2^x for x <= 0, relative error below 2e-7; 2^-126 below that. The polynomial is a minimax fit of 2^r on |r| <= 1/2. */
-INLINE vec exp2_vec(vec x)
-{
-    const float magic = 0x1.8p23f;
-    vec low = select_vec(x < spread(-126.0f), spread(-126.0f), x);
-    vec shifted = low + magic;
-    vec r = low - (shifted - magic);
-    vec p = spread(0.0013264727f);
-    p = fma_vec(p, r, spread(0.009671513f));
-    p = fma_vec(p, r, spread(0.055507336f));
-    p = fma_vec(p, r, spread(0.24022242f));
-    p = fma_vec(p, r, spread(0.693147f));
-    p = fma_vec(p, r, spread(1.0f));
-    return (vec)((uvec)p + ((uvec)shifted << 23));
-}
-
 /* k[n][d_head], rows ldk apart, as [n / ATTEND_TILE][d_head][ATTEND_TILE], the last tile filled up with zeros. */
 static void pack_keys(const float *k, size_t ldk, int n, int d_head, float *out)
 {

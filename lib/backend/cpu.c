@@ -100,7 +100,7 @@ static int plan_scratch(wh_backend *b)
     size_t d = (size_t)m->n_text_state, d_head = d / (size_t)m->n_text_head;
     size_t size = WH_TILE * times(4, d);
     size = WH_MAX(size, times(d_head, d));
-    size = WH_MAX(size, wh_attend_scratch(d_head));
+    size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
     size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
     size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));
     size = WH_MAX(size, WH_FEW_ROWS * (size_t)WH_LOGITS_SLICE);
@@ -150,6 +150,8 @@ static int choose_products(wh_backend *b, const char *name)
     b->sgemm = blas ? blas->sgemm : NULL;
     if (b->config.compute == WH_COMPUTE_AUTO)
         b->config.compute = WH_COMPUTE_F32;
+    if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
+        b->attention_int = wh_attention_int_get(level);
     b->self_type = b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
              blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),

@@ -14,6 +14,7 @@
 #include "backend/blas.h"
 #include "backend/cpu_weights.h"
 #include "cpu/gemm.h"
+#include "cpu/attention.h"
 #include "cpu/kernels.h"
 #include "util/pool.h"
 
@@ -66,6 +67,7 @@ struct wh_backend {
     wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
     const wh_weights *weights;  /* the matrices as int8; NULL: products are float32 */
     wh_weights *own_weights;    /* the same where the model does not keep them */
+    const wh_attention_int *attention_int; /* the encoder's attention in integers; NULL: float32 */
     wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];

@@ -19,10 +19,15 @@ static void convolve(wh_backend *backend, const float *x, int in, int stride, co
 typedef struct attention_call {
     const wh_backend *backend;
     const float *q, *k, *v;     /* [ctx][d] */
-    float *packed_k, *packed_v; /* [head][ctx][d_head], K in the kernels' order */
+    float *packed_k, *packed_v; /* [head][ctx][d_head], K in the kernels' order; integers: both in packed_k */
     float *out;                 /* [ctx][d] */
     int ctx, d, d_head, blocks;
 } attention_call;
+
+static void *packed_int(const attention_call *c, size_t head)
+{
+    return (char *)c->packed_k + head * wh_attend_int_size((size_t)c->ctx, (size_t)c->d_head);
+}
 
 /* One head's K and V, which all its queries read, together. */
 static void pack_task(void *context, size_t head, int worker)
@@ -30,6 +35,11 @@ static void pack_task(void *context, size_t head, int worker)
     const attention_call *c = context;
     size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head;
     (void)worker;
+    if (c->backend->attention_int) {
+        c->backend->attention_int->pack(c->k + head * d_head, c->v + head * d_head, d, c->ctx, c->d_head,
+                                        packed_int(c, head));
+        return;
+    }
     c->backend->kernels->pack_keys(c->k + head * d_head, d, c->ctx, c->d_head,
                                    c->packed_k + head * wh_packed_keys(ctx) * d_head);
     for (size_t t = 0; t < ctx; t++)
@@ -43,6 +53,11 @@ static void attention_task(void *context, size_t task, int worker)
     size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head, head = task / (size_t)c->blocks;
     int r = (int)(task % (size_t)c->blocks) * WH_QUERY_ROWS, rows = WH_MIN(WH_QUERY_ROWS, c->ctx - r);
     size_t at = (size_t)r * d + head * d_head;
+    if (c->backend->attention_int) {
+        c->backend->attention_int->attend(c->q + at, d, rows, packed_int(c, head), c->ctx, c->d_head, c->out + at, d,
+                                          wh_cpu_scratch(c->backend, worker));
+        return;
+    }
     c->backend->kernels->attend(c->q + at, d, rows, c->packed_k + head * wh_packed_keys(ctx) * d_head,
                                 c->packed_v + head * ctx * d_head, c->ctx, c->d_head, c->out + at, d,
                                 wh_cpu_scratch(c->backend, worker));
