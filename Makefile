@@ -84,6 +84,10 @@ $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+# The features that the confidence of words is fitted to; see docs/confidence.md.
+$(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # Tests: every test/test_NAME.c is a cmocka program of its own.
 TEST_NAMES := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 TEST_PROGRAMS := $(TEST_NAMES:%=$(BUILD)/test/%)
@@ -160,8 +164,9 @@ $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
 .PHONY: parity bench
-parity: $(BUILD)/test/parity
+parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
+	python3 test/python/parity.py --whisp $(BUILD)/whisp
 bench: $(BUILD)/whisp-bench
 	$(BUILD)/whisp-bench --model tiny.en
 	$(BUILD)/whisp-bench --model base

@@ -7,6 +7,9 @@
 #define LANES 8
 #define BLOCK_ROWS 2
 #define BLOCK_WEIGHTS 2
+#define ATTEND_TILE 4
+#define KV_ROWS 4
+#define KV_VECS 2
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
@@ -17,6 +20,11 @@ static inline vec fma_vec(vec a, vec b, vec c)
 static inline float half_to_float(uint16_t h)
 {
     return _cvtsh_ss(h);
+}
+
+static inline uint16_t float_to_half(float x)
+{
+    return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 static inline vec load_half(const uint16_t *x)

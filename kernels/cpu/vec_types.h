@@ -4,6 +4,8 @@
  * sum16. */
 #include <string.h>
 
+#define INLINE static inline __attribute__((always_inline))
+
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
@@ -26,6 +28,18 @@ static inline void store(float *x, vec v)
     memcpy(x, &v, sizeof v);
 }
 
+static inline ivec load_int(const int32_t *x)
+{
+    ivec v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline void store_int(int32_t *x, ivec v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
 static inline vec spread(float x)
 {
     return x - (vec){0};
@@ -36,4 +50,9 @@ static inline uvec load_u16(const uint16_t *x)
     hvec h;
     memcpy(&h, x, sizeof h);
     return __builtin_convertvector(h, uvec);
+}
+
+INLINE vec select_vec(ivec mask, vec yes, vec no)
+{
+    return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
 }

@@ -73,7 +73,7 @@ static int plan_encoder(wh_backend *b)
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
-        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx, times(4, d)))
+        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx + WH_ATTEND_TILE, times(4, d)))
         return WHISP_ERR_MEMORY;
     memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
     return WHISP_OK;
@@ -100,16 +100,20 @@ static int plan_scratch(wh_backend *b)
     size_t d = (size_t)m->n_text_state, d_head = d / (size_t)m->n_text_head;
     size_t size = WH_TILE * times(4, d);
     size = WH_MAX(size, times(d_head, d));
-    size = WH_MAX(size, WH_QUERY_ROWS * (size_t)m->n_audio_ctx);
-    size = WH_MAX(size, (size_t)m->n_text_ctx);
+    size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
+    size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
+    size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));
     size = WH_MAX(size, WH_FEW_ROWS * (size_t)WH_LOGITS_SLICE);
     b->scratch_size = (size + 15) / 16 * 16; /* whole cache lines */
     return alloc_floats(&b->scratch, (size_t)wh_pool_threads(b->pool), b->scratch_size);
 }
 
-static size_t cache_size(const whisp_model *m)
+/* K or V of n positions, all layers and heads. */
+static int alloc_kv(const whisp_model *m, wh_kv type, int n, void **kv)
 {
-    return times(times((size_t)m->n_text_layer, (size_t)m->n_text_ctx), (size_t)m->n_text_state);
+    size_t size = times(wh_cpu_kv_size(m, type, n), times((size_t)m->n_text_layer, (size_t)m->n_text_head));
+    *kv = size == SIZE_MAX ? NULL : wh_alloc_aligned(size, 1);
+    return *kv ? WHISP_OK : wh_fail_memory();
 }
 
 static int plan_slots(wh_backend *b)
@@ -121,8 +125,8 @@ static int plan_slots(wh_backend *b)
         return wh_fail_memory();
     for (size_t i = 0; i < n; i++) {
         b->slots[i].cross = -1;
-        if (alloc_floats(&b->slots[i].k, 1, cache_size(b->model)) ||
-            alloc_floats(&b->slots[i].v, 1, cache_size(b->model)))
+        if (alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].k) ||
+            alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].v))
             return WHISP_ERR_MEMORY;
     }
     return WHISP_OK;
@@ -146,6 +150,9 @@ static int choose_products(wh_backend *b, const char *name)
     b->sgemm = blas ? blas->sgemm : NULL;
     if (b->config.compute == WH_COMPUTE_AUTO)
         b->config.compute = WH_COMPUTE_F32;
+    if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
+        b->attention_int = wh_attention_int_get(level);
+    b->self_type = b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
              blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
              wh_pool_threads(b->pool) == 1 ? "" : "s");
@@ -245,8 +252,9 @@ static int take_cross(wh_backend *b, wh_slot *slot)
     while (b->cross[found].users)
         found++;
     wh_cross *cross = &b->cross[found];
-    size_t size = times(wh_cpu_cross_offset(b->model, 1), (size_t)b->model->n_text_layer);
-    if ((!cross->k && alloc_floats(&cross->k, 1, size)) || (!cross->v && alloc_floats(&cross->v, 1, size)))
+    int n = b->model->n_audio_ctx;
+    if ((!cross->k && alloc_kv(b->model, b->cross_type, n, &cross->k)) ||
+        (!cross->v && alloc_kv(b->model, b->cross_type, n, &cross->v)))
         return WHISP_ERR_MEMORY;
     cross->users = 1;
     slot->cross = found;
@@ -285,12 +293,13 @@ static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
     to->n_tokens = from->n_tokens;
     if (to->cross >= 0)
         b->cross[to->cross].users++;
-    size_t d = (size_t)b->model->n_text_state, layer = (size_t)b->model->n_text_ctx * d;
-    for (int i = 0; i < b->model->n_text_layer; i++) {
-        size_t at = (size_t)i * layer + (size_t)n_same * d;
-        size_t bytes = (size_t)(from->n_tokens - n_same) * d * sizeof(float);
-        memcpy(to->k + at, from->k + at, bytes);
-        memcpy(to->v + at, from->v + at, bytes);
+    const whisp_model *m = b->model; /* whole tiles: what is in dst's first one is the same */
+    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % 16);
+    size_t bytes = wh_cpu_kv_size(m, b->self_type, from->n_tokens) - first;
+    for (int i = 0; i < m->n_text_layer * m->n_text_head; i++) {
+        size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + first;
+        memcpy((char *)to->k + at, (const char *)from->k + at, bytes);
+        memcpy((char *)to->v + at, (const char *)from->v + at, bytes);
     }
     return WHISP_OK;
 }

@@ -14,6 +14,7 @@
 #include "backend/blas.h"
 #include "backend/cpu_weights.h"
 #include "cpu/gemm.h"
+#include "cpu/attention.h"
 #include "cpu/kernels.h"
 #include "util/pool.h"
 
@@ -22,7 +23,9 @@
 /* Rows of a matrix product's weights that are decoded and multiplied as one task. */
 #define WH_TILE 128
 /* Query rows of the encoder's attention that are one task. */
-#define WH_QUERY_ROWS 128
+#define WH_QUERY_ROWS 144
+/* Query rows that are one task of the decoder's cross-attention at most. */
+#define WH_PROMPT_ROWS 64
 /* Token embeddings that are one task when logits are computed. */
 #define WH_LOGITS_SLICE 256
 
@@ -30,13 +33,12 @@ typedef struct wh_slot {
     int n_tokens;   /* in the self-attention cache */
     int cross;      /* index into wh_backend.cross, -1 before the first window */
     int in_call;    /* set while a decode call is checked: each slot once */
-    float *k, *v;   /* [n_text_layer][n_text_ctx][d] */
+    void *k, *v;    /* [n_text_layer][head][tile of n_text_ctx]: kernels.h, wh_kv */
 } wh_slot;
 
 /* The cross-attention K/V of one window, shared by the slots forked from one another. */
 typedef struct wh_cross {
-    float *k;       /* [n_text_layer][head][n_audio_ctx][d_head]; NULL until first used */
-    float *v;       /* [n_text_layer][head][d_head][n_audio_ctx]: transposed, so that both products are dots of rows */
+    void *k, *v;    /* [n_text_layer][head][tile of n_audio_ctx]; NULL until first used */
     int users;
 } wh_cross;
 
@@ -65,6 +67,8 @@ struct wh_backend {
     wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
     const wh_weights *weights;  /* the matrices as int8; NULL: products are float32 */
     wh_weights *own_weights;    /* the same where the model does not keep them */
+    const wh_attention_int *attention_int; /* the encoder's attention in integers; NULL: float32 */
+    wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];
 
@@ -76,7 +80,7 @@ struct wh_backend {
     float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
     float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
-    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and the heads' output; conv1's output */
+    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
     int8_t *x_i8;           /* quantized rows of the product at hand: groups of WH_GROUP; NULL with float32 */
     float *x_scale;         /* [groups][WH_GROUP] */
@@ -133,10 +137,19 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
 /* One window into `cross`. */
 void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);
-/* Where layer's K/V of a window begin. */
-size_t wh_cpu_cross_offset(const whisp_model *model, int layer);
 /* backend->rows[0 .. n-1]: all of different slots and n <= WH_FEW_ROWS, or all of one slot in order. */
 void wh_cpu_decode(wh_backend *backend, int n);
+
+/* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
+static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)
+{
+    return (size_t)((n + 15) / 16) * wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
+}
+
+static inline size_t wh_cpu_kv_at(const whisp_model *model, wh_kv type, int n, int layer, int head)
+{
+    return (size_t)(layer * model->n_text_head + head) * wh_cpu_kv_size(model, type, n);
+}
 
 static inline float *wh_cpu_scratch(const wh_backend *backend, int worker)
 {
