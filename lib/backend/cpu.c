@@ -53,7 +53,7 @@ static int plan_int8(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
-    size_t rows = WH_MAX((size_t)m->n_audio_ctx, 2 * (size_t)WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
+    size_t rows = 2 * (size_t)WH_MAX(m->n_audio_ctx, WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
     b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
     if (!b->x_i8)
         return wh_fail_memory();
