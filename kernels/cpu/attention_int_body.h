@@ -1,9 +1,9 @@
 /* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors and
  * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, round_vec, dot_bytes and dot_halves for its instructions.
  *
- * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because the
- * instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves. Integer
- * sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
+ * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
+ * the instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves.
+ * Integer sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
 #include "cpu/attention_int.h"
 
 #define INT_VECS 3
@@ -219,10 +219,10 @@ static void int_means(const float *x, size_t ld, int n, size_t d, float *mean)
 
 static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_packed *at)
 {
-    size_t steps = int_steps(d), room = int_keys((size_t)n);
+    size_t steps = int_steps(d), room = int_keys((size_t)n), whole = (size_t)n / INT_TILE * INT_TILE;
     float *mean = at->work, *row = mean + d;
     int_means(k, ld, n, d, mean);
-    memset(at->k + (size_t)n / INT_TILE * INT_TILE * steps * 4, 0, (room - (size_t)n / INT_TILE * INT_TILE) * steps * 4);
+    memset(at->k + whole * steps * 4, 0, (room - whole) * steps * 4);
     for (size_t j = (size_t)n; j < room; j++)
         at->start[j] = 0, at->k_scale[j] = 0;
     for (int j = 0; j < n; j++, k += ld) {

@@ -1,12 +1,10 @@
 /* kv_body.h - attention of a few queries over stored keys and values: the decoder's. Part of vec_body.h, so compiled
  * once a level; vec_....c defines KV_ROWS, the queries of a register tile, and KV_VECS, vectors of keys or channels.
  *
- * Keys and values lie in tiles of sixteen keys (kernels.h, wh_kv), so that a lane is a key when scores are made and a
+ * Keys and values lie in tiles of 64 keys (kernels.h, wh_kv), so that a lane is a key when scores are made and a
  * channel when values are summed: neither needs a sum across lanes. They are converted in registers, once for all
  * queries of a tile. A score sums over channels and an output over keys, each in ascending order, whatever else is in
  * the call and however wide a vector is. */
-
-#define KV_BLOCK 4 /* tiles of values that stay in the cache while all queries and channels go by */
 
 INLINE size_t kv_width(int d_head)
 {
@@ -30,10 +28,10 @@ INLINE vec load_kv_i8(const void *tile, size_t i)
     return load_bytes((const int8_t *)tile + i);
 }
 
-/* An int8 tile ends with a scale for each of its sixteen keys. */
+/* An int8 tile ends with a scale for each of its keys. */
 INLINE const float *kv_scales(const void *tile, size_t width)
 {
-    return (const float *)((const char *)tile + 16 * width);
+    return (const float *)((const char *)tile + WH_KV_KEYS * width);
 }
 
 static void write_kv_f32(void *tile, size_t i, float x, float inverse)
@@ -56,7 +54,7 @@ static void write_kv_i8(void *tile, size_t i, float x, float inverse)
 /* For int8, where the largest value becomes 127: note the scale of a key and return its inverse. */
 static float set_kv_scale(const float *x, int n, void *tile, size_t width, int key)
 {
-    float most = 0, *scale = (float *)((char *)tile + 16 * width) + key;
+    float most = 0, *scale = (float *)((char *)tile + WH_KV_KEYS * width) + key;
     for (int c = 0; c < n; c++)
         most = __builtin_fabsf(x[c]) > most ? __builtin_fabsf(x[c]) : most;
     *scale = most / 127.0f;
@@ -69,13 +67,13 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
     {                                                                                                                  \
         const size_t width = kv_width(d_head), bytes = wh_kv_tile(INDEX, (size_t)d_head);                              \
         for (int j = 0; j < n; j++, k += ld, v += ld) {                                                                \
-            const int key = (first + j) % 16;                                                                          \
-            void *key_tile = (char *)keys + (size_t)(first + j) / 16 * bytes;                                          \
-            void *value_tile = (char *)values + (size_t)(first + j) / 16 * bytes;                                      \
+            const int key = (first + j) % WH_KV_KEYS;                                                                  \
+            void *key_tile = (char *)keys + (size_t)((first + j) / WH_KV_KEYS) * bytes;                                \
+            void *value_tile = (char *)values + (size_t)((first + j) / WH_KV_KEYS) * bytes;                            \
             const float of_k = HAS_SCALES ? set_kv_scale(k, d_head, key_tile, width, key) : 1;                         \
             const float of_v = HAS_SCALES ? set_kv_scale(v, d_head, value_tile, width, key) : 1;                       \
             for (int c = 0; c < d_head; c++) {                                                                         \
-                write_kv_##TYPE(key_tile, (size_t)(c * 16 + key), k[c], of_k);                                         \
+                write_kv_##TYPE(key_tile, (size_t)(c * WH_KV_KEYS + key), k[c], of_k);                                 \
                 write_kv_##TYPE(value_tile, (size_t)key * width + (size_t)c, v[c], of_v);                              \
             }                                                                                                          \
             for (size_t c = (size_t)d_head; c < width; c++)                                                            \
@@ -83,11 +81,10 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    /* R queries, C vectors of consecutive keys from `tile` on. */                                                     \
-    INLINE void kv_some_scores_##TYPE(const int R, const int C, const float *q, size_t ldq, const char *tile,          \
-                                      int d_head, float *scores, size_t lds)                                           \
+    /* R queries, C vectors of consecutive keys of a tile, from key `first` on. */                                     \
+    INLINE void kv_some_scores_##TYPE(const int R, const int C, const float *q, size_t ldq, const void *tile,          \
+                                      int first, int d_head, float *scores, size_t lds)                                \
     {                                                                                                                  \
-        const size_t bytes = wh_kv_tile(INDEX, (size_t)d_head);                                                        \
         vec sum[KV_ROWS][KV_VECS];                                                                                     \
         for (int r = 0; r < R; r++)                                                                                    \
             for (int i = 0; i < C; i++)                                                                                \
@@ -95,59 +92,59 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
         for (int c = 0; c < d_head; c++) {                                                                             \
             vec k[KV_VECS];                                                                                            \
             for (int i = 0; i < C; i++)                                                                                \
-                k[i] = load_kv_##TYPE(tile + (size_t)(i / PARTS) * bytes, (size_t)(c * 16 + i % PARTS * LANES));       \
+                k[i] = load_kv_##TYPE(tile, (size_t)(c * WH_KV_KEYS + first + i * LANES));                             \
             for (int r = 0; r < R; r++)                                                                                \
                 for (int i = 0; i < C; i++)                                                                            \
                     sum[r][i] = fma_vec(k[i], spread(q[(size_t)r * ldq + (size_t)c]), sum[r][i]);                      \
         }                                                                                                              \
-        for (int i = 0; i < C; i++)                                                                                    \
-            for (int r = 0; r < R; r++) {                                                                              \
+        for (int r = 0; r < R; r++)                                                                                    \
+            for (int i = 0; i < C; i++) {                                                                              \
                 if (HAS_SCALES)                                                                                        \
-                    sum[r][i] *= load(kv_scales(tile + (size_t)(i / PARTS) * bytes, kv_width(d_head)) +                \
-                                      i % PARTS * LANES);                                                              \
+                    sum[r][i] *= load(kv_scales(tile, kv_width(d_head)) + first + i * LANES);                          \
                 store(scores + (size_t)r * lds + i * LANES, sum[r][i]);                                                \
             }                                                                                                          \
     }                                                                                                                  \
                                                                                                                        \
-    INLINE void kv_next_scores_##TYPE(const int C, const float *q, size_t ldq, int rows, const char *tile, int d_head, \
-                                      float *scores, size_t lds)                                                       \
+    INLINE void kv_next_scores_##TYPE(const int C, const float *q, size_t ldq, int rows, const void *tile, int first,  \
+                                      int d_head, float *scores, size_t lds)                                           \
     {                                                                                                                  \
         for (; rows >= KV_ROWS; rows -= KV_ROWS, q += KV_ROWS * ldq, scores += KV_ROWS * lds)                          \
-            kv_some_scores_##TYPE(KV_ROWS, C, q, ldq, tile, d_head, scores, lds);                                      \
+            kv_some_scores_##TYPE(KV_ROWS, C, q, ldq, tile, first, d_head, scores, lds);                               \
         for (; rows > 0; rows--, q += ldq, scores += lds)                                                              \
-            kv_some_scores_##TYPE(1, C, q, ldq, tile, d_head, scores, lds);                                            \
+            kv_some_scores_##TYPE(1, C, q, ldq, tile, first, d_head, scores, lds);                                     \
     }                                                                                                                  \
                                                                                                                        \
     static void kv_scores_##TYPE(const float *q, size_t ldq, int rows, const void *keys, int n, int d_head,            \
                                  float *scores, size_t lds)                                                            \
     {                                                                                                                  \
-        const size_t bytes = wh_kv_tile(INDEX, (size_t)d_head);                                                        \
         const char *tile = keys;                                                                                       \
-        int tiles = (n + 15) / 16, i = 0;                                                                              \
-        for (; i + KV_VECS / PARTS <= tiles; i += KV_VECS / PARTS)                                                     \
-            kv_next_scores_##TYPE(KV_VECS, q, ldq, rows, tile + (size_t)i * bytes, d_head, scores + 16 * i, lds);      \
-        for (; i < tiles; i++)                                                                                         \
-            kv_next_scores_##TYPE(PARTS, q, ldq, rows, tile + (size_t)i * bytes, d_head, scores + 16 * i, lds);        \
+        for (; n > 0; n -= WH_KV_KEYS, tile += wh_kv_tile(INDEX, (size_t)d_head), scores += WH_KV_KEYS) {              \
+            int first = 0;                                                                                             \
+            for (; first < WH_KV_KEYS && first + (KV_VECS - 1) * LANES < n; first += KV_VECS * LANES)                  \
+                kv_next_scores_##TYPE(KV_VECS, q, ldq, rows, tile, first, d_head, scores + first, lds);                \
+            for (; first < WH_KV_KEYS && first < n; first += LANES)                                                    \
+                kv_next_scores_##TYPE(1, q, ldq, rows, tile, first, d_head, scores + first, lds);                      \
+        }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    /* R queries, C vectors of channels from `channel` on, n <= 16 KV_BLOCK keys: added to out[R][width]. */           \
+    /* R queries, C vectors of channels from `channel` on, n <= 64 keys: added to out[R][width]. */                    \
     INLINE void kv_some_values_##TYPE(const int R, const int C, const float *p, size_t ldp, const char *tile, int n,   \
                                       int d_head, size_t channel, float *out, size_t ldo)                              \
     {                                                                                                                  \
-        const size_t width = kv_width(d_head), bytes = wh_kv_tile(INDEX, (size_t)d_head);                              \
+        const size_t width = kv_width(d_head);                                                                         \
         vec sum[KV_ROWS][KV_VECS];                                                                                     \
         for (int r = 0; r < R; r++)                                                                                    \
             for (int i = 0; i < C; i++)                                                                                \
-                sum[r][i] = load_part(out + (size_t)r * ldo + i * LANES, (size_t)d_head - channel - (size_t)(i * LANES));\
+                sum[r][i] = load_part(out + (size_t)r * ldo + i * LANES,                                               \
+                                      (size_t)d_head - channel - (size_t)(i * LANES));                                 \
         for (int j = 0; j < n; j++) {                                                                                  \
-            const char *at = tile + (size_t)(j / 16) * bytes;                                                          \
             vec v[KV_VECS];                                                                                            \
             for (int i = 0; i < C; i++)                                                                                \
-                v[i] = load_kv_##TYPE(at, (size_t)(j % 16) * width + channel + (size_t)(i * LANES));                   \
+                v[i] = load_kv_##TYPE(tile, (size_t)j * width + channel + (size_t)(i * LANES));                        \
             for (int r = 0; r < R; r++) {                                                                              \
                 float weight = p[(size_t)r * ldp + (size_t)j];                                                         \
                 if (HAS_SCALES)                                                                                        \
-                    weight *= kv_scales(at, width)[j % 16];                                                            \
+                    weight *= kv_scales(tile, width)[j];                                                               \
                 for (int i = 0; i < C; i++)                                                                            \
                     sum[r][i] = fma_vec(v[i], spread(weight), sum[r][i]);                                              \
             }                                                                                                          \
@@ -174,9 +171,9 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
         for (int r = 0; r < rows; r++)                                                                                 \
             for (int c = 0; c < d_head; c++)                                                                           \
                 out[(size_t)r * ldo + (size_t)c] = 0;                                                                  \
-        for (int j = 0; j < n; j += 16 * KV_BLOCK) {                                                                   \
-            const char *tile = (const char *)values + (size_t)(j / 16) * bytes;                                        \
-            int left = n - j < 16 * KV_BLOCK ? n - j : 16 * KV_BLOCK;                                                  \
+        for (int j = 0; j < n; j += WH_KV_KEYS) {                                                                      \
+            const char *tile = (const char *)values + (size_t)(j / WH_KV_KEYS) * bytes;                                \
+            int left = n - j < WH_KV_KEYS ? n - j : WH_KV_KEYS;                                                        \
             size_t channel = 0;                                                                                        \
             for (; channel + KV_VECS * LANES <= (size_t)d_head; channel += KV_VECS * LANES)                            \
                 kv_next_values_##TYPE(KV_VECS, p + j, ldp, rows, tile, left, d_head, channel, out, ldo);               \

@@ -294,7 +294,7 @@ static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
     if (to->cross >= 0)
         b->cross[to->cross].users++;
     const whisp_model *m = b->model; /* whole tiles: what is in dst's first one is the same */
-    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % 16);
+    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % WH_KV_KEYS);
     size_t bytes = wh_cpu_kv_size(m, b->self_type, from->n_tokens) - first;
     for (int i = 0; i < m->n_text_layer * m->n_text_head; i++) {
         size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + first;
