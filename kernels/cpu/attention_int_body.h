@@ -138,14 +138,7 @@ INLINE void int_block(const int V, const int_state *s, const int_packed *at, int
 /* The largest of d magnitudes over `most`, and the inverse of that; 0 and 0 where all are zeros. */
 INLINE float int_scale(const float *x, size_t d, float most, float *inverse)
 {
-    vec far = {0};
-    float largest = 0;
-    for (size_t c = 0; c < d; c += LANES) {
-        vec size = (vec)((ivec)load_part(x + c, d - c) & 0x7fffffff);
-        far = select_vec(size > far, size, far);
-    }
-    for (int l = 0; l < LANES; l++)
-        largest = far[l] > largest ? far[l] : largest;
+    float largest = largest_magnitude(x, d);
     *inverse = largest > 1e-30f ? most / largest : 0;
     return largest / most;
 }
@@ -227,7 +220,7 @@ static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_
         at->start[j] = 0, at->k_scale[j] = 0;
     for (int j = 0; j < n; j++, k += ld) {
         int8_t *tile = at->k + (size_t)(j / INT_TILE * INT_TILE) * steps * 4 + 4 * (j % INT_TILE), q[LANES];
-        float inverse, total = 0;
+        float inverse;
         ivec sum = {0};
         for (size_t c = 0; c < d; c += LANES)
             store_part(row + c, load_part(k + c, d - c) - load_part(mean + c, d - c), d - c);
@@ -240,9 +233,7 @@ static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_
             for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
                 memcpy(tile + (c / 4 + i) * 4 * INT_TILE, q + 4 * i, 4);
         }
-        for (int l = 0; l < LANES; l++)
-            total += (float)sum[l];
-        at->start[j] = -128 * (int32_t)total;
+        at->start[j] = -128 * sum_lanes(sum);
     }
 }
 

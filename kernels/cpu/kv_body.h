@@ -34,50 +34,52 @@ INLINE const float *kv_scales(const void *tile, size_t width)
     return (const float *)((const char *)tile + WH_KV_KEYS * width);
 }
 
-static void write_kv_f32(void *tile, size_t i, float x, float inverse)
+/* n values of a key or value, times a factor, as they are stored; the last LANES may be written in full. */
+static void row_kv_f32(const float *x, int n, float factor, float *out)
 {
-    (void)inverse;
-    ((float *)tile)[i] = x;
+    (void)factor;
+    memcpy(out, x, (size_t)n * sizeof *x);
 }
 
-static void write_kv_f16(void *tile, size_t i, float x, float inverse)
+static void row_kv_f16(const float *x, int n, float factor, uint16_t *out)
 {
-    (void)inverse;
-    ((uint16_t *)tile)[i] = float_to_half(x);
+    (void)factor;
+    for (int c = 0; c < n; c += LANES)
+        store_half(out + c, load_part(x + c, (size_t)(n - c)));
 }
 
-static void write_kv_i8(void *tile, size_t i, float x, float inverse)
+static void row_kv_i8(const float *x, int n, float factor, int8_t *out)
 {
-    ((int8_t *)tile)[i] = (int8_t)__builtin_lrintf(x * inverse);
+    for (int c = 0; c < n; c += LANES) {
+        bvec bytes = __builtin_convertvector(round_vec(load_part(x + c, (size_t)(n - c)) * factor), bvec);
+        memcpy(out + c, &bytes, sizeof bytes);
+    }
 }
 
 /* For int8, where the largest value becomes 127: note the scale of a key and return its inverse. */
 static float set_kv_scale(const float *x, int n, void *tile, size_t width, int key)
 {
-    float most = 0, *scale = (float *)((char *)tile + WH_KV_KEYS * width) + key;
-    for (int c = 0; c < n; c++)
-        most = __builtin_fabsf(x[c]) > most ? __builtin_fabsf(x[c]) : most;
+    float *scale = (float *)((char *)tile + WH_KV_KEYS * width) + key, most = largest_magnitude(x, (size_t)n);
     *scale = most / 127.0f;
-    return most > 0 ? 127.0f / most : 0;
+    return most > 1e-30f ? 127.0f / most : 0;
 }
 
-#define DEFINE_KV(TYPE, INDEX, HAS_SCALES)                                                                             \
+#define DEFINE_KV(TYPE, STORED, INDEX, HAS_SCALES)                                                                     \
     static void kv_store_##TYPE(const float *k, const float *v, size_t ld, int first, int n, int d_head, void *keys,   \
                                 void *values)                                                                          \
     {                                                                                                                  \
         const size_t width = kv_width(d_head), bytes = wh_kv_tile(INDEX, (size_t)d_head);                              \
-        for (int j = 0; j < n; j++, k += ld, v += ld) {                                                                \
-            const int key = (first + j) % WH_KV_KEYS;                                                                  \
-            void *key_tile = (char *)keys + (size_t)((first + j) / WH_KV_KEYS) * bytes;                                \
-            void *value_tile = (char *)values + (size_t)((first + j) / WH_KV_KEYS) * bytes;                            \
-            const float of_k = HAS_SCALES ? set_kv_scale(k, d_head, key_tile, width, key) : 1;                         \
-            const float of_v = HAS_SCALES ? set_kv_scale(v, d_head, value_tile, width, key) : 1;                       \
-            for (int c = 0; c < d_head; c++) {                                                                         \
-                write_kv_##TYPE(key_tile, (size_t)(c * WH_KV_KEYS + key), k[c], of_k);                                 \
-                write_kv_##TYPE(value_tile, (size_t)key * width + (size_t)c, v[c], of_v);                              \
-            }                                                                                                          \
+        for (int j = first; j < first + n; j++, k += ld, v += ld) {                                                    \
+            const int key = j % WH_KV_KEYS;                                                                            \
+            char *key_tile = (char *)keys + (size_t)(j / WH_KV_KEYS) * bytes;                                          \
+            char *value_tile = (char *)values + (size_t)(j / WH_KV_KEYS) * bytes;                                      \
+            STORED *row = (STORED *)value_tile + (size_t)key * width; /* the key passes through the value's place */   \
+            row_kv_##TYPE(k, d_head, HAS_SCALES ? set_kv_scale(k, d_head, key_tile, width, key) : 1, row);             \
+            for (int c = 0; c < d_head; c++)                                                                           \
+                ((STORED *)key_tile)[c * WH_KV_KEYS + key] = row[c];                                                   \
+            row_kv_##TYPE(v, d_head, HAS_SCALES ? set_kv_scale(v, d_head, value_tile, width, key) : 1, row);           \
             for (size_t c = (size_t)d_head; c < width; c++)                                                            \
-                write_kv_##TYPE(value_tile, (size_t)key * width + c, 0, 1);                                            \
+                row[c] = 0;                                                                                            \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
@@ -137,17 +139,20 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
             for (int i = 0; i < C; i++)                                                                                \
                 sum[r][i] = load_part(out + (size_t)r * ldo + i * LANES,                                               \
                                       (size_t)d_head - channel - (size_t)(i * LANES));                                 \
+        const float *weights[KV_ROWS];                                                                                 \
+        float scaled[HAS_SCALES ? KV_ROWS : 1][WH_KV_KEYS];                                                            \
+        for (int r = 0; r < R; r++) {                                                                                  \
+            weights[r] = HAS_SCALES ? scaled[r] : p + (size_t)r * ldp;                                                 \
+            for (int j = 0; HAS_SCALES && j < n; j++)                                                                  \
+                scaled[r][j] = p[(size_t)r * ldp + (size_t)j] * kv_scales(tile, width)[j];                             \
+        }                                                                                                              \
         for (int j = 0; j < n; j++) {                                                                                  \
             vec v[KV_VECS];                                                                                            \
             for (int i = 0; i < C; i++)                                                                                \
                 v[i] = load_kv_##TYPE(tile, (size_t)j * width + channel + (size_t)(i * LANES));                        \
-            for (int r = 0; r < R; r++) {                                                                              \
-                float weight = p[(size_t)r * ldp + (size_t)j];                                                         \
-                if (HAS_SCALES)                                                                                        \
-                    weight *= kv_scales(tile, width)[j];                                                               \
+            for (int r = 0; r < R; r++)                                                                                \
                 for (int i = 0; i < C; i++)                                                                            \
-                    sum[r][i] = fma_vec(v[i], spread(weight), sum[r][i]);                                              \
-            }                                                                                                          \
+                    sum[r][i] = fma_vec(v[i], spread(weights[r][j]), sum[r][i]);                                       \
         }                                                                                                              \
         for (int r = 0; r < R; r++)                                                                                    \
             for (int i = 0; i < C; i++)                                                                                \
@@ -182,6 +187,6 @@ static float set_kv_scale(const float *x, int n, void *tile, size_t width, int k
         }                                                                                                              \
     }
 
-DEFINE_KV(f32, WH_KV_F32, 0)
-DEFINE_KV(f16, WH_KV_F16, 0)
-DEFINE_KV(i8, WH_KV_I8, 1)
+DEFINE_KV(f32, float, WH_KV_F32, 0)
+DEFINE_KV(f16, uint16_t, WH_KV_F16, 0)
+DEFINE_KV(i8, int8_t, WH_KV_I8, 1)

@@ -75,3 +75,33 @@ INLINE void store_part(float *x, vec v, size_t n)
     else
         memcpy(x, &v, n * sizeof *x);
 }
+
+INLINE ivec lane_numbers(void)
+{
+    ivec v;
+    for (int l = 0; l < LANES; l++)
+        v[l] = l;
+    return v;
+}
+
+/* The largest of |x| over n values; NaNs are passed over. */
+INLINE float largest_magnitude(const float *x, size_t n)
+{
+    vec most = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        vec size = (vec)((ivec)load_part(x + i, n - i) & 0x7fffffff);
+        most = select_vec(size > most, size, most);
+    }
+    for (int step = LANES / 2; step > 0; step /= 2) {
+        vec other = __builtin_shuffle(most, lane_numbers() ^ step);
+        most = select_vec(other > most, other, most);
+    }
+    return most[0];
+}
+
+INLINE int32_t sum_lanes(ivec x)
+{
+    for (int step = LANES / 2; step > 0; step /= 2)
+        x += __builtin_shuffle(x, lane_numbers() ^ step);
+    return x[0];
+}

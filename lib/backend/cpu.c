@@ -152,7 +152,8 @@ static int choose_products(wh_backend *b, const char *name)
         b->config.compute = WH_COMPUTE_F32;
     if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
         b->attention_int = wh_attention_int_get(level);
-    b->self_type = b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    b->self_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : WH_KV_F32;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
              blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
              wh_pool_threads(b->pool) == 1 ? "" : "s");
