@@ -9,6 +9,13 @@
 
 #define HALF (WH_GROUP / 2)
 
+/* Written as assembly because GCC 12 copies and spills the sums around the intrinsic. */
+WH_INLINE __m256i add_products(__m256i sum, __m256i x, __m256i w)
+{
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(x), "x"(w));
+    return sum;
+}
+
 /* R rows from row `first` of a group of `rows`, sixteen columns. */
 WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
                          const float *x_scale, const float *w_scale, float *out)
@@ -25,8 +32,8 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
             int32_t four;
             memcpy(&four, x + 4 * r, sizeof four);
             __m256i a = _mm256_set1_epi32(four);
-            sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], a, w0);
-            sum[r][1] = _mm256_dpbusd_avx_epi32(sum[r][1], a, w1);
+            sum[r][0] = add_products(sum[r][0], a, w0);
+            sum[r][1] = add_products(sum[r][1], a, w1);
         }
     }
     for (int r = 0; r < R; r++)
