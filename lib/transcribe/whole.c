@@ -363,8 +363,8 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
         rc = find_speech(s, in, copy);
     if (!rc && copy)
         warn_bad_samples(s, in, path);
-    end_first_pass(s, in, path);
     in->copy = copy;
+    end_first_pass(s, in, path);
     return rc;
 }
 
