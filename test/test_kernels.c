@@ -317,10 +317,10 @@ static void check_kv_of(const wh_kernels *kernels, wh_kv type, int rows, int n, 
 {
     static float q[20 * (MAX_HEAD + 3)], k[MAX_KEYS * MAX_HEAD], v[MAX_KEYS * MAX_HEAD], scores[20 * (MAX_KEYS + 16)];
     static float out[20 * (MAX_HEAD + 5)], one[MAX_HEAD], one_scores[MAX_KEYS + 16];
-    static _Alignas(64) char keys[(MAX_KEYS + 16) * MAX_HEAD * 4 + 1], values[(MAX_KEYS + 16) * MAX_HEAD * 4 + 1];
+    static _Alignas(64) char keys[256 * MAX_HEAD * 4 + 1], values[256 * MAX_HEAD * 4 + 1];
     static const double error[] = {0, 0x1p-11, 0.5 / 127};
     size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5, lds = (size_t)(n + 15) / 16 * 16 + 1;
-    size_t bytes = (size_t)(n + 15) / 16 * wh_kv_tile(type, head);
+    size_t bytes = (size_t)(n + 63) / 64 * wh_kv_tile(type, head);
     fill(q, (size_t)rows * ldq, 1.0);
     fill(k, (size_t)n * head, 3.0);
     fill(v, (size_t)n * head, 3.0);
@@ -385,7 +385,7 @@ static void check_kv(const wh_kernels *kernels, float *record, size_t *n_recorde
 /* f16 storage rounds as wh_f32_to_f16 does: every half, and floats between two of them. */
 static void check_kv_rounding(const wh_kernels *kernels, float *record, size_t *n_recorded)
 {
-    static uint16_t keys[16], values[16 * 16], want;
+    static uint16_t keys[64 * 16], values[64 * 16], want;
     float x[1];
     for (uint32_t half = 0; half < 1 << 16; half++) {
         float low = wh_f16_to_f32((uint16_t)half), high = wh_f16_to_f32((uint16_t)(half + 1));
@@ -582,7 +582,7 @@ static void bench_kv(const wh_kernels *kernels, const char *level)
     enum { KEYS = 1500, HEAD = 64, ROWS = 8 };
     static const char *const names[] = {"f32", "f16", "i8"};
     static float q[ROWS * HEAD], k[KEYS * HEAD], v[KEYS * HEAD], out[ROWS * HEAD], scores[ROWS * 1504];
-    static _Alignas(64) char keys[1504 * HEAD * 4], values[1504 * HEAD * 4];
+    static _Alignas(64) char keys[1536 * HEAD * 4], values[1536 * HEAD * 4];
     fill(q, WH_COUNT(q), 1.0);
     fill(k, WH_COUNT(k), 1.0);
     fill(v, WH_COUNT(v), 1.0);
@@ -600,7 +600,7 @@ static void bench_kv(const wh_kernels *kernels, const char *level)
                 kernels->kv_values[type](scores, 1504, rows, values, KEYS, HEAD, out, HEAD);
                 sums = fmin(sums, wh_now() - start);
             }
-            double bytes = 94e-9 * (double)wh_kv_tile((wh_kv)type, HEAD);
+            double bytes = 1500e-9 / 64 * (double)wh_kv_tile((wh_kv)type, HEAD);
             printf("%-8s %-3s K/V, %d queries: store %.0f us, scores %.1f us (%.1f GB/s), sums %.1f us (%.1f GB/s)\n",
                    level, names[type], rows, store * 1e6, dots * 1e6, bytes / dots, sums * 1e6, bytes / sums);
         }

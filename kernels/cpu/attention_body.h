@@ -123,7 +123,8 @@ INLINE void attend_rows(const int V, const attend_state *s, const float *q, size
     for (int r = 0; r < V * LANES; r++)
         s->peak[r] = -1e30f, s->sum[r] = 0.0f;
     for (int j = 0; j < n; j += WH_ATTEND_KEYS)
-        attend_block(V, s, k + j * d_head, values + j * d_head, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS, d_head);
+        attend_block(V, s, k + j * d_head, values + j * d_head, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS,
+                     d_head);
     for (int r = 0; r < rows; r++) {
         float inverse = 1.0f / s->sum[r];
         for (int c = 0; c < d_head; c++)

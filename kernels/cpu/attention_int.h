@@ -40,18 +40,6 @@ static inline int_packed int_parts(void *packed, size_t n, size_t d_head)
     return p;
 }
 
-/* The largest of n magnitudes over `most`, and the inverse of that; 0 and 0 where all are zeros. */
-static inline float int_scale(const float *x, int n, float most, float *inverse)
-{
-    float far = 0;
-    for (int c = 0; c < n; c++) {
-        float size = __builtin_fabsf(x[c]);
-        far = size > far ? size : far;
-    }
-    *inverse = far > 1e-30f ? most / far : 0;
-    return far / most;
-}
-
 const wh_attention_int *wh_attention_int_generic(void);
 const wh_attention_int *wh_attention_int_avxvnni(void);
 const wh_attention_int *wh_attention_int_avx512vnni(void);

@@ -1,9 +1,9 @@
 /* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors and
  * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, round_vec, dot_bytes and dot_halves for its instructions.
  *
- * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because the
- * instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves. Integer
- * sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
+ * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
+ * the instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves.
+ * Integer sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
 #include "cpu/attention_int.h"
 
 #define INT_VECS 3
@@ -135,18 +135,26 @@ INLINE void int_block(const int V, const int_state *s, const int_packed *at, int
         int_values(1, V, s->p, values + 2 * c, d_head, (n + 1) / 2, shrink, s->out + c * V * LANES);
 }
 
+/* The largest of d magnitudes over `most`, and the inverse of that; 0 and 0 where all are zeros. */
+INLINE float int_scale(const float *x, size_t d, float most, float *inverse)
+{
+    float largest = largest_magnitude(x, d);
+    *inverse = largest > 1e-30f ? most / largest : 0;
+    return largest / most;
+}
+
 /* Query r of the state: quantized, with 128 added. */
 INLINE void int_query(const int V, const int_state *s, int r, const float *q, int d_head)
 {
     size_t steps = int_steps((size_t)d_head);
-    float inverse;
-    float scale = int_scale(q, d_head, 127, &inverse);
+    float inverse, scale = int_scale(q, (size_t)d_head, 127, &inverse);
     s->scale[r] = scale * 1.44269504f / __builtin_sqrtf((float)d_head);
-    for (size_t i = 0; i < steps; i++) {
-        uint8_t four[4] = {128, 128, 128, 128};
-        for (int b = 0; b < 4 && (int)i * 4 + b < d_head; b++)
-            four[b] = (uint8_t)(128 + __builtin_lrintf(q[i * 4 + (size_t)b] * inverse));
-        memcpy(s->q + i * (size_t)(V * LANES) + r, four, 4);
+    for (size_t c = 0; c < 4 * steps; c += LANES) {
+        bvec bytes = __builtin_convertvector(round_vec(load_part(q + c, (size_t)d_head - c) * inverse) + 128, bvec);
+        int32_t four[LANES / 4];
+        memcpy(four, &bytes, sizeof four);
+        for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
+            s->q[(c / 4 + i) * (size_t)(V * LANES) + (size_t)r] = four[i];
     }
 }
 
@@ -190,68 +198,77 @@ static void int_attend(const float *q, size_t ldq, int rows, const void *packed,
 
 /* ---- packing ---- */
 
-/* mean and largest distance from it of each of d columns of x [n][d], rows ld apart */
-static void int_columns(const float *x, size_t ld, int n, int d, float *mean, float *most)
+/* Means of d columns of x [n][d], rows ld apart. */
+static void int_means(const float *x, size_t ld, int n, size_t d, float *mean)
 {
-    for (int c = 0; c < d; c++)
-        mean[c] = most[c] = 0;
-    for (int j = 0; j < n; j++)
-        for (int c = 0; c < d; c++)
-            mean[c] += x[(size_t)j * ld + (size_t)c];
-    for (int c = 0; c < d; c++)
+    for (size_t c = 0; c < d; c++)
+        mean[c] = 0;
+    for (int j = 0; j < n; j++, x += ld)
+        for (size_t c = 0; c < d; c += LANES)
+            store_part(mean + c, load_part(mean + c, d - c) + load_part(x + c, d - c), d - c);
+    for (size_t c = 0; c < d; c++)
         mean[c] /= (float)n;
-    for (int j = 0; j < n; j++)
-        for (int c = 0; c < d; c++) {
-            float far = __builtin_fabsf(x[(size_t)j * ld + (size_t)c] - mean[c]);
-            most[c] = far > most[c] ? far : most[c];
-        }
 }
 
-static void int_pack_keys(const float *k, size_t ld, int n, int d_head, const int_packed *at)
+static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_packed *at)
 {
-    size_t steps = int_steps((size_t)d_head), room = int_keys((size_t)n);
-    float *row = at->work, *mean = row + d_head;
-    int_columns(k, ld, n, d_head, mean, row);
-    memset(at->k, 0, room * steps * 4);
-    for (size_t j = 0; j < room; j++)
+    size_t steps = int_steps(d), room = int_keys((size_t)n), whole = (size_t)n / INT_TILE * INT_TILE;
+    float *mean = at->work, *row = mean + d;
+    int_means(k, ld, n, d, mean);
+    memset(at->k + whole * steps * 4, 0, (room - whole) * steps * 4);
+    for (size_t j = (size_t)n; j < room; j++)
         at->start[j] = 0, at->k_scale[j] = 0;
     for (int j = 0; j < n; j++, k += ld) {
+        int8_t *tile = at->k + (size_t)(j / INT_TILE * INT_TILE) * steps * 4 + 4 * (j % INT_TILE), q[LANES];
         float inverse;
-        int32_t sum = 0;
-        for (int c = 0; c < d_head; c++)
-            row[c] = k[c] - mean[c];
-        at->k_scale[j] = int_scale(row, d_head, 127, &inverse);
-        int8_t *tile = at->k + (size_t)(j / INT_TILE * INT_TILE) * steps * 4 + 4 * (j % INT_TILE);
-        for (int c = 0; c < d_head; c++) {
-            int8_t x = (int8_t)__builtin_lrintf(row[c] * inverse);
-            tile[c / 4 * 4 * INT_TILE + c % 4] = x;
+        ivec sum = {0};
+        for (size_t c = 0; c < d; c += LANES)
+            store_part(row + c, load_part(k + c, d - c) - load_part(mean + c, d - c), d - c);
+        at->k_scale[j] = int_scale(row, d, 127, &inverse);
+        for (size_t c = 0; c < d; c += LANES) {
+            ivec x = round_vec(load_part(row + c, d - c) * inverse);
+            bvec bytes = __builtin_convertvector(x, bvec);
             sum += x;
+            memcpy(q, &bytes, sizeof q);
+            for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
+                memcpy(tile + (c / 4 + i) * 4 * INT_TILE, q + 4 * i, 4);
         }
-        at->start[j] = -128 * sum;
+        at->start[j] = -128 * sum_lanes(sum);
     }
 }
 
-static void int_pack_values(const float *v, size_t ld, int n, int d_head, const int_packed *at)
+static void int_pack_values(const float *v, size_t ld, int n, size_t d, const int_packed *at)
 {
-    float *inverse = at->work;
-    int_columns(v, ld, n, d_head, at->v_mean, at->v_scale);
-    for (int c = 0; c < d_head; c++) {
-        inverse[c] = at->v_scale[c] > 1e-30f ? WH_V_MOST / at->v_scale[c] : 0;
-        at->v_scale[c] /= WH_V_MOST;
-    }
+    float *inverse = at->work, *most = at->v_scale;
+    int_means(v, ld, n, d, at->v_mean);
+    for (size_t c = 0; c < d; c++)
+        most[c] = 0;
     for (int j = 0; j < n; j++)
-        for (int c = 0; c < d_head; c++)
-            at->v[(j / 2 * d_head + c) * 2 + j % 2] =
-                (int16_t)__builtin_lrintf((v[(size_t)j * ld + (size_t)c] - at->v_mean[c]) * inverse[c]);
-    for (int c = 0; n % 2 && c < d_head; c++)
-        at->v[(n / 2 * d_head + c) * 2 + 1] = 0;
+        for (size_t c = 0; c < d; c += LANES) {
+            vec x = load_part(v + (size_t)j * ld + c, d - c) - load_part(at->v_mean + c, d - c);
+            vec far = (vec)((ivec)x & 0x7fffffff), before = load_part(most + c, d - c);
+            store_part(most + c, select_vec(far > before, far, before), d - c);
+        }
+    for (size_t c = 0; c < d; c++) {
+        inverse[c] = most[c] > 1e-30f ? WH_V_MOST / most[c] : 0;
+        at->v_scale[c] = most[c] / WH_V_MOST;
+    }
+    for (int j = 0; j < n; j += 2)
+        for (size_t c = 0; c < d; c += LANES) {
+            const float *x = v + (size_t)j * ld + c;
+            vec mean = load_part(at->v_mean + c, d - c), scale = load_part(inverse + c, d - c);
+            ivec a = round_vec((load_part(x, d - c) - mean) * scale), b = {0};
+            if (j + 1 < n)
+                b = round_vec((load_part(x + ld, d - c) - mean) * scale);
+            store_part((float *)(at->v + ((size_t)j / 2 * d + c) * 2), (vec)((a & 0xffff) | b << 16), d - c);
+        }
 }
 
 static void int_pack(const float *k, const float *v, size_t ld, int n, int d_head, void *out)
 {
     const int_packed at = int_parts(out, (size_t)n, (size_t)d_head);
-    int_pack_keys(k, ld, n, d_head, &at);
-    int_pack_values(v, ld, n, d_head, &at);
+    int_pack_keys(k, ld, n, (size_t)d_head, &at);
+    int_pack_values(v, ld, n, (size_t)d_head, &at);
 }
 
 static const wh_attention_int table = {int_pack, int_attend};

@@ -28,14 +28,16 @@ const char *wh_cpu_level_name(wh_cpu_level level);
 /* How a matrix is stored: Q8_0 rows are blocks of 32 elements, an f16 scale then 32 int8. */
 typedef enum wh_storage { WH_ROWS_F32, WH_ROWS_F16, WH_ROWS_BF16, WH_ROWS_Q8_0, WH_STORAGES } wh_storage;
 
-/* How a decoder's keys and values are stored: in tiles of sixteen keys. A tile of keys is [d_head][16], one of values
- * [16][d_head rounded up to 16]; for int8 a scale for each key (16 floats) follows. Both take wh_kv_tile bytes. */
+/* How a decoder's keys and values are stored: in tiles of 64 keys, read from the first byte to the last. A tile of keys
+ * is [d_head][64], one of values [64][d_head rounded up to 16]; for int8 a scale for each key (64 floats) follows. Both
+ * take wh_kv_tile bytes. */
 typedef enum wh_kv { WH_KV_F32, WH_KV_F16, WH_KV_I8, WH_KV_TYPES } wh_kv;
+#define WH_KV_KEYS 64
 
 static inline size_t wh_kv_tile(wh_kv type, size_t d_head)
 {
-    size_t n = 16 * ((d_head + 15) / 16 * 16);
-    return type == WH_KV_F32 ? 4 * n : type == WH_KV_F16 ? 2 * n : n + 16 * sizeof(float);
+    size_t n = WH_KV_KEYS * ((d_head + 15) / 16 * 16);
+    return type == WH_KV_F32 ? 4 * n : type == WH_KV_F16 ? 2 * n : n + WH_KV_KEYS * sizeof(float);
 }
 
 typedef struct wh_kernels {

@@ -22,9 +22,14 @@ static inline float half_to_float(uint16_t h)
     return _cvtsh_ss(h);
 }
 
-static inline uint16_t float_to_half(float x)
+static inline void store_half(uint16_t *x, vec v)
 {
-    return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    _mm_storeu_si128((__m128i *)x, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline ivec round_vec(vec x)
+{
+    return (ivec)_mm256_cvtps_epi32((__m256)x);
 }
 
 static inline vec load_half(const uint16_t *x)

@@ -140,24 +140,6 @@ DEFINE_TYPE(q8_0)
 
 /* ---- functions of one vector ---- */
 
-/* LANES values, or the n < LANES last ones followed by zeros. */
-INLINE vec load_part(const float *x, size_t n)
-{
-    vec v = {0};
-    if (n >= LANES)
-        return load(x);
-    memcpy(&v, x, n * sizeof *x);
-    return v;
-}
-
-INLINE void store_part(float *x, vec v, size_t n)
-{
-    if (n >= LANES)
-        store(x, v);
-    else
-        memcpy(x, &v, n * sizeof *x);
-}
-
 /* exp(x) for x <= 88, relative error below 2e-7; 0 below -87. Adding 1.5 * 2^23 rounds to an integer and leaves it in
  * the low bits. The polynomial is a minimax fit of (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2. */
 INLINE vec exp_vec(vec x)

@@ -1,5 +1,5 @@
 /* vec_exp2.h - powers of two. After vec_types.h and fma_vec, for what normalizes scores. */
-/* 2^x for x <= 0, relative error below 2e-7; 2^-126 below that. The polynomial is a minimax fit of 2^r on |r| <= 1/2. */
+/* 2^x for x <= 0, relative error below 2e-7; 2^-126 below that. The polynomial is a minimax fit on |r| <= 1/2. */
 INLINE vec exp2_vec(vec x)
 {
     const float magic = 0x1.8p23f;

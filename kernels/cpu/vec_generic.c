@@ -60,6 +60,20 @@ static inline uint16_t float_to_half(float x)
     return (uint16_t)(sign >> 16 | half);
 }
 
+static inline void store_half(uint16_t *x, vec v)
+{
+    for (int l = 0; l < LANES; l++)
+        x[l] = float_to_half(v[l]);
+}
+
+static inline ivec round_vec(vec x)
+{
+    ivec y;
+    for (int l = 0; l < LANES; l++)
+        y[l] = (int32_t)__builtin_lrintf(x[l]);
+    return y;
+}
+
 static inline vec load_bytes(const int8_t *x)
 {
     return __builtin_convertvector(((ivec){x[0], x[1], x[2], x[3]}), vec);

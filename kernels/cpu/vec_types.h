@@ -10,6 +10,7 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
 typedef uint16_t hvec __attribute__((vector_size(2 * LANES)));
+typedef int8_t bvec __attribute__((vector_size(LANES)));
 
 #define PARTS (16 / LANES)
 typedef struct vec16 {
@@ -55,4 +56,52 @@ static inline uvec load_u16(const uint16_t *x)
 INLINE vec select_vec(ivec mask, vec yes, vec no)
 {
     return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
+}
+
+/* LANES values, or the n < LANES last ones followed by zeros. */
+INLINE vec load_part(const float *x, size_t n)
+{
+    vec v = {0};
+    if (n >= LANES)
+        return load(x);
+    memcpy(&v, x, n * sizeof *x);
+    return v;
+}
+
+INLINE void store_part(float *x, vec v, size_t n)
+{
+    if (n >= LANES)
+        store(x, v);
+    else
+        memcpy(x, &v, n * sizeof *x);
+}
+
+INLINE ivec lane_numbers(void)
+{
+    ivec v;
+    for (int l = 0; l < LANES; l++)
+        v[l] = l;
+    return v;
+}
+
+/* The largest of |x| over n values; NaNs are passed over. */
+INLINE float largest_magnitude(const float *x, size_t n)
+{
+    vec most = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        vec size = (vec)((ivec)load_part(x + i, n - i) & 0x7fffffff);
+        most = select_vec(size > most, size, most);
+    }
+    for (int step = LANES / 2; step > 0; step /= 2) {
+        vec other = __builtin_shuffle(most, lane_numbers() ^ step);
+        most = select_vec(other > most, other, most);
+    }
+    return most[0];
+}
+
+INLINE int32_t sum_lanes(ivec x)
+{
+    for (int step = LANES / 2; step > 0; step /= 2)
+        x += __builtin_shuffle(x, lane_numbers() ^ step);
+    return x[0];
 }

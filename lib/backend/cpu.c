@@ -152,7 +152,8 @@ static int choose_products(wh_backend *b, const char *name)
         b->config.compute = WH_COMPUTE_F32;
     if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
         b->attention_int = wh_attention_int_get(level);
-    b->self_type = b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    b->self_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : WH_KV_F32;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
              blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
              wh_pool_threads(b->pool) == 1 ? "" : "s");
@@ -294,7 +295,7 @@ static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
     if (to->cross >= 0)
         b->cross[to->cross].users++;
     const whisp_model *m = b->model; /* whole tiles: what is in dst's first one is the same */
-    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % 16);
+    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % WH_KV_KEYS);
     size_t bytes = wh_cpu_kv_size(m, b->self_type, from->n_tokens) - first;
     for (int i = 0; i < m->n_text_layer * m->n_text_head; i++) {
         size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + first;

@@ -143,7 +143,7 @@ void wh_cpu_decode(wh_backend *backend, int n);
 /* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
 static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)
 {
-    return (size_t)((n + 15) / 16) * wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
+    return (size_t)((n + WH_KV_KEYS - 1) / WH_KV_KEYS) * wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
 }
 
 static inline size_t wh_cpu_kv_at(const whisp_model *model, wh_kv type, int n, int layer, int head)
