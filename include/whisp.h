@@ -411,7 +411,7 @@ typedef struct whisp_timings {
 
 WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings *timings);
 
-/* What computes, in words: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the session. */
+/* What computes, in words: "cpu: int8, avx512vnni, 2 threads". Lives as long as the session. */
 WHISP_API const char *whisp_session_backend(const whisp_session *session);
 
 /* ------------------------------------------------------------------------------------------------------------------

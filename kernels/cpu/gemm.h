@@ -33,8 +33,9 @@ typedef struct wh_gemm {
                 size_t ldy, int add);
 
     /* q[i] = x[i] / scale to the nearest integer, halves to even, scale = max |x| / 127. A row of nothing but zeros
-     * (or below 1e-30) has the scale 0, one with an infinity or NaN the scale NaN and q = 0. */
-    void (*quantize)(const float *x, size_t k, int8_t *q, float *scale);
+     * (or below 1e-30) has the scale 0, one with an infinity or NaN the scale NaN and q = 0. Where `rest` is not NULL,
+     * what rounding lost follows likewise: x[i] is about q[i] * scale + rest[i] * scale / 254, 16 bits of precision. */
+    void (*quantize)(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 
     /* What the bytes of a group are xor-ed with: 0x80 where the instruction wants unsigned bytes, x + 128; else 0. */
     uint8_t flip;

@@ -59,7 +59,20 @@ void wh_f32_avx2(const float *x, size_t ldx, size_t m, const float *w, size_t ld
 
 /* ---- int8 ---- */
 
-void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, float *scale)
+/* The low bytes of the n first of eight integers. */
+WH_INLINE void store_bytes(int8_t *q, __m256i v, size_t n)
+{
+    const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1,
+                                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    __m256i b = _mm256_shuffle_epi8(v, low);
+    uint32_t bytes[2] = {(uint32_t)_mm256_extract_epi32(b, 0), (uint32_t)_mm256_extract_epi32(b, 4)};
+    if (n == 8)
+        memcpy(q, bytes, 8);
+    else
+        memcpy(q, bytes, n);
+}
+
+void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale)
 {
     const __m256i positive = _mm256_set1_epi32(0x7fffffff);
     __m256i most = _mm256_setzero_si256();
@@ -76,17 +89,20 @@ void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, float *scale)
     memcpy(&largest, &bits, sizeof largest);
     if (!wh_i8_scale((uint32_t)bits, largest, scale, &inverse)) {
         memset(q, 0, k);
+        if (rest)
+            memset(rest, 0, k);
         return;
     }
     const __m256 factor = _mm256_set1_ps(inverse);
-    const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1,
-                                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     for (i = 0; i < k; i += 8) {
         int n = k - i < 8 ? (int)(k - i) : 8;
-        __m256 v = n == 8 ? _mm256_loadu_ps(x + i) : load_some(x + i, n);
-        __m256i b = _mm256_shuffle_epi8(_mm256_cvtps_epi32(_mm256_mul_ps(v, factor)), low);
-        uint32_t bytes[2] = {(uint32_t)_mm256_extract_epi32(b, 0), (uint32_t)_mm256_extract_epi32(b, 4)};
-        memcpy(q + i, bytes, (size_t)n);
+        __m256 exact = _mm256_mul_ps(n == 8 ? _mm256_loadu_ps(x + i) : load_some(x + i, n), factor);
+        __m256i v = _mm256_cvtps_epi32(exact);
+        store_bytes(q + i, v, (size_t)n);
+        if (rest) {
+            __m256 lost = _mm256_mul_ps(_mm256_sub_ps(exact, _mm256_cvtepi32_ps(v)), _mm256_set1_ps(254.0f));
+            store_bytes(rest + i, _mm256_cvtps_epi32(lost), (size_t)n);
+        }
     }
 }
 

@@ -74,7 +74,7 @@ void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t 
 
 /* ---- int8 ---- */
 
-void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, float *scale)
+void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale)
 {
     const __m512i positive = _mm512_set1_epi32(0x7fffffff);
     __m512i most = _mm512_setzero_si512();
@@ -87,13 +87,20 @@ void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, float *scale)
     memcpy(&largest, &bits, sizeof largest);
     if (!wh_i8_scale((uint32_t)bits, largest, scale, &inverse)) {
         memset(q, 0, k);
+        if (rest)
+            memset(rest, 0, k);
         return;
     }
     const __m512 factor = _mm512_set1_ps(inverse);
     for (size_t i = 0; i < k; i += 16) {
         __mmask16 mask = (__mmask16)(k - i < 16 ? (1u << (k - i)) - 1 : 0xffff);
-        __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor));
+        __m512 exact = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
+        __m512i v = _mm512_cvtps_epi32(exact);
         _mm512_mask_cvtepi32_storeu_epi8(q + i, mask, v);
+        if (rest) {
+            __m512 lost = _mm512_mul_ps(_mm512_sub_ps(exact, _mm512_cvtepi32_ps(v)), _mm512_set1_ps(254.0f));
+            _mm512_mask_cvtepi32_storeu_epi8(rest + i, mask, _mm512_cvtps_epi32(lost));
+        }
     }
 }
 

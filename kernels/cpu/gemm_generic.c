@@ -20,7 +20,17 @@ static uint32_t magnitude(float x)
     return bits & 0x7fffffff;
 }
 
-static void quantize(const float *x, size_t k, int8_t *q, float *scale)
+/* Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits. */
+static int8_t round_to_byte(float x, float *rounded)
+{
+    float shifted = x + 0x1.8p23f;
+    int32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    *rounded = shifted - 0x1.8p23f;
+    return (int8_t)(bits & 0xff);
+}
+
+static void quantize(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale)
 {
     uint32_t most = 0;
     for (size_t i = 0; i < k; i++) {
@@ -31,13 +41,15 @@ static void quantize(const float *x, size_t k, int8_t *q, float *scale)
     memcpy(&largest, &most, sizeof largest);
     if (!wh_i8_scale(most, largest, scale, &inverse)) {
         memset(q, 0, k);
+        if (rest)
+            memset(rest, 0, k);
         return;
     }
-    for (size_t i = 0; i < k; i++) { /* adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits */
-        float shifted = x[i] * inverse + 0x1.8p23f;
-        int32_t bits;
-        memcpy(&bits, &shifted, sizeof bits);
-        q[i] = (int8_t)(bits & 0xff);
+    for (size_t i = 0; i < k; i++) {
+        float exact = x[i] * inverse, rounded;
+        q[i] = round_to_byte(exact, &rounded);
+        if (rest)
+            rest[i] = round_to_byte((exact - rounded) * 254.0f, &rounded);
     }
 }
 

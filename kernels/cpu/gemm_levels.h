@@ -17,8 +17,8 @@ void wh_f32_avx2(const float *x, size_t ldx, size_t m, const float *w, size_t ld
                  size_t ldy, int add);
 void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
                    size_t ldy, int add);
-void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, float *scale);
-void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, float *scale);
+void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
+void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
                      const float *x_scale, const float *w_scale, float *tile);
 

@@ -53,7 +53,7 @@ static int plan_int8(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
-    size_t rows = WH_MAX((size_t)m->n_audio_ctx, (size_t)WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + WH_GROUP;
+    size_t rows = 2 * (size_t)WH_MAX(m->n_audio_ctx, WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
     b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
     if (!b->x_i8)
         return wh_fail_memory();
@@ -68,7 +68,7 @@ static int plan_encoder(wh_backend *b)
     int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
     if (!rc && b->config.compute == WH_COMPUTE_INT8)
         rc = plan_int8(b);
-    else if (!rc)
+    if (!rc && !wh_weights_find(b->weights, m->conv2_w))
         rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
         return rc;

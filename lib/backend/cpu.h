@@ -83,7 +83,7 @@ struct wh_backend {
     float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
     int8_t *x_i8;           /* quantized rows of the product at hand: groups of WH_GROUP; NULL with float32 */
-    float *x_scale;         /* [n_audio_ctx or max_rows], a row's scale */
+    float *x_scale;         /* [groups][WH_GROUP] */
 
     /* decoder; a pass has at most max_rows rows */
     int max_rows;

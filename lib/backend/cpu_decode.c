@@ -190,7 +190,7 @@ static void logits_task(void *context, size_t task, int worker)
 static void flush_logits(wh_backend *backend, logits_call *call)
 {
     size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
-    if (call->n && backend->weights) {
+    if (call->n && wh_weights_find(backend->weights, backend->model->token_embedding)) {
         const wh_product p = {.x = backend->h, .ldx = (size_t)backend->model->n_text_state, .m = call->n,
                               .linear = {backend->model->token_embedding, NULL}, .rows_y = call->logits};
         wh_cpu_products(backend, &p, 1);

@@ -1,6 +1,10 @@
 /* cpu_int8.c - products in 8-bit integers: x is quantized row by row, then tiles of 12 rows by 32 outputs are multiplied
  * and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has made.
  *
+ * Of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits together. Its products
+ * wait for the weights to come from memory, so twice the arithmetic costs little, and a decoder whose rows have 8 bits
+ * makes mistakes that can be heard of (docs/speed.md). The two rows' tiles are added.
+ *
  * Sums of integers are exact and everything after them belongs to one output, so the same bits come out for any number
  * of rows and threads. */
 #include <string.h>
@@ -19,40 +23,51 @@ static int8_t *group_at(const wh_backend *b, int g, size_t steps)
     return b->x_i8 + (size_t)g * WH_GROUP * steps * 4;
 }
 
-static int group_count(int m)
+/* Rows of x in a group: a wide row takes two of the group's. */
+static int group_rows(const wh_i8 *w)
 {
-    return (m + WH_GROUP - 1) / WH_GROUP;
+    return w->is_wide ? WH_GROUP / 2 : WH_GROUP;
+}
+
+static int group_count(int m, const wh_i8 *w)
+{
+    return (m + group_rows(w) - 1) / group_rows(w);
 }
 
 /* ---- x to integers ---- */
 
 typedef struct quantize_call {
     const wh_backend *backend;
-    const float *x;
-    size_t ldx, k;
-    int m;
+    const wh_product *product;
+    const wh_i8 *w;
 } quantize_call;
 
 static void quantize_task(void *context, size_t g, int worker)
 {
     const quantize_call *c = context;
     const wh_gemm *gemm = c->backend->gemm;
-    int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [rows][k] */
-    int first = (int)g * WH_GROUP, rows = WH_MIN(WH_GROUP, c->m - first);
-    for (int r = 0; r < rows; r++)
-        gemm->quantize(c->x + (size_t)(first + r) * c->ldx, c->k, q + (size_t)r * c->k,
-                       &c->backend->x_scale[first + r]);
-    wh_i8_group(q, rows, c->k, gemm->flip, group_at(c->backend, (int)g, wh_i8_steps(c->k)));
+    const wh_product *p = c->product;
+    size_t k = c->w->k;
+    int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [WH_GROUP][k] */
+    float *scale = c->backend->x_scale + g * WH_GROUP;
+    int first = (int)g * group_rows(c->w), rows = WH_MIN(group_rows(c->w), p->m - first), wide = c->w->is_wide;
+    for (int r = 0; r < rows; r++) {
+        int8_t *rest = wide ? q + (size_t)(rows + r) * k : NULL;
+        gemm->quantize(p->x + (size_t)(first + r) * p->ldx, k, q + (size_t)r * k, rest, &scale[r]);
+    }
+    for (int r = 0; wide && r < rows; r++)
+        scale[rows + r] = scale[r] / 254.0f;
+    wh_i8_group(q, wide ? 2 * rows : rows, k, gemm->flip, group_at(c->backend, (int)g, c->w->steps));
 }
 
-static void quantize(wh_backend *backend, const wh_product *p, size_t k)
+static void quantize(wh_backend *backend, const wh_product *p, const wh_i8 *w)
 {
-    quantize_call call = {backend, p->x, p->ldx, k, p->m};
+    quantize_call call = {backend, p, w};
     if (p->m <= WH_FEW_ROWS)
-        for (int g = 0; g < group_count(p->m); g++)
+        for (int g = 0; g < group_count(p->m, w); g++)
             quantize_task(&call, (size_t)g, 0);
     else
-        wh_pool_run(backend->pool, (size_t)group_count(p->m), quantize_task, &call);
+        wh_pool_run(backend->pool, (size_t)group_count(p->m, w), quantize_task, &call);
 }
 
 /* ---- tiles ---- */
@@ -94,9 +109,11 @@ static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *
         const int8_t *packed = w->w + panel * w->steps * WH_PANEL * 4;
         int j = (int)panel * WH_PANEL, columns = WH_MIN(WH_PANEL, (int)w->n - j);
         for (int g = first_group; g < first_group + groups; g++) {
-            int r = g * WH_GROUP, rows = WH_MIN(WH_GROUP, p->m - r);
-            backend->gemm->tile(group_at(backend, g, w->steps), rows, packed, w->steps, w->sum + j,
-                                backend->x_scale + r, w->scale + j, tile);
+            int r = g * group_rows(w), rows = WH_MIN(group_rows(w), p->m - r);
+            backend->gemm->tile(group_at(backend, g, w->steps), w->is_wide ? 2 * rows : rows, packed, w->steps,
+                                w->sum + j, backend->x_scale + g * WH_GROUP, w->scale + j, tile);
+            if (w->is_wide)
+                backend->gemm->store(tile + rows * WH_PANEL, rows, WH_PANEL, NULL, WH_STORE_ADD, tile, WH_PANEL);
             finish(backend, p, tile, r, rows, j, columns);
         }
     }
@@ -115,15 +132,15 @@ static int panels_a_task(const wh_product *p, const wh_i8 *w)
     return p->m > WH_FEW_ROWS || w->n > 8192 ? PANELS_A_TASK : FEW_PANELS;
 }
 
-static int row_blocks(const wh_product *p)
+static int row_blocks(const wh_product *p, const wh_i8 *w)
 {
-    return (group_count(p->m) + GROUPS_A_TASK - 1) / GROUPS_A_TASK;
+    return (group_count(p->m, w) + GROUPS_A_TASK - 1) / GROUPS_A_TASK;
 }
 
 static int task_count(const wh_product *p, const wh_i8 *w)
 {
     int slice = panels_a_task(p, w);
-    return ((int)w->panels + slice - 1) / slice * row_blocks(p);
+    return ((int)w->panels + slice - 1) / slice * row_blocks(p, w);
 }
 
 static void product_task(void *context, size_t index, int worker)
@@ -135,9 +152,9 @@ static void product_task(void *context, size_t index, int worker)
         task -= n;
     const wh_product *p = &list->products[i];
     const wh_i8 *w = list->weights[i];
-    int slices = task_count(p, w) / row_blocks(p), slice = panels_a_task(p, w);
+    int slices = task_count(p, w) / row_blocks(p, w), slice = panels_a_task(p, w);
     int g = task / slices * GROUPS_A_TASK, first = task % slices * slice;
-    panels(list->backend, p, w, g, WH_MIN(GROUPS_A_TASK, group_count(p->m) - g), (size_t)first,
+    panels(list->backend, p, w, g, WH_MIN(GROUPS_A_TASK, group_count(p->m, w) - g), (size_t)first,
            WH_MIN((size_t)(first + slice), w->panels));
 }
 
@@ -153,7 +170,7 @@ void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n
             weights[count] = wh_weights_find(backend->weights, p[count].linear.w);
             tasks += task_count(&p[count], weights[count]);
         }
-        quantize(backend, p, weights[0]->k);
+        quantize(backend, p, weights[0]);
         product_list list = {backend, p, weights};
         wh_pool_run(backend->pool, (size_t)tasks, product_task, &list);
     }

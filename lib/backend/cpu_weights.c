@@ -21,30 +21,30 @@ struct wh_weights {
 
 /* ---- which matrices ---- */
 
-static void add(wh_weights *weights, const wh_tensor *tensor, int taps)
+static void add(wh_weights *weights, const wh_tensor *tensor, int taps, int is_wide)
 {
     weights->list[weights->n++] = (wh_i8){
-        .tensor = tensor, .taps = taps, .n = (size_t)tensor->shape[0],
+        .tensor = tensor, .taps = taps, .is_wide = is_wide, .n = (size_t)tensor->shape[0],
         .k = (size_t)tensor->shape[1] * (size_t)taps,
         .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL,
         .steps = wh_i8_steps((size_t)tensor->shape[1] * (size_t)taps)};
 }
 
-static void add_attention(wh_weights *weights, const wh_attention *a)
-{
-    const wh_linear *const list[] = {&a->q, &a->k, &a->v, &a->out};
-    for (size_t i = 0; i < WH_COUNT(list); i++)
-        add(weights, list[i]->w, 1);
-}
 
-static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int has_cross)
+static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int is_decoder)
 {
     for (int i = 0; i < n; i++) {
-        add_attention(weights, &blocks[i].attn);
-        if (has_cross)
-            add_attention(weights, &blocks[i].cross);
-        add(weights, blocks[i].mlp_up.w, 1);
-        add(weights, blocks[i].mlp_down.w, 1);
+        const wh_attention *self = &blocks[i].attn, *cross = &blocks[i].cross;
+        const wh_linear *const list[] = {&self->q, &self->k, &self->v, &self->out, &blocks[i].mlp_up,
+                                         &blocks[i].mlp_down};
+        for (size_t j = 0; j < WH_COUNT(list); j++)
+            add(weights, list[j]->w, 1, is_decoder);
+        if (!is_decoder)
+            continue;
+        add(weights, cross->q.w, 1, 1);
+        add(weights, cross->out.w, 1, 1);
+        add(weights, cross->k.w, 1, 0); /* of the encoder's output */
+        add(weights, cross->v.w, 1, 0);
     }
 }
 
@@ -59,10 +59,10 @@ static int list_matrices(wh_weights *weights, const whisp_model *m)
     weights->list = wh_calloc(2 + 6 * (size_t)m->n_audio_layer + 10 * (size_t)m->n_text_layer, sizeof *weights->list);
     if (!weights->list)
         return wh_fail_memory();
-    add(weights, m->conv2_w, 3);
+    add(weights, m->conv2_w, 3, 1);
     add_blocks(weights, m->audio_blocks, m->n_audio_layer, 0);
     add_blocks(weights, m->text_blocks, m->n_text_layer, 1);
-    add(weights, m->token_embedding, 1);
+    add(weights, m->token_embedding, 1, 1);
     qsort(weights->list, weights->n, sizeof *weights->list, by_address);
     for (size_t i = 0; i < weights->n; i++) {
         wh_i8 *t = &weights->list[i];
@@ -133,7 +133,7 @@ static void quantize_task(void *context, size_t task, int worker)
     for (size_t panel = first; panel < last; panel++) {
         size_t at = panel * WH_PANEL, rows = WH_MIN(WH_PANEL, t->n - at);
         for (size_t r = 0; r < rows; r++)
-            call->gemm->quantize(read_row(call, t, at + r, row), t->k, q + r * t->k, &t->scale[at + r]);
+            call->gemm->quantize(read_row(call, t, at + r, row), t->k, q + r * t->k, NULL, &t->scale[at + r]);
         wh_i8_panel(q, (int)rows, t->k, t->w + panel * t->steps * WH_PANEL * 4, t->sum + at);
     }
     if (call->weights->is_mapped)

@@ -11,6 +11,7 @@
 typedef struct wh_i8 {
     const wh_tensor *tensor;    /* what it was made from */
     int taps;                   /* 3: a convolution's weights [n][k / 3][3], here as [n][3][k / 3]; else 1 */
+    int is_wide;                /* x is quantized to 16 bits: the decoder's, which memory limits */
     size_t n, k, panels, steps;
     int8_t *w;                  /* [panels][steps][WH_PANEL][4] */
     float *scale;               /* [panels * WH_PANEL], 0 behind n */

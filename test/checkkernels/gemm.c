@@ -88,6 +88,7 @@ static void check_quantize_once(const check_level *level)
     size_t k = check_size(1, 700);
     float *x = check_alloc(k * 4, 4), scale = 1, want_scale = 2;
     int8_t *q = check_alloc(k, 1), *want = check_alloc(k, 1);
+    int8_t *rest = check_random() % 2 ? check_alloc(k, 1) : NULL, *want_rest = check_alloc(k, 1);
     check_fill(x, k, 3, check_random() % 3 == 0);
     switch (check_random() % 12) {
     case 0: x[check_random() % k] = NAN; break;
@@ -99,10 +100,12 @@ static void check_quantize_once(const check_level *level)
         x[0] = 63.5f;
         break;
     }
-    level->gemm->quantize(x, k, q, &scale);
-    level->gemm_reference->quantize(x, k, want, &want_scale);
+    level->gemm->quantize(x, k, q, rest, &scale);
+    level->gemm_reference->quantize(x, k, want, rest ? want_rest : NULL, &want_scale);
     check_same(&want_scale, &scale, 4, "scale");
     check_same(want, q, k, "integers");
+    if (rest)
+        check_same(want_rest, rest, k, "what rounding lost");
     int finite = 1;
     double most = 0;
     for (size_t i = 0; i < k; i++) {
@@ -112,12 +115,14 @@ static void check_quantize_once(const check_level *level)
     check_that(finite ? (double)scale <= most / 127 * 1.000001 : isnan(scale), "scale of special values");
     for (size_t i = 0; i < k && finite && scale > 0; i++)
         check_that(q[i] != -128 && fabs(q[i] - x[i] / (double)scale) <= 0.5001, "not the nearest integer");
+    for (size_t i = 0; i < k && finite && scale > 0 && rest; i++)
+        check_that(rest[i] != -128 && fabs(q[i] + rest[i] / 254.0 - x[i] / (double)scale) < 0.0021, "16 bits");
 }
 
 static void run_quantize(void *context)
 {
     const product *p = context;
-    p->level->gemm->quantize(p->x, p->k, p->xq, p->x_scale);
+    p->level->gemm->quantize(p->x, p->k, p->xq, NULL, p->x_scale);
 }
 
 static void bench_quantize(const check_level *level)
