@@ -8,6 +8,8 @@
 #   make check        run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make bench        print how long each stage takes
+#   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
+#   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
 
@@ -46,7 +48,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libsamplerate0-dev l
 DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
 
 .PHONY: all
-all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS)
+all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS) $(if $(CUDA),cuda)
 
 # Instruction-set levels: only these files may use them, and only after CPUID said so.
 ifeq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),x86_64)
@@ -132,6 +134,10 @@ check:
 CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
 $(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS) $(TEST_LIBS)
+
+# ---- CUDA (docs/cuda.md) ----
+
+include kernels/cuda/cuda.mk
 
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS) $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf

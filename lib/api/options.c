@@ -74,8 +74,10 @@ static const whisp_option_info infos[] = {
      "word_timestamps: skip silence longer than this, in seconds, around words that may be imagined"},
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
-    {"backend", "auto|cpu|blas", "auto",
-     "what computes: blas insists on OpenBLAS, cpu and auto do without it where it is missing"},
+    {"backend", "auto|cpu|blas|cuda", "auto",
+     "what computes: auto is cuda where a GPU can be used, else cpu; blas insists on OpenBLAS, cpu does without it where "
+     "it is missing"},
+    {"device", "INT", "0", "which GPU, from 0"},
     {"compute_type", "auto|f32", "auto", "arithmetic of the model; float32 is all there is so far"},
     {"vad_filter", "True|False", "False",
      "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"},
@@ -127,6 +129,7 @@ static const struct option options_[] = {
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
+    {INTEGER, 0, AT(device), 0, 1023},
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
     {BOOLEAN, 0, AT(vad_filter), 0, 0},
     {NUMBER, 0, AT(vad_threshold), 0, 1},
@@ -343,7 +346,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         *(const char **)member = none ? NULL : text;
         return WHISP_OK;
     case BACKEND:
-        if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas"))
+        if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas") && strcmp(value, "cuda"))
             return refuse(i, value, "no such backend in this build");
         v->backend = text;
         return WHISP_OK;

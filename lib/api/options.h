@@ -42,6 +42,7 @@ typedef struct wh_values {
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
     const char *backend;
+    int device;
     const char *compute_type;
     int vad_filter;
     double vad_threshold;

@@ -1,4 +1,6 @@
 /* backend.c - backend.h's calls: makes the implementation that a name asks for and passes calls to its table. */
+#include <string.h>
+
 #include "backend/ops.h"
 
 static const wh_backend_ops *ops_of(const wh_backend *backend)
@@ -8,6 +10,11 @@ static const wh_backend_ops *ops_of(const wh_backend *backend)
 
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
+    if (!strcmp(name, "cuda"))
+        return wh_cuda_backend_new(model, config, backend);
+    /* "auto": a GPU where everything for it is there, else the CPU */
+    if (!strcmp(name, "auto") && wh_cuda_backend_new(model, config, backend) == WHISP_OK)
+        return WHISP_OK;
     return wh_cpu_backend_new(name, model, config, backend);
 }
 

@@ -117,7 +117,7 @@ static int choose_products(wh_backend *b, const char *name)
     const wh_blas *blas = wh_blas_get();
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
-        return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu and blas", name);
+        return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu, blas and cuda", name);
     if (wants_blas && !blas->sgemm)
         return wh_fail(WHISP_ERR_BACKEND, "backend blas: %s", blas->problem);
     wh_cpu_level level = wh_cpu_detect();

@@ -65,7 +65,7 @@ static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads};
+    wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads, .device = v->device};
     int rc;
     if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
         (rc = choose_heads(s)) || (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||

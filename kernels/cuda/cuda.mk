@@ -1,0 +1,39 @@
+# cuda.mk - libwhisp-cuda.so by nvcc, and the same .cu files in the emulator by g++. Included by Makefile.
+
+CUDA ?=
+CUDA_BUILD ?= build-cuda
+NVCC ?= nvcc
+CXX ?= g++
+CUDA_SRC := $(wildcard kernels/cuda/*.cu)
+CUDA_HEADERS := $(wildcard kernels/cuda/*.h)
+
+# Every architecture from the T4 on, and PTX for what comes after the last. CUDA 13.0 is what this is built with; 12.8 is
+# the first that knows sm_100.
+CUDA_ARCHS ?= 75 80 86 89 90 100
+CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
+CUDA_CODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+             -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
+NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
+
+.PHONY: cuda
+cuda: $(CUDA_BUILD)/libwhisp-cuda.so
+$(CUDA_BUILD)/%.o: kernels/cuda/%.cu $(CUDA_HEADERS) kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -c -o $@ $<
+# CUDA's runtime is linked in; cuBLAS and the driver are opened when they are used.
+$(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:kernels/cuda/%.cu=$(CUDA_BUILD)/%.o)
+	$(NVCC) -shared -cudart static $(CUDA_CODE) -o $@ $^ -Xlinker -z,defs -ldl
+
+# ---- the emulator ----
+
+EMU := $(BUILD)/cudaemu
+EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ikernels -Ikernels/cuda -fPIC -fvisibility=hidden -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
+EMU_OBJ := $(CUDA_SRC:kernels/cuda/%.cu=$(EMU)/%.o) $(EMU)/cudaemu.o
+$(EMU)/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) -O2 -g -x c++ -c -o $@ $<
+$(EMU)/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) -O2 -g -c -o $@ $<
+$(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
+	$(CXX) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
