@@ -27,7 +27,7 @@ $(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:kernels/cuda/%.cu=$(CUDA_BUILD)/%.o)
 # ---- the emulator ----
 
 EMU := $(BUILD)/cudaemu
-EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ikernels -Ikernels/cuda -fPIC -fvisibility=hidden -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
+EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ikernels -Ikernels/cuda -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
 EMU_OBJ := $(CUDA_SRC:kernels/cuda/%.cu=$(EMU)/%.o) $(EMU)/cudaemu.o
 $(EMU)/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)

@@ -76,9 +76,7 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
     if (a >= 0 && row->score >= 0 && (int)threadIdx.x < keys)
         WH_STORE(call.scores + ((size_t)row->score * call.n_alignment + a) * call.positions + split * SPLIT + threadIdx.x,
                  s);
-    float most = s;
-    for (int i = 16; i; i >>= 1)
-        most = fmaxf(most, __shfl_xor_sync(WH_ALL, most, i));
+    float most = wh_warp_max(s);
     if (lane == 0)
         WH_STORE_SHARED(few + warp, most);
     __syncthreads();

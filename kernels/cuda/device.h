@@ -156,11 +156,59 @@ __device__ __forceinline__ uint4 wh_pack8(const float *x)
     return v;
 }
 
-/* Sums and maxima over a warp: every lane gets the same bits. */
+/* N sums, or a maximum, over a warp: every lane gets the same bits. In the emulator one call for the whole warp, which
+ * adds in the order of the shuffles. */
+#ifdef __CUDACC__
+template <int N> __device__ __forceinline__ void wh_warp_sums(float *x)
+{
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int i = 16; i; i >>= 1)
+            x[j] += __shfl_xor_sync(WH_ALL, x[j], i);
+}
+
+__device__ __forceinline__ float wh_warp_max(float x)
+{
+#pragma unroll
+    for (int i = 16; i; i >>= 1)
+        x = fmaxf(x, __shfl_xor_sync(WH_ALL, x, i));
+    return x;
+}
+#else
+namespace cudaemu {
+template <int N, bool MAX> void reduce_act(void *const parts[WARP], const void *)
+{
+    for (int j = 0; j < N; j++) {
+        float x[WARP], y[WARP];
+        for (int i = 0; i < WARP; i++)
+            x[i] = ((const float *)parts[i])[j];
+        for (int step = 16; step; step >>= 1) {
+            for (int i = 0; i < WARP; i++)
+                y[i] = MAX ? fmaxf(x[i], x[i ^ step]) : x[i] + x[i ^ step];
+            memcpy(x, y, sizeof x);
+        }
+        for (int i = 0; i < WARP; i++)
+            ((float *)parts[i])[j] = x[i];
+    }
+}
+} // namespace cudaemu
+
+template <int N> inline void wh_warp_sums(float *x, int line = __builtin_LINE())
+{
+    cudaemu::warp_call(WH_ALL, x, cudaemu::reduce_act<N, false>, nullptr, line);
+}
+
+inline float wh_warp_max(float x, int line = __builtin_LINE())
+{
+    cudaemu::warp_call(WH_ALL, &x, cudaemu::reduce_act<1, true>, nullptr, line);
+    return x;
+}
+#endif
+
 __device__ __forceinline__ float wh_warp_sum(float x)
 {
-    for (int i = 16; i; i >>= 1)
-        x += __shfl_xor_sync(WH_ALL, x, i);
+    wh_warp_sums<1>(&x);
     return x;
 }
 

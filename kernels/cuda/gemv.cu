@@ -54,12 +54,8 @@ __global__ void __launch_bounds__(WARPS *WH_WARP)
             }
         }
     }
-#pragma unroll
-    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-        for (int o = 0; o < OUTPUTS; o++)
-            sum[r][o] = wh_warp_sum(sum[r][o]);
-    /* Lane 0 holds them as well as any other; each output is written by one lane. */
+    wh_warp_sums<ROWS * OUTPUTS>(&sum[0][0]);
+    /* All lanes have all sums now; each output is written by one of them. */
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
 #pragma unroll

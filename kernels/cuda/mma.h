@@ -151,13 +151,13 @@ template <bool TRANSPOSED> void ldmatrix_act(void *const parts[WARP], const void
 inline void wh_mma16(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1, int line = __builtin_LINE())
 {
     cudaemu::MmaPart part = {c, {a[0], a[1], a[2], a[3]}, {b0, b1}};
-    cudaemu::warp_call(WH_ALL, &part, sizeof part, cudaemu::mma_act<16>, nullptr, line);
+    cudaemu::warp_call(WH_ALL, &part, cudaemu::mma_act<16>, nullptr, line);
 }
 
 inline void wh_mma8(float c[4], uint32_t a0, uint32_t a1, uint32_t b0, int line = __builtin_LINE())
 {
     cudaemu::MmaPart part = {c, {a0, a1, 0, 0}, {b0, 0}};
-    cudaemu::warp_call(WH_ALL, &part, sizeof part, cudaemu::mma_act<8>, nullptr, line);
+    cudaemu::warp_call(WH_ALL, &part, cudaemu::mma_act<8>, nullptr, line);
 }
 
 template <bool TRANSPOSED> inline void wh_ldmatrix_any(uint32_t r[4], const half *row, const char *file, int line)
@@ -165,7 +165,7 @@ template <bool TRANSPOSED> inline void wh_ldmatrix_any(uint32_t r[4], const half
     if (cudaemu::profiling)
         cudaemu::note('s', 0, row, 16, file, line);
     cudaemu::LdPart part = {row, {0, 0, 0, 0}};
-    cudaemu::warp_call(WH_ALL, &part, sizeof part, cudaemu::ldmatrix_act<TRANSPOSED>, nullptr, line);
+    cudaemu::warp_call(WH_ALL, &part, cudaemu::ldmatrix_act<TRANSPOSED>, nullptr, line);
     memcpy(r, part.r, sizeof part.r);
 }
 

@@ -174,6 +174,8 @@ struct Lane {
 struct Warp {
     unsigned ready;             /* bit i: lane order[i] */
     unsigned char order[WARP], place[WARP];
+    unsigned arrived;           /* lanes at the collective of all 32 that is gathering */
+    unsigned first;             /* the one that came first */
 };
 
 struct Piece {
@@ -237,8 +239,8 @@ static void go_on(bool ends)
 {
     Worker *w = worker;
     unsigned warp = w->running / WARP, n_warps = (unsigned)w->warps.size();
-    /* Mostly the same warp goes on, so that it runs far ahead of the others; sometimes not. */
-    if (!w->warps[warp].ready || w->random.below(8) == 0) {
+    /* The same warp goes on, so that it runs far ahead of the others; complete() breaks that now and then. */
+    if (!w->warps[warp].ready) {
         unsigned first = w->random.below(n_warps);
         warp = first;
         while (!w->warps[warp].ready) {
@@ -259,6 +261,14 @@ static void go_on(bool ends)
     }
     unsigned bit = (unsigned)__builtin_ctz(w->warps[warp].ready);
     run_lane(w, warp * WARP + w->warps[warp].order[bit], ends);
+}
+
+/* The running lane, still ready, gives way to some warp drawn by lot. */
+static void another_warp(Worker *w)
+{
+    unsigned warp = w->random.below((unsigned)w->warps.size());
+    if (w->warps[warp].ready)
+        run_lane(w, warp * WARP + w->warps[warp].order[__builtin_ctz(w->warps[warp].ready)], false);
 }
 
 /* The running lane stops being ready. */
@@ -294,10 +304,30 @@ void barrier(int line)
     go_on(false);
 }
 
-void warp_call(unsigned mask, void *part, size_t size, WarpAct act, const void *what, int line)
+/* All lanes of the mask are there: act, and let them go on. */
+static void complete(Worker *w, unsigned base, unsigned mask, WarpAct act, const void *what)
+{
+    void *parts[WARP];
+    for (unsigned i = 0; i < WARP; i++)
+        parts[i] = mask >> i & 1 ? w->lanes[base + i]->part : nullptr;
+    act(parts, what);
+    for (unsigned i = 0; i < WARP; i++)
+        if (mask >> i & 1)
+            w->lanes[base + i]->state = READY;
+    Warp &warp = w->warps[base / WARP];
+    if (mask == ~0u)
+        warp.ready = ~0u;
+    else
+        for (unsigned i = 0; i < WARP; i++)
+            if (mask >> i & 1)
+                warp.ready |= 1u << warp.place[i];
+    if (w->warps.size() > 1 && w->random.below(8) == 0)
+        another_warp(w);
+}
+
+void warp_call(unsigned mask, void *part, WarpAct act, const void *what, int line)
 {
     Worker *w = worker;
-    (void)size;
     unsigned base = w->running / WARP * WARP, me = w->running % WARP;
     if (!(mask >> me & 1))
         die("%s line %d: a warp collective by a lane that is not in its mask", w->launch->name, line);
@@ -305,6 +335,21 @@ void warp_call(unsigned mask, void *part, size_t size, WarpAct act, const void *
     lane->mask = mask;
     lane->act = act;
     lane->part = part;
+    if (mask == ~0u) { /* the usual case, without looking at every lane each time */
+        Warp &warp = w->warps[base / WARP];
+        if (!warp.arrived++)
+            warp.first = w->running;
+        const Lane *first = w->lanes[warp.first].get();
+        if (first->mask != mask || first->act != act || first->line != line)
+            die("%s: lanes of a warp at different collectives, lines %d and %d", w->launch->name, line, first->line);
+        if (warp.arrived < WARP) {
+            go_on(false);
+            return;
+        }
+        warp.arrived = 0;
+        complete(w, base, mask, act, what);
+        return;
+    }
     for (unsigned i = 0; i < WARP; i++) {
         if (!(mask >> i & 1))
             continue;
@@ -319,13 +364,7 @@ void warp_call(unsigned mask, void *part, size_t size, WarpAct act, const void *
         if (other->mask != mask || other->act != act || other->line != line)
             die("%s: lanes of a warp at different collectives, lines %d and %d", w->launch->name, line, other->line);
     }
-    void *parts[WARP];
-    for (unsigned i = 0; i < WARP; i++)
-        parts[i] = mask >> i & 1 ? w->lanes[base + i]->part : nullptr;
-    act(parts, what);
-    for (unsigned i = 0; i < WARP; i++)
-        if (mask >> i & 1)
-            set_ready(w, base + i);
+    complete(w, base, mask, act, what);
 }
 
 static void ballot_act(void *const parts[WARP], const void *)
@@ -342,7 +381,7 @@ static void ballot_act(void *const parts[WARP], const void *)
 unsigned ballot(unsigned mask, int value, int line)
 {
     unsigned part = value != 0;
-    warp_call(mask, &part, sizeof part, ballot_act, nullptr, line);
+    warp_call(mask, &part, ballot_act, nullptr, line);
     return part;
 }
 
@@ -650,7 +689,7 @@ static void run_block(Launch *launch, unsigned number)
     dim3 block(number % launch->grid.x, number / launch->grid.x % launch->grid.y,
                number / launch->grid.x / launch->grid.y);
     for (Warp &warp : w->warps) {
-        warp.ready = 0;
+        warp.ready = warp.arrived = 0;
         for (int i = 0; i < WARP; i++)
             warp.order[i] = (unsigned char)i;
         w->random.shuffle(warp.order, WARP);

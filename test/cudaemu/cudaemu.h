@@ -91,7 +91,7 @@ extern thread_local Self *current;
 /* Collectives. `in` is this lane's part, copied; `act` runs once, when all lanes of the mask have come, with pointers
  * to the lanes' parts (NULL for lanes outside of the mask), and changes them; the lane's part is copied back. */
 typedef void (*WarpAct)(void *const parts[WARP], const void *what);
-void warp_call(unsigned mask, void *part, size_t size, WarpAct act, const void *what, int line);
+void warp_call(unsigned mask, void *part, WarpAct act, const void *what, int line);
 void barrier(int line);
 void *carve(size_t bytes, size_t align, int line);          /* the next piece of dynamic shared memory */
 void *static_shared(size_t bytes, size_t align, int line);  /* a __shared__ variable */
@@ -131,7 +131,7 @@ template <class T> void shuffle_act(void *const parts[WARP], const void *what)
 template <class T> T shuffle(unsigned mask, T value, int kind, int arg, int line)
 {
     ShuffleWhat<T> what = {kind, arg};
-    warp_call(mask, &value, sizeof value, shuffle_act<T>, &what, line);
+    warp_call(mask, &value, shuffle_act<T>, &what, line);
     return value;
 }
 
