@@ -37,3 +37,41 @@ $(EMU)/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
 	$(CXX) $(EMU_FLAGS) -O2 -g -c -o $@ $<
 $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 	$(CXX) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
+
+# The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
+EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+EMU_MUTANTS := 1 2 3 4 5 6 7 8
+$(EMU)/asan/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
+$(EMU)/asan/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
+$(EMU)/asan/kernels.o: test/cuda/kernels.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
+EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/%=$(EMU)/asan/%) $(EMU)/asan/kernels.o
+$(EMU)/kernels: $(EMU_ASAN_OBJ)
+	$(CXX) $(EMU_SANITIZE) -pthread -o $@ $^ -ldl
+
+# Which file a mutant changes.
+MUTANT_FILE_1 := attention
+MUTANT_FILE_2 := attention
+MUTANT_FILE_3 := engine
+MUTANT_FILE_4 := attention
+MUTANT_FILE_5 := convolution
+MUTANT_FILE_6 := attention
+MUTANT_FILE_7 := attention
+MUTANT_FILE_8 := attention
+define mutant
+$(EMU)/mutant-$(1): kernels/cuda/$(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
+	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<
+	$$(CXX) $$(EMU_SANITIZE) -pthread -o $$@ $$@.o $$(filter-out %/asan/$(MUTANT_FILE_$(1)).o,$(EMU_ASAN_OBJ)) -ldl
+endef
+$(foreach m,$(EMU_MUTANTS),$(eval $(call mutant,$(m))))
+
+.PHONY: cuda-check cuda-programs
+cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%)
+cuda-check: cuda-programs
+	$(EMU)/kernels 1 2 3 4 5 6 7 8 9 10
+	sh test/check-mutants $(EMU)
