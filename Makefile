@@ -126,7 +126,7 @@ $(VENV)/ready: test/python/requirements.txt
 # The same tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check:
-	@$(MAKE) --no-print-directory -j2 all test-programs $(VENV)/ready
+	@$(MAKE) --no-print-directory -j2 all test-programs cuda-programs $(VENV)/ready
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 

@@ -70,8 +70,14 @@ $(EMU)/mutant-$(1): kernels/cuda/$(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 endef
 $(foreach m,$(EMU_MUTANTS),$(eval $(call mutant,$(m))))
 
+# A model that the emulator gets through quickly.
+$(BUILD)/test/invented-small.gguf: test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@ --layers 1
+
 .PHONY: cuda-check cuda-programs
-cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%)
-cuda-check: cuda-programs
+cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%) $(BUILD)/test/invented-small.gguf
+cuda-check: cuda-programs $(BUILD)/test/test_cuda $(BUILD)/whisp
 	$(EMU)/kernels 1 2 3 4 5 6 7 8 9 10
 	sh test/check-mutants $(EMU)
+	WHISP_BUILD=$(BUILD) WHISP_INVENTED=$(BUILD)/test $(BUILD)/test/test_cuda
