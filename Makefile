@@ -52,8 +52,15 @@ all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS) $(if $(CUDA),cuda)
 
 # Instruction-set levels: only these files may use them, and only after CPUID said so.
 ifeq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),x86_64)
-$(BUILD)/kernels/cpu/%_avx2.o: LEVEL := -mavx2 -mfma -mf16c
-$(BUILD)/kernels/cpu/%_avx512.o: LEVEL := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+AVX2 := -mavx2 -mfma -mf16c
+AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+define level
+$$(BUILD)/kernels/cpu/%_$(1).o $$(BUILD)/test/checkkernels/%_$(1).o: LEVEL := $(2)
+endef
+$(eval $(call level,avx2,$(AVX2)))
+$(eval $(call level,avxvnni,$(AVX2) -mavxvnni))
+$(eval $(call level,avx512,$(AVX512)))
+$(eval $(call level,avx512vnni,$(AVX512) -mavx512vnni))
 endif
 
 $(BUILD)/%.o: %.c Makefile
@@ -77,6 +84,10 @@ $(BUILD)/whisp: $(WHISP_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS)
 $(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# The features that the confidence of words is fitted to; see docs/confidence.md.
+$(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # Tests: every test/test_NAME.c is a cmocka program of its own.
@@ -130,6 +141,12 @@ check:
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 
+# Kernels against their definitions, and their speed: nothing but kernels/cpu.
+CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c))
+$(CHECK_OBJ): CPPFLAGS += -Itest
+$(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread
+
 # The converter's readers on damaged files: linked with its objects.
 CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
 $(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
@@ -140,7 +157,7 @@ $(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TE
 include kernels/cuda/cuda.mk
 
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)
@@ -153,8 +170,9 @@ $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
 .PHONY: parity bench
-parity: $(BUILD)/test/parity
+parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
+	python3 test/python/parity.py --whisp $(BUILD)/whisp
 bench: $(BUILD)/whisp-bench
 	$(BUILD)/whisp-bench --model tiny.en
 	$(BUILD)/whisp-bench --model base

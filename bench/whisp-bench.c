@@ -19,6 +19,7 @@ static const char usage[] =
     "  --runs N            transcriptions that count, after one that warms up; medians are printed (default: 5)\n"
     "  --threads N         threads (default: one for each core)\n"
     "  --backend NAME      auto, cpu or blas (default: auto)\n"
+    "  --compute_type T    auto, f32 or int8 (default: auto)\n"
     "  --json              print JSON instead of a table\n"
     "  --help              print this\n"
     "\n"
@@ -142,12 +143,12 @@ static void print_text(const char *key, const char *text)
 
 int main(int argc, char **argv)
 {
-    const char *name = NULL, *recording = "test/data/demo.flac", *threads = "0", *backend = "auto";
+    const char *name = NULL, *recording = "test/data/demo.flac", *threads = "0", *backend = "auto", *compute_type = "auto";
     int n_runs = 5, json = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         int has_value = strcmp(a, "--model") == 0 || strcmp(a, "--runs") == 0 || strcmp(a, "--threads") == 0 ||
-                        strcmp(a, "--backend") == 0;
+                        strcmp(a, "--backend") == 0 || strcmp(a, "--compute_type") == 0;
         if (has_value && i + 1 == argc) {
             fprintf(stderr, "whisp-bench: %s needs a value; see whisp-bench --help\n", a);
             return 2;
@@ -163,6 +164,8 @@ int main(int argc, char **argv)
             threads = argv[++i];
         } else if (strcmp(a, "--backend") == 0) {
             backend = argv[++i];
+        } else if (strcmp(a, "--compute_type") == 0) {
+            compute_type = argv[++i];
         } else if (strcmp(a, "--runs") == 0) {
             n_runs = atoi(argv[++i]);
             if (n_runs < 1 || n_runs > MAX_RUNS) {
@@ -185,6 +188,7 @@ int main(int argc, char **argv)
     if (!options || whisp_options_set(options, "temperature", "0") ||
         whisp_options_set(options, "temperature_increment_on_fallback", "None") ||
         whisp_options_set(options, "threads", threads) || whisp_options_set(options, "backend", backend) ||
+        whisp_options_set(options, "compute_type", compute_type) ||
         whisp_model_find(name, NULL, path, sizeof path))
         return fail();
     float *samples = read_recording(recording, &n);

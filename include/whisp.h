@@ -12,6 +12,7 @@
  *   8. Audio                    decode any recording to 16 kHz mono
  *   9. Timings and backends
  *  10. Voice activity           where in a recording somebody speaks
+ *  11. Live                     words as they settle, while somebody still speaks
  *
  *     whisp_model *model;
  *     whisp_result *result;
@@ -170,6 +171,7 @@ typedef struct whisp_word {
     double probability;         /* the mean of its tokens' */
     size_t first_token;         /* of the segment's tokens */
     size_t n_tokens;
+    double confidence;          /* with option confidence: the chance that it is right, above 0; without it 0 */
 } whisp_word;
 
 typedef struct whisp_segment {
@@ -183,8 +185,10 @@ typedef struct whisp_segment {
     double avg_logprob;         /* of its window */
     double compression_ratio;   /* of its window's text */
     double no_speech_prob;      /* of its window */
-    const whisp_word *words;    /* [n_words] with option word_timestamps; NULL without */
+    const whisp_word *words;    /* [n_words] with option word_timestamps or confidence; NULL without */
     size_t n_words;
+    double confidence;          /* with option confidence: the mean of its words'; else, and without words, 0 */
+    int speaker;                /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
 } whisp_segment;
 
 /* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the
@@ -211,7 +215,9 @@ typedef struct whisp_result whisp_result;
 
 /* Transcribe a recording: `path` is a file in any format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...),
  * or "-" for standard input. A file is read twice (its loudest frame first, as the reference's log-Mel needs it);
- * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. *result is the
+ * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. With the option
+ * split_stereo each of a file's two channels is transcribed alone and the segments are merged by their starts; the
+ * segment callback then comes at the end, and WHISP_ERR_AUDIO says that there are not two channels. *result is the
  * caller's, released with whisp_result_free(); it does not depend on the model. */
 WHISP_API int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options,
                                whisp_result **result);
@@ -291,8 +297,9 @@ WHISP_API size_t whisp_result_segment_count(const whisp_result *result);
 /* Segment i, or NULL when there is none. Lives as long as the result. */
 WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
 
-/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it. *text is
- * the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
+/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
+ * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
+ * least certain tenth of the words with their times and context (it needs the option confidence). *text is the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
 
@@ -304,6 +311,7 @@ typedef struct whisp_writer_options {
     int max_line_width;         /* characters in a line */
     int max_line_count;         /* lines in a subtitle; no effect without max_line_width */
     int max_words_per_line;     /* words in a subtitle; no effect with max_line_width */
+    double doubtful_share;      /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
 } whisp_writer_options;
 
 /* whisp_result_format() and whisp_result_write() with such a layout; `options` may be NULL. */
@@ -372,6 +380,9 @@ WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
 /* The same from an open file descriptor, which may be a pipe; it is not closed. */
 WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
 WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info);
+/* Before the first read: hear one channel only, counted from 0, instead of all mixed (-1). WHISP_ERR_ARGUMENT when there
+ * is no such channel. */
+WHISP_API int whisp_audio_select_channel(whisp_audio *audio, int channel);
 /* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
 WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
 WHISP_API void whisp_audio_close(whisp_audio *audio);
@@ -467,6 +478,55 @@ WHISP_API int whisp_vad_finish(whisp_vad_stream *stream, float *probability);
  * last one. A span is known when the silence after it has lasted vad_min_silence_duration_ms and its padding is sure;
  * spans are kept until they are pulled. */
 WHISP_API int whisp_vad_pull(whisp_vad_stream *stream, whisp_span *span);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 11. Live
+ *
+ * Samples go in as they are spoken, words come out as they settle: within about two steps (option stream_step) after
+ * they were said, and the time that computing takes. Every step a pass hears the last 15 to 25 seconds again; words on
+ * which two passes after one another agree are final (LocalAgreement-2: Macháček, Dabre, Bojar, "Turning Whisper into
+ * Real-Time Transcription System", 2023). Memory and the cost of a second do not grow. docs/live.md has figures.
+ *
+ *     while ((n = read_microphone(samples)) > 0) {
+ *         for (size_t done = 0; done < n;) {
+ *             done += (size_t)whisp_stream_push(stream, samples + done, n - done);
+ *             while (whisp_stream_pull(stream, &words, &n_words) == 1) print(words, n_words);
+ *         }
+ *     }
+ *     whisp_stream_finish(stream);
+ *     while (whisp_stream_pull(stream, &words, &n_words) == 1) print(words, n_words);
+ */
+
+/* A live transcription. Belongs to one thread at a time. */
+typedef struct whisp_stream whisp_stream;
+
+/* New stream; `options` are copied (NULL: defaults). The model must outlive it. WHISP_ERR_ARGUMENT for options that
+ * need the whole recording: vad_filter, clip_timestamps, split_stereo. Where silero-vad is found (option vad_model),
+ * silence is not heard at all. The segment and progress callbacks are not called. */
+WHISP_API int whisp_stream_new(const whisp_model *model, const whisp_options *options, whisp_stream **stream);
+WHISP_API void whisp_stream_free(whisp_stream *stream);
+
+/* Push samples. Returns how many were taken, fewer than n when a minute has not been pulled; negative on error. Samples
+ * that are not finite count as silence. */
+WHISP_API int64_t whisp_stream_push(whisp_stream *stream, const float *samples, size_t n);
+/* No more samples will come: what is left settles. May be called once. */
+WHISP_API int whisp_stream_finish(whisp_stream *stream);
+/* 1: a pass was made and *words [*n] settled with it, perhaps none; they live until the next call (first_token and
+ * n_tokens are 0). 0: more samples are needed; WHISP_END: all was heard; negative on error. The model runs inside. The
+ * words depend on the samples and options only, not on how they were cut into pushes, unless whisp_stream_catch_up()
+ * was called. */
+WHISP_API int whisp_stream_pull(whisp_stream *stream, const whisp_word **words, size_t *n);
+/* The text after the settled words as the last pass heard it; it may change. "" when there is none. Lives until the
+ * next pull. */
+WHISP_API const char *whisp_stream_tail(const whisp_stream *stream);
+/* The next pass hears all that was pushed, not only a step more: for callers who have fallen behind. */
+WHISP_API void whisp_stream_catch_up(whisp_stream *stream);
+/* As whisp_session_language(); a language that was detected is known after ten seconds. */
+WHISP_API const char *whisp_stream_language(const whisp_stream *stream);
+
+/* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV file; any others are taken for
+ * 16-bit little-endian samples at `sample_rate` in `channels` channels. Reading gives small blocks as they come. */
+WHISP_API int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **audio);
 
 #ifdef __cplusplus
 }

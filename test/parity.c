@@ -4,8 +4,7 @@
  *   teacher-forced   the reference's tokens are fed; how often is our best token another one, and how often by a lead
  *                    of 0.01 or more (bound: 1 in 500); greedy sets only
  *   words            when each word is said: how many begin or end more than 0.02 s from the reference's (bound: 1 in
- *                    100), and the largest difference (bound: 0.2 s). The reference's checkpoints name no alignment
- *                    heads, so it aligns with the upper half of the layers, and so do these sets
+ *                    100), and the largest difference (bound: 0.2 s)
  *   free running     our own transcription against the reference's: words, tokens, segment times (bounds by clip below)
  *
  * The set `options` stands for all of CLIP.options.json, where each answer comes with its options.
@@ -60,14 +59,13 @@ struct set {
     int free_only;             /* nothing to force: its tokens are not the most probable, or windows are not known */
     const json_t *values;      /* further options, or NULL */
 };
-#define UPPER_HALF {"alignment_heads", "upper_half"}
 static const struct set sets[] = {
     {.name = "greedy"},
     {.name = "beam5", .options = {{"beam_size", "5"}}, .free_only = 1},
     {.name = "no_condition", .options = {{"condition_on_previous_text", "False"}}},
     {.name = "prompt", .options = {{"initial_prompt", "ComfyUI, Recsperts, ShareChat"}}},
     {.name = "translate", .options = {{"task", "translate"}}},
-    {.name = "greedy_words", .options = {{"word_timestamps", "True"}, UPPER_HALF}, .free_only = 1},
+    {.name = "greedy_words", .options = {{"word_timestamps", "True"}}, .free_only = 1},
 };
 #define ALL_SETS "greedy,greedy_words,beam5,no_condition,prompt,translate,options"
 
@@ -489,7 +487,7 @@ static void compare_options(const char *model_name, const whisp_model *model, si
         /* beams' tokens are not the most probable ones; with clips and word times windows do not follow from the answer */
         int free_only = json_object_get(values, "beam_size") || json_object_get(values, "clip_timestamps") ||
                         json_object_get(values, "word_timestamps");
-        struct set set = {.name = name, .values = values, .options = {UPPER_HALF}, .free_only = free_only};
+        struct set set = {.name = name, .values = values, .free_only = free_only};
         if ((unknown = unknown_option(values)))
             printf("skipped: %s %s: there is no option %s\n", model_name, name, unknown);
         else

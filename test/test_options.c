@@ -43,7 +43,7 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"beam_size", "0", "within"},              {"beam_size", "17", "within"},
         {"patience", "-1", "within"},              {"repetition_penalty", "0", "within"},
         {"no_repeat_ngram_size", "None", "whole number"}, {"max_new_tokens", "0", "within"},
-        {"multilingual", "1", "True or False"},
+        {"multilingual", "1", "True or False"},    {"hallucination_guard", "1", "True or False"},
     };
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(wrong); i++) {

@@ -522,7 +522,7 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
     snprintf(threshold, sizeof threshold, "%.6f", ((double)p[30] + p[120]) / 2);
     assert_true(p[30] > p[120] + 0.001);
     free(p);
-    whisp_options *o = make_options("temperature_increment_on_fallback", "None", "vad_filter", "True",
+    whisp_options *o = make_options("temperature_increment_on_fallback", "None", "hallucination_guard", "False", "vad_filter", "True",
                                     "vad_model", vad_file, "vad_threshold", threshold, "vad_neg_threshold", threshold,
                                     "vad_min_silence_duration_ms", "500", "vad_speech_pad_ms", "100", NULL);
     assert_int_equal(whisp_vad_speech_samples(vad, samples, n, o, &speech), WHISP_OK);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const level_names[WH_CPU_LEVELS] = {"generic", "avx2", "avx512"};
+static const char *const level_names[WH_CPU_LEVELS] = {"generic", "avx2", "avxvnni", "avx512", "avx512vnni"};
 
 const char *wh_cpu_level_name(wh_cpu_level level)
 {
@@ -22,22 +22,32 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-static wh_cpu_level hardware_level(void)
+/* A bit for each level that the CPU and the operating system have. */
+static unsigned hardware_levels(void)
 {
     const uint64_t avx_state = 0x06, avx512_state = 0xe6;
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-    unsigned a, b, c, d;
+    const unsigned avx512vnni = 1u << 11, avxvnni = 1u << 4;
+    unsigned levels = 1u << WH_CPU_GENERIC, a, b, c, d, highest;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA) || !(c & bit_F16C))
-        return WH_CPU_GENERIC;
+        return levels;
     uint64_t states = saved_states();
-    if ((states & avx_state) != avx_state || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
-        return WH_CPU_GENERIC;
-    return (states & avx512_state) == avx512_state && (b & avx512) == avx512 ? WH_CPU_AVX512 : WH_CPU_AVX2;
+    if ((states & avx_state) != avx_state || !__get_cpuid_count(7, 0, &highest, &b, &c, &d) || !(b & bit_AVX2))
+        return levels;
+    levels |= 1u << WH_CPU_AVX2;
+    if ((states & avx512_state) == avx512_state && (b & avx512) == avx512) {
+        levels |= 1u << WH_CPU_AVX512;
+        if (c & avx512vnni)
+            levels |= 1u << WH_CPU_AVX512VNNI;
+    }
+    if (highest >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avxvnni))
+        levels |= 1u << WH_CPU_AVXVNNI;
+    return levels;
 }
 #else
-static wh_cpu_level hardware_level(void)
+static unsigned hardware_levels(void)
 {
-    return WH_CPU_GENERIC;
+    return 1u << WH_CPU_GENERIC;
 }
 #endif
 
@@ -45,25 +55,28 @@ static const wh_kernels *built_table(wh_cpu_level level)
 {
     switch (level) {
     case WH_CPU_GENERIC: return wh_kernels_generic();
-    case WH_CPU_AVX2: return wh_kernels_avx2();
-    case WH_CPU_AVX512: return wh_kernels_avx512();
+    case WH_CPU_AVX2:
+    case WH_CPU_AVXVNNI: return wh_kernels_avx2();
+    case WH_CPU_AVX512:
+    case WH_CPU_AVX512VNNI: return wh_kernels_avx512();
     default: return NULL;
     }
 }
 
 wh_cpu_level wh_cpu_detect(void)
 {
-    wh_cpu_level level = hardware_level();
+    wh_cpu_level level = WH_CPU_LEVELS - 1;
     const char *cap = getenv("WHISP_CPU");
     for (int i = 0; cap && i < WH_CPU_LEVELS; i++)
-        if (!strcmp(cap, level_names[i]) && level > (wh_cpu_level)i)
+        if (!strcmp(cap, level_names[i]))
             level = (wh_cpu_level)i;
-    while (level > WH_CPU_GENERIC && !built_table(level))
+    unsigned there = hardware_levels();
+    while (level > WH_CPU_GENERIC && (!(there >> level & 1) || !built_table(level)))
         level--;
     return level;
 }
 
 const wh_kernels *wh_kernels_get(wh_cpu_level level)
 {
-    return (unsigned)level < WH_CPU_LEVELS && level <= hardware_level() ? built_table(level) : NULL;
+    return (unsigned)level < WH_CPU_LEVELS && hardware_levels() >> level & 1 ? built_table(level) : NULL;
 }

@@ -9,14 +9,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum wh_cpu_level { WH_CPU_GENERIC, WH_CPU_AVX2, WH_CPU_AVX512, WH_CPU_LEVELS } wh_cpu_level;
+/* avx2: with FMA and F16C; avx512: F, BW, DQ, VL. A CPU may have avxvnni without the levels above it, and avx512 without
+ * avxvnni. */
+typedef enum wh_cpu_level {
+    WH_CPU_GENERIC,
+    WH_CPU_AVX2,
+    WH_CPU_AVXVNNI,
+    WH_CPU_AVX512,
+    WH_CPU_AVX512VNNI,
+    WH_CPU_LEVELS
+} wh_cpu_level;
 
-/* The best level of this CPU and operating system, capped by the environment variable WHISP_CPU=generic|avx2|avx512. */
+/* The best level of this CPU and operating system, capped by the environment variable
+ * WHISP_CPU=generic|avx2|avxvnni|avx512|avx512vnni. A cap that this machine does not have means the next lower one. */
 wh_cpu_level wh_cpu_detect(void);
 const char *wh_cpu_level_name(wh_cpu_level level);
 
 /* How a matrix is stored: Q8_0 rows are blocks of 32 elements, an f16 scale then 32 int8. */
 typedef enum wh_storage { WH_ROWS_F32, WH_ROWS_F16, WH_ROWS_BF16, WH_ROWS_Q8_0, WH_STORAGES } wh_storage;
+
+/* How a decoder's keys and values are stored: in tiles of 64 keys, read from the first byte to the last. A tile of keys
+ * is [d_head][64], one of values [64][d_head rounded up to 16]; for int8 a scale for each key (64 floats) follows. Both
+ * take wh_kv_tile bytes. */
+typedef enum wh_kv { WH_KV_F32, WH_KV_F16, WH_KV_I8, WH_KV_TYPES } wh_kv;
+#define WH_KV_KEYS 64
+
+static inline size_t wh_kv_tile(wh_kv type, size_t d_head)
+{
+    size_t n = WH_KV_KEYS * ((d_head + 15) / 16 * 16);
+    return type == WH_KV_F32 ? 4 * n : type == WH_KV_F16 ? 2 * n : n + WH_KV_KEYS * sizeof(float);
+}
 
 typedef struct wh_kernels {
     /* out[i] = x[i] decoded, without loss; n elements (a multiple of 32 for q8_0) */
@@ -31,6 +53,24 @@ typedef struct wh_kernels {
     /* y[j] = sum_i p[i] * v[i * ldv + j], n terms, k columns */
     void (*weighted_sum)(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y);
 
+    /* Attention of `rows` queries over all n keys: out = softmax(q k^T / sqrt(d_head)) v for one head, the scores never
+     * in memory. q and out: [rows][d_head], rows ldq and ldo floats apart; k: as pack_keys wrote it; v: [n][d_head];
+     * scratch: wh_attend_scratch(d_head) floats. A query's bits do not depend on the others. */
+    void (*attend)(const float *q, size_t ldq, int rows, const float *k, const float *v, int n, int d_head, float *out,
+                   size_t ldo, float *scratch);
+    /* k [n][d_head], rows ldk floats apart, in the level's own order; out: wh_packed_keys(n) * d_head floats */
+    void (*pack_keys)(const float *k, size_t ldk, int n, int d_head, float *out);
+
+    /* Store keys and values number first .. first+n-1 of one head; k and v: [n][d_head], rows ld floats apart. */
+    void (*kv_store[WH_KV_TYPES])(const float *k, const float *v, size_t ld, int first, int n, int d_head, void *keys,
+                                  void *values);
+    /* scores[r][j] = q[r] . key j for the first n keys; rows of scores have room for n rounded up to 16 */
+    void (*kv_scores[WH_KV_TYPES])(const float *q, size_t ldq, int rows, const void *keys, int n, int d_head,
+                                   float *scores, size_t lds);
+    /* out[r] = sum over the first n keys of p[r][j] value j */
+    void (*kv_values[WH_KV_TYPES])(const float *p, size_t ldp, int rows, const void *values, int n, int d_head,
+                                   float *out, size_t ldo);
+
     /* out = (x - mean) / sqrt(variance + 1e-5) * gain + bias over n values; out may be x */
     void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out, size_t n);
     /* x = softmax(x * scale) in place over n values */
@@ -40,6 +80,21 @@ typedef struct wh_kernels {
     /* y += x */
     void (*add)(float *y, const float *x, size_t n);
 } wh_kernels;
+
+/* Queries that go through the keys together at most, and keys of a tile at most, at any level. */
+#define WH_ATTEND_ROWS 48
+#define WH_ATTEND_TILE 8
+#define WH_ATTEND_KEYS 64 /* keys of a block, a multiple of every tile */
+
+static inline size_t wh_attend_scratch(size_t d_head)
+{
+    return WH_ATTEND_ROWS * (2 + 2 * d_head + WH_ATTEND_KEYS);
+}
+
+static inline size_t wh_packed_keys(size_t n)
+{
+    return (n + WH_ATTEND_TILE - 1) / WH_ATTEND_TILE * WH_ATTEND_TILE;
+}
 
 /* The table for a level; NULL if this machine or build does not have it. Immutable, static storage. */
 const wh_kernels *wh_kernels_get(wh_cpu_level level);

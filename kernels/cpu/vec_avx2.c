@@ -7,6 +7,9 @@
 #define LANES 8
 #define BLOCK_ROWS 2
 #define BLOCK_WEIGHTS 2
+#define ATTEND_TILE 4
+#define KV_ROWS 4
+#define KV_VECS 2
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
@@ -17,6 +20,16 @@ static inline vec fma_vec(vec a, vec b, vec c)
 static inline float half_to_float(uint16_t h)
 {
     return _cvtsh_ss(h);
+}
+
+static inline void store_half(uint16_t *x, vec v)
+{
+    _mm_storeu_si128((__m128i *)x, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline ivec round_vec(vec x)
+{
+    return (ivec)_mm256_cvtps_epi32((__m256)x);
 }
 
 static inline vec load_half(const uint16_t *x)

@@ -1,7 +1,5 @@
 /* vec_body.h - the kernels' text, compiled once a level by vec_....c, which has defined the vectors (vec_types.h) and
  * fma_vec, load_half, half_to_float, load_bytes and sum16 for its instructions. Ends with `table`. */
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- stored types: LANES elements from element i of a row on ---- */
 
 INLINE vec load_f32(const char *row, size_t i)
@@ -141,29 +139,6 @@ DEFINE_TYPE(bf16)
 DEFINE_TYPE(q8_0)
 
 /* ---- functions of one vector ---- */
-
-/* LANES values, or the n < LANES last ones followed by zeros. */
-INLINE vec load_part(const float *x, size_t n)
-{
-    vec v = {0};
-    if (n >= LANES)
-        return load(x);
-    memcpy(&v, x, n * sizeof *x);
-    return v;
-}
-
-INLINE void store_part(float *x, vec v, size_t n)
-{
-    if (n >= LANES)
-        store(x, v);
-    else
-        memcpy(x, &v, n * sizeof *x);
-}
-
-INLINE vec select_vec(ivec mask, vec yes, vec no)
-{
-    return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
-}
 
 /* exp(x) for x <= 88, relative error below 2e-7; 0 below -87. Adding 1.5 * 2^23 rounds to an integer and leaves it in
  * the low bits. The polynomial is a minimax fit of (exp(r) - 1 - r) / r^2 on |r| <= ln(2) / 2. */
@@ -317,10 +292,19 @@ static void weighted_sum(const float *p, const float *v, size_t ldv, size_t n, s
     }
 }
 
+#include "cpu/vec_exp2.h"
+#include "cpu/attention_body.h"
+#include "cpu/kv_body.h"
+
 static const wh_kernels table = {
     .decode = {decode_f32, decode_f16, decode_bf16, decode_q8_0},
     .rows = {rows_f32, rows_f16, rows_bf16, rows_q8_0},
     .weighted_sum = weighted_sum,
+    .attend = attend,
+    .pack_keys = pack_keys,
+    .kv_store = {kv_store_f32, kv_store_f16, kv_store_i8},
+    .kv_scores = {kv_scores_f32, kv_scores_f16, kv_scores_i8},
+    .kv_values = {kv_values_f32, kv_values_f16, kv_values_i8},
     .layer_norm = layer_norm,
     .softmax = softmax,
     .bias_gelu = bias_gelu,

@@ -5,6 +5,9 @@
 #define LANES 4
 #define BLOCK_ROWS 2
 #define BLOCK_WEIGHTS 2
+#define ATTEND_TILE 4
+#define KV_ROWS 2
+#define KV_VECS 4
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
@@ -31,6 +34,44 @@ static inline float half_to_float(uint16_t h)
     bits |= ((h & 0x7c00) == 0x7c00 ? 0x7f800000u : 0) | (h & 0x8000u) << 16;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+/* To nearest, ties to even: adding 2^k with the right k rounds a float to where a half's mantissa ends. */
+static inline uint16_t float_to_half(float x)
+{
+    uint32_t bits, sign;
+    memcpy(&bits, &x, sizeof bits);
+    sign = bits & 0x80000000u;
+    bits ^= sign;
+    uint32_t half;
+    if (bits > 0x7f800000u) {
+        half = 0x7e00;
+    } else if (bits >= 0x477ff000u) {
+        half = 0x7c00;
+    } else if (bits < 0x38800000u) { /* subnormal: in units of 2^-24 */
+        float magnitude;
+        memcpy(&magnitude, &bits, sizeof magnitude);
+        magnitude += 0.5f;
+        memcpy(&half, &magnitude, sizeof half);
+        half -= 0x3f000000u;
+    } else {
+        half = (bits - 0x38000000u + 0xfffu + (bits >> 13 & 1)) >> 13;
+    }
+    return (uint16_t)(sign >> 16 | half);
+}
+
+static inline void store_half(uint16_t *x, vec v)
+{
+    for (int l = 0; l < LANES; l++)
+        x[l] = float_to_half(v[l]);
+}
+
+static inline ivec round_vec(vec x)
+{
+    ivec y;
+    for (int l = 0; l < LANES; l++)
+        y[l] = (int32_t)__builtin_lrintf(x[l]);
+    return y;
 }
 
 static inline vec load_bytes(const int8_t *x)

@@ -4,10 +4,13 @@
  * sum16. */
 #include <string.h>
 
+#define INLINE static inline __attribute__((always_inline))
+
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
 typedef uint16_t hvec __attribute__((vector_size(2 * LANES)));
+typedef int8_t bvec __attribute__((vector_size(LANES)));
 
 #define PARTS (16 / LANES)
 typedef struct vec16 {
@@ -26,6 +29,18 @@ static inline void store(float *x, vec v)
     memcpy(x, &v, sizeof v);
 }
 
+static inline ivec load_int(const int32_t *x)
+{
+    ivec v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline void store_int(int32_t *x, ivec v)
+{
+    memcpy(x, &v, sizeof v);
+}
+
 static inline vec spread(float x)
 {
     return x - (vec){0};
@@ -36,4 +51,57 @@ static inline uvec load_u16(const uint16_t *x)
     hvec h;
     memcpy(&h, x, sizeof h);
     return __builtin_convertvector(h, uvec);
+}
+
+INLINE vec select_vec(ivec mask, vec yes, vec no)
+{
+    return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
+}
+
+/* LANES values, or the n < LANES last ones followed by zeros. */
+INLINE vec load_part(const float *x, size_t n)
+{
+    vec v = {0};
+    if (n >= LANES)
+        return load(x);
+    memcpy(&v, x, n * sizeof *x);
+    return v;
+}
+
+INLINE void store_part(float *x, vec v, size_t n)
+{
+    if (n >= LANES)
+        store(x, v);
+    else
+        memcpy(x, &v, n * sizeof *x);
+}
+
+INLINE ivec lane_numbers(void)
+{
+    ivec v;
+    for (int l = 0; l < LANES; l++)
+        v[l] = l;
+    return v;
+}
+
+/* The largest of |x| over n values; NaNs are passed over. */
+INLINE float largest_magnitude(const float *x, size_t n)
+{
+    vec most = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        vec size = (vec)((ivec)load_part(x + i, n - i) & 0x7fffffff);
+        most = select_vec(size > most, size, most);
+    }
+    for (int step = LANES / 2; step > 0; step /= 2) {
+        vec other = __builtin_shuffle(most, lane_numbers() ^ step);
+        most = select_vec(other > most, other, most);
+    }
+    return most[0];
+}
+
+INLINE int32_t sum_lanes(ivec x)
+{
+    for (int step = LANES / 2; step > 0; step /= 2)
+        x += __builtin_shuffle(x, lane_numbers() ^ step);
+    return x[0];
 }

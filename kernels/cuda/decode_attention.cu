@@ -55,7 +55,8 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
 {
     const int lanes = DP / 8, groups = THREADS / lanes;
     WH_SHARED(float, scores, SPLIT);
-    WH_SHARED(float, sums, WARPS * DP);
+    const int apart = DP == 64 ? 12 : 4; /* from a channel to its neighbour: all in different banks, both ways */
+    WH_SHARED(float, sums, WARPS * 8 * apart);
     WH_SHARED(float, few, WARPS);
     int split = blockIdx.x, head = blockIdx.y, r = blockIdx.z, lane = threadIdx.x % WH_WARP,
         warp = threadIdx.x / WH_WARP;
@@ -106,14 +107,14 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
             sum[e] += __shfl_xor_sync(WH_ALL, sum[e], i);
     if (lane < lanes)
         for (int e = 0; e < 8; e++)
-            WH_STORE_SHARED(sums + warp * DP + e * lanes + part, sum[e]); /* neighbours in different banks */
+            WH_STORE_SHARED(sums + (warp * 8 + e) * apart + part, sum[e]);
     __syncthreads();
     float *to = call.partial + (((size_t)r * call.heads + head) * gridDim.x + split) * part_size(DP);
     if (threadIdx.x < DP) {
-        int c = threadIdx.x % 8 * lanes + threadIdx.x / 8;
+        int c = threadIdx.x % 8 * apart + threadIdx.x / 8;
         float x = 0;
         for (int i = 0; i < WARPS; i++)
-            x += WH_LOAD_SHARED(sums + i * DP + c);
+            x += WH_LOAD_SHARED(sums + i * 8 * apart + c);
         WH_STORE(to + threadIdx.x, x);
     }
     if (threadIdx.x == 0) {

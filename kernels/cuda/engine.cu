@@ -1,8 +1,8 @@
 /* engine.cu - a model on a device: its weights, its slots, and the order in which the layers run. What engine.h says.
  *
  * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied while
- * the one before is encoded; events say when a buffer is there and when it has been read. All memory but the windows'
- * keys and values is taken when the engine is opened. */
+ * the one before is encoded; events say when a buffer is there and when it has been read. All memory but the
+ * keys and values of slots and windows, taken when they are first used, is taken when the engine is opened. */
 #include "engine.h"
 
 #include "blas.h"
@@ -128,8 +128,6 @@ static int plan(wh_cuda_engine *e)
     TRY(device_array(e, &e->partial, wh_cuda_partial_floats((int)rows, s->text_heads, s->d / s->text_heads,
                                                             (int)positions)));
     TRY(device_array(e, &e->logits, (size_t)WH_CUDA_FEW_ROWS * s->n_vocab));
-    for (int i = 0; i < s->n_slots; i++)
-        TRY(device_array(e, &e->self[i], cache_size(e, s->text_ctx)));
     return check(e, cudaMemsetAsync(e->conv_half, 0, d * sizeof(half), e->main), "memset");
 }
 
@@ -400,6 +398,11 @@ static int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, cons
 
 /* ---- decoder ---- */
 
+static int slot_memory(wh_cuda_engine *e, int slot)
+{
+    return e->self[slot] ? WH_CUDA_OK : device_array(e, &e->self[slot], cache_size(e, e->sizes.text_ctx));
+}
+
 typedef struct pass {
     int n, most;        /* rows; positions of the one that is furthest */
     bool scores;        /* somebody wants alignment scores */
@@ -530,6 +533,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     pass p = {n, 0, false, NULL};
     for (int i = 0; i < n; i++) {
         const wh_cuda_token *t = &tokens[i];
+        TRY(slot_memory(e, t->slot));
         e->rows_host[i] = wh_cuda_row{t->token, t->position, e->self[t->slot], e->windows[t->window],
                                       t->cross_scores ? i : -1, 0};
         p.scores = p.scores || t->cross_scores;
@@ -552,6 +556,8 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
 static int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 {
     TRY(enter(e));
+    TRY(slot_memory(e, to));
+    TRY(slot_memory(e, from));
     const wh_cuda_sizes *s = &e->sizes;
     size_t position = wh_cuda_padded_head(s->d / s->text_heads), pitch = position * s->text_ctx * sizeof(half);
     return check(e, cudaMemcpy2DAsync(e->self[to] + first * position, pitch, e->self[from] + first * position, pitch,

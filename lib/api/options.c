@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE };
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE, CUT, BATCH };
 
 struct option {
     enum kind kind;
@@ -31,6 +31,8 @@ static const whisp_option_info infos[] = {
      "text with which the transcript of the first window begins, as if it had been heard"},
     {"hotwords", "TEXT|None", "None",
      "words to expect: they stand before the previous text in the prompt of every window that prefix does not begin"},
+    {"vocabulary", "FILE|None", "None",
+     "text file of terms, one a line: each is written where the audio is in doubt and sounds like it"},
     {"condition_on_previous_text", "True|False", "True",
      "give each window the text before it; False makes loops of repeated text less likely"},
     {"temperature", "FLOAT[,FLOAT...]", "0.0,0.2,0.4,0.6,0.8,1.0",
@@ -63,22 +65,35 @@ static const whisp_option_info infos[] = {
     {"max_initial_timestamp", "FLOAT|None", "1.0", "latest first timestamp in a window, in seconds"},
     {"multilingual", "True|False", "False", "detect the language again for each window"},
     {"word_timestamps", "True|False", "False", "find when each word is said, and refine the segments' times by it"},
+    {"confidence", "True|False", "False",
+     "find when each word is said and how likely it is right; the transcript stays as it is"},
     {"prepend_punctuations", "TEXT", "\"'“¿([{-", "word_timestamps: punctuation that belongs to the word after it"},
     {"append_punctuations", "TEXT", "\"'.。,，!！?？:：”)]}、",
      "word_timestamps: punctuation that belongs to the word before it"},
-    {"alignment_heads", "model|upper_half", "model",
-     "word_timestamps: the attention heads that tell the time; model: those that the model file names, if it does"},
+    {"alignment_heads", "auto|model|upper_half", "auto",
+     "word_timestamps: the attention heads that tell the time; upper_half: all of the upper half of the decoder's "
+     "layers; model: those that the model file names, if it does; auto: upper_half for tiny and base, else model"},
     {"clip_timestamps", "START,END[,START,END...]|None", "0",
      "transcribe only these parts of the recording, in seconds; the last END may be missing: up to the end"},
     {"hallucination_silence_threshold", "FLOAT|None", "None",
      "word_timestamps: skip silence longer than this, in seconds, around words that may be imagined"},
+    {"hallucination_guard", "True|False", "True",
+     "leave out text of windows and segments in which surely nobody speaks; False writes what the model imagines"},
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
     {"backend", "auto|cpu|blas|cuda", "auto",
-     "what computes: auto is cuda where a GPU can be used, else cpu; blas insists on OpenBLAS, cpu does without it where "
-     "it is missing"},
-    {"device", "INT", "0", "which GPU, from 0"},
-    {"compute_type", "auto|f32", "auto", "arithmetic of the model; float32 is all there is so far"},
+     "what computes: auto is cuda where a GPU can be used, else cpu; cpu takes the library's own matrix products, blas "
+     "OpenBLAS's"},
+    {"device", "INT", "0", "cuda: which GPU, from 0"},
+    {"compute_type", "auto|f32|int8", "auto",
+     "arithmetic of the products with weights: float32 is exact, int8 (8-bit integers) faster"},
+    {"split_stereo", "True|False", "False",
+     "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
+    {"stream_step", "FLOAT", "0.5", "live transcription: seconds of sound from one pass to the next"},
+    {"cut", "auto|off|SECONDS", "auto",
+     "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
+     "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},
+    {"batch_size", "auto|INT", "auto", "parts that are transcribed at a time; changes the speed, not the words"},
     {"vad_filter", "True|False", "False",
      "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"},
     {"vad_threshold", "FLOAT", "0.5", "probability from which a part is speech"},
@@ -100,6 +115,7 @@ static const struct option options_[] = {
     {BOOLEAN, 0, AT(carry_initial_prompt), 0, 0},
     {TEXT, 1, AT(prefix), 0, 0},
     {TEXT, 1, AT(hotwords), 0, 0},
+    {TEXT, 1, AT(vocabulary), 0, 0},
     {BOOLEAN, 0, AT(condition_on_previous_text), 0, 0},
     {TEMPERATURES, 0, AT(temperatures), 0, 10},
     {NUMBER, 1, AT(temperature_increment), 0.01, 10},
@@ -121,16 +137,22 @@ static const struct option options_[] = {
     {NUMBER, 1, AT(max_initial_timestamp), 0, 30},
     {BOOLEAN, 0, AT(multilingual), 0, 0},
     {BOOLEAN, 0, AT(word_timestamps), 0, 0},
+    {BOOLEAN, 0, AT(confidence), 0, 0},
     {TEXT, 0, AT(prepend_punctuations), 0, 0},
     {TEXT, 0, AT(append_punctuations), 0, 0},
-    {HEADS, 0, AT(upper_half_heads), 0, 0},
+    {HEADS, 0, AT(heads), 0, 0},
     {CLIPS, 1, AT(clip_timestamps), 0, 0},
     {NUMBER, 1, AT(hallucination_silence_threshold), 0, 1e9},
+    {BOOLEAN, 0, AT(hallucination_guard), 0, 0},
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
     {INTEGER, 0, AT(device), 0, 1023},
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
+    {BOOLEAN, 0, AT(split_stereo), 0, 0},
+    {NUMBER, 0, AT(stream_step), 0.1, 10},
+    {CUT, 0, AT(cut_seconds), 5, 86400},
+    {BATCH, 0, AT(batch_size), 1, 32},
     {BOOLEAN, 0, AT(vad_filter), 0, 0},
     {NUMBER, 0, AT(vad_threshold), 0, 1},
     {NUMBER, 1, AT(vad_neg_threshold), 0, 1},
@@ -333,9 +355,9 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->suppress_tokens = none ? NULL : text;
         return WHISP_OK;
     case HEADS:
-        if (strcmp(value, "model") && strcmp(value, "upper_half"))
+        if (strcmp(value, "auto") && strcmp(value, "model") && strcmp(value, "upper_half"))
             return refuse(i, value, "no such choice of heads");
-        v->upper_half_heads = strcmp(value, "upper_half") == 0;
+        v->heads = !strcmp(value, "auto") ? WH_HEADS_AUTO : !strcmp(value, "model") ? WH_HEADS_MODEL : WH_HEADS_UPPER;
         return WHISP_OK;
     case CLIPS:
         if (!none && (check_clips(i, value)))
@@ -345,13 +367,32 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
     case TEXT:
         *(const char **)member = none ? NULL : text;
         return WHISP_OK;
+    case CUT:
+        v->cut_off = strcmp(value, "off") == 0;
+        v->cut_seconds = NAN;
+        if (v->cut_off || strcmp(value, "auto") == 0)
+            return WHISP_OK;
+        if (!wh_parse_double(value, &x))
+            return refuse(i, value, "auto, off or seconds are expected");
+        if (x < o->lo || x > o->hi)
+            return refuse_range(i, value);
+        v->cut_seconds = x;
+        return WHISP_OK;
+    case BATCH:
+        n = 0;
+        if (strcmp(value, "auto") && !wh_parse_int(value, &n))
+            return refuse(i, value, "auto or a whole number is expected");
+        if (strcmp(value, "auto") && ((double)n < o->lo || (double)n > o->hi))
+            return refuse_range(i, value);
+        v->batch_size = (int)n;
+        return WHISP_OK;
     case BACKEND:
         if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas") && strcmp(value, "cuda"))
             return refuse(i, value, "no such backend in this build");
         v->backend = text;
         return WHISP_OK;
     case COMPUTE_TYPE:
-        if (strcmp(value, "auto") && strcmp(value, "f32"))
+        if (strcmp(value, "auto") && strcmp(value, "f32") && strcmp(value, "int8"))
             return refuse(i, value, "no such arithmetic in this build");
         v->compute_type = text;
         return WHISP_OK;
@@ -453,6 +494,9 @@ int wh_options_check(const wh_values *v)
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
                        "them", v->sample_len, v->max_new_tokens);
+    if (v->vad_neg_threshold > v->vad_threshold)
+        return wh_fail(WHISP_ERR_ARGUMENT, "option vad_neg_threshold: speech cannot pause below %g when it begins at "
+                       "vad_threshold %g; give one that is not above it", v->vad_neg_threshold, v->vad_threshold);
     return WHISP_OK;
 }
 

@@ -7,6 +7,8 @@
 #define WH_MAX_TEMPERATURES 64
 #define WH_MAX_CANDIDATES 16
 
+enum wh_heads { WH_HEADS_AUTO, WH_HEADS_MODEL, WH_HEADS_UPPER };
+
 typedef struct wh_values {
     int translate;
     int language;                       /* index of whisp_language_code(), or -1: detect */
@@ -25,6 +27,7 @@ typedef struct wh_values {
     int carry_initial_prompt;
     const char *initial_prompt;         /* NULL: None; belongs to the options */
     const char *prefix, *hotwords;      /* likewise */
+    const char *vocabulary;             /* a file's path; likewise */
     int suppress_blank;
     const char *suppress_tokens;        /* NULL or "": nothing is suppressed; else comma-separated ids */
     const char *suppress_regex;         /* NULL: None */
@@ -35,15 +38,22 @@ typedef struct wh_values {
     double logprob_threshold;           /* NaN: None */
     double no_speech_threshold;         /* NaN: None */
     int word_timestamps;
+    int confidence;                     /* judge each word */
     const char *prepend_punctuations, *append_punctuations;
-    int upper_half_heads;               /* align with these, whatever heads the model file names */
+    enum wh_heads heads;                /* which attention heads tell the time */
     const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */
     double hallucination_silence_threshold; /* NaN: None */
+    int hallucination_guard;
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
     const char *backend;
     int device;
     const char *compute_type;
+    int split_stereo;
+    double stream_step;                 /* seconds */
+    int cut_off;                        /* never cut a recording */
+    double cut_seconds;                 /* of its parts; NaN: auto */
+    int batch_size;                     /* parts at a time; 0: auto */
     int vad_filter;
     double vad_threshold;
     double vad_neg_threshold;           /* NaN: None */

@@ -22,6 +22,7 @@
 #define MIN_RATE 8000
 #define MAX_RATE 192000
 #define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
+#define LIVE_BLOCK 1024         /* the same from somebody who is speaking now */
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
 #define LARGEST 1024.0f         /* louder than any recording; keeps the resampler's sums finite */
@@ -30,11 +31,13 @@
 struct whisp_audio {
     char *name;                 /* for messages */
     int own_fd;                 /* to be closed, or -1 */
+    int channel;                /* the only one to be heard, from 0 on; -1: all, mixed */
     wh_source source;
     SNDFILE *file;              /* or */
     wh_mpeg *mpeg;
     SF_INFO info;
     int is_mpeg;
+    int raw_rate, raw_channels; /* of bytes that are not a WAV file's, else 0; then blocks are small */
     int is_buffered;            /* the decoder may have sound left when its bytes have ended */
     char format[80];
     double duration;            /* seconds, -1 if not known */
@@ -107,6 +110,17 @@ static int try_open(whisp_audio *audio)
     return audio->file != NULL;
 }
 
+/* Samples without a header. */
+static int open_raw(whisp_audio *audio)
+{
+    SF_VIRTUAL_IO io = wh_source_io;
+    audio->info = (SF_INFO){ .samplerate = audio->raw_rate, .channels = audio->raw_channels,
+                             .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE };
+    audio->file = sf_open_virtual(&io, SFM_READ, &audio->info, &audio->source);
+    audio->source.opening = 0;
+    return audio->file ? WHISP_OK : wh_fail(WHISP_ERR_AUDIO, "%s: cannot be read as raw samples", audio->name);
+}
+
 static int open_decoder(whisp_audio *audio, const char *path)
 {
     unsigned char first;
@@ -114,6 +128,9 @@ static int open_decoder(whisp_audio *audio, const char *path)
         return audio->source.error
                    ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error))
                    : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
+    char riff[4] = { 0 };
+    if (audio->raw_rate && (wh_source_peek(&audio->source, 0, riff, 4) < 4 || memcmp(riff, "RIFF", 4) != 0))
+        return open_raw(audio);
     wh_skip_tags(&audio->source);
     const char *foreign = wh_foreign_format(&audio->source);
     if (foreign) {
@@ -189,7 +206,8 @@ static int prepare(whisp_audio *audio)
 }
 
 /* `path` is NULL for a descriptor; fd -1 means that it could not be opened (errno). Owns fd if own_fd. */
-static int open_any(const char *name, const char *path, int fd, int own_fd, whisp_audio **out)
+static int open_any(const char *name, const char *path, int fd, int own_fd, int raw_rate, int raw_channels,
+                    whisp_audio **out)
 {
     struct stat st;
     int rc = WHISP_OK;
@@ -201,6 +219,9 @@ static int open_any(const char *name, const char *path, int fd, int own_fd, whis
         return wh_fail_memory();
     }
     audio->own_fd = own_fd ? fd : -1;
+    audio->channel = -1;
+    audio->raw_rate = raw_rate;
+    audio->raw_channels = raw_channels;
     if (fstat(fd, &st) != 0)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
     else if (S_ISDIR(st.st_mode))
@@ -227,7 +248,20 @@ int whisp_audio_open_fd(int fd, whisp_audio **audio)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_fd: no place for the handle");
     *audio = NULL;
     snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
-    return open_any(name, NULL, fd, 0, audio);
+    return open_any(name, NULL, fd, 0, 0, 0, audio);
+}
+
+int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **audio)
+{
+    char name[40];
+    if (!audio)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_live: no place for the handle");
+    *audio = NULL;
+    if (sample_rate < MIN_RATE || sample_rate > MAX_RATE || channels < 1 || channels > 64)
+        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; 8000 to 192000 Hz in 1 to 64 channels can "
+                       "be read", sample_rate, channels);
+    snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
+    return open_any(name, NULL, fd, 0, sample_rate, channels, audio);
 }
 
 int whisp_audio_open(const char *path, whisp_audio **audio)
@@ -242,7 +276,7 @@ int whisp_audio_open(const char *path, whisp_audio **audio)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    return open_any(path, path, fd, 1, audio);
+    return open_any(path, path, fd, 1, 0, 0, audio);
 }
 
 int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
@@ -255,6 +289,19 @@ int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
                              .duration = audio->duration,
                              .format = audio->format };
     memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
+}
+
+int whisp_audio_select_channel(whisp_audio *audio, int channel)
+{
+    if (!audio)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_select_channel: no recording");
+    if (channel < -1 || channel >= audio->info.channels)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: has no channel %d; it has %d, counted from 0", audio->name, channel,
+                       audio->info.channels);
+    if (audio->frames)
+        return wh_fail(WHISP_ERR_STATE, "whisp_audio_select_channel: samples were read already");
+    audio->channel = channel;
     return WHISP_OK;
 }
 
@@ -287,7 +334,7 @@ uint64_t wh_audio_bad_samples(const whisp_audio *audio)
 static int decode(whisp_audio *audio)
 {
     int channels = audio->info.channels, failed = 0;
-    int64_t want = WH_MAX(1, WH_MIN(BLOCK, BLOCK_VALUES / channels)), got;
+    int64_t want = WH_MAX(1, WH_MIN(audio->raw_rate ? LIVE_BLOCK : BLOCK, BLOCK_VALUES / channels)), got;
     int64_t before = audio->source.position;
     audio->source.ran_dry = 0;
     if (audio->mpeg) {
@@ -312,13 +359,15 @@ static int decode(whisp_audio *audio)
     for (int64_t i = 0; i < got; i++) {
         const float *frame = audio->decoded + i * channels;
         float sum = 0.0f;
-        for (int c = 0; c < channels; c++) {
+        int first = audio->channel < 0 ? 0 : WH_MIN(audio->channel, channels - 1);
+        int end = audio->channel < 0 ? channels : first + 1;
+        for (int c = first; c < end; c++) {
             if (isfinite(frame[c]))
                 sum += WH_MAX(-LARGEST, WH_MIN(frame[c], LARGEST));
             else
                 audio->bad++;
         }
-        audio->mono[i] = sum / (float)channels;
+        audio->mono[i] = sum / (float)(end - first);
     }
     audio->frames += got;
     audio->mono_used = 0;

@@ -8,6 +8,11 @@ static const wh_backend_ops *ops_of(const wh_backend *backend)
     return *(const wh_backend_ops *const *)(const void *)backend;
 }
 
+wh_compute wh_compute_named(const char *name)
+{
+    return !strcmp(name, "f32") ? WH_COMPUTE_F32 : !strcmp(name, "int8") ? WH_COMPUTE_INT8 : WH_COMPUTE_AUTO;
+}
+
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
     if (!strcmp(name, "cuda"))

@@ -10,9 +10,16 @@
 
 typedef struct wh_backend wh_backend;
 
+/* The arithmetic of the products with weights. WH_COMPUTE_AUTO: what docs/speed.md's table says for the model. */
+typedef enum wh_compute { WH_COMPUTE_AUTO, WH_COMPUTE_F32, WH_COMPUTE_INT8 } wh_compute;
+
+/* By its name as the option compute_type has it: "auto", "f32", "int8". */
+wh_compute wh_compute_named(const char *name);
+
 typedef struct wh_backend_config {
     int n_slots;        /* sequences that can be alive at once */
     int threads;        /* 0: one for each core this process may use */
+    wh_compute compute;
     int device;         /* "cuda": which one, from 0 */
     /* For tests: called with named intermediate results, "encoder.block0" and "encoder" ([rows][cols], row-major). */
     void (*tap)(void *user, const char *name, const float *data, int rows, int cols);

@@ -27,8 +27,10 @@ static pthread_once_t opened = PTHREAD_ONCE_INIT;
 static const char *core_type(void)
 {
     switch (wh_cpu_detect()) {
-    case WH_CPU_AVX512: return "SkylakeX";
-    case WH_CPU_AVX2: return "Haswell";
+    case WH_CPU_AVX512:
+    case WH_CPU_AVX512VNNI: return "SkylakeX";
+    case WH_CPU_AVX2:
+    case WH_CPU_AVXVNNI: return "Haswell";
     default: return NULL;
     }
 }

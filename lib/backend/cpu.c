@@ -22,41 +22,58 @@ static int alloc_floats(float **array, size_t rows, size_t columns)
     return *array ? WHISP_OK : wh_fail_memory();
 }
 
-/* A convolution's weights [d][in][3] as a matrix for each tap, [3][d][in]. */
-static int split_taps(const wh_kernels *kernels, const wh_tensor *w, float **taps)
+/* A convolution's weights [d][in][3] as a matrix [d][3][in]. */
+static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *ordered)
 {
     size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1];
     size_t stored = wh_type_row_size(w->type, 3 * w->shape[1]);
-    float *row;
+    float *row, *taps;
     if (!stored)
         return wh_fail(WHISP_ERR_MODEL, "tensor %s: a convolution's weights cannot be stored as %s", w->name,
                        wh_type_name(w->type));
     if (alloc_floats(&row, 3, in))
         return WHISP_ERR_MEMORY;
-    if (alloc_floats(taps, 3 * d, in)) {
+    if (alloc_floats(&taps, 3 * d, in)) {
         free(row);
         return WHISP_ERR_MEMORY;
     }
     for (size_t j = 0; j < d; j++) {
         kernels->decode[wh_cpu_storage(w->type)]((const char *)w->data + j * stored, row, 3 * in);
         for (size_t i = 0; i < 3 * in; i++)
-            (*taps)[(i % 3 * d + j) * in + i / 3] = row[i];
+            taps[3 * in * j + i % 3 * in + i / 3] = row[i];
     }
     free(row);
+    *ordered = (wh_tensor){.name = w->name, .type = WH_F32, .n_dims = 2, .shape = {w->shape[0], 3 * w->shape[1], 1, 1},
+                           .data = taps, .bytes = 3 * d * in * sizeof *taps};
     return WHISP_OK;
+}
+
+/* The matrices as int8, and room for the rows that they are multiplied with. */
+static int plan_int8(wh_backend *b)
+{
+    const whisp_model *m = b->model;
+    size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
+    size_t rows = 2 * (size_t)WH_MAX(m->n_audio_ctx, WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
+    b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
+    if (!b->x_i8)
+        return wh_fail_memory();
+    int rc = alloc_floats(&b->x_scale, rows, 1);
+    return rc ? rc : wh_weights_get(m, b->kernels, b->gemm, b->pool, &b->weights, &b->own_weights);
 }
 
 static int plan_encoder(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
-    int rc = split_taps(b->kernels, m->conv1_w, &b->conv1_w);
-    if (!rc)
-        rc = split_taps(b->kernels, m->conv2_w, &b->conv2_w);
+    int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
+    if (!rc && b->config.compute == WH_COMPUTE_INT8)
+        rc = plan_int8(b);
+    if (!rc && !wh_weights_find(b->weights, m->conv2_w))
+        rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
-        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx, times(4, d)))
+        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx + WH_ATTEND_TILE, times(4, d)))
         return WHISP_ERR_MEMORY;
     memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
     return WHISP_OK;
@@ -83,16 +100,20 @@ static int plan_scratch(wh_backend *b)
     size_t d = (size_t)m->n_text_state, d_head = d / (size_t)m->n_text_head;
     size_t size = WH_TILE * times(4, d);
     size = WH_MAX(size, times(d_head, d));
-    size = WH_MAX(size, WH_QUERY_ROWS * (size_t)m->n_audio_ctx);
-    size = WH_MAX(size, (size_t)m->n_text_ctx);
+    size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
+    size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
+    size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));
     size = WH_MAX(size, WH_FEW_ROWS * (size_t)WH_LOGITS_SLICE);
     b->scratch_size = (size + 15) / 16 * 16; /* whole cache lines */
     return alloc_floats(&b->scratch, (size_t)wh_pool_threads(b->pool), b->scratch_size);
 }
 
-static size_t cache_size(const whisp_model *m)
+/* K or V of n positions, all layers and heads. */
+static int alloc_kv(const whisp_model *m, wh_kv type, int n, void **kv)
 {
-    return times(times((size_t)m->n_text_layer, (size_t)m->n_text_ctx), (size_t)m->n_text_state);
+    size_t size = times(wh_cpu_kv_size(m, type, n), times((size_t)m->n_text_layer, (size_t)m->n_text_head));
+    *kv = size == SIZE_MAX ? NULL : wh_alloc_aligned(size, 1);
+    return *kv ? WHISP_OK : wh_fail_memory();
 }
 
 static int plan_slots(wh_backend *b)
@@ -104,28 +125,38 @@ static int plan_slots(wh_backend *b)
         return wh_fail_memory();
     for (size_t i = 0; i < n; i++) {
         b->slots[i].cross = -1;
-        if (alloc_floats(&b->slots[i].k, 1, cache_size(b->model)) ||
-            alloc_floats(&b->slots[i].v, 1, cache_size(b->model)))
+        if (alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].k) ||
+            alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].v))
             return WHISP_ERR_MEMORY;
     }
     return WHISP_OK;
 }
 
-/* Which products: OpenBLAS or our own, by the name asked for. */
+/* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
 static int choose_products(wh_backend *b, const char *name)
 {
-    const wh_blas *blas = wh_blas_get();
+    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu, blas and cuda", name);
-    if (wants_blas && !blas->sgemm)
+    const wh_blas *blas = wants_blas ? wh_blas_get() : NULL;
+    if (blas && !blas->sgemm)
         return wh_fail(WHISP_ERR_BACKEND, "backend blas: %s", blas->problem);
+    if (blas && b->config.compute == WH_COMPUTE_INT8)
+        return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; int8 needs the backend cpu");
     wh_cpu_level level = wh_cpu_detect();
     b->kernels = wh_kernels_get(level);
-    b->sgemm = blas->sgemm;
-    snprintf(b->description, sizeof b->description, "cpu: %s, vectors %s, %d thread%s",
-             blas->sgemm ? blas->name : "own matrix products (no OpenBLAS)", wh_cpu_level_name(level),
-             wh_pool_threads(b->pool), wh_pool_threads(b->pool) == 1 ? "" : "s");
+    b->gemm = wh_gemm_get(level);
+    b->sgemm = blas ? blas->sgemm : NULL;
+    if (b->config.compute == WH_COMPUTE_AUTO)
+        b->config.compute = WH_COMPUTE_F32;
+    if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
+        b->attention_int = wh_attention_int_get(level);
+    b->self_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
+    b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : WH_KV_F32;
+    snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
+             blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
+             wh_pool_threads(b->pool) == 1 ? "" : "s");
     return WHISP_OK;
 }
 
@@ -173,6 +204,9 @@ static void cpu_free(wh_backend *b)
     if (!b)
         return;
     wh_pool_free(b->pool);
+    wh_weights_free(b->own_weights);
+    free((void *)b->conv1.data);
+    free((void *)b->conv2.data);
     for (int i = 0; b->slots && i < b->config.n_slots; i++) {
         free(b->slots[i].k);
         free(b->slots[i].v);
@@ -181,7 +215,7 @@ static void cpu_free(wh_backend *b)
         free(b->cross[i].k);
         free(b->cross[i].v);
     }
-    void *const arrays[] = {b->scratch, b->conv1_w, b->conv2_w, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
+    void *const arrays[] = {b->scratch, b->x_i8,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
                             b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
                             b->rows,    b->groups,  b->slots,   b->cross, b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
@@ -219,8 +253,9 @@ static int take_cross(wh_backend *b, wh_slot *slot)
     while (b->cross[found].users)
         found++;
     wh_cross *cross = &b->cross[found];
-    size_t size = times(wh_cpu_cross_offset(b->model, 1), (size_t)b->model->n_text_layer);
-    if ((!cross->k && alloc_floats(&cross->k, 1, size)) || (!cross->v && alloc_floats(&cross->v, 1, size)))
+    int n = b->model->n_audio_ctx;
+    if ((!cross->k && alloc_kv(b->model, b->cross_type, n, &cross->k)) ||
+        (!cross->v && alloc_kv(b->model, b->cross_type, n, &cross->v)))
         return WHISP_ERR_MEMORY;
     cross->users = 1;
     slot->cross = found;
@@ -259,12 +294,13 @@ static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
     to->n_tokens = from->n_tokens;
     if (to->cross >= 0)
         b->cross[to->cross].users++;
-    size_t d = (size_t)b->model->n_text_state, layer = (size_t)b->model->n_text_ctx * d;
-    for (int i = 0; i < b->model->n_text_layer; i++) {
-        size_t at = (size_t)i * layer + (size_t)n_same * d;
-        size_t bytes = (size_t)(from->n_tokens - n_same) * d * sizeof(float);
-        memcpy(to->k + at, from->k + at, bytes);
-        memcpy(to->v + at, from->v + at, bytes);
+    const whisp_model *m = b->model; /* whole tiles: what is in dst's first one is the same */
+    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % WH_KV_KEYS);
+    size_t bytes = wh_cpu_kv_size(m, b->self_type, from->n_tokens) - first;
+    for (int i = 0; i < m->n_text_layer * m->n_text_head; i++) {
+        size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + first;
+        memcpy((char *)to->k + at, (const char *)from->k + at, bytes);
+        memcpy((char *)to->v + at, (const char *)from->v + at, bytes);
     }
     return WHISP_OK;
 }

@@ -2,6 +2,7 @@
  *
  *   cpu.c          creation, slots: implements backend.h
  *   cpu_product.c  matrix products with stored weights, spread over the threads
+ *   cpu_int8.c     the same in 8-bit integers, cpu_weights.c makes their weights
  *   cpu_encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
  *   cpu_decode.c   tokens -> logits
  *
@@ -11,6 +12,9 @@
 
 #include "backend/ops.h"
 #include "backend/blas.h"
+#include "backend/cpu_weights.h"
+#include "cpu/gemm.h"
+#include "cpu/attention.h"
 #include "cpu/kernels.h"
 #include "util/pool.h"
 
@@ -19,7 +23,9 @@
 /* Rows of a matrix product's weights that are decoded and multiplied as one task. */
 #define WH_TILE 128
 /* Query rows of the encoder's attention that are one task. */
-#define WH_QUERY_ROWS 128
+#define WH_QUERY_ROWS 144
+/* Query rows that are one task of the decoder's cross-attention at most. */
+#define WH_PROMPT_ROWS 64
 /* Token embeddings that are one task when logits are computed. */
 #define WH_LOGITS_SLICE 256
 
@@ -27,13 +33,12 @@ typedef struct wh_slot {
     int n_tokens;   /* in the self-attention cache */
     int cross;      /* index into wh_backend.cross, -1 before the first window */
     int in_call;    /* set while a decode call is checked: each slot once */
-    float *k, *v;   /* [n_text_layer][n_text_ctx][d] */
+    void *k, *v;    /* [n_text_layer][head][tile of n_text_ctx]: kernels.h, wh_kv */
 } wh_slot;
 
 /* The cross-attention K/V of one window, shared by the slots forked from one another. */
 typedef struct wh_cross {
-    float *k;       /* [n_text_layer][head][n_audio_ctx][d_head]; NULL until first used */
-    float *v;       /* [n_text_layer][head][d_head][n_audio_ctx]: transposed, so that both products are dots of rows */
+    void *k, *v;    /* [n_text_layer][head][tile of n_audio_ctx]; NULL until first used */
     int users;
 } wh_cross;
 
@@ -58,7 +63,12 @@ struct wh_backend {
     const whisp_model *model;
     wh_backend_config config;
     const wh_kernels *kernels;
-    wh_sgemm_fn sgemm;      /* NULL: the kernels do all products */
+    const wh_gemm *gemm;
+    wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
+    const wh_weights *weights;  /* the matrices as int8; NULL: products are float32 */
+    wh_weights *own_weights;    /* the same where the model does not keep them */
+    const wh_attention_int *attention_int; /* the encoder's attention in integers; NULL: float32 */
+    wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];
 
@@ -66,12 +76,14 @@ struct wh_backend {
     size_t scratch_size;
 
     /* encoder */
-    float *conv1_w;         /* [3][d][n_mels]: a matrix for each tap */
-    float *conv2_w;         /* [3][d][d] */
+    wh_tensor conv1, conv2; /* [d][3 n_mels], [d][3 d]: float32, tap after tap; conv2's data NULL with int8 */
     float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
     float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
-    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and the heads' output; conv1's output */
+    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
+
+    int8_t *x_i8;           /* quantized rows of the product at hand: groups of WH_GROUP; NULL with float32 */
+    float *x_scale;         /* [groups][WH_GROUP] */
 
     /* decoder; a pass has at most max_rows rows */
     int max_rows;
@@ -100,6 +112,7 @@ typedef struct wh_product {
     float *y;               /* [m][n], rows ldy floats apart; transposed: [n][m] */
     size_t ldy;
     wh_after after;
+    float *const *rows_y;   /* NULL, or where each row of y stands; few rows, WH_SET */
     /* 0, or: y is cut into pieces of this many columns, [n / piece][m][piece], ldy = piece. Large products only. */
     int piece;
 } wh_product;
@@ -107,6 +120,9 @@ typedef struct wh_product {
 /* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
  * there), or all of them more than that. */
 void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
+
+/* The same for int8 weights, which all of them have. */
+void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n);
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
 void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
@@ -121,10 +137,19 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
 /* One window into `cross`. */
 void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);
-/* Where layer's K/V of a window begin. */
-size_t wh_cpu_cross_offset(const whisp_model *model, int layer);
 /* backend->rows[0 .. n-1]: all of different slots and n <= WH_FEW_ROWS, or all of one slot in order. */
 void wh_cpu_decode(wh_backend *backend, int n);
+
+/* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
+static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)
+{
+    return (size_t)((n + WH_KV_KEYS - 1) / WH_KV_KEYS) * wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
+}
+
+static inline size_t wh_cpu_kv_at(const whisp_model *model, wh_kv type, int n, int layer, int head)
+{
+    return (size_t)(layer * model->n_text_head + head) * wh_cpu_kv_size(model, type, n);
+}
 
 static inline float *wh_cpu_scratch(const wh_backend *backend, int worker)
 {

@@ -8,8 +8,6 @@
 
 #include "backend/cpu.h"
 
-#define PROMPT_ROWS 64 /* query rows of a task in a long pass's cross-attention; at most WH_QUERY_ROWS */
-
 typedef struct layer_call {
     wh_backend *backend;
     int n;          /* rows in the pass */
@@ -40,32 +38,29 @@ static void embed(wh_backend *backend, int n)
     }
 }
 
-/* Where the cache of a layer begins in wh_slot.k and .v */
-static size_t cache_offset(const whisp_model *model, int layer)
-{
-    return (size_t)layer * (size_t)model->n_text_ctx * (size_t)model->n_text_state;
-}
-
 /* One row, one head: all positions of the slot up to the row's own. */
 static void self_attention_task(void *context, size_t task, int worker)
 {
     const layer_call *c = context;
     const wh_backend *backend = c->backend;
+    const wh_kernels *kernels = backend->kernels;
     const whisp_model *model = backend->model;
-    size_t r = task / (size_t)model->n_text_head, d = (size_t)model->n_text_state, d_head = (size_t)head_size(model);
-    size_t channel = task % (size_t)model->n_text_head * d_head;
-    const wh_row *row = &backend->rows[r];
-    size_t at = cache_offset(model, c->layer) + channel, n = (size_t)row->position + 1;
+    wh_kv type = backend->self_type;
+    int head = (int)(task % (size_t)model->n_text_head), d_head = head_size(model);
+    const wh_row *row = &backend->rows[task / (size_t)model->n_text_head];
+    size_t d = (size_t)model->n_text_state;
+    size_t channel = task / (size_t)model->n_text_head * d + (size_t)(head * d_head);
+    size_t at = wh_cpu_kv_at(model, type, model->n_text_ctx, c->layer, head);
+    int n = row->position + 1;
     float *scores = wh_cpu_scratch(backend, worker); /* [n] */
 
-    backend->kernels->rows[WH_ROWS_F32](backend->q + r * d + channel, d, 1, row->slot->k + at, d * sizeof(float), n,
-                                        d_head, scores, n, 0);
-    backend->kernels->softmax(scores, head_scale(model), n);
-    backend->kernels->weighted_sum(scores, row->slot->v + at, d, n, d_head, backend->heads + r * d + channel);
+    kernels->kv_scores[type](backend->q + channel, d, 1, (char *)row->slot->k + at, n, d_head, scores, (size_t)n);
+    kernels->softmax(scores, head_scale(model), (size_t)n);
+    kernels->kv_values[type](scores, (size_t)n, 1, (char *)row->slot->v + at, n, d_head, backend->heads + channel, d);
 }
 
-/* Hand out the raw scores of an alignment head, for those rows that want them. scores: [group->n][n_audio_ctx] */
-static void copy_cross_scores(const layer_call *c, const wh_group *group, int head, const float *scores)
+/* Hand out the raw scores of an alignment head, for those rows that want them. scores: [group->n][lds] */
+static void copy_cross_scores(const layer_call *c, const wh_group *group, int head, const float *scores, size_t lds)
 {
     const whisp_model *model = c->backend->model;
     size_t ctx = (size_t)model->n_audio_ctx;
@@ -77,44 +72,38 @@ static void copy_cross_scores(const layer_call *c, const wh_group *group, int he
             const wh_row *row = &c->backend->rows[group->first + r];
             float *out = row->cross_scores ? row->cross_scores + (size_t)a * row->cross_stride : NULL;
             for (size_t t = 0; out && t < ctx; t++)
-                out[t] = scores[(size_t)r * ctx + t] * scale;
+                out[t] = scores[(size_t)r * lds + t] * scale;
         }
     }
 }
 
-/* y[m][n] = x[m][k] w[n][k]^T: the few rows' way or the prompt's, by the length of the pass. */
-static void multiply(const layer_call *c, int m, int n, int k, const float *x, size_t ldx, const float *w, float *y,
-                     size_t ldy)
-{
-    if (c->n > WH_FEW_ROWS)
-        wh_cpu_gemm(c->backend, m, n, k, x, ldx, w, (size_t)k, y, ldy, 0);
-    else
-        c->backend->kernels->rows[WH_ROWS_F32](x, ldx, m, w, (size_t)k * sizeof *w, (size_t)n, (size_t)k, y, ldy, 0);
-}
-
-/* One group of rows, one head. */
+/* One group of rows, one head: the window's K and V are read once for all of them. */
 static void cross_attention_task(void *context, size_t task, int worker)
 {
     const layer_call *c = context;
     const wh_backend *backend = c->backend;
+    const wh_kernels *kernels = backend->kernels;
     const whisp_model *model = backend->model;
+    wh_kv type = backend->cross_type;
     int head = (int)(task % (size_t)model->n_text_head), d_head = head_size(model), ctx = model->n_audio_ctx;
     const wh_group *group = &backend->groups[task / (size_t)model->n_text_head];
-    size_t d = (size_t)model->n_text_state, at = (size_t)group->first * d + (size_t)(head * d_head);
-    size_t offset = wh_cpu_cross_offset(model, c->layer) + (size_t)head * (size_t)ctx * (size_t)d_head;
-    float *scores = wh_cpu_scratch(backend, worker); /* [group->n][ctx] */
+    size_t d = (size_t)model->n_text_state, channel = (size_t)group->first * d + (size_t)(head * d_head);
+    size_t at = wh_cpu_kv_at(model, type, ctx, c->layer, head), lds = ((size_t)ctx + 15) / 16 * 16;
+    float *scores = wh_cpu_scratch(backend, worker); /* [group->n][lds] */
 
-    multiply(c, group->n, ctx, d_head, backend->q + at, d, group->cross->k + offset, scores, (size_t)ctx);
-    copy_cross_scores(c, group, head, scores);
+    kernels->kv_scores[type](backend->q + channel, d, group->n, (const char *)group->cross->k + at, ctx, d_head, scores,
+                             lds);
+    copy_cross_scores(c, group, head, scores, lds);
     for (int r = 0; r < group->n; r++)
-        backend->kernels->softmax(scores + (size_t)r * (size_t)ctx, head_scale(model), (size_t)ctx);
-    multiply(c, group->n, d_head, ctx, scores, (size_t)ctx, group->cross->v + offset, backend->heads + at, d);
+        kernels->softmax(scores + (size_t)r * lds, head_scale(model), (size_t)ctx);
+    kernels->kv_values[type](scores, lds, group->n, (const char *)group->cross->v + at, ctx, d_head,
+                             backend->heads + channel, d);
 }
 
 /* Put neighbouring rows that attend to the same window together: it is read once for all of them. */
 static int find_groups(wh_backend *backend, int n)
 {
-    int limit = n > WH_FEW_ROWS ? PROMPT_ROWS : WH_FEW_ROWS, count = 0;
+    int limit = n > WH_FEW_ROWS ? WH_PROMPT_ROWS : WH_FEW_ROWS, count = 0;
     for (int r = 0; r < n; r++) {
         const wh_cross *cross = &backend->cross[backend->rows[r].slot->cross];
         if (count == 0 || backend->groups[count - 1].cross != cross || backend->groups[count - 1].n == limit)
@@ -126,13 +115,18 @@ static int find_groups(wh_backend *backend, int n)
 
 static void store_cache(wh_backend *backend, int n, int layer)
 {
-    size_t d = (size_t)backend->model->n_text_state;
-    for (int r = 0; r < n; r++) {
-        const wh_row *row = &backend->rows[r];
-        size_t at = cache_offset(backend->model, layer) + (size_t)row->position * d;
-        memcpy(row->slot->k + at, backend->k + (size_t)r * d, d * sizeof(float));
-        memcpy(row->slot->v + at, backend->v + (size_t)r * d, d * sizeof(float));
-    }
+    const whisp_model *model = backend->model;
+    wh_kv type = backend->self_type;
+    int d_head = head_size(model);
+    size_t d = (size_t)model->n_text_state;
+    for (int r = 0; r < n; r++)
+        for (int head = 0; head < model->n_text_head; head++) {
+            const wh_row *row = &backend->rows[r];
+            size_t at = wh_cpu_kv_at(model, type, model->n_text_ctx, layer, head);
+            size_t channel = (size_t)r * d + (size_t)(head * d_head);
+            backend->kernels->kv_store[type](backend->k + channel, backend->v + channel, d, row->position, 1, d_head,
+                                             (char *)row->slot->k + at, (char *)row->slot->v + at);
+        }
 }
 
 static void product(wh_backend *backend, int n, const float *x, int k, wh_linear linear, float *y, wh_after after)
@@ -196,7 +190,11 @@ static void logits_task(void *context, size_t task, int worker)
 static void flush_logits(wh_backend *backend, logits_call *call)
 {
     size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
-    if (call->n)
+    if (call->n && wh_weights_find(backend->weights, backend->model->token_embedding)) {
+        const wh_product p = {.x = backend->h, .ldx = (size_t)backend->model->n_text_state, .m = call->n,
+                              .linear = {backend->model->token_embedding, NULL}, .rows_y = call->logits};
+        wh_cpu_products(backend, &p, 1);
+    } else if (call->n)
         wh_pool_run(backend->pool, tasks, logits_task, call);
     call->n = 0;
 }

@@ -1,73 +1,66 @@
 /* cpu_encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
  *
  * openai/whisper's AudioEncoder (model.py): two convolutions of width 3 with GELU, positions, pre-norm blocks, a last
- * layer norm. A convolution is three matrix products, one a tap, on the same input shifted by a row. */
+ * layer norm. A convolution is a matrix product whose rows of x overlap: three input rows that follow each other. */
 #include <string.h>
 
 #include "backend/cpu.h"
 
-typedef struct conv_call {
-    const wh_backend *backend;
-    const float *x;         /* input rows, the first one of zeros */
-    int in, stride;         /* channels of an input row, rows from one output to the next */
-    const float *w, *b;     /* [3][d][in], [d] */
-    const float *positions; /* [n][d] added at the end, or NULL */
-    float *y;               /* [n][d] */
-    int n, d, blocks;
-} conv_call;
-
-#define CONV_ROWS 512 /* output rows a task */
-
-static void conv_task(void *context, size_t task, int worker)
+/* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
+ * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */
+static void convolve(wh_backend *backend, const float *x, int in, int stride, const wh_tensor *conv, const float *bias,
+                     float *y, int n)
 {
-    const conv_call *c = context;
-    (void)worker;
-    int j = (int)task / c->blocks * WH_TILE, n = WH_MIN(WH_TILE, c->d - j);
-    int r = (int)task % c->blocks * CONV_ROWS, rows = WH_MIN(CONV_ROWS, c->n - r);
-    size_t in = (size_t)c->in, d = (size_t)c->d;
-    float *y = c->y + (size_t)r * d + j;
-    for (int tap = 0; tap < 3; tap++)
-        wh_cpu_gemm(c->backend, rows, n, c->in, c->x + (size_t)(r * c->stride + tap) * in, (size_t)c->stride * in,
-                    c->w + ((size_t)tap * d + (size_t)j) * in, in, y, d, tap > 0);
-    for (int i = 0; i < rows; i++) {
-        c->backend->kernels->bias_gelu(y + (size_t)i * d, c->b + j, (size_t)n);
-        if (c->positions)
-            c->backend->kernels->add(y + (size_t)i * d, c->positions + (size_t)(r + i) * d + j, (size_t)n);
-    }
-}
-
-static void convolve(wh_backend *backend, conv_call call)
-{
-    call.backend = backend;
-    call.d = backend->model->n_audio_state;
-    call.blocks = (call.n + CONV_ROWS - 1) / CONV_ROWS;
-    wh_pool_run(backend->pool, (size_t)((call.d + WH_TILE - 1) / WH_TILE * call.blocks), conv_task, &call);
+    const wh_product p = {.x = x, .ldx = (size_t)(stride * in), .m = n, .linear = {conv, bias}, .y = y,
+                          .ldy = (size_t)backend->model->n_audio_state, .after = WH_GELU};
+    wh_cpu_products(backend, &p, 1);
 }
 
 typedef struct attention_call {
     const wh_backend *backend;
-    const float *q, *k; /* [ctx][d] */
-    const float *v;     /* [d][ctx] */
-    float *out;         /* [ctx][d] */
+    const float *q, *k, *v;     /* [ctx][d] */
+    float *packed_k, *packed_v; /* [head][ctx][d_head], K in the kernels' order; integers: both in packed_k */
+    float *out;                 /* [ctx][d] */
     int ctx, d, d_head, blocks;
 } attention_call;
 
-/* One head, WH_QUERY_ROWS queries: scores in scratch, softmax, weighted values. */
+static void *packed_int(const attention_call *c, size_t head)
+{
+    return (char *)c->packed_k + head * wh_attend_int_size((size_t)c->ctx, (size_t)c->d_head);
+}
+
+/* One head's K and V, which all its queries read, together. */
+static void pack_task(void *context, size_t head, int worker)
+{
+    const attention_call *c = context;
+    size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head;
+    (void)worker;
+    if (c->backend->attention_int) {
+        c->backend->attention_int->pack(c->k + head * d_head, c->v + head * d_head, d, c->ctx, c->d_head,
+                                        packed_int(c, head));
+        return;
+    }
+    c->backend->kernels->pack_keys(c->k + head * d_head, d, c->ctx, c->d_head,
+                                   c->packed_k + head * wh_packed_keys(ctx) * d_head);
+    for (size_t t = 0; t < ctx; t++)
+        memcpy(c->packed_v + (head * ctx + t) * d_head, c->v + t * d + head * d_head, d_head * sizeof *c->v);
+}
+
+/* One head, WH_QUERY_ROWS queries. */
 static void attention_task(void *context, size_t task, int worker)
 {
     const attention_call *c = context;
-    size_t ctx = (size_t)c->ctx, d = (size_t)c->d;
-    size_t channel = task / (size_t)c->blocks * (size_t)c->d_head;
+    size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head, head = task / (size_t)c->blocks;
     int r = (int)(task % (size_t)c->blocks) * WH_QUERY_ROWS, rows = WH_MIN(WH_QUERY_ROWS, c->ctx - r);
-    float *scores = wh_cpu_scratch(c->backend, worker); /* [rows][ctx] */
-    float scale = 1.0f / __builtin_sqrtf((float)c->d_head);
-
-    wh_cpu_gemm(c->backend, rows, c->ctx, c->d_head, c->q + (size_t)r * d + channel, d, c->k + channel, d, scores, ctx,
-                0);
-    for (int i = 0; i < rows; i++)
-        c->backend->kernels->softmax(scores + (size_t)i * ctx, scale, ctx);
-    wh_cpu_gemm(c->backend, rows, c->d_head, c->ctx, scores, ctx, c->v + channel * ctx, ctx,
-                c->out + (size_t)r * d + channel, d, 0);
+    size_t at = (size_t)r * d + head * d_head;
+    if (c->backend->attention_int) {
+        c->backend->attention_int->attend(c->q + at, d, rows, packed_int(c, head), c->ctx, c->d_head, c->out + at, d,
+                                          wh_cpu_scratch(c->backend, worker));
+        return;
+    }
+    c->backend->kernels->attend(c->q + at, d, rows, c->packed_k + head * wh_packed_keys(ctx) * d_head,
+                                c->packed_v + head * ctx * d_head, c->ctx, c->d_head, c->out + at, d,
+                                wh_cpu_scratch(c->backend, worker));
 }
 
 static void encoder_block(wh_backend *backend, const wh_block *block)
@@ -76,18 +69,20 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
     int n = model->n_audio_ctx, d = model->n_audio_state, heads = model->n_audio_head;
     size_t size = (size_t)n * (size_t)d, ld = (size_t)d;
     float *x = backend->audio_x, *h = backend->audio_h, *wide = backend->audio_wide;
-    float *q = wide, *k = wide + size, *v = wide + 2 * size, *out = wide + 3 * size;
+    float *q = wide, *k = wide + size, *v = wide + 2 * size;
 
     wh_cpu_layer_norm(backend, x, block->attn_ln, h, n, d);
     const wh_product qkv[] = {
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.q, .y = q, .ldy = ld},
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.k, .y = k, .ldy = ld},
-        {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = (size_t)n, .after = WH_TRANSPOSED},
+        {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = ld},
     };
     wh_cpu_products(backend, qkv, 3);
-    attention_call call = {backend, q, k, v, out, n, d, d / heads, (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS};
+    attention_call call = {backend, q, k, v, wide + 3 * size, h, k, n, d, d / heads,
+                           (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed K is wide's end; the heads go over k */
+    wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
     wh_pool_run(backend->pool, (size_t)(heads * call.blocks), attention_task, &call);
-    const wh_product project = {.x = out, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,
+    const wh_product project = {.x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,
                                 .after = WH_ADD};
     wh_cpu_products(backend, &project, 1);
 
@@ -100,27 +95,42 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
     wh_cpu_products(backend, &down, 1);
 }
 
-size_t wh_cpu_cross_offset(const whisp_model *model, int layer)
+typedef struct cross_call {
+    const wh_backend *backend;
+    const float *k, *v; /* [n_audio_ctx][d] */
+    const wh_cross *cross;
+    int layer;
+} cross_call;
+
+/* One head's K and V into a window's store. */
+static void cross_task(void *context, size_t head, int worker)
 {
-    return (size_t)layer * (size_t)model->n_audio_ctx * (size_t)model->n_text_state;
+    const cross_call *c = context;
+    const whisp_model *model = c->backend->model;
+    wh_kv type = c->backend->cross_type;
+    int n = model->n_audio_ctx, d_head = model->n_text_state / model->n_text_head;
+    size_t at = wh_cpu_kv_at(model, type, n, c->layer, (int)head), channel = head * (size_t)d_head;
+    (void)worker;
+    c->backend->kernels->kv_store[type](c->k + channel, c->v + channel, (size_t)model->n_text_state, 0, n, d_head,
+                                        (char *)c->cross->k + at, (char *)c->cross->v + at);
 }
 
-/* K and V of the encoder's output for each decoder layer, laid out as wh_cross says. */
-static void project_cross(wh_backend *backend, wh_cross *cross)
+/* K and V of the encoder's output for each decoder layer. */
+static void project_cross(wh_backend *backend, const wh_cross *cross)
 {
     const whisp_model *model = backend->model;
-    int n = model->n_audio_ctx, d_head = model->n_text_state / model->n_text_head;
+    int n = model->n_audio_ctx;
     size_t ld = (size_t)model->n_audio_state;
+    float *k = backend->audio_wide, *v = k + (size_t)n * ld;
     for (int layer = 0; layer < model->n_text_layer; layer++) {
         const wh_attention *attention = &model->text_blocks[layer].cross;
-        size_t offset = wh_cpu_cross_offset(model, layer);
         const wh_product kv[] = {
-            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->k, .y = cross->k + offset,
-             .ldy = (size_t)d_head, .piece = d_head},
-            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->v, .y = cross->v + offset,
-             .ldy = (size_t)n, .after = WH_TRANSPOSED},
+            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->k, .y = k, .ldy = ld},
+            {.x = backend->audio_h, .ldx = ld, .m = n, .linear = attention->v, .y = v, .ldy = ld},
         };
         wh_cpu_products(backend, kv, 2);
+        cross_call call = {backend, k, v, cross, layer};
+        wh_pool_run(backend->pool, (size_t)model->n_text_head, cross_task, &call);
     }
 }
 
@@ -139,10 +149,10 @@ void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross)
 
     memcpy(backend->mel + bands, mel, 2 * (size_t)n * (size_t)bands * sizeof *mel);
     memset(wide, 0, (size_t)d * sizeof *wide);
-    convolve(backend, (conv_call){.x = backend->mel, .in = bands, .stride = 1, .w = backend->conv1_w,
-                                  .b = model->conv1_b, .y = wide + d, .n = 2 * n});
-    convolve(backend, (conv_call){.x = wide, .in = d, .stride = 2, .w = backend->conv2_w, .b = model->conv2_b,
-                                  .positions = model->audio_positions, .y = backend->audio_x, .n = n});
+    convolve(backend, backend->mel, bands, 1, &backend->conv1, model->conv1_b, wide + d, 2 * n);
+    convolve(backend, wide, d, 2, backend->conv2.data ? &backend->conv2 : model->conv2_w, model->conv2_b,
+             backend->audio_x, n);
+    backend->kernels->add(backend->audio_x, model->audio_positions, (size_t)n * (size_t)d);
     for (int layer = 0; layer < model->n_audio_layer; layer++) {
         encoder_block(backend, &model->audio_blocks[layer]);
         if (layer == 0)

@@ -1,8 +1,9 @@
 /* cpu_product.c - matrix products with stored weights, spread over the threads. Under cpu_encode.c and cpu_decode.c.
  *
  * Weights stay in the model file in their type. A product of many rows is cut into tiles of WH_TILE weight rows, which
- * a task decodes into its scratch and multiplies with OpenBLAS, one thread each. A product of few rows streams the
- * stored weights once through kernels->rows. Tiles have fixed sizes and every sum is within one task, so the bits do
+ * a task decodes into its scratch and multiplies with gemm->f32 (or OpenBLAS, where that was asked for). A product of
+ * few rows streams the stored weights once through kernels->rows, which adds in the same order. Where there are int8
+ * weights cpu_int8.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
  * not depend on the number of threads. */
 #include "backend/cpu.h"
 
@@ -30,15 +31,15 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j)
 void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
                  float *y, size_t ldy, int add)
 {
-    if (backend->sgemm) {
-        backend->sgemm(WH_ROW_MAJOR, WH_NO_TRANS, WH_TRANS, m, n, k, 1.0f, x, (int)ldx, w, (int)ldw,
-                       add ? 1.0f : 0.0f, y, (int)ldy);
+    if (backend->sgemm) { /* BLAS wants ldx >= k; a convolution's rows overlap */
+        for (int at = 0, length; at < k; at += length) {
+            length = (size_t)(k - at) < ldx ? k - at : (int)ldx;
+            backend->sgemm(WH_ROW_MAJOR, WH_NO_TRANS, WH_TRANS, m, n, length, 1.0f, x + at, (int)ldx, w + at, (int)ldw,
+                           add || at ? 1.0f : 0.0f, y, (int)ldy);
+        }
         return;
     }
-    const int block = 32; /* rows of x that stay in the cache while w passes */
-    for (int r = 0; r < m; r += block)
-        backend->kernels->rows[WH_ROWS_F32](x + (size_t)r * ldx, ldx, WH_MIN(block, m - r), w, ldw * sizeof *w,
-                                            (size_t)n, (size_t)k, y + (size_t)r * ldy, ldy, add);
+    backend->gemm->f32(x, ldx, (size_t)m, w, ldw, (size_t)n, (size_t)k, y, ldy, add);
 }
 
 /* Add the bias and do what follows, for rows x columns of y; b is the first column's bias, or NULL. */
@@ -148,6 +149,10 @@ static void product_task(void *context, size_t index, int worker)
 
 void wh_cpu_products(wh_backend *backend, const wh_product *products, int n)
 {
+    if (wh_weights_find(backend->weights, products->linear.w)) {
+        wh_cpu_int8_products(backend, products, n);
+        return;
+    }
     product_list list = {backend, products};
     int tasks = 0;
     for (int i = 0; i < n; i++)

@@ -13,7 +13,8 @@
 #include "cuda/engine.h"
 
 #define LIBRARY "libwhisp-cuda.so"
-#define MAX_SLOTS 64
+#define MAX_SLOTS 4096
+#define WINDOWS 16     /* of an encode call of the engine */
 #define MAX_HEAD 64    /* channels of a head */
 #define MAX_STATE 1280 /* a row that the norm kernel holds in registers */
 
@@ -294,6 +295,9 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
         return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: the CUDA backend takes 1 to %d", config->n_slots,
                        MAX_SLOTS);
+    if (config->compute != WH_COMPUTE_AUTO)
+        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums; float32 and int8 need "
+                       "the backend cpu");
     int rc = check_model(model);
     if (rc)
         return rc;
@@ -381,8 +385,8 @@ static int cuda_encode(wh_backend *backend, int n, const float *const *mel, cons
         free(taps);
         return rc;
     }
-    for (int first = 0; !rc && first < n; first += MAX_SLOTS) {
-        int windows[MAX_SLOTS], count = WH_MIN(n - first, MAX_SLOTS);
+    for (int first = 0; !rc && first < n; first += WINDOWS) {
+        int windows[WINDOWS], count = WH_MIN(n - first, WINDOWS);
         for (int i = 0; i < count; i++) {
             take_window(b, &b->slots[slots[first + i]]);
             windows[i] = b->slots[slots[first + i]].window;

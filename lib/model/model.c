@@ -307,7 +307,10 @@ int whisp_model_load(const char *path, whisp_model **model)
         return rc;
     }
     m->mel_filters = wh_alloc_aligned((size_t)m->n_mels * (WH_FFT / 2 + 1), sizeof(float));
-    if (!m->mel_filters) {
+    m->derived = wh_calloc(1, sizeof *m->derived);
+    if (m->derived)
+        pthread_mutex_init(&m->derived->mutex, NULL);
+    if (!m->mel_filters || !m->derived) {
         whisp_model_free(m);
         return wh_fail_memory();
     }
@@ -320,6 +323,12 @@ void whisp_model_free(whisp_model *m)
 {
     if (!m)
         return;
+    if (m->derived) {
+        if (m->derived->data)
+            m->derived->free(m->derived->data);
+        pthread_mutex_destroy(&m->derived->mutex);
+        free(m->derived);
+    }
     for (size_t i = 0; i < m->n_owned; i++)
         free(m->owned[i]);
     free(m->owned);

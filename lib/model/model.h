@@ -6,6 +6,8 @@
 #ifndef WH_MODEL_H
 #define WH_MODEL_H
 
+#include <pthread.h>
+
 #include "gguf/gguf.h"
 #include "tokenizer/tokenizer.h"
 
@@ -42,6 +44,13 @@ typedef struct wh_head {
     int layer, head; /* of the decoder's cross-attention */
 } wh_head;
 
+/* What a backend makes of the weights, once for all backends of a model: kept here under a lock. The model frees it. */
+typedef struct wh_derived {
+    pthread_mutex_t mutex;
+    void *data;             /* NULL: not made yet */
+    void (*free)(void *data);
+} wh_derived;
+
 struct whisp_model {
     int n_vocab, n_mels;
     int n_audio_ctx, n_audio_state, n_audio_head, n_audio_layer;
@@ -68,6 +77,7 @@ struct whisp_model {
     float *mel_filters;         /* [n_mels][201], see wh_mel_filters() */
 
     wh_gguf *file;
+    wh_derived *derived;        /* NULL: the backends keep what they make */
     float **owned;              /* float32 copies of vectors that the file stores otherwise */
     size_t n_owned, owned_capacity;
 };

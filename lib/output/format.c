@@ -13,6 +13,7 @@ static const struct writer {
     void (*write)(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 } writers[] = {
     {"txt", wh_write_txt}, {"srt", wh_write_srt}, {"vtt", wh_write_vtt}, {"tsv", wh_write_tsv}, {"json", wh_write_json},
+    {"doubtful", wh_write_doubtful},
 };
 
 /* What the caller's layout says, which may be that of an older header; 0 for the rest. */
@@ -24,6 +25,8 @@ static int read_layout(const whisp_writer_options *given, whisp_writer_options *
     if (given->size < sizeof given->size)
         return wh_fail(WHISP_ERR_ARGUMENT, "set whisp_writer_options.size to sizeof(whisp_writer_options) first");
     memcpy(layout, given, WH_MIN(given->size, sizeof *layout));
+    if (!(layout->doubtful_share >= 0 && layout->doubtful_share <= 1))
+        return wh_fail(WHISP_ERR_ARGUMENT, "doubtful_share must be within 0 to 1");
     if (layout->max_line_width < 0 || layout->max_line_count < 0 || layout->max_words_per_line < 0)
         return wh_fail(WHISP_ERR_ARGUMENT, "max_line_width, max_line_count and max_words_per_line cannot be negative");
     return WHISP_OK;
@@ -44,7 +47,7 @@ int whisp_result_format_with(const whisp_result *result, const char *format, con
     while (i < WH_COUNT(writers) && strcmp(format, writers[i].format) != 0)
         i++;
     if (i == WH_COUNT(writers))
-        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv or json", format);
+        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv, json or doubtful", format);
     int rc = read_layout(options, &layout);
     if (rc)
         return rc;

@@ -57,6 +57,8 @@ static void put_words(wh_buf *out, const whisp_segment *segment)
         put_number(out, "start", word->start);
         put_number(out, "end", word->end);
         put_number(out, "probability", word->probability);
+        if (word->confidence > 0)
+            put_number(out, "confidence", word->confidence);
         wh_buf_puts(out, "}");
     }
     wh_buf_puts(out, "]");
@@ -78,6 +80,10 @@ static void put_segment(wh_buf *out, const wh_result_segment *entry)
     put_number(out, "avg_logprob", segment->avg_logprob);
     put_number(out, "compression_ratio", segment->compression_ratio);
     put_number(out, "no_speech_prob", segment->no_speech_prob);
+    if (segment->confidence > 0)
+        put_number(out, "confidence", segment->confidence);
+    if (segment->speaker)
+        wh_buf_printf(out, ", \"speaker\": %d", segment->speaker);
     if (segment->words || entry->cleared)
         put_words(out, segment);
     wh_buf_puts(out, "}");

@@ -21,6 +21,7 @@ typedef struct maker {
     int whole_segments;         /* a subtitle never holds words of two segments */
     int width, words_a_line, lines; /* limits; lines 0: none */
     int highlight;
+    int speaker;                /* of the subtitle; two never share one */
     size_t line_length;         /* characters */
     int line_count;
     double last;                /* where the last word began */
@@ -69,7 +70,7 @@ static void give_highlighted(maker *m)
     for (size_t i = 0; i < m->n; i++) {
         int64_t start = wh_milliseconds(m->items[i].start), end = wh_milliseconds(m->items[i].end);
         if (last != start)
-            m->fn(m->user, last, start, m->text.data, m->text.length);
+            m->fn(m->user, last, start, m->speaker, m->text.data, m->text.length);
         wh_buf marked = {0};
         wh_buf_puts(&marked, "");
         wh_buf_append(&marked, m->text.data, m->items[i].text);
@@ -78,7 +79,7 @@ static void give_highlighted(maker *m)
         wh_buf_append(&marked, m->text.data + done, m->text.length - done);
         m->out->failed |= marked.failed;
         if (!marked.failed)
-            m->fn(m->user, start, end, marked.data, marked.length);
+            m->fn(m->user, start, end, m->speaker, marked.data, marked.length);
         wh_buf_free(&marked);
         last = end;
     }
@@ -91,20 +92,20 @@ static void give(maker *m)
     else if (m->n && m->highlight)
         give_highlighted(m);
     else if (m->n)
-        m->fn(m->user, wh_milliseconds(m->items[0].start), wh_milliseconds(m->items[m->n - 1].end), m->text.data,
-              m->text.length);
+        m->fn(m->user, wh_milliseconds(m->items[0].start), wh_milliseconds(m->items[m->n - 1].end), m->speaker,
+              m->text.data, m->text.length);
     m->n = 0;
     m->text.length = 0;
 }
 
 /* Add a word to the line, or to a new line, or to a new subtitle. */
-static void add_word(maker *m, const whisp_word *word, int first_of_chunk)
+static void add_word(maker *m, const whisp_word *word, int first_of_chunk, int speaker)
 {
     const char *text = word->text;
     size_t length = strlen(text);
     int long_pause = !m->whole_segments && word->start - m->last > LONG_PAUSE;
     int has_room = m->line_length + characters(text, length) <= (size_t)m->width;
-    int segment_break = first_of_chunk && m->n > 0 && m->whole_segments, line_end = 0;
+    int segment_break = m->n > 0 && ((first_of_chunk && m->whole_segments) || speaker != m->speaker), line_end = 0;
     if (m->line_length > 0 && has_room && !long_pause && !segment_break) {
         m->line_length += characters(text, length);
     } else {
@@ -122,6 +123,7 @@ static void add_word(maker *m, const whisp_word *word, int first_of_chunk)
         m->out->failed = 1;
         return;
     }
+    m->speaker = speaker;
     m->items[m->n++] = (item){m->text.length, length + (size_t)line_end, word->start, word->end};
     wh_buf_puts(&m->text, line_end ? "\n" : "");
     wh_buf_append(&m->text, text, length);
@@ -155,7 +157,7 @@ void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_opti
     for (size_t s = 0; s < result->n && !out->failed; s++) {
         const whisp_segment *segment = &result->segments[s].segment;
         for (size_t i = 0; i < segment->n_words && !out->failed; i++)
-            add_word(&m, &segment->words[i], i % (size_t)m.words_a_line == 0);
+            add_word(&m, &segment->words[i], i % (size_t)m.words_a_line == 0, segment->speaker);
     }
     give(&m);
     free(m.items);

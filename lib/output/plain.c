@@ -9,16 +9,19 @@ void wh_write_txt(const whisp_result *result, const whisp_writer_options *layout
     for (size_t i = 0; i < result->n; i++) {
         size_t length;
         const char *text = wh_stripped(result->segments[i].segment.text, &length);
+        if (result->segments[i].segment.speaker)
+            wh_buf_printf(out, "Speaker %d: ", result->segments[i].segment.speaker);
         wh_buf_append(out, text, length);
         wh_buf_puts(out, "\n");
     }
 }
 
-/* Begin, end (milliseconds) and text; tabs inside the text become spaces. */
+/* Begin, end (milliseconds) and text, then the speaker where speakers are known; tabs inside the text become spaces. */
 void wh_write_tsv(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
     (void)layout;
-    wh_buf_puts(out, "start\tend\ttext\n");
+    int with_speakers = result->n > 0 && result->segments[0].segment.speaker;
+    wh_buf_puts(out, with_speakers ? "start\tend\ttext\tspeaker\n" : "start\tend\ttext\n");
     for (size_t i = 0; i < result->n; i++) {
         const whisp_segment *segment = &result->segments[i].segment;
         size_t length;
@@ -26,6 +29,8 @@ void wh_write_tsv(const whisp_result *result, const whisp_writer_options *layout
         wh_buf_printf(out, "%" PRId64 "\t%" PRId64 "\t", wh_milliseconds(segment->start),
                       wh_milliseconds(segment->end));
         wh_put_replaced(out, text, length, "\t", " ");
+        if (with_speakers)
+            wh_buf_printf(out, "\tSpeaker %d", segment->speaker);
         wh_buf_puts(out, "\n");
     }
 }

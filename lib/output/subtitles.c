@@ -38,20 +38,24 @@ typedef struct subtitles {
     size_t n;
 } subtitles;
 
-static void put_times(subtitles *s, int64_t start, int64_t end)
+static void put_times(subtitles *s, int64_t start, int64_t end, int speaker)
 {
     s->n++;
     if (s->style->numbered)
         wh_buf_printf(s->out, "%zu\n", s->n);
     wh_buf_printf(s->out, "%s --> %s\n", format_timestamp(start, s->style).text,
                   format_timestamp(end, s->style).text);
+    if (speaker && s->style->numbered)
+        wh_buf_printf(s->out, "Speaker %d: ", speaker);
+    else if (speaker)
+        wh_buf_printf(s->out, "<v Speaker %d>", speaker);
 }
 
 /* One made from words; as in openai-whisper, their text is written as it is. */
-static void put_subtitle(void *user, int64_t start, int64_t end, const char *text, size_t length)
+static void put_subtitle(void *user, int64_t start, int64_t end, int speaker, const char *text, size_t length)
 {
     subtitles *s = user;
-    put_times(s, start, end);
+    put_times(s, start, end, speaker);
     wh_buf_append(s->out, text, length);
     wh_buf_puts(s->out, "\n\n");
 }
@@ -60,7 +64,7 @@ static void put_segment(subtitles *s, const whisp_segment *segment)
 {
     size_t length;
     const char *text = wh_stripped(segment->text, &length);
-    put_times(s, wh_milliseconds(segment->start), wh_milliseconds(segment->end));
+    put_times(s, wh_milliseconds(segment->start), wh_milliseconds(segment->end), segment->speaker);
     wh_put_replaced(s->out, text, length, "-->", "->"); /* an arrow would end the text */
     wh_buf_puts(s->out, "\n\n");
 }
@@ -106,7 +110,10 @@ int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity
 {
     if (!segment || (!line && capacity > 0))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_segment_line() needs a segment and a place for the line");
-    int n = snprintf(line, capacity, "[%s --> %s] %s", format_timestamp(wh_milliseconds(segment->start), &vtt).text,
-                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, segment->text ? segment->text : "");
+    char label[32] = "";
+    if (segment->speaker)
+        snprintf(label, sizeof label, "Speaker %d:", segment->speaker);
+    int n = snprintf(line, capacity, "[%s --> %s] %s%s", format_timestamp(wh_milliseconds(segment->start), &vtt).text,
+                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, label, segment->text ? segment->text : "");
     return n < 0 ? wh_fail(WHISP_ERR_ARGUMENT, "the segment's text is too long for a line") : n;
 }

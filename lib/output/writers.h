@@ -23,9 +23,11 @@ void wh_write_tsv(const whisp_result *result, const whisp_writer_options *layout
 void wh_write_vtt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 void wh_write_srt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 void wh_write_json(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_doubtful(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 
-/* Subtitles made from words (lines.c): called for each with the times of its beginning and end, in milliseconds. */
-typedef void (*wh_subtitle_fn)(void *user, int64_t start, int64_t end, const char *text, size_t length);
+/* Subtitles made from words (lines.c): called for each with the times of its beginning and end, in milliseconds, and
+ * the speaker, or 0. */
+typedef void (*wh_subtitle_fn)(void *user, int64_t start, int64_t end, int speaker, const char *text, size_t length);
 void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_options *layout, wh_subtitle_fn fn,
                              void *user, wh_buf *out);
 

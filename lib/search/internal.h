@@ -48,6 +48,7 @@ struct wh_search {
     size_t max_tokens;   /* room in a candidate, prefix included */
     wh_candidate *candidates;
     wh_beams *beams;     /* or NULL: no beam search */
+    struct wh_corrector *corrector; /* or NULL: no vocabulary */
     float *logits;       /* [n_candidates][n_vocab] */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
 
@@ -70,6 +71,10 @@ int wh_filters_init(wh_search *search);
 int wh_regex_suppress(wh_search *search, size_t *capacity);
 /* Lower the logits of tokens that were sampled already, forbid those that would complete an n-gram a second time. */
 void wh_penalize(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);
+
+/* correct.c: read the option `vocabulary`. */
+int wh_corrector_init(wh_search *search);
+void wh_corrector_free(struct wh_corrector *corrector);
 
 /* log(sum(exp(x))) over n values, in double. NaN where a value is NaN or +infinity. */
 double wh_log_sum_exp(const float *x, int n);

@@ -13,7 +13,7 @@
 int wh_search_slots(const wh_values *v)
 {
     double temperatures[WH_MAX_TEMPERATURES];
-    int n = wh_options_temperatures(v, temperatures), slots = 1;
+    int n = wh_options_temperatures(v, temperatures), slots = v->confidence ? WH_CONFIDENCE_SAMPLES : 1;
     for (int i = 0; i < n; i++)
         slots = WH_MAX(slots, temperatures[i] > 0 ? v->best_of : v->beam_size);
     return slots;
@@ -59,6 +59,8 @@ static int init(wh_search *s)
     if ((rc = wh_candidates_new(s, s->n_candidates, &s->candidates)) || (rc = wh_prompt_init(s)) ||
         (rc = wh_filters_init(s)))
         return rc;
+    if ((rc = wh_corrector_init(s)))
+        return rc;
     return wh_beams_init(s, &s->beams);
 }
 
@@ -89,6 +91,7 @@ void wh_search_free(wh_search *s)
         return;
     wh_candidates_free(s->candidates, s->n_candidates);
     wh_beams_free(s->beams);
+    wh_corrector_free(s->corrector);
     free(s->suppressed);
     free(s->blank);
     free(s->logits);
@@ -97,6 +100,11 @@ void wh_search_free(wh_search *s)
     free(s->hotwords);
     free(s->start);
     free(s);
+}
+
+size_t wh_search_forced(const wh_search *s)
+{
+    return s->n_forced;
 }
 
 const float *wh_search_first_logits(const wh_search *s)
@@ -244,6 +252,24 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
     decoding->no_speech_prob = exp((double)s->start_logits[s->specials->no_speech] -
                                    wh_log_sum_exp(s->start_logits, s->model->n_vocab));
     return measure_text(s, best, &decoding->compression_ratio);
+}
+
+int wh_search_sample(wh_search *s, int n, double temperature, int64_t seek, size_t limit)
+{
+    size_t sample_len = s->sample_len;
+    int rc = wh_backend_truncate(s->backend, 0, (int)s->n_start);
+    if (rc)
+        return rc;
+    s->sample_len = WH_MIN(sample_len, limit);
+    rc = wh_sample(s, n, temperature, seek);
+    s->sample_len = sample_len;
+    return rc;
+}
+
+const whisp_token *wh_search_sampled(const wh_search *s, int i, size_t *n)
+{
+    *n = s->candidates[i].n;
+    return s->candidates[i].tokens;
 }
 
 int wh_search_languages(wh_search *s, float *probabilities)

@@ -39,6 +39,21 @@ void wh_search_first_window(wh_search *search, int first);
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
+/* After wh_search_begin(): what else might be written. Draws n samples (within wh_search_slots() with the option
+ * confidence) of at most `limit` tokens each; `seek` names the window for the random numbers. Replaces the last
+ * decoding. */
+int wh_search_sample(wh_search *search, int n, double temperature, int64_t seek, size_t limit);
+/* Tokens of sample i, valid until the search's next call. */
+const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
+
+/* How many samples the option confidence takes, and at which temperature. */
+#define WH_CONFIDENCE_SAMPLES 4
+#define WH_CONFIDENCE_TEMPERATURE 0.7
+
+/* With the option `vocabulary`: put its terms where the window that was decoded last sounds like them and the model
+ * finds them probable. Only the decoding's tokens change; times stay. `seek` is for the log. */
+int wh_search_correct(wh_search *search, int64_t seek, wh_decoding *decoding);
+
 /* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
 int wh_search_languages(wh_search *search, float *probabilities);
 
@@ -49,6 +64,9 @@ const float *wh_search_first_logits(const wh_search *search);
 
 /* The start sequence with its prompt, as wh_search_begin() fed it. */
 const int32_t *wh_search_start(const wh_search *search, size_t *n);
+
+/* How many of its last tokens are the prefix, with which every decoding begins. */
+size_t wh_search_forced(const wh_search *search);
 
 /* Apply the filters to a row of logits, given the tokens sampled so far: what must not follow becomes -infinity. */
 void wh_search_filter(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);

@@ -97,6 +97,18 @@ static void softmax(const float *scores, float *row, size_t n)
         row[t] *= scale;
 }
 
+/* Where the heads look when the text tokens after these rows are about to be said. */
+static void attend(const pass *p, size_t first, const int *rows, int n_rows)
+{
+    size_t heads = (size_t)p->a->model->n_alignment_heads;
+    for (int r = 0; r < n_rows; r++)
+        for (size_t h = 0; h < heads; h++) {
+            size_t at = first + (size_t)rows[r];
+            wh_evidence_attend(p->weights + (h * p->n_tokens + at) * p->n_frames, p->n_frames, heads,
+                               &p->a->evidence[at - p->n_start]);
+        }
+}
+
 /* Feed tokens first .. first + n - 1 and keep what the heads look at, and how probable the text is. */
 static int feed_chunk(pass *p, size_t first, size_t n)
 {
@@ -119,11 +131,15 @@ static int feed_chunk(pass *p, size_t first, size_t n)
     for (int r = 0; r < n_rows; r++) {
         size_t at = first + (size_t)rows[r] + 1;
         p->probabilities[at - p->n_start - 1] = probability(p->logits + (size_t)r * vocab, eot, p->tokens[at]);
+        if (p->a->evidence)
+            wh_evidence_read(p->logits + (size_t)r * vocab, eot, p->tokens[at], &p->a->evidence[at - p->n_start - 1]);
     }
     for (size_t h = 0; h < (size_t)m->n_alignment_heads; h++)
         for (size_t i = 0; i < n; i++)
             softmax(p->scores + (h * n + i) * ctx, p->weights + (h * p->n_tokens + first + i) * p->n_frames,
                     p->n_frames);
+    if (p->a->evidence)
+        attend(p, first, rows, n_rows);
     return WHISP_OK;
 }
 

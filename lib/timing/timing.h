@@ -8,6 +8,7 @@
 #define WH_TIMING_H
 
 #include "backend/backend.h"
+#include "confidence/confidence.h"
 
 #define WH_PER_SECOND 50.0 /* encoder positions a second */
 
@@ -57,6 +58,7 @@ typedef struct wh_alignment {
     int language;       /* an index; ignored by English-only models */
     int translate;
     int64_t frames;     /* of the window that hold sound: 100 a second */
+    wh_evidence *evidence; /* [n] out, zeroed by the caller: what is seen of each token; or NULL */
 } wh_alignment;
 
 /* How many text tokens fit into one alignment pass. */

@@ -7,10 +7,18 @@
 #include "transcribe/session.h"
 
 /* The model that the options name; without a name silero-vad, first beside the speech model. */
-int wh_filter_load(whisp_session *s)
+int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 {
     const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
     const char *slash = strrchr(model, '/');
+    if (!name && (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
+                                  "silero-vad.gguf") < capacity && access(path, F_OK) == 0)
+        return WHISP_OK;
+    return whisp_model_find(name ? name : "silero-vad", NULL, path, capacity);
+}
+
+int wh_filter_load(whisp_session *s)
+{
     char path[4096];
     if (!s->options->values.vad_filter)
         return WHISP_OK;
@@ -18,10 +26,7 @@ int wh_filter_load(whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
         return WHISP_OK;
     }
-    if (!name && (size_t)snprintf(path, sizeof path, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
-                                  "silero-vad.gguf") < sizeof path && access(path, F_OK) == 0)
-        return whisp_vad_load(path, &s->vad);
-    int rc = whisp_model_find(name ? name : "silero-vad", NULL, path, sizeof path);
+    int rc = wh_filter_model(s, path, sizeof path);
     return rc ? rc : whisp_vad_load(path, &s->vad);
 }
 
@@ -65,18 +70,25 @@ double wh_filter_total(const whisp_session *s, int64_t samples)
     return (double)(s->recording >= 0 ? s->recording : samples) / WH_SAMPLE_RATE;
 }
 
+int wh_filter_is_on(const whisp_session *s)
+{
+    return (s->whole ? s->whole : s)->recording >= 0;
+}
+
 void wh_filter_times(const whisp_session *s, double *start, double *end)
 {
-    if (s->recording < 0)
+    if (!wh_filter_is_on(s))
         return;
+    s = s->whole ? s->whole : s;
     *start = wh_timeline_original(&s->timeline, *start, 0);
     *end = WH_MAX(*start, wh_timeline_original(&s->timeline, *end, 1)); /* both may lie where two parts meet */
 }
 
 void wh_filter_word_times(const whisp_session *s, double *start, double *end)
 {
-    if (s->recording < 0)
+    if (!wh_filter_is_on(s))
         return;
+    s = s->whole ? s->whole : s;
     size_t index = wh_timeline_index(&s->timeline, (*start + *end) / 2, 0);
     *start = wh_timeline_original_in(&s->timeline, *start, index);
     *end = WH_MAX(*start, wh_timeline_original_in(&s->timeline, *end, index));

@@ -140,7 +140,7 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
         float logprob = (float)log(fmax(word->probability, 1e-30));
         if (word->length > 0)
             words[n++] = (whisp_word){texts.data + at,   word->start, word->end, word->probability,
-                                      word->first_token - token, word->n_tokens};
+                                      word->first_token - token, word->n_tokens, 0};
         for (size_t k = 0; k < word->n_tokens; k++) {
             size_t place = word->first_token - token + k;
             if (place < n_tokens)

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "transcribe/given.h"
+#include "transcribe/guard.h"
+#include "transcribe/parts.h"
 #include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -46,12 +48,19 @@ static int make_initial(whisp_session *s)
     return rc;
 }
 
+/* The upper half's heads are the truer ones where that was measured, in tiny and base (docs/timing.md); larger models
+ * have hundreds of them. */
+static int wants_upper_half(const whisp_model *m, enum wh_heads heads)
+{
+    return heads == WH_HEADS_UPPER || (heads == WH_HEADS_AUTO && m->n_text_layer <= 6 && m->n_text_state <= 512);
+}
+
 /* The model as the backend sees it: with other alignment heads if the options say so. */
 static int choose_heads(whisp_session *s)
 {
     whisp_model *m = &s->computed;
     *m = *s->model;
-    if (!s->options->values.upper_half_heads)
+    if (!wants_upper_half(m, s->options->values.heads))
         return WHISP_OK;
     int first = m->n_text_layer / 2;
     m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
@@ -65,19 +74,18 @@ static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_search_slots(v), .threads = v->threads, .device = v->device};
+    wh_backend_config config = {.n_slots = wh_parts_slots(m, v), .threads = v->threads,
+                                .compute = wh_compute_named(v->compute_type), .device = v->device};
+    size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
     if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
-        (rc = choose_heads(s)) || (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend)) ||
+        (rc = wh_guard_new(s)) || (rc = choose_heads(s)) ||
+        (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
-        (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_STORE_FRAMES, &s->mel)))
+        (rc = wh_mel_new(m->n_mels, m->mel_filters, frames, &s->mel)))
         return rc;
-    if ((rc = wh_session_make_clips(s)))
+    if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
         return rc;
-    if (v->word_timestamps && v->translate)
-        wh_log(s->options, WHISP_LOG_WARNING, "word timestamps of translations may not be reliable");
-    if (!v->word_timestamps && !isnan(v->hallucination_silence_threshold))
-        wh_log(s->options, WHISP_LOG_WARNING, "hallucination_silence_threshold has no effect without word_timestamps");
     s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
     s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
     s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
@@ -98,6 +106,7 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     if (!s)
         return wh_fail_memory();
     s->model = model;
+    s->channel = s->copy_fd = -1;
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->options = wh_options_copy(options);
     int rc = s->options ? make_session(s) : WHISP_ERR_MEMORY;
@@ -109,11 +118,54 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     return WHISP_OK;
 }
 
+int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session)
+{
+    whisp_session *s = *session = wh_calloc(1, sizeof *s);
+    if (!s) {
+        wh_backend_free(backend);
+        return wh_fail_memory();
+    }
+    s->model = whole->model;
+    s->specials = whole->specials;
+    s->whole = whole;
+    s->backend = backend;
+    s->part_frames = frames;
+    s->recording = -1;
+    s->channel = s->copy_fd = -1;
+    s->options = wh_options_copy(whole->options);
+    int rc = s->options ? WHISP_OK : WHISP_ERR_MEMORY;
+    if (!rc) {
+        whisp_options_on_log(s->options, NULL, NULL); /* what options say was said when `whole` was made */
+        whisp_options_on_progress(s->options, NULL, NULL);
+        whisp_options_on_segment(s->options, NULL, NULL);
+        whisp_options_on_cancel(s->options, NULL, NULL);
+        s->options->values.vad_filter = 0;
+        s->options->values.cut_off = 1;
+        rc = make_session(s);
+    }
+    if (rc) {
+        whisp_session_free(s);
+        *session = NULL;
+    }
+    return rc;
+}
+
+int wh_session_begin_part(whisp_session *s, int64_t at, int last)
+{
+    int rc = whisp_session_reset(s);
+    s->origin = at / WH_HOP;
+    s->last_part = last;
+    s->total = s->whole->total;
+    wh_mel_set_loudest(s->mel, wh_mel_loudest(s->whole->mel, 0));
+    return rc;
+}
+
 void whisp_session_free(whisp_session *s)
 {
     if (!s)
         return;
     wh_filter_free(s);
+    wh_guard_free(s->guard);
     wh_search_free(s->search);
     wh_backend_free(s->backend);
     wh_mel_free(s->mel);
@@ -133,6 +185,7 @@ void whisp_session_free(whisp_session *s)
     free(s->text_tokens);
     free(s->text_index);
     free(s->words);
+    wh_doubts_free(s->doubts);
     wh_words_free(&s->timed);
     wh_buf_free(&s->word_text);
     wh_buf_free(&s->window_text);
@@ -149,6 +202,7 @@ int whisp_session_reset(whisp_session *s)
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
     wh_filter_reset(s);
+    wh_guard_reset(s->guard);
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
@@ -177,10 +231,11 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
     if (s->finished)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
     int rc = wh_filter_check(s);
-    if (rc)
+    if (rc || (rc = wh_channels_check(s)))
         return rc;
     double t0 = wh_now();
     size_t taken = wh_mel_push(s->mel, samples, n);
+    wh_guard_push(s->guard, samples, taken);
     s->timings.mel += wh_now() - t0;
     if (wh_mel_bad_samples(s->mel) && !s->bad_samples) {
         s->bad_samples = wh_mel_bad_samples(s->mel);
@@ -198,6 +253,7 @@ int whisp_session_finish(whisp_session *s)
     wh_mel_finish(s->mel);
     s->finished = 1;
     s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
+    wh_session_warn_clips(s);
     return WHISP_OK;
 }
 

@@ -3,9 +3,14 @@
  *   session.c   making, resetting, push / finish / measure
  *   clips.c     the parts of the recording to transcribe
  *   words.c     a window's words: their times, where they move the seek, hallucinations
+ *   confidence.c  how far the words can be trusted
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   guard.c     hallucination_guard: text that nobody said (guard.h)
  *   filter.c    vad_filter: a whole recording without its silence
+ *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
+ *   cut.c       where a long recording is cut
+ *   parts.c     the parts of a recording, transcribed side by side
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -30,6 +35,10 @@ typedef struct wh_cut {
 } wh_cut;
 
 struct whisp_session {
+    const whisp_session *whole; /* of a part of a recording: the session that has it all; else NULL */
+    int last_part;             /* nothing follows it */
+    size_t part_frames;        /* what it must hold of a part; 0: the usual */
+    int64_t origin;            /* where the part begins in the recording, in frames; 0 for a whole one */
     const whisp_model *model;
     whisp_model computed;      /* the same, with the alignment heads that the options ask for: the backend's */
     const wh_specials *specials;
@@ -44,6 +53,10 @@ struct whisp_session {
     whisp_vad *vad;            /* with vad_filter, else NULL */
     wh_timeline timeline;      /* where speech is in the recording */
     int64_t recording;         /* its samples, once speech was looked for; else -1 */
+
+    int channel;               /* with split_stereo: the one being heard, from 0 on; else -1 */
+    int copy_fd;               /* with split_stereo: a copy of what came from a pipe; else -1 */
+    struct wh_guard *guard;    /* with hallucination_guard, else NULL */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -91,11 +104,17 @@ struct whisp_session {
     int slow_windows;          /* windows in a row that moved the seek by next to nothing */
     struct wh_given *given;    /* the text to align, or NULL */
 
+    struct wh_doubts *doubts;  /* evidence about the words, with the option confidence; or NULL */
+
     whisp_segment segment;     /* what the last pull gave */
 };
 
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
 int wh_session_next(whisp_session *session, int *cleared);
+
+/* Warn of options that have no effect beside others; and, once its length is known, of clips beyond the recording. */
+int wh_session_warn(const whisp_session *session);
+void wh_session_warn_clips(const whisp_session *session);
 
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);
@@ -107,6 +126,15 @@ void wh_session_settle(whisp_session *session);
  * heard may be imagined; forget it and hear the window again from *advance on. */
 int wh_session_time_words(whisp_session *session, int64_t segment_size, int64_t *advance);
 
+/* The option confidence (confidence.c). listen_again: between decoding and alignment, gather what the decoder knows of
+ * the n_text text tokens (s->text_tokens); *bare is where the alignment leaves what it sees. judge: set the confidence
+ * of s->words. features: the [WH_FEATURES] that the current window's word was judged by. */
+int wh_session_listen_again(whisp_session *session, size_t n_text, wh_evidence **bare);
+int wh_session_judge(whisp_session *session);
+const float *wh_session_features(const whisp_session *session, const whisp_word *word);
+double wh_segment_confidence(const whisp_word *words, size_t n);
+void wh_doubts_free(struct wh_doubts *doubts);
+
 /* Which words of the given text are said in the current window, and when. */
 int wh_session_align_window(whisp_session *session, int64_t segment_size);
 
@@ -117,13 +145,28 @@ int wh_session_detect(whisp_session *session);
  * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the
  * time without silence to the recording's. */
 int wh_filter_load(whisp_session *session);
+/* Where the voice activity model is: WHISP_ERR_ARGUMENT or another code where it is not found. */
+int wh_filter_model(const whisp_session *session, char *path, size_t capacity);
 void wh_filter_free(whisp_session *session);
 void wh_filter_reset(whisp_session *session);
 int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
 int wh_filter_check(const whisp_session *session);
 double wh_filter_total(const whisp_session *session, int64_t samples);
+int wh_filter_is_on(const whisp_session *session); /* for a part: in the whole recording */
 void wh_filter_times(const whisp_session *session, double *start, double *end);
 /* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
 void wh_filter_word_times(const whisp_session *session, double *start, double *end);
+
+/* split_stereo. transcribe: `run` transcribes a file, here once for each channel. open: the recording, or its copy, with
+ * the channel that is to be heard. check: fails when samples come that are not a file's. */
+typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const char *text, whisp_result **result);
+int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
+int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
+int wh_channels_check(const whisp_session *session);
+/* A session for parts of a recording: with `whole`'s model and options, cuts and vad_filter apart. It computes through
+ * `backend`, which it owns from now on, also on failure, and holds `frames` frames. begin_part: reset it for the part
+ * that begins at sample `at`, the last one or not, of what `whole` has measured. */
+int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session);
+int wh_session_begin_part(whisp_session *session, int64_t at, int last);
 
 #endif

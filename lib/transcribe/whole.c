@@ -4,6 +4,7 @@
  * With vad_filter a pass before them finds where speech is, and they see nothing else; what comes from a pipe is then
  * kept in a temporary file. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,12 @@
 
 #include "audio/audio.h"
 #include "output/result.h"
+#include "transcribe/cut.h"
 #include "transcribe/given.h"
+#include "transcribe/parts.h"
 
 #define BLOCK 16384 /* samples read at a time: one second */
+#define KEPT (15 * 60 * WH_SAMPLE_RATE) /* samples: what is not longer is decoded once only; 29 MB at most */
 
 /* Where the samples of a recording come from: an open file, a copy of a pipe's samples, or an array. */
 typedef struct source {
@@ -21,6 +25,10 @@ typedef struct source {
     FILE *copy;            /* float samples as they are in memory, or NULL */
     int64_t position;      /* of the next block in the recording, with vad_filter */
     size_t span;           /* where it stands in the timeline */
+    int16_t *kept;         /* [n_kept] all samples of a short recording, from the first pass; else NULL */
+    size_t n_kept, kept_capacity, at_kept;
+    int keeps, from_kept;  /* the first pass fills it; the second reads it */
+    wh_levels levels;      /* of the recording, from the first pass */
     const float *samples;
     size_t n, at;
     const float *rest;     /* [left] what was read and not yet given out */
@@ -28,9 +36,41 @@ typedef struct source {
     float block[BLOCK];
 } source;
 
+/* Samples of a file are rounded to 16 bits when they are decoded, so they can be kept as such. */
+static void keep(source *in, const float *samples, size_t n)
+{
+    if (!in->keeps)
+        return;
+    int fits = in->n_kept + n <= KEPT && !wh_grow(&in->kept, &in->kept_capacity, in->n_kept + n, sizeof *in->kept);
+    for (size_t i = 0; i < n && fits; i++) {
+        float x = samples[i] * 32768.0f;
+        fits = x >= -32768 && x <= 32767 && x == (float)(int16_t)x;
+        in->kept[in->n_kept + i] = fits ? (int16_t)x : 0;
+    }
+    in->n_kept += n;
+    if (!fits) {
+        free(in->kept);
+        in->kept = NULL;
+        in->n_kept = in->kept_capacity = 0;
+        in->keeps = 0;
+    }
+}
+
+static int64_t read_kept(source *in, const float **samples)
+{
+    size_t n = WH_MIN(in->n_kept - in->at_kept, (size_t)BLOCK);
+    for (size_t i = 0; i < n; i++)
+        in->block[i] = (float)in->kept[in->at_kept + i] / 32768.0f;
+    in->at_kept += n;
+    *samples = in->block;
+    return (int64_t)n;
+}
+
 /* The next samples, speech or not: how many, 0 at the end, or a code. */
 static int64_t read_any(whisp_session *s, source *in, const float **samples)
 {
+    if (in->from_kept)
+        return read_kept(in, samples);
     if (in->copy) {
         size_t n = fread(in->block, sizeof *in->block, BLOCK, in->copy);
         *samples = in->block;
@@ -46,6 +86,8 @@ static int64_t read_any(whisp_session *s, source *in, const float **samples)
     int64_t n = whisp_audio_read(in->audio, in->block, BLOCK);
     s->timings.audio += wh_now() - t0;
     *samples = in->block;
+    if (n > 0)
+        keep(in, in->block, (size_t)n);
     return n;
 }
 
@@ -76,7 +118,7 @@ static int64_t read_block(whisp_session *s, source *in, const float **samples)
 /* Back to the first sample of an array or a copy; a file is opened again. */
 static void start_again(source *in)
 {
-    in->at = in->span = in->left = 0;
+    in->at = in->at_kept = in->span = in->left = 0;
     in->position = 0;
     if (in->copy)
         rewind(in->copy);
@@ -122,9 +164,11 @@ static int measure(whisp_session *s, source *in)
 {
     const float *samples;
     int64_t n;
+    wh_levels_free(&in->levels);
     while ((n = read_block(s, in, &samples)) > 0) {
         int rc = wh_check_cancel(s->options);
-        if (rc || (rc = whisp_session_measure(s, samples, (size_t)n)))
+        if (rc || (rc = whisp_session_measure(s, samples, (size_t)n)) ||
+            (rc = wh_levels_add(&in->levels, samples, (size_t)n)))
             return rc;
     }
     return n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);
@@ -132,6 +176,8 @@ static int measure(whisp_session *s, source *in)
 
 /* Tokens of all segments so far, from which the whole text is decoded at the end. */
 typedef struct collected {
+    whisp_session *session;
+    source *in;
     whisp_result *result;
     int32_t *ids;
     size_t n, capacity;
@@ -178,6 +224,60 @@ static int feed(whisp_session *s, source *in, collected *c)
     return rc < 0 ? rc : WHISP_OK;
 }
 
+static int emit(void *user, const whisp_segment *segment, int cleared)
+{
+    collected *c = user;
+    size_t n = whisp_result_segment_count(c->result);
+    int rc = wh_result_add(c->result, segment, cleared);
+    if (!rc)
+        rc = wh_grow(&c->ids, &c->capacity, c->n + segment->n_tokens, sizeof *c->ids);
+    for (size_t i = 0; !rc && i < segment->n_tokens; i++)
+        c->ids[c->n++] = segment->tokens[i].id;
+    const whisp_options *o = c->session->options;
+    if (!rc && o->segment)
+        o->segment(o->segment_user, whisp_result_segment(c->result, n));
+    return rc;
+}
+
+static int64_t read_for_parts(void *user, const float **samples)
+{
+    collected *c = user;
+    return read_block(c->session, c->in, samples);
+}
+
+/* Is the recording to be cut, and where? */
+static int choose_cuts(const whisp_session *s, const source *in, int64_t **cuts, size_t *n)
+{
+    const wh_values *v = &s->options->values;
+    double seconds = isnan(v->cut_seconds) ? wh_cut_auto(in->levels.samples) : v->cut_seconds;
+    *cuts = NULL;
+    *n = 0;
+    if (v->cut_off || s->given || seconds <= 0 || s->n_clips > 1 || s->clips[0].start > 0 ||
+        s->clips[0].end != INT64_MAX)
+        return WHISP_OK;
+    return wh_cut_choose(&in->levels, seconds, cuts, n);
+}
+
+/* Second pass over a measured recording: its parts side by side, or the whole. */
+static int feed_parts(whisp_session *s, source *in, collected *c)
+{
+    int64_t *cuts;
+    size_t n;
+    int rc = choose_cuts(s, in, &cuts, &n);
+    if (!rc && n < 2) {
+        free(cuts);
+        return feed(s, in, c);
+    }
+    c->session = s;
+    c->in = in;
+    const wh_part_job job = {.session = s, .cuts = cuts, .n = n, .read = read_for_parts, .read_user = c, .emit = emit,
+                             .emit_user = c};
+    if (!rc)
+        rc = wh_parts_run(&job);
+    free(cuts);
+    return rc;
+}
+
 static int finish_result(whisp_session *s, collected *c)
 {
     wh_buf text = {0};
@@ -196,7 +296,7 @@ static int transcribe(whisp_session *s, source *in, whisp_result **result)
     collected c = {0};
     int rc = wh_result_new(&c.result);
     if (!rc)
-        rc = feed(s, in, &c);
+        rc = feed_parts(s, in, &c);
     if (!rc)
         rc = finish_result(s, &c);
     free(c.ids);
@@ -226,6 +326,8 @@ static void close_source(source *in)
     whisp_audio_close(in->audio);
     if (in->copy)
         fclose(in->copy);
+    wh_levels_free(&in->levels);
+    free(in->kept);
     free(in);
 }
 
@@ -236,22 +338,33 @@ static void warn_bad_samples(whisp_session *s, const source *in, const char *pat
                name_of(path));
 }
 
+/* The first pass over a file has ended: are its samples at hand for the next one? */
+static void end_first_pass(whisp_session *s, source *in, const char *path)
+{
+    in->keeps = 0;
+    in->from_kept = in->kept != NULL;
+    if (in->from_kept)
+        warn_bad_samples(s, in, path);
+    whisp_audio_close(in->audio);
+    in->audio = NULL;
+    start_again(in);
+}
+
 /* With vad_filter: a pass over `path` that finds the speech; of what is not a regular file it leaves a copy. */
 static int find_speech_in(whisp_session *s, const char *path, source *in)
 {
     FILE *copy = NULL;
-    int rc = whisp_audio_open(path, &in->audio);
-    if (!rc && !is_regular(path) && !(copy = tmpfile()))
+    int rc = wh_channels_open(s, path, &in->audio);
+    if (!rc && s->copy_fd < 0 && !is_regular(path) && !(copy = tmpfile()))
         rc = wh_fail(WHISP_ERR_IO, "%s: vad_filter needs a temporary file to read it twice, and there can be none: %s",
                      name_of(path), strerror(errno));
+    in->keeps = !copy;
     if (!rc)
         rc = find_speech(s, in, copy);
     if (!rc && copy)
         warn_bad_samples(s, in, path);
-    whisp_audio_close(in->audio);
-    in->audio = NULL;
+    end_first_pass(s, in, path);
     in->copy = copy;
-    start_again(in);
     return rc;
 }
 
@@ -261,22 +374,21 @@ static int open_measured(whisp_session *s, const char *path, source *in)
     int rc;
     if (s->vad && (rc = find_speech_in(s, path, in)))
         return rc;
-    if (in->copy) {
+    if (in->copy || in->from_kept) {
         rc = measure(s, in);
         start_again(in);
         return rc;
     }
-    if (is_regular(path)) {
-        if ((rc = whisp_audio_open(path, &in->audio)))
+    if (s->copy_fd >= 0 || is_regular(path)) {
+        if ((rc = wh_channels_open(s, path, &in->audio)))
             return rc;
+        in->keeps = 1;
         rc = measure(s, in);
-        whisp_audio_close(in->audio);
-        in->audio = NULL;
-        start_again(in);
-        if (rc)
+        end_first_pass(s, in, path);
+        if (rc || in->from_kept)
             return rc;
     }
-    return whisp_audio_open(path, &in->audio);
+    return wh_channels_open(s, path, &in->audio);
 }
 
 /* Align the given text with what `in` gives. */
@@ -301,7 +413,7 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
         rc = open_measured(s, path, in);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, result);
-    int64_t heard = s->recording >= 0 ? s->recording : (int64_t)wh_mel_samples(s->mel);
+    int64_t heard = s->recording >= 0 ? s->recording : WH_MAX(in->levels.samples, (int64_t)wh_mel_samples(s->mel));
     if (!rc && heard == 0) {
         whisp_result_free(*result);
         *result = NULL;
@@ -321,6 +433,8 @@ int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_resu
     if (!s || !path || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
     *result = NULL;
+    if (s->options->values.split_stereo)
+        return wh_channels_transcribe(s, path, run_file, result);
     return run_file(s, path, NULL, result);
 }
 
@@ -329,7 +443,8 @@ int whisp_session_align_file(whisp_session *s, const char *path, const char *tex
     if (!s || !path || !text || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_file: an argument is NULL");
     *result = NULL;
-    return run_file(s, path, text, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_file(s, path, text, result);
 }
 
 /* Transcribe samples, or align a text with them if that is not NULL. */
@@ -350,7 +465,7 @@ static int run_samples(whisp_session *s, const float *samples, size_t n, const c
     start_again(in);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, result);
-    free(in);
+    close_source(in);
     return rc;
 }
 
@@ -359,7 +474,8 @@ int whisp_session_transcribe_samples(whisp_session *s, const float *samples, siz
     if (!s || (!samples && n) || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
     *result = NULL;
-    return run_samples(s, samples, n, NULL, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_samples(s, samples, n, NULL, result);
 }
 
 int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n, const char *text,
@@ -368,7 +484,8 @@ int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n
     if (!s || (!samples && n) || !text || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_samples: an argument is NULL");
     *result = NULL;
-    return run_samples(s, samples, n, text, result);
+    int rc = wh_channels_check(s);
+    return rc ? rc : run_samples(s, samples, n, text, result);
 }
 
 int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options, whisp_result **result)
@@ -455,6 +572,6 @@ int whisp_session_detect_language_samples(whisp_session *s, const float *samples
         start_again(in);
         rc = detect(s, in, probabilities, n);
     }
-    free(in);
+    close_source(in);
     return rc;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "transcribe/given.h"
+#include "transcribe/guard.h"
 #include "util/text.h"
 
 #define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
@@ -88,7 +89,7 @@ static int decode_with_fallback(whisp_session *s)
     double temperatures[WH_MAX_TEMPERATURES];
     int n = wh_options_temperatures(&s->options->values, temperatures);
     for (int i = 0; i < n; i++) {
-        int rc = wh_search_decode(s->search, temperatures[i], s->seek, &s->decoding);
+        int rc = wh_search_decode(s->search, temperatures[i], s->origin + s->seek, &s->decoding);
         if (rc)
             return rc;
         if (!needs_fallback(&s->options->values, &s->decoding))
@@ -242,11 +243,13 @@ static int run_window(whisp_session *s, int64_t segment_size)
             return wh_given_align_all(s, segment_size);
         }
     }
-    wh_search_first_window(s->search, s->seek == 0);
+    wh_search_first_window(s->search, s->origin + s->seek == 0);
     if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
-        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)))
+        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)) ||
+        (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
+    int unheard = 0;
     if (!is_silent(&s->options->values, &s->decoding)) {
         if ((rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens)))
             return rc;
@@ -255,17 +258,23 @@ static int run_window(whisp_session *s, int64_t segment_size)
         if ((rc = cut_window(s, segment_size, &advance)))
             return rc;
         int again = 0;
+        unheard = s->given ? 0 : wh_guard_window(s, segment_size, &advance);
+        if (unheard < 0)
+            return unheard;
         if (s->given)
             rc = wh_session_align_window(s, segment_size);
-        else if (s->options->values.word_timestamps)
-            rc = again = wh_session_time_words(s, segment_size, &advance);
+        else if ((s->options->values.word_timestamps || s->options->values.confidence) && s->n_cuts)
+            rc = again = wh_session_time_words(s, segment_size, unheard ? &(int64_t){advance} : &advance);
         if (rc < 0)
             return rc;
         clear_cuts(s);
         if (!again && (rc = remember(s)))
             return rc;
+    } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
+        return rc;
     }
-    s->seek += advance > 0 ? advance : segment_size; /* a window that does not advance would be heard forever */
+    /* a window that does not advance would be heard forever */
+    s->seek += advance > 0 || unheard ? advance : segment_size;
     wh_session_settle(s);
     wh_mel_discard(s->mel, s->seek);
     return WHISP_OK;
@@ -278,6 +287,19 @@ static void report_progress(whisp_session *s)
     double seconds = SECONDS(WH_MIN(s->seek, wh_mel_content(s->mel))), end = seconds;
     wh_filter_times(s, &seconds, &end);
     s->options->progress(s->options->progress_user, end, s->total);
+}
+
+/* A part's times become the recording's. The model may put an end behind the part's, where the next part has begun. */
+static void move_to_recording(whisp_session *s, const wh_cut *cut)
+{
+    double offset = SECONDS(s->origin), end = s->last_part ? INFINITY : SECONDS(s->origin + wh_mel_content(s->mel));
+    s->segment.seek += s->origin;
+    s->segment.start = fmin(s->segment.start + offset, end);
+    s->segment.end = fmin(s->segment.end + offset, end);
+    for (size_t i = cut->first_word; i < cut->first_word + cut->n_words; i++) {
+        s->words[i].start = fmin(s->words[i].start + offset, end);
+        s->words[i].end = fmin(s->words[i].end + offset, end);
+    }
 }
 
 int wh_session_next(whisp_session *s, int *cleared)
@@ -305,6 +327,8 @@ int wh_session_next(whisp_session *s, int *cleared)
         report_progress(s);
     }
     const wh_cut *cut = &s->cuts[s->next_cut++];
+    const wh_values *v = &s->options->values;
+    int with_words = v->word_timestamps || v->confidence;
     *cleared = cut->cleared;
     s->segment = (whisp_segment){
         .id = s->next_id++,
@@ -318,14 +342,17 @@ int wh_session_next(whisp_session *s, int *cleared)
         .avg_logprob = s->decoding.avg_logprob,
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
-        .words = s->options->values.word_timestamps ? s->words + cut->first_word : NULL,
+        .words = with_words ? s->words + cut->first_word : NULL,
         .n_words = cut->n_words,
+        .confidence = v->confidence ? wh_segment_confidence(s->words + cut->first_word, cut->n_words) : 0,
     };
+    if (s->whole)
+        move_to_recording(s, cut);
     wh_filter_times(s, &s->segment.start, &s->segment.end);
     for (size_t i = 0; i < cut->n_words; i++) {
         whisp_word *word = &s->words[cut->first_word + i];
         wh_filter_word_times(s, &word->start, &word->end);
-        if (s->recording >= 0) { /* a segment must not reach over silence that was taken out */
+        if (wh_filter_is_on(s)) { /* a segment must not reach over silence that was taken out */
             s->segment.start = i ? s->segment.start : word->start;
             s->segment.end = word->end;
         }

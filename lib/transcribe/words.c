@@ -67,13 +67,14 @@ static void share_words(whisp_session *s, double median)
     s->n_words = 0;
     for (size_t c = 0; c < s->n_cuts; c++) {
         wh_cut *cut = &s->cuts[c];
-        size_t n_text = count_text_tokens(s, cut), end = cut->first_token + cut->n_tokens;
+        size_t n_text = count_text_tokens(s, cut), last = cut->first_token + cut->n_tokens;
+        double start = cut->start, end = cut->end;
         cut->first_word = s->n_words;
         for (size_t taken = 0; next < s->timed.n && taken < n_text; next++) {
             const wh_word *word = &s->timed.list[next];
             taken += word->n_tokens;
             if (word->length > 0) {
-                size_t first = WH_MIN(s->text_index[word->first_token], end) - cut->first_token;
+                size_t first = WH_MIN(s->text_index[word->first_token], last) - cut->first_token;
                 s->words[s->n_words++] = (whisp_word){
                     .text = s->word_text.data + text,
                     .start = to_hundredths(offset + word->start),
@@ -87,8 +88,12 @@ static void share_words(whisp_session *s, double median)
         }
         cut->n_words = s->n_words - cut->first_word;
         if (cut->n_words)
-            last_speech = wh_words_fit_segment(s->words + cut->first_word, cut->n_words, median, last_speech,
-                                               &cut->start, &cut->end);
+            last_speech = wh_words_fit_segment(s->words + cut->first_word, cut->n_words, median, last_speech, &start,
+                                               &end);
+        if (s->options->values.word_timestamps) {
+            cut->start = start;
+            cut->end = end;
+        }
     }
 }
 
@@ -213,6 +218,8 @@ static int time_words(whisp_session *s, int64_t segment_size, int64_t *advance)
     int rc = collect_tokens(s, &n_text);
     wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
                               .translate = v->translate, .frames = segment_size};
+    if (!rc && v->confidence)
+        rc = wh_session_listen_again(s, n_text, &alignment.evidence);
     if (rc || (rc = wh_align(&alignment, s->text_tokens, n_text, s->options->cancel, s->options->cancel_user,
                              &s->timed)))
         return rc;
@@ -221,6 +228,14 @@ static int time_words(whisp_session *s, int64_t segment_size, int64_t *advance)
     if ((rc = copy_texts(s)))
         return rc;
     share_words(s, median);
+    if (v->confidence && (rc = wh_session_judge(s)))
+        return rc;
+    if (!v->word_timestamps) { /* the words are wanted, but the transcript stays as it is */
+        if (find_end(s, &end))
+            s->last_speech = end;
+        put_in_order(s);
+        return WHISP_OK;
+    }
     if (!single_ending && find_end(s, &end) && end > SECONDS(s->window_seek))
         *advance = FRAMES(end) - s->window_seek;
     if (skip_silence(s, segment_size, single_ending, advance))
@@ -236,6 +251,8 @@ int wh_session_time_words(whisp_session *s, int64_t segment_size, int64_t *advan
     double t0 = wh_now();
     int rc = time_words(s, segment_size, advance);
     s->timings.words += wh_now() - t0;
+    if (!s->options->values.word_timestamps)
+        return rc;
     /* the same second heard over and over would take hours */
     s->slow_windows = *advance < WH_MIN(SLOW_FRAMES, segment_size) ? s->slow_windows + 1 : 0;
     if (s->slow_windows > SLOW_WINDOWS) {

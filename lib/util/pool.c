@@ -119,29 +119,34 @@ void wh_pool_run(wh_pool *pool, size_t n, wh_task_fn fn, void *context)
     }
 }
 
-static int usable_cores(void)
+int wh_usable_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
+        return WH_MAX(1, WH_MIN(CPU_COUNT(&set), WH_POOL_MAX_THREADS));
     long online = sysconf(_SC_NPROCESSORS_ONLN); /* more cores than cpu_set_t holds */
     return online > 0 ? (int)WH_MIN(online, WH_POOL_MAX_THREADS) : 1;
 }
 
-/* Start the workers with all signals blocked: signals are the host's business. */
-static int start_workers(wh_pool *pool)
+int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
 {
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(thread, NULL, fn, argument);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return failed;
+}
+
+static int start_workers(wh_pool *pool)
+{
     int failed = 0;
     while (!failed && pool->n_started < pool->threads - 1) {
         worker *w = &pool->workers[pool->n_started];
         *w = (worker){.pool = pool, .index = pool->n_started + 1};
-        failed = pthread_create(&w->thread, NULL, worker_main, w);
+        failed = wh_thread_start(&w->thread, worker_main, w);
         pool->n_started += !failed;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     return failed;
 }
 
@@ -154,7 +159,7 @@ int wh_pool_new(int threads, wh_pool **pool)
     wh_pool *p = wh_calloc(1, sizeof *p);
     if (!p)
         return wh_fail_memory();
-    p->threads = threads ? threads : WH_MAX(1, WH_MIN(usable_cores(), WH_POOL_MAX_THREADS));
+    p->threads = threads ? threads : wh_usable_cores();
     p->pid = getpid();
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->started, NULL);

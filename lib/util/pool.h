@@ -5,6 +5,7 @@
 #ifndef WH_POOL_H
 #define WH_POOL_H
 
+#include <pthread.h>
 #include <stddef.h>
 
 typedef struct wh_pool wh_pool;
@@ -24,5 +25,11 @@ int wh_pool_threads(const wh_pool *pool);
 /* Run tasks 0 .. n-1 (n below 2^32) and return when all are done. In the child of a fork(), which has no workers, the
  * caller runs them all. */
 void wh_pool_run(wh_pool *pool, size_t n, wh_task_fn fn, void *context);
+
+/* Cores that this process may use, at most WH_POOL_MAX_THREADS. */
+int wh_usable_cores(void);
+
+/* pthread_create() with all signals blocked in the new thread: signals are the host's business. */
+int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument);
 
 #endif

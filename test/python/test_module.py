@@ -16,7 +16,7 @@ import weakref
 import pytest
 
 # Greedy and short: what an invented model says at higher temperatures is longer and no more interesting.
-GREEDY = {"language": "en", "temperature": 0.0, "threads": 1}
+GREEDY = {"hallucination_guard": False, "language": "en", "temperature": 0.0, "threads": 1}
 SEGMENT_KEYS = ["id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio",
                 "no_speech_prob"]
 
@@ -260,6 +260,11 @@ def test_options(whisp, model):
         assert isinstance(raised.value, whisp.ArgumentError), options
     model.transcribe([0.0], fp16=False, beam_size=None, word_timestamps=False, language=None, initial_prompt=None)
     model.transcribe([0.0], beam_size=5, patience=1.5, prefix="And", hotwords="so", suppress_regex="[0-9]+")
+    model.transcribe([0.0], vocabulary=["recsys", "multi-armed bandits"])
+    model.transcribe([0.0], vocabulary=[])
+    for bad in (["two\nlines"], ["# comment"], [3], ["---"], 7, "no/such/file"):
+        with pytest.raises((ValueError, OSError)):
+            model.transcribe([0.0], vocabulary=bad)
     assert whisp.options()["temperature"][1] == "0.0,0.2,0.4,0.6,0.8,1.0"
     assert whisp.languages()["de"] == "German"
 
@@ -281,6 +286,10 @@ def test_words(whisp, model, noise, tmp_path):
     for wrong in ({"max_line_width": 0}, {"max_line_count": "2"}, {"max_words_per_line": -1}):
         with pytest.raises(whisp.ArgumentError):
             model.transcribe_text(noise, "srt", **wrong)
+    judged = model.transcribe(noise, confidence=True, **GREEDY)
+    assert judged["text"] == plain["text"]
+    assert all(0 < word["confidence"] <= 1 for segment in judged["segments"] for word in segment["words"])
+    assert "[" in model.transcribe_text(noise, "doubtful", confidence=True, doubtful_share=0.5, **GREEDY)
     clips = model.transcribe(noise, clip_timestamps=[2.0, 4.0], **GREEDY)
     assert {segment["seek"] for segment in clips["segments"]} <= set(range(200, 400))
     assert model.transcribe(noise, clip_timestamps=[], **GREEDY) == plain

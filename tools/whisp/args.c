@@ -21,8 +21,13 @@ enum own_option {
     OPT_MAX_LINE_WIDTH,
     OPT_MAX_LINE_COUNT,
     OPT_MAX_WORDS_PER_LINE,
+    OPT_DOUBTFUL,
+    OPT_DOUBTFUL_SHARE,
     OPT_ALIGN,
     OPT_ALIGN_FILE,
+    OPT_STREAM,
+    OPT_STREAM_RATE,
+    OPT_STREAM_CHANNELS,
     OPT_VERSION,
     OPT_HELP,
     N_OWN
@@ -43,8 +48,8 @@ static const struct tool_option own_options[N_OWN] = {
     [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
         "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
     [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
-        "do not transcribe: print the five most probable languages of the first 30 seconds, as code, name and "
-        "probability"}},
+        "do not transcribe: print how probable each language is in the first 30 seconds, as code, name and "
+        "probability, the most probable first"}},
     [OPT_HIGHLIGHT_WORDS] = {0, {"highlight_words", "True|False", "False",
         "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
     [OPT_MAX_LINE_WIDTH] = {0, {"max_line_width", "INT|None", "None",
@@ -53,9 +58,18 @@ static const struct tool_option own_options[N_OWN] = {
         "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
     [OPT_MAX_WORDS_PER_LINE] = {0, {"max_words_per_line", "INT|None", "None",
         "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
+    [OPT_DOUBTFUL] = {0, {"doubtful", "FILE", NULL,
+        "write the least certain tenth of the words to this file, with times and context, for a person who checks; turns "
+        "--confidence on"}},
+    [OPT_DOUBTFUL_SHARE] = {0, {"doubtful_share", "FLOAT", "0.1", "the share of all words that --doubtful lists"}},
     [OPT_ALIGN] = {0, {"align", "TEXT", NULL,
         "do not transcribe: find when each word of this text is said, and print a line for each"}},
     [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
+    [OPT_STREAM] = {0, {"stream", NULL, NULL,
+        "live: read a WAV file or raw 16-bit samples from standard input while somebody speaks, and print words as they "
+        "settle, a line for each sentence, or with --word_timestamps True for each word"}},
+    [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
+    [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -131,8 +145,20 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
     case OPT_MAX_LINE_COUNT: return words_limit("max_line_count", value, &settings->layout.max_line_count);
     case OPT_MAX_WORDS_PER_LINE: return words_limit("max_words_per_line", value, &settings->layout.max_words_per_line);
-    case OPT_ALIGN: settings->align = value; break;
-    case OPT_ALIGN_FILE: return words_read_text(settings, value);
+    case OPT_DOUBTFUL: settings->doubtful = value; break;
+    case OPT_DOUBTFUL_SHARE: return words_share(value, &settings->layout.doubtful_share);
+    case OPT_ALIGN:
+    case OPT_ALIGN_FILE:
+        if (settings->align) {
+            note_error("--align and --align_file exclude each other, and one text can be aligned at a time");
+            return CODE_USAGE;
+        }
+        if (option == OPT_ALIGN_FILE) return words_read_text(settings, value);
+        settings->align = value;
+        break;
+    case OPT_STREAM: settings->stream = 1; break;
+    case OPT_STREAM_RATE: return words_limit("stream_rate", value, &settings->stream_rate);
+    case OPT_STREAM_CHANNELS: return words_limit("stream_channels", value, &settings->stream_channels);
     case OPT_VERSION: return print_version();
     case OPT_HELP: return help_print();
     case N_OWN: break;
@@ -257,15 +283,20 @@ static int complete(struct settings *settings)
         return CODE_USAGE;
     }
     if (settings->output_dir && !settings->formats) settings->formats = (1u << N_FORMATS) - 1;
+    if (settings->detect_language && settings->formats && !settings->quiet)
+        note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language) settings->formats = 0;
     if (settings->quiet && settings->formats) settings->verbose = 0;
-    return words_check(settings);
+    int code = stream_check(settings);
+    return code == CODE_DONE ? words_check(settings) : code;
 }
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
     memset(settings, 0, sizeof *settings);
     settings->verbose = 1;
+    settings->stream_rate = 16000;
+    settings->stream_channels = 1;
     settings->layout.size = sizeof settings->layout;
     settings->options = whisp_options_new();
     settings->inputs = calloc((size_t)argc + 1, sizeof *settings->inputs);

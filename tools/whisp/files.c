@@ -127,6 +127,10 @@ static int check_targets(const struct settings *settings, struct target *targets
 
 int files_prepare(const struct settings *settings)
 {
+    if (settings->doubtful) {
+        int code = check_target(settings, settings->doubtful);
+        if (code != CODE_DONE) return code;
+    }
     if (!settings->formats) return CODE_DONE;
     int code = settings->output_dir ? make_folder(settings->output_dir) : CODE_DONE;
     if (code == CODE_DONE) code = try_folder(settings->output_dir ? settings->output_dir : ".");
@@ -142,6 +146,11 @@ int files_prepare(const struct settings *settings)
 int files_write(const struct settings *settings, const char *input, const whisp_result *result)
 {
     int code = CODE_DONE;
+    if (settings->doubtful &&
+        whisp_result_write_with(result, "doubtful", &settings->layout, settings->doubtful) != WHISP_OK) {
+        note_error("%s", whisp_last_error());
+        code = CODE_OUTPUT;
+    }
     for (size_t i = 0; i < N_FORMATS; i++) {
         if (!(settings->formats & 1u << i)) continue;
         char *path = output_path(settings, input, format_names[i]);

@@ -1,22 +1,23 @@
-/* languages.c - --detect_language: a recording's most probable languages, a line each. */
+/* languages.c - --detect_language: the probabilities of all languages, a line each, the most probable first. */
 #include "tool.h"
 
-enum { MOST_LANGUAGES = 256, SHOWN = 5 };
+enum { MOST_LANGUAGES = 256 };
 
 int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out)
 {
-    float probabilities[MOST_LANGUAGES] = {0};
+    float probabilities[MOST_LANGUAGES];
+    for (int i = 0; i < MOST_LANGUAGES; i++) probabilities[i] = -1.0f;      /* stays where the model knows none */
     int best = whisp_session_detect_language_file(session, input, probabilities, MOST_LANGUAGES);
     if (best < 0) return best;
 
-    for (int shown = 0; shown < SHOWN && best >= 0; shown++) {
+    while (best >= 0) {
         const char *code = whisp_language_code(best), *name = whisp_language_name(best);
         char line[128];
         if (name_it) {
             transcript_print(out, input);
             transcript_print(out, "\t");
         }
-        snprintf(line, sizeof line, "%s\t%s\t%.4f\n", code ? code : "?", name ? name : "?", probabilities[best]);
+        snprintf(line, sizeof line, "%s\t%s\t%.6f\n", code ? code : "?", name ? name : "?", probabilities[best]);
         transcript_print(out, line);
 
         probabilities[best] = -1.0f;    /* printed; the next best follows */

@@ -183,7 +183,15 @@ static int run(struct tool *tool)
     int code = check_inputs(tool);
     if (code == CODE_DONE) code = files_prepare(&tool->settings);
     if (code == CODE_DONE) code = load_model(&tool->settings, &model);
-    if (code == CODE_DONE) {
+    if (code == CODE_DONE && tool->settings.stream) {
+        set_callbacks(tool);
+        int error = stream_run(&tool->settings, model, &tool->out);
+        if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
+            note_error("%s", whisp_last_error());
+            code = exit_code(error, CODE_INPUT);
+        }
+        remember(tool, transcript_check(&tool->out));
+    } else if (code == CODE_DONE) {
         set_callbacks(tool);
         int error = whisp_session_new(model, tool->settings.options, &session);
         if (error != WHISP_OK) {

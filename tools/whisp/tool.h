@@ -10,6 +10,7 @@
  *   files.c       the output files
  *   languages.c   --detect_language
  *   words.c       options about words: the layout of subtitles, --align and --align_file
+ *   stream.c      --stream: words as they settle
  *   signals.c     Ctrl-C and its kin
  *
  * Like any other program it knows the library by include/whisp.h only. */
@@ -54,9 +55,12 @@ struct settings {
     int verbose;                    /* print segments as they become final */
     int quiet;                      /* say nothing but errors */
     int detect_language;
+    int stream;                     /* live, from standard input */
+    int stream_rate, stream_channels; /* of raw sound */
     const char *align;              /* the text whose words are looked for; NULL: transcribe */
     char *align_text;               /* the same, if it was read from a file */
     whisp_writer_options layout;    /* of subtitles */
+    const char *doubtful;           /* the file for the least certain words; NULL: none */
     const char **inputs;            /* [n_inputs], pointers into argv */
     size_t n_inputs;
     whisp_options *options;
@@ -143,12 +147,22 @@ int languages_print(whisp_session *session, const char *input, int name_it, stru
 
 /* ---- words.c ---- */
 
+/* Set --doubtful_share. CODE_DONE or CODE_USAGE. */
+int words_share(const char *value, double *share);
+
 /* Set a limit of the layout: a whole number above 0, or None. CODE_DONE or CODE_USAGE. */
 int words_limit(const char *name, const char *value, int *limit);
 /* Read the text to align from a file, all of it; - is standard input. */
 int words_read_text(struct settings *settings, const char *path);
 /* Which of the options about words do not fit together. CODE_DONE or CODE_USAGE. */
 int words_check(struct settings *settings);
+
+/* ---- stream.c ---- */
+
+/* Which options do not go together with --stream. CODE_DONE or CODE_USAGE. */
+int stream_check(const struct settings *settings);
+/* Transcribe standard input live. WHISP_OK or the library's error. */
+int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out);
 
 /* ---- signals.c ---- */
 

@@ -53,10 +53,51 @@ int words_read_text(struct settings *settings, const char *path)
     return CODE_DONE;
 }
 
+int words_share(const char *value, double *share)
+{
+    char *end;
+    *share = strtod(value, &end);
+    if (end == value || *end || !(*share > 0 && *share <= 1)) {
+        note_error("--doubtful_share: \"%s\" is not a number above 0 and up to 1", value);
+        return CODE_USAGE;
+    }
+    return CODE_DONE;
+}
+
+/* One file holds one recording's doubtful words, which only transcribing gives. */
+static int check_doubtful(struct settings *settings)
+{
+    const char *without = settings->align ? "--align" : settings->detect_language ? "--detect_language" : NULL;
+    if (!settings->doubtful && settings->layout.doubtful_share > 0) {
+        note_error("--doubtful_share requires --doubtful FILE");
+        return CODE_USAGE;
+    }
+    if (!settings->doubtful) return CODE_DONE;
+    if (without) {
+        note_error("--doubtful and %s exclude each other", without);
+        return CODE_USAGE;
+    }
+    if (settings->n_inputs > 1) {
+        note_error("--doubtful takes one recording at a time");
+        return CODE_USAGE;
+    }
+    if (whisp_options_set(settings->options, "confidence", "True") != WHISP_OK) return note_memory();
+    return CODE_DONE;
+}
+
 static int needs_words(const char *name)
 {
     note_error("--%s requires --word_timestamps True", name);
     return CODE_USAGE;
+}
+
+/* The bits of srt and vtt in settings->formats. */
+static unsigned subtitle_formats(void)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < N_FORMATS; i++)
+        if (strcmp(format_names[i], "srt") == 0 || strcmp(format_names[i], "vtt") == 0) bits |= 1u << i;
+    return bits;
 }
 
 int words_check(struct settings *settings)
@@ -66,15 +107,27 @@ int words_check(struct settings *settings)
         note_error("--detect_language and --align exclude each other");
         return CODE_USAGE;
     }
-    if (!settings->align && strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0) {
+    int code = check_doubtful(settings);
+    if (code != CODE_DONE) return code;
+    if (!settings->align && strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0 &&
+        strcmp(whisp_options_get(settings->options, "confidence"), "True") != 0) {
         if (layout->highlight_words) return needs_words("highlight_words");
         if (layout->max_line_count) return needs_words("max_line_count");
         if (layout->max_line_width) return needs_words("max_line_width");
         if (layout->max_words_per_line) return needs_words("max_words_per_line");
     }
-    if (layout->max_line_count && !layout->max_line_width && !settings->quiet)
+    int laid_out = layout->highlight_words || layout->max_line_count || layout->max_line_width || layout->max_words_per_line;
+    if (settings->quiet) return CODE_DONE;
+    if (laid_out && !(settings->formats & subtitle_formats()))
+        note_warning("--highlight_words, --max_line_width, --max_line_count and --max_words_per_line lay out srt and vtt "
+                     "files; --output_format asks for neither");
+    if (settings->align && strcmp(whisp_options_get(settings->options, "task"), "translate") == 0)
+        note_warning("--align looks for the text itself, not for its translation; leave --task translate out");
+    if (settings->detect_language && strcmp(whisp_options_get(settings->options, "language"), "None") != 0)
+        note_warning("--language has no effect with --detect_language");
+    if (layout->max_line_count && !layout->max_line_width)
         note_warning("--max_line_count has no effect without --max_line_width");
-    if (layout->max_words_per_line && layout->max_line_width && !settings->quiet)
+    if (layout->max_words_per_line && layout->max_line_width)
         note_warning("--max_words_per_line has no effect with --max_line_width");
     return CODE_DONE;
 }

@@ -26,6 +26,7 @@ from ._errors import (
     StateError,
 )
 from ._library import library
+from ._live import Live
 from ._model import Dims, Model, available_models, load_model
 from ._options import option_list
 from ._session import Session
@@ -41,6 +42,7 @@ __all__ = [
     "Error",
     "FileError",
     "LibraryError",
+    "Live",
     "Model",
     "ModelError",
     "OutOfMemoryError",

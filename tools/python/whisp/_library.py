@@ -72,6 +72,7 @@ class Word(Structure):
         ("probability", c_double),
         ("first_token", c_size_t),
         ("n_tokens", c_size_t),
+        ("confidence", c_double),
     ]
 
 
@@ -90,6 +91,8 @@ class Segment(Structure):
         ("no_speech_prob", c_double),
         ("words", POINTER(Word)),
         ("n_words", c_size_t),
+        ("confidence", c_double),
+        ("speaker", c_int),
     ]
 
 
@@ -129,6 +132,7 @@ class WriterOptions(Structure):
         ("max_line_width", c_int),
         ("max_line_count", c_int),
         ("max_words_per_line", c_int),
+        ("doubtful_share", c_double),
     ]
 
 
@@ -194,8 +198,18 @@ _PROTOTYPES = {
     "whisp_audio_open": (c_int, c_char_p, POINTER(c_void_p)),
     "whisp_audio_open_fd": (c_int, c_int, POINTER(c_void_p)),
     "whisp_audio_describe": (c_int, c_void_p, POINTER(AudioInfo)),
+    "whisp_audio_select_channel": (c_int, c_void_p, c_int),
     "whisp_audio_read": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_audio_close": (None, c_void_p),
+    "whisp_stream_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_stream_free": (None, c_void_p),
+    "whisp_stream_push": (c_int64, c_void_p, _Samples, c_size_t),
+    "whisp_stream_finish": (c_int, c_void_p),
+    "whisp_stream_pull": (c_int, c_void_p, POINTER(POINTER(Word)), POINTER(c_size_t)),
+    "whisp_stream_tail": (c_char_p, c_void_p),
+    "whisp_stream_catch_up": (None, c_void_p),
+    "whisp_stream_language": (c_char_p, c_void_p),
+    "whisp_audio_open_live": (c_int, c_int, c_int, c_int, POINTER(c_void_p)),
     "whisp_session_timings": (c_int, c_void_p, POINTER(Timings)),
     "whisp_session_backend": (c_char_p, c_void_p),
 }

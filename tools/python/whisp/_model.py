@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ._audio import path_bytes
 from ._errors import ArgumentError, StateError
 from ._library import ModelInfo, check, library
 from ._options import CancelCallback, LogCallback, ProgressCallback, SegmentCallback
+from ._live import live_words
 from ._result import LAYOUT
 from ._session import Session, Show, text_bytes
 
@@ -115,7 +116,8 @@ class Model:
                 return session.transcribe(audio)
 
     def transcribe_text(self, audio: Any, format: str = "txt", **options: Any) -> str:
-        """Transcribe a recording to a document in "txt", "srt", "vtt", "tsv" or "json", as openai-whisper writes it.
+        """Transcribe a recording to a document in "txt", "srt", "vtt", "tsv" or "json", as openai-whisper writes it, or, with
+        confidence=True, to "doubtful": the least certain words (doubtful_share, a tenth) with times and context.
         Takes what transcribe() takes, except verbose, and with word_timestamps how srt and vtt are laid out:
         highlight_words, max_line_width, max_line_count, max_words_per_line."""
         layout = {name: options.pop(name) for name in LAYOUT if name in options}
@@ -155,6 +157,21 @@ class Model:
             for block in iter(blocks, None) if callable(blocks) else blocks:
                 yield from session.pushing(block)
             yield from session.finishing()
+
+    def live(self, source: Any, **options: Any) -> AsyncIterator[Dict[str, Any]]:
+        """Transcribe while somebody speaks: an asynchronous generator of words that have settled.
+
+            async for word in model.live(microphone()):
+                print(word["word"], end="", flush=True)
+
+        source    an asynchronous or plain iterable of blocks of samples, each as transcribe() takes them
+        options   as for transcribe(), without vad_filter, clip_timestamps and split_stereo; of the callbacks cancel
+                  and log
+
+        The model runs in another thread, a pass for each stream_step seconds of sound.
+        """
+        self.handle
+        return live_words(self, source, options)
 
     # -- tokens
 

@@ -9,7 +9,7 @@ from ._errors import ArgumentError
 from ._library import Segment, WriterOptions, check, library
 
 # How srt and vtt documents are laid out: openai-whisper's names.
-LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
+LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line", "doubtful_share")
 
 
 def segment_dict(segment: Segment) -> Dict[str, Any]:
@@ -27,24 +27,34 @@ def segment_dict(segment: Segment) -> Dict[str, Any]:
         "compression_ratio": segment.compression_ratio,
         "no_speech_prob": segment.no_speech_prob,
     }
+    if segment.confidence > 0:
+        copied["confidence"] = segment.confidence
+    if segment.speaker:
+        copied["speaker"] = segment.speaker
     if segment.words or n == 0:  # openai-whisper gives the segments that it empties a list, too
         copied["words"] = [word_dict(segment.words[i]) for i in range(segment.n_words)]
     return copied
 
 
 def word_dict(word: Any) -> Dict[str, Any]:
-    return {
+    copied = {
         "word": word.text.decode("utf-8", "replace"),
         "start": word.start,
         "end": word.end,
         "probability": word.probability,
     }
+    if word.confidence > 0:  # with the option confidence
+        copied["confidence"] = word.confidence
+    return copied
 
 
 def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
     """The layout that transcribe_text()'s keyword arguments ask for."""
     layout = WriterOptions(size=ctypes.sizeof(WriterOptions))
     for name, value in settings.items():
+        if name == "doubtful_share":
+            layout.doubtful_share = float(value or 0)
+            continue
         if name != "highlight_words" and value is not None and (not isinstance(value, int) or value < 1):
             raise ArgumentError("%s must be a whole number above 0, or None" % name)
         setattr(layout, name, int(value or 0))
@@ -54,7 +64,7 @@ def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
 def segment_line(segment: Dict[str, Any]) -> str:
     """The line that openai-whisper prints: "[00:00.000 --> 00:07.600]  And so ..."."""
     text = segment["text"].encode()
-    view = Segment(start=segment["start"], end=segment["end"], text=text)
+    view = Segment(start=segment["start"], end=segment["end"], text=text, speaker=segment.get("speaker", 0))
     line = ctypes.create_string_buffer(len(text) + 64)
     check(library().whisp_segment_line(ctypes.byref(view), line, len(line)))
     return line.value.decode()

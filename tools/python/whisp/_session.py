@@ -14,6 +14,7 @@ from ._errors import ArgumentError, StateError
 from ._library import END, Segment, Timings, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
 from ._result import Result, layout_of, segment_dict, segment_line
+from ._vocabulary import vocabulary_file
 
 if TYPE_CHECKING:
     from ._model import Model, ModelHandle
@@ -71,9 +72,10 @@ class Session:
         if not settings:
             check(-2)
         try:
-            set_options(settings, options)
-            self._callbacks.install(settings)
-            code = lib.whisp_session_new(handle.pointer, settings, ctypes.byref(pointer))
+            with vocabulary_file(options):
+                set_options(settings, options)
+                self._callbacks.install(settings)
+                code = lib.whisp_session_new(handle.pointer, settings, ctypes.byref(pointer))
             if pointer:
                 self._handle = _Handle(pointer, handle, self._callbacks)
             self._callbacks.check(code)

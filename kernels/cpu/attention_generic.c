@@ -1,0 +1,41 @@
+/* attention_generic.c - attention in integers in plain C: the definition of what the others compute. */
+#include "cpu/attention_int.h"
+
+#define LANES 4
+#define INT_TILE 4
+#include "cpu/vec_types.h"
+
+static inline vec fma_vec(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
+
+static inline ivec round_vec(vec x)
+{
+    ivec y;
+    for (int l = 0; l < LANES; l++)
+        y[l] = (int32_t)__builtin_lrintf(x[l]);
+    return y;
+}
+
+/* sum + x[0] y[0] + .. + x[3] y[3], x unsigned bytes */
+static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
+{
+    for (int i = 0; i < 4; i++)
+        sum += (ivec)((uvec)x >> 8 * i & 255) * four[i];
+    return sum;
+}
+
+/* sum + x[0] y[0] + x[1] y[1], signed halves */
+static inline ivec dot_halves(ivec sum, ivec x, const int16_t *two)
+{
+    return sum + (x << 16 >> 16) * two[0] + (x >> 16) * two[1];
+}
+
+#include "cpu/vec_exp2.h"
+#include "cpu/attention_int_body.h"
+
+const wh_attention_int *wh_attention_int_generic(void)
+{
+    return &table;
+}

@@ -1,0 +1,47 @@
+/* attention_int.h - the parts of a packed head and what its integers range over; shared by attention_....c. */
+#ifndef WH_ATTENTION_INT_H
+#define WH_ATTENTION_INT_H
+
+#include "cpu/attention.h"
+#include "cpu/levels.h"
+
+#define WH_P_BITS 14    /* a probability of 1 is 2^14 */
+#define WH_V_MOST 511   /* a channel's largest value */
+
+typedef struct int_packed {
+    int8_t *k;          /* [n / tile][steps][tile][4], zeros where there is no key or channel */
+    int16_t *v;         /* [n / 2][d_head][2] */
+    int32_t *start;     /* [n rounded up]: -128 times the sum of a key's integers */
+    float *k_scale;     /* [n rounded up] */
+    float *v_scale, *v_mean; /* [d_head] */
+    float *work;        /* [2 d_head] while packing */
+} int_packed;
+
+static inline size_t int_steps(size_t d_head)
+{
+    return (d_head + 3) / 4;
+}
+
+static inline size_t int_keys(size_t n)
+{
+    return (n + WH_ATTEND_TILE - 1) / WH_ATTEND_TILE * WH_ATTEND_TILE;
+}
+
+static inline int_packed int_parts(void *packed, size_t n, size_t d_head)
+{
+    size_t keys = int_keys(n);
+    int_packed p = {.k = packed};
+    p.v = (int16_t *)(p.k + keys * int_steps(d_head) * 4);
+    p.start = (int32_t *)(p.v + keys * d_head);
+    p.k_scale = (float *)(p.start + keys);
+    p.v_scale = p.k_scale + keys;
+    p.v_mean = p.v_scale + d_head;
+    p.work = p.v_mean + d_head;
+    return p;
+}
+
+const wh_attention_int *wh_attention_int_generic(void);
+const wh_attention_int *wh_attention_int_avxvnni(void);
+const wh_attention_int *wh_attention_int_avx512vnni(void);
+
+#endif

@@ -1,0 +1,274 @@
+/* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors and
+ * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, round_vec, dot_bytes and dot_halves for its instructions.
+ *
+ * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
+ * the instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves.
+ * Integer sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
+#include "cpu/attention_int.h"
+
+#define INT_VECS 3
+#define INT_ROWS (INT_VECS * LANES)
+
+_Static_assert(INT_ROWS <= WH_ATTEND_ROWS && INT_TILE <= WH_ATTEND_TILE && WH_ATTEND_KEYS % INT_TILE == 0,
+               "a level's tiles fit what callers set aside");
+
+typedef struct int_state {
+    float *peak, *sum;      /* of the scores so far, in the query's units; of the probabilities */
+    float *scale;           /* from the query's units to powers of two */
+    float *scores;          /* [key][query] of a block */
+    int32_t *p;             /* [key / 2][query][2] of a block */
+    int32_t *q;             /* [channel / 4][query][4] */
+    float *out;             /* [channel][query] */
+} int_state;
+
+/* 2^(x + WH_P_BITS) for x <= 0 to the nearest integer; the polynomial's relative error is 1e-4. */
+INLINE ivec probability(vec x)
+{
+    const float magic = 0x1.8p23f;
+    vec low = select_vec(x < spread(-40.0f), spread(-40.0f), x);
+    vec shifted = low + (magic + WH_P_BITS);
+    vec r = low - (shifted - (magic + WH_P_BITS));
+    vec p = spread(0.05517167f);
+    p = fma_vec(p, r, spread(0.24261114f));
+    p = fma_vec(p, r, spread(0.69326097f));
+    p = fma_vec(p, r, spread(0.99992806f));
+    return round_vec((vec)((uvec)p + ((uvec)shifted << 23)));
+}
+
+/* Scores of a tile of keys, of which the first `valid` exist, in units of the query's own scale. */
+INLINE void int_scores(const int V, const int32_t *q, const int8_t *k, size_t steps, const int32_t *start,
+                       const float *scale, int valid, float *scores, vec *peak)
+{
+    ivec sum[INT_TILE][INT_VECS];
+    for (int t = 0; t < INT_TILE; t++)
+        for (int v = 0; v < V; v++)
+            sum[t][v] = start[t] - (ivec){0};
+    for (size_t i = 0; i < steps; i++, q += V * LANES, k += 4 * INT_TILE) {
+        ivec x[INT_VECS];
+        for (int v = 0; v < V; v++)
+            x[v] = load_int(q + v * LANES);
+        for (int t = 0; t < INT_TILE; t++)
+            for (int v = 0; v < V; v++)
+                sum[t][v] = dot_bytes(sum[t][v], x[v], k + 4 * t);
+    }
+    for (int t = 0; t < INT_TILE; t++)
+        for (int v = 0; v < V; v++) {
+            vec s = __builtin_convertvector(sum[t][v], vec) * scale[t];
+            store(scores + (t * V + v) * LANES, s);
+            if (t < valid)
+                peak[v] = select_vec(s > peak[v], s, peak[v]);
+        }
+}
+
+/* out[T channels][query] = out * shrink + sum over n pairs of keys of p v */
+INLINE void int_values(const int T, const int V, const int32_t *p, const int16_t *values, int d_head, int n,
+                       const vec *shrink, float *out)
+{
+    ivec sum[INT_TILE][INT_VECS];
+    for (int t = 0; t < T; t++)
+        for (int v = 0; v < V; v++)
+            sum[t][v] = (ivec){0};
+    for (int j = 0; j < n; j++, p += V * LANES, values += 2 * d_head) {
+        ivec x[INT_VECS];
+        for (int v = 0; v < V; v++)
+            x[v] = load_int(p + v * LANES);
+        for (int t = 0; t < T; t++)
+            for (int v = 0; v < V; v++)
+                sum[t][v] = dot_halves(sum[t][v], x[v], values + 2 * t);
+    }
+    for (int t = 0; t < T; t++)
+        for (int v = 0; v < V; v++) {
+            float *at = out + (t * V + v) * LANES;
+            store(at, fma_vec(load(at), shrink[v], __builtin_convertvector(sum[t][v], vec)));
+        }
+}
+
+/* Scores of a block to probabilities in pairs of keys, and their sum; an odd last key is paired with zeros. */
+INLINE void int_probabilities(const int V, const int_state *s, int n, const vec *peak, const vec *shrink)
+{
+    ivec sum[INT_VECS];
+    vec scale[INT_VECS], offset[INT_VECS];
+    for (int v = 0; v < V; v++) {
+        scale[v] = load(s->scale + v * LANES);
+        offset[v] = peak[v] * -scale[v];
+        sum[v] = (ivec){0};
+    }
+    for (int j = 0; j < n; j += 2)
+        for (int v = 0; v < V; v++) {
+            const float *at = s->scores + (j * V + v) * LANES;
+            ivec a = probability(fma_vec(load(at), scale[v], offset[v])), b = {0};
+            if (j + 1 < n)
+                b = probability(fma_vec(load(at + V * LANES), scale[v], offset[v]));
+            sum[v] += a + b;
+            store_int(s->p + (j / 2 * V + v) * LANES, a | b << 16);
+        }
+    for (int v = 0; v < V; v++)
+        store(s->sum + v * LANES, fma_vec(load(s->sum + v * LANES), shrink[v], __builtin_convertvector(sum[v], vec)));
+}
+
+INLINE void int_block(const int V, const int_state *s, const int_packed *at, int first, int n, int d_head)
+{
+    vec peak[INT_VECS], shrink[INT_VECS];
+    size_t steps = int_steps((size_t)d_head);
+    for (int v = 0; v < V; v++)
+        peak[v] = load(s->peak + v * LANES);
+    for (int j = 0; j < n; j += INT_TILE) {
+        const int8_t *k = at->k + (size_t)(first + j) * steps * 4;
+        if (n - j >= INT_TILE)
+            int_scores(V, s->q, k, steps, at->start + first + j, at->k_scale + first + j, INT_TILE,
+                       s->scores + j * V * LANES, peak);
+        else
+            int_scores(V, s->q, k, steps, at->start + first + j, at->k_scale + first + j, n - j,
+                       s->scores + j * V * LANES, peak);
+    }
+    for (int v = 0; v < V; v++) {
+        vec change = (load(s->peak + v * LANES) - peak[v]) * load(s->scale + v * LANES);
+        shrink[v] = exp2_vec(change);
+        store(s->peak + v * LANES, peak[v]);
+    }
+    int_probabilities(V, s, n, peak, shrink);
+    const int16_t *values = at->v + (size_t)first * (size_t)d_head;
+    int c = 0;
+    for (; c + INT_TILE <= d_head; c += INT_TILE)
+        int_values(INT_TILE, V, s->p, values + 2 * c, d_head, (n + 1) / 2, shrink, s->out + c * V * LANES);
+    for (; c < d_head; c++)
+        int_values(1, V, s->p, values + 2 * c, d_head, (n + 1) / 2, shrink, s->out + c * V * LANES);
+}
+
+/* The largest of d magnitudes over `most`, and the inverse of that; 0 and 0 where all are zeros. */
+INLINE float int_scale(const float *x, size_t d, float most, float *inverse)
+{
+    float largest = largest_magnitude(x, d);
+    *inverse = largest > 1e-30f ? most / largest : 0;
+    return largest / most;
+}
+
+/* Query r of the state: quantized, with 128 added. */
+INLINE void int_query(const int V, const int_state *s, int r, const float *q, int d_head)
+{
+    size_t steps = int_steps((size_t)d_head);
+    float inverse, scale = int_scale(q, (size_t)d_head, 127, &inverse);
+    s->scale[r] = scale * 1.44269504f / __builtin_sqrtf((float)d_head);
+    for (size_t c = 0; c < 4 * steps; c += LANES) {
+        bvec bytes = __builtin_convertvector(round_vec(load_part(q + c, (size_t)d_head - c) * inverse) + 128, bvec);
+        int32_t four[LANES / 4];
+        memcpy(four, &bytes, sizeof four);
+        for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
+            s->q[(c / 4 + i) * (size_t)(V * LANES) + (size_t)r] = four[i];
+    }
+}
+
+INLINE void int_rows(const int V, const int_state *s, const float *q, size_t ldq, int rows, const int_packed *at, int n,
+                     int d_head, float *out, size_t ldo)
+{
+    for (int r = 0; r < V * LANES; r++) {
+        s->peak[r] = -1e30f, s->sum[r] = 0;
+        int_query(V, s, r, q + (size_t)(r < rows ? r : 0) * ldq, d_head);
+    }
+    memset(s->out, 0, (size_t)(d_head * V * LANES) * sizeof *s->out);
+    for (int j = 0; j < n; j += WH_ATTEND_KEYS)
+        int_block(V, s, at, j, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS, d_head);
+    for (int r = 0; r < rows; r++) {
+        float inverse = 1.0f / s->sum[r];
+        for (int c = 0; c < d_head; c++)
+            out[(size_t)r * ldo + (size_t)c] = s->out[c * V * LANES + r] * inverse * at->v_scale[c] + at->v_mean[c];
+    }
+}
+
+static void int_attend(const float *q, size_t ldq, int rows, const void *packed, int n, int d_head, float *out,
+                       size_t ldo, float *scratch)
+{
+    const size_t size = WH_ATTEND_ROWS;
+    const int_packed at = int_parts((void *)packed, (size_t)n, (size_t)d_head);
+    int_state state = {.peak = scratch, .sum = scratch + size, .scale = scratch + 2 * size};
+    state.scores = state.scale + size;
+    state.out = state.scores + WH_ATTEND_KEYS * size;
+    state.p = (int32_t *)(state.out + (size_t)d_head * size);
+    state.q = state.p + WH_ATTEND_KEYS / 2 * size;
+    for (int r = 0; r < rows; r += INT_ROWS, q += INT_ROWS * ldq, out += INT_ROWS * ldo) {
+        int left = rows - r;
+        if (left > 2 * LANES)
+            int_rows(3, &state, q, ldq, left < INT_ROWS ? left : INT_ROWS, &at, n, d_head, out, ldo);
+        else if (left > LANES)
+            int_rows(2, &state, q, ldq, left, &at, n, d_head, out, ldo);
+        else
+            int_rows(1, &state, q, ldq, left, &at, n, d_head, out, ldo);
+    }
+}
+
+/* ---- packing ---- */
+
+/* Means of d columns of x [n][d], rows ld apart. */
+static void int_means(const float *x, size_t ld, int n, size_t d, float *mean)
+{
+    for (size_t c = 0; c < d; c++)
+        mean[c] = 0;
+    for (int j = 0; j < n; j++, x += ld)
+        for (size_t c = 0; c < d; c += LANES)
+            store_part(mean + c, load_part(mean + c, d - c) + load_part(x + c, d - c), d - c);
+    for (size_t c = 0; c < d; c++)
+        mean[c] /= (float)n;
+}
+
+static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_packed *at)
+{
+    size_t steps = int_steps(d), room = int_keys((size_t)n), whole = (size_t)n / INT_TILE * INT_TILE;
+    float *mean = at->work, *row = mean + d;
+    int_means(k, ld, n, d, mean);
+    memset(at->k + whole * steps * 4, 0, (room - whole) * steps * 4);
+    for (size_t j = (size_t)n; j < room; j++)
+        at->start[j] = 0, at->k_scale[j] = 0;
+    for (int j = 0; j < n; j++, k += ld) {
+        int8_t *tile = at->k + (size_t)(j / INT_TILE * INT_TILE) * steps * 4 + 4 * (j % INT_TILE), q[LANES];
+        float inverse;
+        ivec sum = {0};
+        for (size_t c = 0; c < d; c += LANES)
+            store_part(row + c, load_part(k + c, d - c) - load_part(mean + c, d - c), d - c);
+        at->k_scale[j] = int_scale(row, d, 127, &inverse);
+        for (size_t c = 0; c < d; c += LANES) {
+            ivec x = round_vec(load_part(row + c, d - c) * inverse);
+            bvec bytes = __builtin_convertvector(x, bvec);
+            sum += x;
+            memcpy(q, &bytes, sizeof q);
+            for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
+                memcpy(tile + (c / 4 + i) * 4 * INT_TILE, q + 4 * i, 4);
+        }
+        at->start[j] = -128 * sum_lanes(sum);
+    }
+}
+
+static void int_pack_values(const float *v, size_t ld, int n, size_t d, const int_packed *at)
+{
+    float *inverse = at->work, *most = at->v_scale;
+    int_means(v, ld, n, d, at->v_mean);
+    for (size_t c = 0; c < d; c++)
+        most[c] = 0;
+    for (int j = 0; j < n; j++)
+        for (size_t c = 0; c < d; c += LANES) {
+            vec x = load_part(v + (size_t)j * ld + c, d - c) - load_part(at->v_mean + c, d - c);
+            vec far = (vec)((ivec)x & 0x7fffffff), before = load_part(most + c, d - c);
+            store_part(most + c, select_vec(far > before, far, before), d - c);
+        }
+    for (size_t c = 0; c < d; c++) {
+        inverse[c] = most[c] > 1e-30f ? WH_V_MOST / most[c] : 0;
+        at->v_scale[c] = most[c] / WH_V_MOST;
+    }
+    for (int j = 0; j < n; j += 2)
+        for (size_t c = 0; c < d; c += LANES) {
+            const float *x = v + (size_t)j * ld + c;
+            vec mean = load_part(at->v_mean + c, d - c), scale = load_part(inverse + c, d - c);
+            ivec a = round_vec((load_part(x, d - c) - mean) * scale), b = {0};
+            if (j + 1 < n)
+                b = round_vec((load_part(x + ld, d - c) - mean) * scale);
+            store_part((float *)(at->v + ((size_t)j / 2 * d + c) * 2), (vec)((a & 0xffff) | b << 16), d - c);
+        }
+}
+
+static void int_pack(const float *k, const float *v, size_t ld, int n, int d_head, void *out)
+{
+    const int_packed at = int_parts(out, (size_t)n, (size_t)d_head);
+    int_pack_keys(k, ld, n, (size_t)d_head, &at);
+    int_pack_values(v, ld, n, (size_t)d_head, &at);
+}
+
+static const wh_attention_int table = {int_pack, int_attend};

@@ -1,0 +1,60 @@
+/* gemm_levels.h - what kernels/cpu/gemm_....c share, and the tables that they make. Each function is always there; it
+ * returns NULL where the compiler was not told to use the level's instructions. */
+#ifndef WH_GEMM_LEVELS_H
+#define WH_GEMM_LEVELS_H
+
+#include "cpu/gemm.h"
+#include "cpu/levels.h"
+
+const wh_gemm *wh_gemm_generic(void);
+const wh_gemm *wh_gemm_avx2(void);
+const wh_gemm *wh_gemm_avxvnni(void);
+const wh_gemm *wh_gemm_avx512(void);
+const wh_gemm *wh_gemm_avx512vnni(void);
+
+/* Kernels that later levels use too; there where their level is compiled. */
+void wh_f32_avx2(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
+                 size_t ldy, int add);
+void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
+                   size_t ldy, int add);
+void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
+void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
+void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
+                     const float *x_scale, const float *w_scale, float *tile);
+
+#define WH_INLINE static inline __attribute__((always_inline))
+
+/* A row's scale and the factor to its integers, from its largest magnitude and that one's bits; 0: all are zeros. */
+static inline int wh_i8_scale(uint32_t bits, float largest, float *scale, float *inverse)
+{
+    *scale = 0;
+    if (bits >= 0x7f800000) {
+        const uint32_t nan = 0x7fc00000;
+        __builtin_memcpy(scale, &nan, sizeof nan);
+        return 0;
+    }
+    if (largest < 1e-30f)
+        return 0;
+    *scale = largest / 127.0f;
+    *inverse = 127.0f / largest;
+    return 1;
+}
+
+/* Calls FN(R, ...) with the number of rows as a constant, so that the compiler keeps each sum in a register. */
+#define WH_EACH_ROWS(rows, FN, ...)                                                                                    \
+    switch (rows) {                                                                                                    \
+    case 1: FN(1, __VA_ARGS__); break;                                                                                 \
+    case 2: FN(2, __VA_ARGS__); break;                                                                                 \
+    case 3: FN(3, __VA_ARGS__); break;                                                                                 \
+    case 4: FN(4, __VA_ARGS__); break;                                                                                 \
+    case 5: FN(5, __VA_ARGS__); break;                                                                                 \
+    case 6: FN(6, __VA_ARGS__); break;                                                                                 \
+    case 7: FN(7, __VA_ARGS__); break;                                                                                 \
+    case 8: FN(8, __VA_ARGS__); break;                                                                                 \
+    case 9: FN(9, __VA_ARGS__); break;                                                                                 \
+    case 10: FN(10, __VA_ARGS__); break;                                                                               \
+    case 11: FN(11, __VA_ARGS__); break;                                                                               \
+    default: FN(12, __VA_ARGS__); break;                                                                               \
+    }
+
+#endif

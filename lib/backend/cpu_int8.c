@@ -1,0 +1,177 @@
+/* cpu_int8.c - products in 8-bit integers: x is quantized row by row, then tiles of 12 rows by 32 outputs are multiplied
+ * and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has made.
+ *
+ * Of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits together. Its products
+ * wait for the weights to come from memory, so twice the arithmetic costs little, and a decoder whose rows have 8 bits
+ * makes mistakes that can be heard of (docs/speed.md). The two rows' tiles are added.
+ *
+ * Sums of integers are exact and everything after them belongs to one output, so the same bits come out for any number
+ * of rows and threads. */
+#include <string.h>
+
+#include "backend/cpu.h"
+
+/* A task: so many groups of rows (the quantized rows stay in the second-level cache) and so many panels (each stays in
+ * the first-level cache while the groups pass, or is read once where there are few rows). */
+#define GROUPS_A_TASK 10
+#define PANELS_A_TASK 8
+#define FEW_PANELS 2
+
+/* Group g of x's quantized rows and its scales. */
+static int8_t *group_at(const wh_backend *b, int g, size_t steps)
+{
+    return b->x_i8 + (size_t)g * WH_GROUP * steps * 4;
+}
+
+/* Rows of x in a group: a wide row takes two of the group's. */
+static int group_rows(const wh_i8 *w)
+{
+    return w->is_wide ? WH_GROUP / 2 : WH_GROUP;
+}
+
+static int group_count(int m, const wh_i8 *w)
+{
+    return (m + group_rows(w) - 1) / group_rows(w);
+}
+
+/* ---- x to integers ---- */
+
+typedef struct quantize_call {
+    const wh_backend *backend;
+    const wh_product *product;
+    const wh_i8 *w;
+} quantize_call;
+
+static void quantize_task(void *context, size_t g, int worker)
+{
+    const quantize_call *c = context;
+    const wh_gemm *gemm = c->backend->gemm;
+    const wh_product *p = c->product;
+    size_t k = c->w->k;
+    int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [WH_GROUP][k] */
+    float *scale = c->backend->x_scale + g * WH_GROUP;
+    int first = (int)g * group_rows(c->w), rows = WH_MIN(group_rows(c->w), p->m - first), wide = c->w->is_wide;
+    for (int r = 0; r < rows; r++) {
+        int8_t *rest = wide ? q + (size_t)(rows + r) * k : NULL;
+        gemm->quantize(p->x + (size_t)(first + r) * p->ldx, k, q + (size_t)r * k, rest, &scale[r]);
+    }
+    for (int r = 0; wide && r < rows; r++)
+        scale[rows + r] = scale[r] / 254.0f;
+    wh_i8_group(q, wide ? 2 * rows : rows, k, gemm->flip, group_at(c->backend, (int)g, c->w->steps));
+}
+
+static void quantize(wh_backend *backend, const wh_product *p, const wh_i8 *w)
+{
+    quantize_call call = {backend, p, w};
+    if (p->m <= WH_FEW_ROWS)
+        for (int g = 0; g < group_count(p->m, w); g++)
+            quantize_task(&call, (size_t)g, 0);
+    else
+        wh_pool_run(backend->pool, (size_t)group_count(p->m, w), quantize_task, &call);
+}
+
+/* ---- tiles ---- */
+
+/* Rows r .. r+rows-1, columns j .. j+columns-1 of p's y. */
+static void finish(const wh_backend *backend, const wh_product *p, float *tile, int r, int rows, int j, int columns)
+{
+    const wh_gemm *gemm = backend->gemm;
+    const float *bias = p->linear.b ? p->linear.b + j : NULL;
+    if (p->after == WH_GELU) {
+        if (bias)
+            gemm->store(tile, rows, columns, bias, WH_STORE_SET, tile, WH_PANEL);
+        backend->kernels->bias_gelu(tile, NULL, (size_t)(rows * WH_PANEL));
+        bias = NULL;
+    }
+    if (p->after == WH_TRANSPOSED) {
+        gemm->store(tile, rows, columns, bias, WH_STORE_TRANSPOSED, p->y + (size_t)j * p->ldy + r, p->ldy);
+        return;
+    }
+    wh_store how = p->after == WH_ADD ? WH_STORE_ADD : WH_STORE_SET;
+    if (p->rows_y) { /* each row stands where its caller wants it */
+        for (int i = 0; i < rows; i++)
+            gemm->store(tile + i * WH_PANEL, 1, columns, bias, how, p->rows_y[r + i] + j, 0);
+        return;
+    }
+    for (int n; columns > 0; columns -= n, tile += n, j += n, bias = bias ? bias + n : NULL) {
+        float *y = p->y + (size_t)r * p->ldy;
+        n = p->piece ? WH_MIN(columns, p->piece - j % p->piece) : columns;
+        y += p->piece ? (size_t)(j / p->piece * p->piece) * (size_t)p->m + (size_t)(j % p->piece) : (size_t)j;
+        gemm->store(tile, rows, n, bias, how, y, p->ldy);
+    }
+}
+
+static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *w, int first_group, int groups,
+                   size_t panel, size_t end)
+{
+    float tile[WH_GROUP * WH_PANEL] __attribute__((aligned(64)));
+    for (; panel < end; panel++) {
+        const int8_t *packed = w->w + panel * w->steps * WH_PANEL * 4;
+        int j = (int)panel * WH_PANEL, columns = WH_MIN(WH_PANEL, (int)w->n - j);
+        for (int g = first_group; g < first_group + groups; g++) {
+            int r = g * group_rows(w), rows = WH_MIN(group_rows(w), p->m - r);
+            backend->gemm->tile(group_at(backend, g, w->steps), w->is_wide ? 2 * rows : rows, packed, w->steps,
+                                w->sum + j, backend->x_scale + g * WH_GROUP, w->scale + j, tile);
+            if (w->is_wide)
+                backend->gemm->store(tile + rows * WH_PANEL, rows, WH_PANEL, NULL, WH_STORE_ADD, tile, WH_PANEL);
+            finish(backend, p, tile, r, rows, j, columns);
+        }
+    }
+}
+
+/* ---- how products are cut into tasks ---- */
+
+typedef struct product_list {
+    const wh_backend *backend;
+    const wh_product *products;
+    const wh_i8 *const *weights;
+} product_list;
+
+static int panels_a_task(const wh_product *p, const wh_i8 *w)
+{
+    return p->m > WH_FEW_ROWS || w->n > 8192 ? PANELS_A_TASK : FEW_PANELS;
+}
+
+static int row_blocks(const wh_product *p, const wh_i8 *w)
+{
+    return (group_count(p->m, w) + GROUPS_A_TASK - 1) / GROUPS_A_TASK;
+}
+
+static int task_count(const wh_product *p, const wh_i8 *w)
+{
+    int slice = panels_a_task(p, w);
+    return ((int)w->panels + slice - 1) / slice * row_blocks(p, w);
+}
+
+static void product_task(void *context, size_t index, int worker)
+{
+    const product_list *list = context;
+    int task = (int)index, i = 0;
+    (void)worker;
+    for (int n; task >= (n = task_count(&list->products[i], list->weights[i])); i++)
+        task -= n;
+    const wh_product *p = &list->products[i];
+    const wh_i8 *w = list->weights[i];
+    int slices = task_count(p, w) / row_blocks(p, w), slice = panels_a_task(p, w);
+    int g = task / slices * GROUPS_A_TASK, first = task % slices * slice;
+    panels(list->backend, p, w, g, WH_MIN(GROUPS_A_TASK, group_count(p->m, w) - g), (size_t)first,
+           WH_MIN((size_t)(first + slice), w->panels));
+}
+
+#define MAX_TOGETHER 4
+
+void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n)
+{
+    for (int first = 0, count; first < n; first += count) { /* products of the same x go together */
+        const wh_product *p = products + first;
+        const wh_i8 *weights[MAX_TOGETHER] = {NULL};
+        int tasks = 0;
+        for (count = 0; first + count < n && count < MAX_TOGETHER && p[count].x == p->x; count++) {
+            weights[count] = wh_weights_find(backend->weights, p[count].linear.w);
+            tasks += task_count(&p[count], weights[count]);
+        }
+        quantize(backend, p, weights[0]);
+        product_list list = {backend, p, weights};
+        wh_pool_run(backend->pool, (size_t)tasks, product_task, &list);
+    }
+}

@@ -1,0 +1,216 @@
+/* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, in parallel.
+ *
+ * One task is a few panels of 32 rows: decode a row, quantize it, interleave. The pages of the file that have been read
+ * are given back to the operating system at once, so that the process never holds the weights twice. */
+#include "backend/cpu_weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backend/cpu.h"
+
+#define PANELS_A_TASK 4
+
+struct wh_weights {
+    wh_i8 *list;    /* [n], by address of the tensor */
+    size_t n;
+    int is_mapped;  /* the tensors are pages of a file */
+};
+
+/* ---- which matrices ---- */
+
+static void add(wh_weights *weights, const wh_tensor *tensor, int taps, int is_wide)
+{
+    weights->list[weights->n++] = (wh_i8){
+        .tensor = tensor, .taps = taps, .is_wide = is_wide, .n = (size_t)tensor->shape[0],
+        .k = (size_t)tensor->shape[1] * (size_t)taps,
+        .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL,
+        .steps = wh_i8_steps((size_t)tensor->shape[1] * (size_t)taps)};
+}
+
+
+static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int is_decoder)
+{
+    for (int i = 0; i < n; i++) {
+        const wh_attention *self = &blocks[i].attn, *cross = &blocks[i].cross;
+        const wh_linear *const list[] = {&self->q, &self->k, &self->v, &self->out, &blocks[i].mlp_up,
+                                         &blocks[i].mlp_down};
+        for (size_t j = 0; j < WH_COUNT(list); j++)
+            add(weights, list[j]->w, 1, is_decoder);
+        if (!is_decoder)
+            continue;
+        add(weights, cross->q.w, 1, 1);
+        add(weights, cross->out.w, 1, 1);
+        add(weights, cross->k.w, 1, 0); /* of the encoder's output */
+        add(weights, cross->v.w, 1, 0);
+    }
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const wh_tensor *x = ((const wh_i8 *)a)->tensor, *y = ((const wh_i8 *)b)->tensor;
+    return (x > y) - (x < y);
+}
+
+static int list_matrices(wh_weights *weights, const whisp_model *m)
+{
+    weights->list = wh_calloc(2 + 6 * (size_t)m->n_audio_layer + 10 * (size_t)m->n_text_layer, sizeof *weights->list);
+    if (!weights->list)
+        return wh_fail_memory();
+    add(weights, m->conv2_w, 3, 1);
+    add_blocks(weights, m->audio_blocks, m->n_audio_layer, 0);
+    add_blocks(weights, m->text_blocks, m->n_text_layer, 1);
+    add(weights, m->token_embedding, 1, 1);
+    qsort(weights->list, weights->n, sizeof *weights->list, by_address);
+    for (size_t i = 0; i < weights->n; i++) {
+        wh_i8 *t = &weights->list[i];
+        t->w = wh_alloc_aligned(t->panels, t->steps * WH_PANEL * 4);
+        t->scale = wh_calloc(t->panels * WH_PANEL, sizeof *t->scale);
+        t->sum = wh_calloc(t->panels * WH_PANEL, sizeof *t->sum);
+        if (!t->w || !t->scale || !t->sum)
+            return wh_fail_memory();
+    }
+    return WHISP_OK;
+}
+
+const wh_i8 *wh_weights_find(const wh_weights *weights, const wh_tensor *tensor)
+{
+    const wh_i8 key = {.tensor = tensor};
+    return weights ? bsearch(&key, weights->list, weights->n, sizeof *weights->list, by_address) : NULL;
+}
+
+/* ---- the work ---- */
+
+typedef struct quantize_call {
+    const wh_weights *weights;
+    const wh_kernels *kernels;
+    const wh_gemm *gemm;
+    float *rows;            /* [threads][2][longest row] */
+    int8_t *q;              /* [threads][WH_PANEL][longest row] */
+    size_t longest;
+} quantize_call;
+
+static size_t task_count(const wh_i8 *t)
+{
+    return (t->panels + PANELS_A_TASK - 1) / PANELS_A_TASK;
+}
+
+/* Row j as floats, a convolution's taps one after the other. */
+static const float *read_row(const quantize_call *call, const wh_i8 *t, size_t j, float *row)
+{
+    size_t stored = t->tensor->bytes / t->n, in = t->k / (size_t)t->taps;
+    float *split = row + call->longest;
+    call->kernels->decode[wh_cpu_storage(t->tensor->type)]((const char *)t->tensor->data + j * stored, row, t->k);
+    if (t->taps == 1)
+        return row;
+    for (size_t i = 0; i < t->k; i++)
+        split[i % (size_t)t->taps * in + i / (size_t)t->taps] = row[i];
+    return split;
+}
+
+/* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are.) */
+static void give_back(const wh_i8 *t, size_t first, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), stored = t->tensor->bytes / t->n;
+    uintptr_t begin = (uintptr_t)t->tensor->data + first * stored, end = begin + n * stored;
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static void quantize_task(void *context, size_t task, int worker)
+{
+    const quantize_call *call = context;
+    const wh_i8 *t = call->weights->list;
+    for (size_t n; task >= (n = task_count(t)); t++)
+        task -= n;
+    float *row = call->rows + (size_t)worker * 2 * call->longest;
+    int8_t *q = call->q + (size_t)worker * WH_PANEL * call->longest;
+    size_t first = task * PANELS_A_TASK, last = WH_MIN(first + PANELS_A_TASK, t->panels);
+    for (size_t panel = first; panel < last; panel++) {
+        size_t at = panel * WH_PANEL, rows = WH_MIN(WH_PANEL, t->n - at);
+        for (size_t r = 0; r < rows; r++)
+            call->gemm->quantize(read_row(call, t, at + r, row), t->k, q + r * t->k, NULL, &t->scale[at + r]);
+        wh_i8_panel(q, (int)rows, t->k, t->w + panel * t->steps * WH_PANEL * 4, t->sum + at);
+    }
+    if (call->weights->is_mapped)
+        give_back(t, first * WH_PANEL, WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);
+}
+
+static int quantize(const wh_weights *weights, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool)
+{
+    quantize_call call = {.weights = weights, .kernels = kernels, .gemm = gemm};
+    size_t threads = (size_t)wh_pool_threads(pool), tasks = 0;
+    for (size_t i = 0; i < weights->n; i++) {
+        tasks += task_count(&weights->list[i]);
+        call.longest = WH_MAX(call.longest, (weights->list[i].k + 15) / 16 * 16);
+    }
+    call.rows = wh_alloc_aligned(threads * 2 * call.longest, sizeof *call.rows);
+    call.q = wh_alloc_aligned(threads * WH_PANEL, call.longest);
+    int rc = call.rows && call.q ? WHISP_OK : wh_fail_memory();
+    if (!rc)
+        wh_pool_run(pool, tasks, quantize_task, &call);
+    free(call.rows);
+    free(call.q);
+    return rc;
+}
+
+static int make(const whisp_model *model, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
+                wh_weights **weights)
+{
+    wh_weights *made = wh_calloc(1, sizeof *made);
+    if (!made)
+        return wh_fail_memory();
+    made->is_mapped = model->file != NULL;
+    int rc = list_matrices(made, model);
+    if (!rc)
+        rc = quantize(made, kernels, gemm, pool);
+    if (rc)
+        wh_weights_free(made);
+    else
+        *weights = made;
+    return rc;
+}
+
+static void free_shared(void *weights)
+{
+    wh_weights_free(weights);
+}
+
+int wh_weights_get(const whisp_model *model, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
+                   const wh_weights **weights, wh_weights **owned)
+{
+    wh_derived *derived = model->derived;
+    int rc = WHISP_OK;
+    if (!derived) {
+        rc = make(model, kernels, gemm, pool, owned);
+        *weights = *owned;
+        return rc;
+    }
+    pthread_mutex_lock(&derived->mutex);
+    if (!derived->data) {
+        wh_weights *made = NULL;
+        rc = make(model, kernels, gemm, pool, &made);
+        derived->data = made;
+        derived->free = free_shared;
+    }
+    *weights = derived->data;
+    pthread_mutex_unlock(&derived->mutex);
+    return rc;
+}
+
+void wh_weights_free(wh_weights *weights)
+{
+    if (!weights)
+        return;
+    for (size_t i = 0; weights->list && i < weights->n; i++) {
+        free(weights->list[i].w);
+        free(weights->list[i].scale);
+        free(weights->list[i].sum);
+    }
+    free(weights->list);
+    free(weights);
+}

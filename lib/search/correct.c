@@ -1,0 +1,311 @@
+/* correct.c - a finished window read again for terms of the vocabulary.
+ *
+ * Stands after the choice of the best sequence (search.c) and before the window is cut into segments. For each place
+ * that sounds like a term (near.c) the decoder reads the window's tokens up to it, then the term instead of what was
+ * written, then what follows. The term is taken where that is probable enough beside what was written. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/vocabulary.h"
+
+#define FOLLOWING 6 /* tokens after the place that must bear the term out */
+
+/* How much less probable than what was written a term may be: natural logarithms, at distance 0 and for each unit of
+ * distance more. Words of several tokens are rare ones, or none at all: there the spelling counts for more. Chosen on
+ * parts of the podcast; docs/vocabulary.md has the figures. */
+#define MARGIN_COMMON 9.0
+#define SLOPE_COMMON 25.0
+#define MARGIN_RARE 14.5
+#define SLOPE_RARE 40.0
+#define LEAST_MARGIN 1.0 /* below, the model is not asked: it never was that much in favour */
+#define MOST_WEIGHED 3   /* of the places that overlap, the likeliest ones */
+
+typedef struct wh_corrector {
+    wh_vocabulary *vocabulary;
+    wh_places places;
+    whisp_token *tokens; /* [n] the window's, corrected */
+    size_t n, capacity;
+    whisp_token *other;  /* scratch: the tokens with a term put in */
+    size_t other_capacity;
+    int32_t *fed;        /* scratch: what the decoder is fed */
+    int *rows;           /* 0, 1, 2, ... */
+    float *logits;       /* [longest_tokens + FOLLOWING][n_vocab] */
+    float *logprobs;     /* pool: the log-probabilities of the tokens of each term that was weighed */
+    size_t n_logprobs, logprobs_capacity;
+    int64_t in_slot;     /* how many of the tokens slot 0 holds; -1: it lacks the start sequence's last one, too */
+} corrector;
+
+void wh_corrector_free(corrector *c)
+{
+    if (!c)
+        return;
+    wh_vocabulary_free(c->vocabulary);
+    wh_places_free(&c->places);
+    free(c->tokens);
+    free(c->other);
+    free(c->fed);
+    free(c->rows);
+    free(c->logits);
+    free(c->logprobs);
+    free(c);
+}
+
+int wh_corrector_init(wh_search *s)
+{
+    const wh_values *v = &s->options->values;
+    if (!v->vocabulary)
+        return WHISP_OK;
+    corrector *c = s->corrector = wh_calloc(1, sizeof *c);
+    if (!c)
+        return wh_fail_memory();
+    int rc = wh_vocabulary_load(v->vocabulary, s->model, &c->vocabulary);
+    if (rc)
+        return rc;
+    size_t most = c->vocabulary->longest_tokens + FOLLOWING;
+    c->fed = wh_calloc((size_t)s->model->n_text_ctx + most, sizeof *c->fed);
+    c->rows = wh_calloc(most, sizeof *c->rows);
+    c->logits = wh_alloc_aligned(most * (size_t)s->model->n_vocab, sizeof *c->logits);
+    if (!c->fed || !c->rows || !c->logits)
+        return wh_fail_memory();
+    for (size_t i = 0; i < most; i++)
+        c->rows[i] = (int)i;
+    return WHISP_OK;
+}
+
+/* ---- the decoder ---- */
+
+static int feed(wh_search *s, const int32_t *tokens, size_t n, size_t n_rows)
+{
+    corrector *c = s->corrector;
+    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = c->rows,
+                    .logits = c->logits};
+    double t0 = wh_now();
+    int rc = wh_backend_decode(s->backend, 1, &step);
+    s->timings->prompt += wh_now() - t0;
+    s->timings->n_prompt_tokens += (int64_t)n;
+    return rc;
+}
+
+/* The window's token i, or before its own the start sequence's. */
+static int32_t token_at(const wh_search *s, int64_t i)
+{
+    return i >= (int64_t)s->n_forced ? s->corrector->tokens[i].id
+                                     : s->start[(int64_t)s->n_start - (int64_t)s->n_forced + i];
+}
+
+/* Let slot 0 hold the start sequence and the window's tokens before `at`, save the last one of all of these. */
+static int go_to(wh_search *s, size_t at)
+{
+    corrector *c = s->corrector;
+    int64_t before = (int64_t)s->n_start - (int64_t)s->n_forced, target = (int64_t)at - 1;
+    int64_t kept = WH_MIN(c->in_slot, target);
+    int rc = wh_backend_truncate(s->backend, 0, (int)(before + kept));
+    size_t n = 0;
+    for (int64_t i = kept; i < target; i++)
+        c->fed[n++] = token_at(s, i);
+    if (!rc && n)
+        rc = feed(s, c->fed, n, 0);
+    c->in_slot = target;
+    return rc;
+}
+
+/* ---- evidence ---- */
+
+static const int32_t *term_tokens(const wh_search *s, const wh_place *place, size_t *n)
+{
+    const corrector *c = s->corrector;
+    const wh_term *term = &c->vocabulary->terms[place->term];
+    int spaced = c->places.text.data[c->places.units[place->first_unit].text] == ' ';
+    *n = spaced ? term->n_spaced : term->n_joined;
+    return spaced ? term->spaced : term->joined;
+}
+
+/* Does a word of the place have more than one token? */
+static int is_rare(const wh_places *p, const wh_place *place)
+{
+    for (size_t u = 0; u < place->n_units; u++)
+        if (p->units[place->first_unit + u].n_sounds && p->units[place->first_unit + u].n_tokens > 1)
+            return 1;
+    return 0;
+}
+
+static double margin(const wh_places *p, const wh_place *place)
+{
+    int rare = is_rare(p, place);
+    double m = (rare ? MARGIN_RARE : MARGIN_COMMON) - (rare ? SLOPE_RARE : SLOPE_COMMON) * place->distance;
+    return WH_MAX(m, 0);
+}
+
+/* What the term can gain at most: where it parts from what was written it has at most the probability that is left
+ * over. Where the model was sure, nothing need be computed. */
+static double highest_gain(const wh_search *s, const wh_place *place)
+{
+    const corrector *c = s->corrector;
+    size_t n, i = 0, end = WH_MIN(place->to + FOLLOWING, c->n);
+    const int32_t *term = term_tokens(s, place, &n);
+    while (i < n && place->from + i < end && c->tokens[place->from + i].id == term[i])
+        i++;
+    double written = 0;
+    for (size_t k = place->from + i; k < end; k++)
+        written += (double)c->tokens[k].logprob;
+    return place->from + i < end ? log1p(-exp((double)c->tokens[place->from + i].logprob)) - written : INFINITY;
+}
+
+/* Read the term in its place and then what follows; place->gain becomes what that is more probable than what was
+ * written (usually negative). */
+static int weigh(wh_search *s, wh_place *place)
+{
+    corrector *c = s->corrector;
+    size_t n_term, from = place->from, to = place->to, n_vocab = (size_t)s->model->n_vocab;
+    const int32_t *term = term_tokens(s, place, &n_term);
+    size_t used = s->n_start - s->n_forced + from + n_term, room = (size_t)s->model->n_text_ctx;
+    place->gain = -INFINITY;
+    if (used > room)
+        return WHISP_OK;
+    size_t following = WH_MIN(WH_MIN(FOLLOWING, c->n - to), room - used), n = n_term + following;
+    int rc = wh_grow(&c->other, &c->other_capacity, from + n, sizeof *c->other);
+    if (!rc)
+        rc = wh_grow(&c->logprobs, &c->logprobs_capacity, c->n_logprobs + n_term, sizeof *c->logprobs);
+    if (!rc)
+        rc = go_to(s, from);
+    if (rc)
+        return rc;
+    memcpy(c->other, c->tokens, from * sizeof *c->other);
+    for (size_t i = 0; i < n; i++) {
+        c->other[from + i].id = i < n_term ? term[i] : c->tokens[to + i - n_term].id;
+        c->fed[i] = i ? c->other[from + i - 1].id : token_at(s, (int64_t)from - 1);
+    }
+    if ((rc = feed(s, c->fed, n, n)))
+        return rc;
+    place->logprobs = c->n_logprobs;
+    place->gain = 0;
+    for (size_t i = 0; i < n; i++) {
+        float *logits = c->logits + i * n_vocab;
+        wh_search_filter(s, logits, c->other, from + i);
+        double logprob = logits[c->other[from + i].id] - wh_log_sum_exp(logits, (int)n_vocab);
+        place->gain += logprob;
+        if (i < n_term)
+            c->logprobs[c->n_logprobs++] = (float)logprob;
+    }
+    for (size_t i = from; i < to + following; i++)
+        place->gain -= (double)c->tokens[i].logprob;
+    if (!(place->gain > -INFINITY)) /* not allowed there, or a model that computes NaN */
+        place->gain = -INFINITY;
+    return WHISP_OK;
+}
+
+/* ---- replacing ---- */
+
+/* Put a term in its place. The places after it move by what is returned. */
+static int64_t replace(wh_search *s, const wh_place *place, int64_t seek)
+{
+    corrector *c = s->corrector;
+    size_t n;
+    const int32_t *term = term_tokens(s, place, &n);
+    const wh_unit *first = &c->places.units[place->first_unit], *last = first + place->n_units - 1;
+    int64_t moved = (int64_t)n - (int64_t)(place->to - place->from);
+    int64_t room = (int64_t)s->model->n_text_ctx - 16; /* what the timing of words can read at once */
+    if (moved > 0 && (int64_t)c->n + moved > room)
+        return 0;
+    wh_log(s->options, WHISP_LOG_DEBUG, "vocabulary: window at %.2f s: '%.*s' -> '%s' (distance %.3f, gain %.2f)",
+           (double)seek / 100, (int)(last->text + last->length - first->text), c->places.text.data + first->text,
+           c->vocabulary->terms[place->term].text, place->distance, place->gain);
+    memmove(c->tokens + place->from + n, c->tokens + place->to, (c->n - place->to) * sizeof *c->tokens);
+    for (size_t i = 0; i < n; i++)
+        c->tokens[place->from + i] = (whisp_token){term[i], c->logprobs[place->logprobs + i]};
+    c->n = (size_t)((int64_t)c->n + moved);
+    c->in_slot = WH_MIN(c->in_slot, (int64_t)place->from);
+    return moved;
+}
+
+static int overlap(const wh_place *a, const wh_place *b)
+{
+    return a->first_unit < b->first_unit + b->n_units && b->first_unit < a->first_unit + a->n_units;
+}
+
+/* Of n places that overlap one another in a chain, take the best, then the best of those apart from it, and so on.
+ * They are replaced from the last to the first, so that places before stay where they are. *moved: the sum of what
+ * was put in and taken out. */
+static void settle(wh_search *s, wh_place *list, size_t n, int64_t seek, int64_t *moved)
+{
+    for (;;) {
+        size_t best = n;
+        for (size_t i = 0; i < n; i++)
+            if (list[i].state == WH_PLACE_OPEN && (best == n || list[i].score > list[best].score))
+                best = i;
+        if (best == n || !(list[best].score > 0))
+            break;
+        list[best].state = WH_PLACE_TAKEN;
+        for (size_t i = 0; i < n; i++)
+            if (list[i].state == WH_PLACE_OPEN && overlap(&list[i], &list[best]))
+                list[i].state = WH_PLACE_LEFT;
+    }
+    for (size_t i = n; i-- > 0;) /* ordered by where they begin, and apart */
+        if (list[i].state == WH_PLACE_TAKEN)
+            *moved += replace(s, &list[i], seek);
+}
+
+/* How many of the n places have a larger margin, those before among equals? */
+static size_t rank_of(const wh_places *p, const wh_place *list, size_t n, size_t i)
+{
+    double m = margin(p, &list[i]);
+    size_t rank = 0;
+    for (size_t k = 0; k < n; k++) {
+        double other = margin(p, &list[k]);
+        rank += k != i && (other > m || (!(other < m) && k < i));
+    }
+    return rank;
+}
+
+/* Weigh n places that overlap in a chain, the last first: what the slot holds serves the ones before it. */
+static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
+{
+    corrector *c = s->corrector;
+    c->n_logprobs = 0;
+    for (size_t i = n; i-- > 0;) {
+        wh_place *p = &list[i];
+        p->from = (size_t)((int64_t)p->from + moved);
+        p->to = (size_t)((int64_t)p->to + moved);
+        double m = margin(&c->places, p);
+        if (p->from < s->n_forced || m < LEAST_MARGIN || highest_gain(s, p) + m <= 0 ||
+            rank_of(&c->places, list, n, i) >= MOST_WEIGHED) {
+            p->state = WH_PLACE_LEFT;
+            continue;
+        }
+        int rc = wh_check_cancel(s->options);
+        if (rc || (rc = weigh(s, p)))
+            return rc;
+        p->score = p->gain + m;
+    }
+    return WHISP_OK;
+}
+
+int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
+{
+    corrector *c = s->corrector;
+    int rc;
+    if (!c || s->options->values.translate || d->n == 0)
+        return WHISP_OK;
+    if ((rc = wh_grow(&c->tokens, &c->capacity, WH_MAX(d->n, (size_t)s->model->n_text_ctx), sizeof *c->tokens)))
+        return rc;
+    memcpy(c->tokens, d->tokens, d->n * sizeof *c->tokens);
+    c->n = d->n;
+    /* After a greedy search slot 0 holds all that was fed; after others only the start sequence is sure. */
+    c->in_slot = !s->beams && !(d->temperature > 0) ? (int64_t)d->n - 1 : (int64_t)s->n_forced;
+    if ((rc = wh_places_find(c->vocabulary, s->model, c->tokens, c->n, &c->places)))
+        return rc;
+    int64_t moved = 0;
+    wh_place *list = c->places.list;
+    for (size_t i = 0, end; i < c->places.n; i = end) {
+        size_t reach = list[i].first_unit + list[i].n_units;
+        for (end = i + 1; end < c->places.n && list[end].first_unit < reach; end++)
+            reach = WH_MAX(reach, list[end].first_unit + list[end].n_units);
+        if ((rc = weigh_all(s, list + i, end - i, moved)))
+            return rc;
+        settle(s, list + i, end - i, seek, &moved);
+    }
+    d->tokens = c->tokens;
+    d->n = c->n;
+    return WHISP_OK;
+}

@@ -1,0 +1,114 @@
+/* saying.c - words of passes and what has settled of them: lists, and where two of them agree. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream/stream.h"
+
+void wh_saying_clear(wh_saying *s)
+{
+    s->n = s->n_tokens = s->text.length = s->keys.length = 0;
+}
+
+void wh_saying_free(wh_saying *s)
+{
+    free(s->list);
+    free(s->tokens);
+    wh_buf_free(&s->text);
+    wh_buf_free(&s->keys);
+    memset(s, 0, sizeof *s);
+}
+
+int wh_saying_add(wh_saying *s, const wh_said *times, const char *text, size_t length, const char *key,
+                  size_t key_length, const int32_t *tokens, size_t n_tokens)
+{
+    if (wh_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list) ||
+        wh_grow(&s->tokens, &s->tokens_capacity, s->n_tokens + n_tokens + 1, sizeof *s->tokens))
+        return WHISP_ERR_MEMORY;
+    wh_said word = *times;
+    word.text = s->text.length;
+    word.length = length;
+    word.key = s->keys.length;
+    word.key_length = key_length;
+    word.first_token = s->n_tokens;
+    word.n_tokens = n_tokens;
+    wh_buf_append(&s->text, text, length);
+    wh_buf_append(&s->text, "", 1);
+    wh_buf_append(&s->keys, key, key_length);
+    wh_buf_append(&s->keys, "", 1);
+    if (s->text.failed || s->keys.failed)
+        return wh_fail_memory();
+    if (n_tokens)
+        memcpy(s->tokens + s->n_tokens, tokens, n_tokens * sizeof *tokens);
+    s->n_tokens += n_tokens;
+    s->list[s->n++] = word;
+    return WHISP_OK;
+}
+
+int wh_saying_copy(wh_saying *s, const wh_saying *from, size_t i)
+{
+    const wh_said *w = &from->list[i];
+    return wh_saying_add(s, w, from->text.data + w->text, w->length, from->keys.data + w->key, w->key_length,
+                         from->tokens + w->first_token, w->n_tokens);
+}
+
+static int same(const wh_saying *a, size_t i, const wh_saying *b, size_t k)
+{
+    return strcmp(a->keys.data + a->list[i].key, b->keys.data + b->list[k].key) == 0;
+}
+
+size_t wh_saying_common(const wh_saying *a, size_t i, const wh_saying *b, size_t k)
+{
+    size_t n = 0;
+    while (i + n < a->n && k + n < b->n && same(a, i + n, b, k + n))
+        n++;
+    return n;
+}
+
+int wh_saying_skip(const wh_saying *settled, const wh_saying *heard, size_t *skip)
+{
+    *skip = 0;
+    if (!settled->n || !heard->n)
+        return WHISP_OK;
+    /* cost[k]: edit distance between the settled words so far and the first k heard ones */
+    size_t *cost = wh_calloc(heard->n + 1, sizeof *cost);
+    if (!cost)
+        return wh_fail_memory();
+    for (size_t k = 0; k <= heard->n; k++)
+        cost[k] = k;
+    for (size_t i = 0; i < settled->n; i++) {
+        size_t diagonal = cost[0];
+        cost[0] = i + 1;
+        for (size_t k = 1; k <= heard->n; k++) {
+            size_t replaced = diagonal + !same(settled, i, heard, k - 1);
+            diagonal = cost[k];
+            cost[k] = WH_MIN(replaced, 1 + WH_MIN(cost[k], cost[k - 1]));
+        }
+    }
+    double end = settled->list[settled->n - 1].end, nearest = INFINITY;
+    size_t least = SIZE_MAX;
+    for (size_t k = 0; k <= heard->n; k++) {
+        double away = fabs((k ? heard->list[k - 1].end : heard->list[0].start) - end);
+        if (cost[k] < least || (cost[k] == least && away < nearest)) {
+            least = cost[k];
+            nearest = away;
+            *skip = k;
+        }
+    }
+    free(cost);
+    return WHISP_OK;
+}
+
+int wh_ends_sentence(const char *text)
+{
+    static const char *const marks[] = {".", "?", "!", "。", "？", "！", "…"};
+    size_t n = strlen(text);
+    while (n > 0 && strchr("\"')] ", text[n - 1]))
+        n--;
+    for (size_t i = 0; i < WH_COUNT(marks); i++) {
+        size_t length = strlen(marks[i]);
+        if (n >= length && memcmp(text + n - length, marks[i], length) == 0)
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* stream.h - live transcription: words that settle while somebody still speaks.
+ *
+ *   saying.c   lists of words; where two hypotheses agree
+ *   pass.c     the samples that are held -> one hypothesis: log-Mel, encoder, search, times of the words
+ *   stream.c   the public stream: when to make a pass, what settles, what may go
+ *
+ * Stands on a session's parts (lib/transcribe, lib/search, lib/timing), beside its loop of windows. A word is settled
+ * when two passes after one another agree on it and on all before it: LocalAgreement-2 of Macháček, Dabre and Bojar,
+ * "Turning Whisper into Real-Time Transcription System" (2023). docs/live.md has the rest. */
+#ifndef WH_STREAM_H
+#define WH_STREAM_H
+
+#include "transcribe/session.h"
+
+/* ---- words (saying.c) ---- */
+
+typedef struct wh_said {
+    size_t text, length;            /* in wh_saying.text, closed by a NUL */
+    size_t key, key_length;         /* in wh_saying.keys: letters and digits in lower case */
+    size_t first_token, n_tokens;   /* in wh_saying.tokens */
+    double start, end;              /* seconds of the recording */
+    double probability;
+} wh_said;
+
+/* Zero it first. */
+typedef struct wh_saying {
+    wh_said *list;                  /* [n] */
+    size_t n, capacity;
+    wh_buf text, keys;
+    int32_t *tokens;
+    size_t n_tokens, tokens_capacity;
+} wh_saying;
+
+void wh_saying_clear(wh_saying *saying);
+void wh_saying_free(wh_saying *saying);
+/* Append a word; `tokens` may be NULL when n_tokens is 0. */
+int wh_saying_add(wh_saying *saying, const wh_said *times, const char *text, size_t length, const char *key,
+                  size_t key_length, const int32_t *tokens, size_t n_tokens);
+/* Append word i of another list. */
+int wh_saying_copy(wh_saying *saying, const wh_saying *from, size_t i);
+
+/* How many words of `a` and `b`, from a's word `i` and b's word `k` on, have the same keys. */
+size_t wh_saying_common(const wh_saying *a, size_t i, const wh_saying *b, size_t k);
+
+/* How many of the first words of `heard` are those of `settled`, heard again: the number with the least edit distance
+ * to them or, of several, the one that ends nearest to where they do. *skip gets it. */
+int wh_saying_skip(const wh_saying *settled, const wh_saying *heard, size_t *skip);
+
+/* Does a word end a sentence? */
+int wh_ends_sentence(const char *text);
+
+/* ---- the stream ---- */
+
+#define WH_STREAM_CAPACITY (60 * WH_SAMPLE_RATE) /* samples that a stream holds */
+
+struct whisp_stream {
+    whisp_session *session;         /* its model, search and backend; not its windows */
+    whisp_vad *vad;                 /* NULL: no model of voice activity was found */
+    whisp_vad_stream *activity;
+    float threshold;                /* probability from which a chunk may be speech */
+    int64_t chunks;                 /* of 512 samples that the network has seen */
+
+    float *samples;                 /* [WH_STREAM_CAPACITY]; the first one is number `offset` of the recording */
+    size_t n, heard;                /* held; those that passes see */
+    int64_t offset;
+    int64_t speech_end;             /* where in the recording speech was found last; -1: nowhere */
+    int64_t pass_end;               /* where in the recording the last pass ended */
+    size_t step;                    /* samples from pass to pass */
+    int catch_up, finished, ended, failed;
+
+    wh_saying settled;              /* settled words that are in the buffer */
+    wh_saying tail;                 /* what the last pass heard after them */
+    wh_saying hypothesis;           /* what a pass hears, settled words included */
+    wh_saying scratch;
+    double last_end;                /* of the last word that settled */
+    int32_t *past;                  /* tokens of settled words before the buffer: the prompt */
+    size_t n_past, past_capacity;
+    wh_words words;                 /* scratch of the pass */
+    int32_t *ids;
+    size_t ids_capacity;
+
+    whisp_word *given;              /* what the last pull gave; texts in given_text */
+    size_t given_capacity;
+    wh_saying fresh;                /* settled by the last pull */
+    wh_buf tail_text;
+    int64_t n_passes;
+};
+
+/* Make a pass over the first `heard` samples; stream->hypothesis gets the words. (pass.c) */
+int wh_stream_pass(whisp_stream *stream);
+
+#endif

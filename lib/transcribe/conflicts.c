@@ -1,0 +1,114 @@
+/* conflicts.c - options that have no effect beside others, or less than they seem to: a warning for each, once, when a
+ * session is made. What cannot be done at all is refused elsewhere (wh_options_check, check_options). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transcribe/session.h"
+#include "util/text.h"
+
+static void no_effect(const whisp_session *s, const char *name, const char *why)
+{
+    wh_log(s->options, WHISP_LOG_WARNING, "%s has no effect %s", name, why);
+}
+
+/* Was the option set to anything but its default? */
+static int changed(const whisp_session *s, const char *name)
+{
+    size_t n;
+    const whisp_option_info *list = whisp_option_list(&n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return strcmp(whisp_options_get(s->options, name), list[i].initial) != 0;
+    return 0;
+}
+
+static void warn_search(const whisp_session *s)
+{
+    const wh_values *v = &s->options->values;
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n = wh_options_temperatures(v, temperatures), cold = 0;
+    for (int i = 0; i < n; i++)
+        cold |= temperatures[i] == 0;
+    if (v->beam_size > 1 && !cold)
+        no_effect(s, "beam_size", "at temperatures above 0; give temperature 0 too");
+    if (v->beam_size == 1 && !isnan(v->patience))
+        no_effect(s, "patience", "with beam_size 1, which is no beam search");
+    if (v->without_timestamps && changed(s, "max_initial_timestamp"))
+        no_effect(s, "max_initial_timestamp", "with without_timestamps");
+    if (v->multilingual && s->specials->multilingual && v->language >= 0)
+        wh_log(s->options, WHISP_LOG_WARNING, "multilingual detects the language of each window; language %s is not "
+               "used for that", whisp_language_code(v->language));
+}
+
+static void warn_prompt(const whisp_session *s)
+{
+    const wh_values *v = &s->options->values;
+    if (v->carry_initial_prompt && !s->n_initial)
+        no_effect(s, "carry_initial_prompt", "without initial_prompt");
+    if (v->prefix && *v->prefix && v->hotwords && *v->hotwords)
+        no_effect(s, "hotwords", "in the first window, which prefix begins; it is used from the second on");
+}
+
+/* A text of more tokens than half the decoder's context is cut, as in openai-whisper and faster-whisper. */
+static int warn_long_text(const whisp_session *s, const char *name, const char *kept)
+{
+    const char *text = whisp_options_get(s->options, name);
+    size_t room = (size_t)s->model->n_text_ctx / 2 - 1, n = 0, capacity = 0, length = strlen(text);
+    int32_t *tokens = NULL;
+    if (length <= room) /* a token has one byte at least, and None has few */
+        return WHISP_OK;
+    wh_strip(&text, &length);
+    int rc = wh_tokenizer_encode(s->model->tokenizer, text, length, &tokens, &n, &capacity);
+    free(tokens);
+    if (!rc && n > room)
+        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the %s are used", name, n,
+               room, kept);
+    return rc;
+}
+
+static void warn_words(const whisp_session *s)
+{
+    const wh_values *v = &s->options->values;
+    if (v->word_timestamps && v->translate)
+        wh_log(s->options, WHISP_LOG_WARNING, "word timestamps of translations may not be reliable");
+    if (!v->word_timestamps && !isnan(v->hallucination_silence_threshold))
+        no_effect(s, "hallucination_silence_threshold", "without word_timestamps");
+}
+
+static void warn_speech(const whisp_session *s)
+{
+    static const char *const names[] = {"vad_threshold", "vad_neg_threshold", "vad_min_speech_duration_ms",
+                                        "vad_max_speech_duration_s", "vad_min_silence_duration_ms",
+                                        "vad_speech_pad_ms"};
+    for (size_t i = 0; !s->options->values.vad_filter && i < WH_COUNT(names); i++)
+        if (changed(s, names[i]))
+            no_effect(s, names[i], "without vad_filter");
+    for (size_t i = 0; i < s->n_clips; i++)
+        if (s->clips[i].start == s->clips[i].end)
+            wh_log(s->options, WHISP_LOG_WARNING, "clip_timestamps: the clip at %g s is empty",
+                   (double)s->clips[i].start * WH_HOP / WH_SAMPLE_RATE);
+}
+
+int wh_session_warn(const whisp_session *s)
+{
+    int rc;
+    warn_search(s);
+    warn_prompt(s);
+    if ((rc = warn_long_text(s, "initial_prompt", "last ones")) || (rc = warn_long_text(s, "prefix", "first ones")) ||
+        (rc = warn_long_text(s, "hotwords", "first ones")))
+        return rc;
+    warn_words(s);
+    warn_speech(s);
+    return WHISP_OK;
+}
+
+void wh_session_warn_clips(const whisp_session *s)
+{
+    for (size_t i = 0; i < s->n_clips && s->total >= 0; i++) {
+        double start = (double)s->clips[i].start * WH_HOP / WH_SAMPLE_RATE;
+        if (start > 0 && start >= s->total)
+            wh_log(s->options, WHISP_LOG_WARNING, "clip_timestamps: the clip at %g s begins after the recording's end "
+                   "(%.2f s)", start, s->total);
+    }
+}

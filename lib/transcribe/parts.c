@@ -1,0 +1,484 @@
+/* parts.c - parts of a recording transcribed side by side, so that the decoder reads its weights once for all of them.
+ *
+ * Three kinds of threads. A reader gives each part its samples, in order, as sessions become free; log-Mel is computed
+ * there. Workers take parts that have all their samples and transcribe them, each through a view of the one backend
+ * (backend/share.h). The caller's thread computes what the workers ask for, and hands out segments, log lines and
+ * progress in the recording's order. A part's session belongs to one thread at a time. */
+#include "transcribe/parts.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/share.h"
+#include "output/result.h"
+#include "util/pool.h"
+
+#define MAX_WORKERS 32
+#define CACHE_BYTES (512u << 20) /* keys and values of all sequences, at most, where batch_size is auto */
+
+enum state { FREE, FILLED, TAKEN };
+
+typedef struct seat { /* a session for a part, used again and again */
+    struct parts *parts;
+    whisp_session *session;
+    size_t part;
+    enum state state;
+} seat;
+
+typedef struct line {
+    int level;
+    char *text;
+} line;
+
+typedef struct part {
+    whisp_result *result;   /* its segments so far; NULL before and after */
+    unsigned char *cleared; /* [its segments] */
+    size_t cleared_capacity;
+    size_t emitted;
+    double done;            /* seconds */
+    int over, rc;
+    char *problem;
+} part;
+
+typedef struct parts {
+    const wh_part_job *job;
+    wh_share *share;
+    pthread_mutex_t mutex;  /* guards all below */
+    pthread_cond_t changed;
+    seat seats[MAX_WORKERS + 2];
+    int n_seats;
+    part *list;             /* [job->n] */
+    double reported;        /* progress so far, seconds */
+    size_t next_out;        /* the part whose segments are handed out */
+    int ended;              /* the reader has ended */
+    int reader_rc;
+    char reader_problem[512];
+    int language;           /* of the recording; -1 until the first part knows it */
+    line *lines;
+    size_t n_lines, lines_capacity;
+    atomic_int stop;
+    whisp_timings timings;  /* of the parts that are over */
+} parts;
+
+/* ---- how many at once ---- */
+
+/* Bytes of one sequence's keys and values, its window's included, in float32. */
+static size_t sequence_bytes(const whisp_model *m)
+{
+    return (size_t)m->n_text_layer * (size_t)m->n_text_state * 2 * sizeof(float) *
+           ((size_t)m->n_audio_ctx + (size_t)m->n_text_ctx);
+}
+
+static int workers_for(const whisp_model *model, const wh_values *v)
+{
+    size_t fit = CACHE_BYTES / WH_MAX(sequence_bytes(model), 1);
+    int n = v->batch_size ? v->batch_size : (int)WH_MAX(2, WH_MIN(fit, 8));
+    return WH_MIN(n, MAX_WORKERS);
+}
+
+/* Beams and the samples of `confidence` need their slots in every window; fallback is rare, and two parts at a time may
+ * have it. */
+static int spares_for(const wh_values *v, int workers)
+{
+    return v->beam_size > 1 || v->confidence ? workers : WH_MIN(workers, 2);
+}
+
+int wh_parts_slots(const whisp_model *model, const wh_values *v)
+{
+    int workers = workers_for(model, v);
+    return v->cut_off ? wh_search_slots(v) : workers + spares_for(v, workers) * (wh_search_slots(v) - 1);
+}
+
+/* ---- callbacks of the parts' sessions, in the workers' threads ---- */
+
+static void keep_line(void *user, int level, const char *text)
+{
+    parts *p = user;
+    char *copy = strdup(text);
+    pthread_mutex_lock(&p->mutex);
+    if (copy && !wh_grow(&p->lines, &p->lines_capacity, p->n_lines + 1, sizeof *p->lines))
+        p->lines[p->n_lines++] = (line){level, copy};
+    else
+        free(copy);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static void keep_progress(void *user, double done, double total)
+{
+    seat *s = user;
+    (void)total;
+    pthread_mutex_lock(&s->parts->mutex);
+    s->parts->list[s->part].done = done;
+    pthread_mutex_unlock(&s->parts->mutex);
+}
+
+static int is_stopped(void *user)
+{
+    return atomic_load(&((parts *)user)->stop);
+}
+
+/* ---- the reader ---- */
+
+static int64_t part_end(const parts *p, size_t i)
+{
+    return i + 1 < p->job->n ? p->job->cuts[i + 1] : INT64_MAX;
+}
+
+static seat *wait_for_seat(parts *p)
+{
+    seat *found = NULL;
+    pthread_mutex_lock(&p->mutex);
+    while (!found && !atomic_load(&p->stop)) {
+        for (int i = 0; i < p->n_seats && !found; i++)
+            if (p->seats[i].state == FREE)
+                found = &p->seats[i];
+        if (!found)
+            pthread_cond_wait(&p->changed, &p->mutex);
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return found;
+}
+
+/* Give part i its samples; *left of *samples are what the part before did not want. */
+static int fill(parts *p, size_t i, seat *to, const float **samples, int64_t *left)
+{
+    const wh_part_job *job = p->job;
+    int64_t at = job->cuts[i], end = part_end(p, i);
+    int rc = wh_session_begin_part(to->session, at, i + 1 == job->n);
+    while (!rc && at < end && !atomic_load(&p->stop)) {
+        if (*left == 0 && (*left = job->read(job->read_user, samples)) <= 0) {
+            rc = (int)*left;
+            *left = 0;
+            break;
+        }
+        int64_t n = WH_MIN(*left, end - at), taken = whisp_session_push(to->session, *samples, (size_t)n);
+        if (taken <= 0)
+            return taken < 0 ? (int)taken : wh_fail(WHISP_ERR_STATE, "a part is longer than it was measured");
+        *samples += taken;
+        *left -= taken;
+        at += taken;
+    }
+    return rc ? rc : whisp_session_finish(to->session);
+}
+
+static void *read_all(void *user)
+{
+    parts *p = user;
+    const float *samples = NULL;
+    int64_t left = 0;
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < p->job->n && !rc; i++) {
+        seat *to = wait_for_seat(p);
+        if (!to)
+            break;
+        to->part = i;
+        rc = fill(p, i, to, &samples, &left);
+        pthread_mutex_lock(&p->mutex);
+        if (!rc)
+            to->state = FILLED;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->mutex);
+    }
+    pthread_mutex_lock(&p->mutex);
+    p->ended = 1;
+    if ((p->reader_rc = rc)) {
+        snprintf(p->reader_problem, sizeof p->reader_problem, "%s", whisp_last_error());
+        atomic_store(&p->stop, 1);
+    }
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+    wh_share_wake(p->share);
+    return NULL;
+}
+
+/* ---- the workers ---- */
+
+/* The earliest part that has its samples; NULL when there will be none any more. */
+static seat *wait_for_part(parts *p)
+{
+    seat *found = NULL;
+    pthread_mutex_lock(&p->mutex);
+    for (;;) {
+        for (int i = 0; i < p->n_seats; i++)
+            if (p->seats[i].state == FILLED && (!found || p->seats[i].part < found->part))
+                found = &p->seats[i];
+        if (found && found->part > 0 && p->language < 0)
+            found = NULL; /* the first part says which language it is */
+        if (found || p->ended || atomic_load(&p->stop))
+            break;
+        pthread_cond_wait(&p->changed, &p->mutex);
+    }
+    if (atomic_load(&p->stop))
+        found = NULL;
+    if (found) {
+        found->state = TAKEN;
+        if (found->part > 0)
+            found->session->language = p->language;
+    }
+    pthread_mutex_unlock(&p->mutex);
+    return found;
+}
+
+static int add_segment(parts *p, size_t i, const whisp_segment *segment, int cleared)
+{
+    part *to = &p->list[i];
+    pthread_mutex_lock(&p->mutex);
+    size_t n = whisp_result_segment_count(to->result);
+    int rc = wh_grow(&to->cleared, &to->cleared_capacity, n + 1, 1);
+    if (!rc)
+        rc = wh_result_add(to->result, segment, cleared);
+    if (!rc)
+        to->cleared[n] = (unsigned char)cleared;
+    pthread_mutex_unlock(&p->mutex);
+    return rc;
+}
+
+static void publish_language(parts *p, int language)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->language = language;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static int transcribe_part(parts *p, seat *from)
+{
+    whisp_session *session = from->session;
+    int cleared;
+    pthread_mutex_lock(&p->mutex);
+    int rc = wh_result_new(&p->list[from->part].result);
+    pthread_mutex_unlock(&p->mutex);
+    if (!rc && from->part == 0 && !(rc = wh_session_detect(session)))
+        publish_language(p, session->language);
+    while (!rc) {
+        rc = wh_session_next(session, &cleared);
+        if (rc == WHISP_END)
+            return WHISP_OK;
+        rc = rc == 1 ? add_segment(p, from->part, &session->segment, cleared) : rc;
+    }
+    return rc;
+}
+
+static void add_timings(whisp_timings *sum, const whisp_timings *t)
+{
+    sum->mel += t->mel;
+    sum->search += t->search;
+    sum->words += t->words;
+    sum->n_encode += t->n_encode;
+    sum->n_prompt_tokens += t->n_prompt_tokens;
+    sum->n_decode_tokens += t->n_decode_tokens;
+    sum->n_windows += t->n_windows;
+    sum->n_fallbacks += t->n_fallbacks;
+}
+
+static void *work(void *user)
+{
+    parts *p = user;
+    for (seat *s; (s = wait_for_part(p));) {
+        wh_share_enter(s->session->backend);
+        int rc = transcribe_part(p, s);
+        wh_share_leave(s->session->backend);
+        pthread_mutex_lock(&p->mutex);
+        part *done = &p->list[s->part];
+        done->over = 1;
+        if ((done->rc = rc)) {
+            done->problem = strdup(whisp_last_error());
+            atomic_store(&p->stop, 1);
+        }
+        add_timings(&p->timings, &s->session->timings);
+        s->state = FREE;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->mutex);
+        wh_share_wake(p->share);
+    }
+    return NULL;
+}
+
+/* ---- the caller's thread ---- */
+
+/* Hand out log lines, segments that are next in order, and progress. */
+static int hand_out(parts *p)
+{
+    whisp_session *s = p->job->session;
+    const whisp_options *o = s->options;
+    double done = 0;
+    int rc = WHISP_OK;
+    pthread_mutex_lock(&p->mutex);
+    for (size_t i = 0; i < p->n_lines; i++) {
+        if (o->log)
+            o->log(o->log_user, p->lines[i].level, p->lines[i].text);
+        free(p->lines[i].text);
+    }
+    p->n_lines = 0;
+    s->language = p->language >= 0 ? p->language : s->language;
+    while (!rc && p->next_out < p->job->n) {
+        part *from = &p->list[p->next_out];
+        for (; !rc && from->emitted < whisp_result_segment_count(from->result); from->emitted++)
+            rc = p->job->emit(p->job->emit_user, whisp_result_segment(from->result, from->emitted),
+                              from->cleared[from->emitted]);
+        if (rc || !from->over || from->rc)
+            break;
+        whisp_result_free(from->result);
+        from->result = NULL;
+        from->emitted = 0;
+        p->next_out++;
+    }
+    for (size_t i = 0; i < p->job->n; i++)
+        done += p->list[i].done;
+    pthread_mutex_unlock(&p->mutex);
+    if (o->progress && !rc && s->total > 0) {
+        double end = done;
+        wh_filter_times(s, &done, &end);
+        if (end > p->reported) {
+            p->reported = end;
+            o->progress(o->progress_user, end, s->total);
+        }
+    }
+    return rc;
+}
+
+static int is_over(parts *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    int over = p->ended;
+    for (int i = 0; i < p->n_seats && over; i++)
+        over = p->seats[i].state == FREE || (p->seats[i].state == FILLED && atomic_load(&p->stop));
+    pthread_mutex_unlock(&p->mutex);
+    return over;
+}
+
+static int serve(parts *p)
+{
+    int rc = WHISP_OK;
+    for (;;) {
+        int over = is_over(p), failed = hand_out(p); /* in this order: the last part's segments come first */
+        if (!rc && !failed)
+            failed = wh_check_cancel(p->job->session->options);
+        rc = rc ? rc : failed;
+        if (rc) {
+            pthread_mutex_lock(&p->mutex);
+            atomic_store(&p->stop, 1);
+            pthread_cond_broadcast(&p->changed);
+            pthread_mutex_unlock(&p->mutex);
+        }
+        if (over)
+            return rc;
+        wh_share_serve(p->share);
+    }
+}
+
+static int make_seats(parts *p, int workers)
+{
+    const wh_part_job *job = p->job;
+    int64_t longest = 0, begin = job->cuts[job->n - 1], end = (int64_t)(job->session->total * WH_SAMPLE_RATE) + 1;
+    for (size_t i = 0; i + 1 < job->n; i++)
+        longest = WH_MAX(longest, job->cuts[i + 1] - job->cuts[i]);
+    if (job->session->measured_frames >= 0)
+        end = (job->session->measured_frames + 2) * WH_HOP;
+    longest = WH_MAX(longest, end - begin);
+    for (int i = 0; i < workers + 1; i++) {
+        seat *s = &p->seats[i];
+        wh_backend *view;
+        int rc = wh_share_view(p->share, &view);
+        if (rc || (rc = wh_session_new_part(job->session, view, (size_t)(longest / WH_HOP) + 8, &s->session)))
+            return rc;
+        s->parts = p;
+        p->n_seats++;
+        whisp_options_on_log(s->session->options, keep_line, p);
+        whisp_options_on_progress(s->session->options, keep_progress, s);
+        whisp_options_on_cancel(s->session->options, is_stopped, p);
+    }
+    return WHISP_OK;
+}
+
+/* What went wrong first: in the caller's thread, in a part, in the reader. */
+static int first_error(parts *p, int rc)
+{
+    for (size_t i = 0; !rc && i < p->job->n; i++)
+        if (p->list[i].rc && p->list[i].rc != WHISP_ERR_CANCELLED)
+            rc = wh_fail(p->list[i].rc, "%s", p->list[i].problem ? p->list[i].problem : "");
+    return !rc && p->reader_rc ? wh_fail(p->reader_rc, "%s", p->reader_problem) : rc;
+}
+
+static int run_threads(parts *p, int workers)
+{
+    pthread_t threads[MAX_WORKERS + 1];
+    int n = 0, rc = WHISP_OK;
+    while (n < workers + 1 && !rc) {
+        if (wh_thread_start(&threads[n], n ? work : read_all, p))
+            rc = wh_fail(WHISP_ERR_MEMORY, "cannot start %d threads; ask for a smaller batch_size", workers + 1);
+        else
+            n++;
+    }
+    if (rc) {
+        pthread_mutex_lock(&p->mutex);
+        atomic_store(&p->stop, 1);
+        p->ended = p->ended || n == 0;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->mutex);
+    }
+    int served = serve(p);
+    for (int i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    return first_error(p, rc ? rc : served);
+}
+
+static void take_timings(parts *p)
+{
+    whisp_timings *t = &p->job->session->timings;
+    wh_share_times times;
+    wh_share_timings(p->share, &times);
+    add_timings(t, &p->timings);
+    t->encode += times.encode;
+    t->prompt += times.prompt;
+    t->decode += times.decode;
+    t->n_decode_steps += times.n_steps;
+}
+
+static void free_parts(parts *p)
+{
+    for (int i = 0; i < p->n_seats; i++)
+        whisp_session_free(p->seats[i].session);
+    wh_share_free(p->share);
+    for (size_t i = 0; p->list && i < p->job->n; i++) {
+        whisp_result_free(p->list[i].result);
+        free(p->list[i].cleared);
+        free(p->list[i].problem);
+    }
+    for (size_t i = 0; i < p->n_lines; i++)
+        free(p->lines[i].text);
+    free(p->lines);
+    free(p->list);
+    pthread_mutex_destroy(&p->mutex);
+    pthread_cond_destroy(&p->changed);
+    free(p);
+}
+
+int wh_parts_run(const wh_part_job *job)
+{
+    whisp_session *s = job->session;
+    const wh_values *v = &s->options->values;
+    int all = workers_for(s->model, v), workers = (int)WH_MIN((size_t)all, job->n);
+    parts *p = wh_calloc(1, sizeof *p);
+    if (!p)
+        return wh_fail_memory();
+    p->job = job;
+    p->language = s->language;
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    p->list = wh_calloc(job->n, sizeof *p->list);
+    int rc = p->list ? wh_share_new(s->backend, all, wh_search_slots(v), spares_for(v, all), v->threads ? v->threads :
+                                    wh_usable_cores(), &p->share)
+                     : wh_fail_memory();
+    if (!rc)
+        rc = make_seats(p, workers);
+    if (!rc) {
+        rc = run_threads(p, workers);
+        take_timings(p);
+    }
+    free_parts(p);
+    return rc;
+}

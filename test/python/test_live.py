@@ -1,0 +1,97 @@
+"""whisp --stream and Python's live transcription: words of tiny.en on a recording, and what is refused."""
+import asyncio
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import invent
+import recordings
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WHISP = (ROOT / os.environ.get("WHISP_BUILD", "build") / "whisp").resolve()
+DEMO = ROOT / "test" / "data" / "demo.flac"
+TINY = ROOT / "models" / "tiny.en.gguf"
+SHORT = ["--stream_step", "2", "--sample_len", "12", "--temperature_increment_on_fallback", "None"]
+
+
+def whisp(*arguments, data=b""):
+    return subprocess.run([WHISP, *map(str, arguments)], input=data, capture_output=True, timeout=300)
+
+
+@pytest.fixture
+def model(tmp_path):
+    invent.write(tmp_path / "english.gguf", name="english", state=32, layers=1)
+    return tmp_path / "english.gguf"
+
+
+@pytest.fixture
+def talk(tmp_path):
+    return recordings.write_wav(tmp_path / "talk.wav", recordings.babble(5.0))
+
+
+def test_raw_is_heard_as_wav(model, talk):
+    everything = [*SHORT, "--no_speech_threshold", "None", "--word_timestamps", "True", "-q"]
+    with open(talk, "rb") as file:
+        wav = subprocess.run([WHISP, "-m", model, "--stream", *everything, "-"], stdin=file, capture_output=True)
+    assert wav.returncode == 0, wav.stderr
+    raw = whisp("-m", model, "--stream", *everything, "-", data=talk.read_bytes()[44:])
+    assert raw.returncode == 0, raw.stderr
+    assert b"-->" in wav.stdout or wav.stdout == b""
+    bad = whisp("-m", model, "--stream", "--stream_rate", "1000", "-", data=b"\0" * 4000)
+    assert bad.returncode == 2 and b"8000 to 192000" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (["a.wav"], b"standard input"),
+        (["-", "b.wav"], b"standard input"),
+        (["--align", "hello", "-"], b"--align"),
+        (["--detect_language", "-"], b"--detect_language"),
+        (["--vad_filter", "True", "-"], b"--vad_filter"),
+        (["--clip_timestamps", "1,2", "-"], b"--clip_timestamps"),
+        (["--split_stereo", "True", "-"], b"--split_stereo"),
+        (["-f", "srt", "-"], b"--output_format"),
+    ],
+)
+def test_what_does_not_go_together(arguments, word):
+    run = whisp("--stream", *arguments)
+    assert run.returncode == 2 and word in run.stderr
+
+
+def test_nothing_to_hear(model):
+    run = whisp("-m", model, "--stream", "-q", "-")
+    assert (run.returncode, run.stdout) == (3, b"")
+
+
+@pytest.mark.skipif(not TINY.exists(), reason="needs models/tiny.en.gguf")
+def test_words(tmp_path):
+    import sys
+
+    sys.path.insert(0, str(ROOT / "tools" / "python"))
+    import whisp as module
+
+    model = module.load_model(TINY)
+    samples = module.load_audio(DEMO)[: 16000 * 11]
+    offline = plain(model.transcribe(samples)["text"])
+
+    async def microphone():
+        for start in range(0, len(samples), 8000):
+            yield samples[start : start + 8000]
+
+    async def listen():
+        return [word async for word in model.live(microphone(), stream_step=2)]
+
+    words = asyncio.run(listen())
+    assert plain("".join(word["word"] for word in words)) == offline
+    assert all(a["end"] <= b["start"] for a, b in zip(words, words[1:]))
+    with module.Live(model, stream_step=2) as live:
+        assert live.push(samples[:16000]) == [] and live.tail == ""
+    with pytest.raises(module.StateError):
+        live.push(samples[:1])
+
+
+def plain(text):
+    return "".join(c for c in text.lower() if c.isalnum() or c == " ").split()

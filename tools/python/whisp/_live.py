@@ -1,0 +1,146 @@
+"""Live transcription: words as they settle, from whisp.h's section 11."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import functools
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, List, Optional
+
+from ._audio import Samples, is_path
+from ._errors import ArgumentError, StateError
+from ._library import Word, check, library
+from ._options import CancelCallback, Callbacks, LogCallback, set_options
+from ._result import word_dict
+
+if TYPE_CHECKING:
+    from ._model import Model
+
+
+def _free_stream(pointer: ctypes.c_void_p, model: Any, callbacks: Callbacks) -> None:
+    library().whisp_stream_free(pointer)
+
+
+class Live:
+    """A live transcription in steps:
+
+        live = Live(model, language="en")
+        for block in microphone:
+            for word in live.push(block):
+                print(word["word"], end="", flush=True)
+        for word in live.finish():
+            print(word["word"], end="")
+
+    Words are dictionaries with word, start, end and probability. It belongs to one thread at a time.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        *,
+        cancel: Optional[CancelCallback] = None,
+        log: Optional[LogCallback] = None,
+        **options: Any,
+    ) -> None:
+        lib = library()
+        self._lock = threading.Lock()
+        self._callbacks = Callbacks(None, None, cancel, log)
+        handle = model.handle
+        self._pointer: Optional[ctypes.c_void_p] = ctypes.c_void_p()
+        settings = ctypes.c_void_p(lib.whisp_options_new())
+        if not settings:
+            check(-2)
+        try:
+            set_options(settings, options)
+            self._callbacks.install(settings)
+            self._callbacks.check(lib.whisp_stream_new(handle.pointer, settings, ctypes.byref(self._pointer)))
+            self._free = weakref.finalize(self, _free_stream, self._pointer, handle, self._callbacks)
+            self._free.atexit = False
+        finally:
+            lib.whisp_options_free(settings)
+
+    def close(self) -> None:
+        """Release memory and threads. Closing twice is fine."""
+        with self._lock:
+            if self._pointer is not None:
+                self._pointer = None
+                self._free()
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+    def _open(self) -> ctypes.c_void_p:
+        if self._pointer is None:
+            raise StateError("the live transcription is closed")
+        return self._pointer
+
+    def push(self, block: Any, catch_up: bool = False) -> List[Dict[str, Any]]:
+        """Feed samples, any number of them; returns the words that settled. catch_up: hear all of it in one pass, as
+        one who has fallen behind; otherwise passes follow each other by stream_step seconds of sound."""
+        if is_path(block):
+            raise ArgumentError("a block must hold samples, not a path; load_audio() reads files")
+        lib = library()
+        samples = Samples(block)
+        words: List[Dict[str, Any]] = []
+        start = 0
+        with self._lock:
+            while start < samples.n:
+                start += check(lib.whisp_stream_push(self._open(), samples.from_(start), samples.n - start))
+                if catch_up:
+                    lib.whisp_stream_catch_up(self._open())
+                words += self._pull()
+        return words
+
+    def finish(self) -> List[Dict[str, Any]]:
+        """Say that the sound ends; returns the remaining words."""
+        with self._lock:
+            check(library().whisp_stream_finish(self._open()))
+            return self._pull()
+
+    def _pull(self) -> List[Dict[str, Any]]:
+        lib = library()
+        words, n = ctypes.POINTER(Word)(), ctypes.c_size_t()
+        settled: List[Dict[str, Any]] = []
+        while self._callbacks.check(lib.whisp_stream_pull(self._open(), ctypes.byref(words), ctypes.byref(n))) == 1:
+            settled += [word_dict(words[i]) for i in range(n.value)]
+        return settled
+
+    @property
+    def tail(self) -> str:
+        """What was heard after the settled words; it may change."""
+        with self._lock:
+            text: bytes = library().whisp_stream_tail(self._open())
+        return text.decode("utf-8", "replace")
+
+    @property
+    def language(self) -> Optional[str]:
+        """The code of the language in use; None before it is known."""
+        with self._lock:
+            code: Optional[bytes] = library().whisp_stream_language(self._open())
+        return code.decode() if code else None
+
+
+async def _blocks(source: Any) -> AsyncIterator[Any]:
+    """The blocks of a plain or an asynchronous iterable."""
+    if hasattr(source, "__aiter__"):
+        async for block in source:
+            yield block
+    else:
+        for block in source:
+            yield block
+
+
+async def live_words(model: "Model", source: Any, options: Dict[str, Any]) -> AsyncIterator[Dict[str, Any]]:
+    """Model.live()."""
+    loop = asyncio.get_running_loop()
+    with Live(model, **options) as live:
+        async for block in _blocks(source):
+            for word in await loop.run_in_executor(None, functools.partial(live.push, block)):
+                yield word
+        for word in await loop.run_in_executor(None, live.finish):
+            yield word

@@ -1,0 +1,152 @@
+/* stream.c - --stream: standard input is heard while somebody speaks, and words are printed as they settle.
+ *
+ * What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular file as
+ * standard input is heard step by step, with the same words on every machine; from a pipe that is slower than the clock
+ * a pass takes all that there is, so that the words never fall behind. */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+#define CATCH_UP 0.5        /* seconds behind the clock */
+#define MOST_AT_ONCE 5.0    /* seconds */
+
+enum { BLOCK = 1024, RATE = 16000 };
+
+struct live {
+    whisp_stream *stream;
+    struct transcript *out;
+    int word_lines;         /* a line a word */
+    int show_tail;
+    int line_begun;
+    double started;         /* when the first sound came */
+    double heard, passed;   /* seconds of it so far; when words were asked for last */
+};
+
+int stream_check(const struct settings *settings)
+{
+    const char *other = NULL;
+    if (!settings->stream) return CODE_DONE;
+    if (settings->n_inputs != 1 || strcmp(settings->inputs[0], "-") != 0) {
+        note_error("--stream reads standard input and nothing else: whisp --stream -");
+        return CODE_USAGE;
+    }
+    if (settings->align) other = "align";
+    else if (settings->detect_language) other = "detect_language";
+    else if (settings->formats) other = "output_format or --output_dir";
+    else if (strcmp(whisp_options_get(settings->options, "vad_filter"), "True") == 0) other = "vad_filter";
+    else if (strcmp(whisp_options_get(settings->options, "split_stereo"), "True") == 0) other = "split_stereo";
+    else if (strcmp(whisp_options_get(settings->options, "clip_timestamps"), "0") != 0) other = "clip_timestamps";
+    if (!other) return CODE_DONE;
+    note_error("--stream and --%s exclude each other", other);
+    return CODE_USAGE;
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int ends_sentence(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && (strchr(".?!", text[n - 1]) || (n >= 3 && (!strcmp(text + n - 3, "。") || !strcmp(text + n - 3, "？") ||
+                                                               !strcmp(text + n - 3, "！"))));
+}
+
+static void print_word(struct live *live, const whisp_word *word)
+{
+    if (live->word_lines) {
+        whisp_segment line = {.start = word->start, .end = word->end, .text = word->text + strspn(word->text, " ")};
+        transcript_segment(live->out, &line);
+        return;
+    }
+    transcript_print(live->out, live->line_begun ? word->text : word->text + strspn(word->text, " "));
+    live->line_begun = 1;
+    if (ends_sentence(word->text)) {
+        transcript_print(live->out, "\n");
+        live->line_begun = 0;
+    }
+}
+
+/* The last line of the terminal: what may still change. Where words are printed to the same line, nothing is shown. */
+static void show_tail(struct live *live)
+{
+    if (!live->show_tail) return;
+    const char *tail = whisp_stream_tail(live->stream);
+    int width = terminal_width(STDERR_FILENO, 80) - 4, length = (int)strlen(tail);
+    while (length > width && length > 0) length--;
+    while (length > 0 && (tail[length] & 0xC0) == 0x80) length--; /* no half characters */
+    fprintf(stderr, "\r\033[K\033[2m%.*s\033[0m", length, tail);
+    fflush(stderr);
+}
+
+static int print_settled(struct live *live)
+{
+    const whisp_word *words;
+    size_t n;
+    int rc;
+    while ((rc = whisp_stream_pull(live->stream, &words, &n)) == 1) {
+        if (live->show_tail && n > 0) fputs("\r\033[K", stderr);
+        for (size_t i = 0; i < n; i++) print_word(live, &words[i]);
+        show_tail(live);
+        if (live->out->failed) return WHISP_ERR_CANCELLED;
+    }
+    return rc == WHISP_END ? WHISP_OK : rc;
+}
+
+/* Hear all that `audio` gives. */
+static int hear(struct live *live, whisp_audio *audio, int is_file)
+{
+    float samples[BLOCK];
+    int64_t n;
+    int rc;
+    live->started = now();
+    while (!signals_stop() && (n = whisp_audio_read(audio, samples, BLOCK)) != 0) {
+        if (n < 0) return (int)n;
+        live->heard += (double)n / RATE;
+        for (int64_t done = 0; done < n;) {
+            int64_t taken = whisp_stream_push(live->stream, samples + done, (size_t)(n - done));
+            if (taken < 0) return (int)taken;
+            done += taken;
+            if (taken == 0 && (rc = print_settled(live)) != WHISP_OK) return rc;
+        }
+        /* Sound that the clock has left behind waits in the pipe: read on, then hear all of it at once. */
+        double behind = now() - live->started - live->heard;
+        if (!is_file && behind > CATCH_UP) {
+            struct pollfd more = {.fd = STDIN_FILENO, .events = POLLIN};
+            if (poll(&more, 1, 0) > 0 && (more.revents & POLLIN) && live->heard - live->passed < MOST_AT_ONCE) continue;
+            whisp_stream_catch_up(live->stream);
+        }
+        live->passed = live->heard;
+        if ((rc = print_settled(live)) != WHISP_OK) return rc;
+    }
+    if (signals_stop()) return WHISP_OK;
+    rc = whisp_stream_finish(live->stream);
+    return rc == WHISP_OK ? print_settled(live) : rc;
+}
+
+int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out)
+{
+    whisp_audio *audio = NULL;
+    struct stat status;
+    struct live live = {.out = out};
+    int is_file = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+    live.word_lines = strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") == 0;
+    live.show_tail = out->bar && out->bar->wanted && (live.word_lines || !isatty(STDOUT_FILENO));
+    int rc = whisp_stream_new(model, settings->options, &live.stream);
+    if (rc == WHISP_OK)
+        rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
+    if (rc == WHISP_OK) rc = hear(&live, audio, is_file);
+    if (live.show_tail) fputs("\r\033[K", stderr);
+    if (live.line_begun) transcript_print(out, "\n");
+    whisp_audio_close(audio);
+    whisp_stream_free(live.stream);
+    return rc;
+}
