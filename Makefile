@@ -7,6 +7,7 @@
 #   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
 #   make check        run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
+#   make check-aarch64  the kernels' plain level, cross-compiled, under qemu-user (not part of `make test`)
 #   make bench        print how long each stage takes
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
@@ -144,6 +145,14 @@ CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernel
 $(CHECK_OBJ): CPPFLAGS += -Itest
 $(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread
+
+# The generic level on another architecture: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. (-O2:
+# at -O3 GCC 12.2 for aarch64 breaks off with an internal error.)
+.PHONY: check-aarch64
+check-aarch64:
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -g" \
+	    $(BUILD)/aarch64/test/checkkernels/checkkernels
+	qemu-aarch64 -L /usr/aarch64-linux-gnu $(BUILD)/aarch64/test/checkkernels/checkkernels --times 40
 
 # The converter's readers on damaged files: linked with its objects.
 CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))

@@ -88,7 +88,7 @@ static const whisp_option_info infos[] = {
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
     {"stream_step", "FLOAT", "0.5", "live transcription: seconds of sound from one pass to the next"},
-    {"cut", "auto|off|SECONDS", "auto",
+    {"cut", "auto|off|SECONDS", "off",
      "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
      "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},
     {"batch_size", "auto|INT", "auto", "parts that are transcribed at a time; changes the speed, not the words"},

@@ -41,7 +41,7 @@ typedef struct wh_step {
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 void wh_backend_free(wh_backend *backend);
 
-/* In words, for people: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the backend. */
+/* In words, for people: "cpu: int8, avx512vnni, 2 threads". Lives as long as the backend. */
 const char *wh_backend_describe(const wh_backend *backend);
 
 /* Run the encoder on n windows (mel[i]: [3000][n_mels] time-major, as wh_mel_window writes it) and leave each one's
