@@ -78,6 +78,7 @@ static void steady_sounds_have_no_activity(void **state)
     assert_int_equal(activity(hiss(n, 0.00003, 0), n), 0);
     assert_int_equal(activity(hiss(n, 0.5, 1), n), 0);
     assert_int_equal(activity(hum(n, 50), n), 0);
+    assert_int_equal(activity(hum(n, 440), n), 0); /* a tone held */
     float *offset = hiss(n, 0.001, 0);
     for (size_t i = 0; i < n; i++)
         offset[i] += 0.1f;

@@ -30,6 +30,8 @@
 #define EVIDENCE 6.0        /* seconds without a voice, at least, for the absence to count */
 #define PAD 1.0             /* seconds by which a segment's times may be wrong */
 
+#define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot */
+
 /* A window with little speech: */
 #define LONG 15.0           /* seconds that it lasts, at least */
 #define RARE 4              /* a voice in at most one block of so many */
@@ -246,6 +248,18 @@ static int is_doubtful(const whisp_session *s, int64_t segment_size)
            d->compression_ratio > 2.4 || d->temperature > 0;
 }
 
+/* A word or two for a whole window, after every lower temperature failed too, each with a chance of one in seven: drawn
+ * by lot, from what the model itself half takes for silence. Music without a voice ends so. */
+static int is_lottery(const whisp_session *s, int64_t segment_size)
+{
+    const wh_decoding *d = &s->decoding;
+    size_t n_text = 0;
+    for (size_t i = 0; i < d->n; i++)
+        n_text += s->tokens[i].id < s->specials->eot;
+    return d->temperature > 0 && d->avg_logprob < LOTTERY && d->no_speech_prob > 0.2 &&
+           (double)n_text < SECONDS(segment_size);
+}
+
 /* Does any of the blocks from `start` to `end` (seconds of the recording), and PAD around, have a mark? */
 static int marked(const whisp_session *s, const unsigned char *marks, double start, double end)
 {
@@ -380,11 +394,11 @@ int wh_guard_window(whisp_session *s, int64_t segment_size, int64_t *advance)
         return rc;
     int silent = g->n_active == 0 && doubtful && g->n_voiced == 0;
     int voiceless = g->has_voice && g->n_voiced == 0 && g->evidence >= EVIDENCE;
-    if (silent || voiceless)
+    if (silent || voiceless || is_lottery(s, segment_size))
         s->n_cuts = 0;
-    else if (doubtful && hear_again(s, segment_size, advance))
+    if (!silent && !voiceless && doubtful && hear_again(s, segment_size, advance))
         again = 1;
-    else if (g->n_active > 0)
+    else if (s->n_cuts && g->n_active > 0)
         take_out_some(s);
     if (s->n_cuts == 0 && !again)
         *advance = segment_size;
