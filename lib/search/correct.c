@@ -21,7 +21,8 @@
 #define LEAST_MARGIN 1.0 /* below, the model is not asked: it never was that much in favour */
 #define MARGIN_AGAIN 6.0 /* more, where the same sounds were taken for the same term before: a model repeats itself */
 #define MOST_WEIGHED 3   /* of the places that overlap, the likeliest ones */
-#define MOST_IN_WINDOW 16 /* of a window's places, the likeliest ones: what a long list costs at most */
+#define FEW 3            /* places in a window: more are screened first */
+#define MOST_IN_WINDOW 32 /* of a window's places, the likeliest ones are screened: what a long list costs at most */
 
 /* What was taken for a term before. */
 struct known {
@@ -44,6 +45,7 @@ typedef struct wh_corrector {
     size_t other_capacity;
     int32_t *fed;        /* scratch: what the decoder is fed */
     int *rows;           /* 0, 1, 2, ... */
+    int *some_rows;      /* scratch: other rows */
     float *logits;       /* [longest_tokens + FOLLOWING][n_vocab] */
     float *logprobs;     /* pool: the log-probabilities of the tokens of each term that was weighed */
     size_t n_logprobs, logprobs_capacity;
@@ -70,6 +72,7 @@ void wh_corrector_free(corrector *c)
     free(c->other);
     free(c->fed);
     free(c->rows);
+    free(c->some_rows);
     free(c->logits);
     free(c->logprobs);
     free(c->corrected);
@@ -94,8 +97,9 @@ int wh_corrector_init(wh_search *s)
     size_t most = c->vocabulary->longest_tokens + FOLLOWING;
     c->fed = wh_calloc((size_t)s->model->n_text_ctx + most, sizeof *c->fed);
     c->rows = wh_calloc(most, sizeof *c->rows);
+    c->some_rows = wh_calloc(most, sizeof *c->some_rows);
     c->logits = wh_alloc_aligned(most * (size_t)s->model->n_vocab, sizeof *c->logits);
-    if (!c->fed || !c->rows || !c->logits)
+    if (!c->fed || !c->rows || !c->some_rows || !c->logits)
         return wh_fail_memory();
     for (size_t i = 0; i < most; i++)
         c->rows[i] = (int)i;
@@ -104,10 +108,10 @@ int wh_corrector_init(wh_search *s)
 
 /* ---- the decoder ---- */
 
-static int feed(wh_search *s, const int32_t *tokens, size_t n, size_t n_rows)
+static int feed(wh_search *s, const int32_t *tokens, size_t n, const int *rows, size_t n_rows)
 {
     corrector *c = s->corrector;
-    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = c->rows,
+    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = rows,
                     .logits = c->logits};
     double t0 = wh_now();
     int rc = wh_backend_decode(s->backend, 1, &step);
@@ -134,7 +138,7 @@ static int go_to(wh_search *s, size_t at)
     for (int64_t i = kept; i < target; i++)
         c->fed[n++] = token_at(s, i);
     if (!rc && n)
-        rc = feed(s, c->fed, n, 0);
+        rc = feed(s, c->fed, n, c->rows, 0);
     c->in_slot = target;
     return rc;
 }
@@ -187,19 +191,37 @@ static double margin_of(const corrector *c, const wh_place *place)
     return WH_MAX(m, 0) + (is_known(c, place) ? MARGIN_AGAIN : 0);
 }
 
-/* What the term can gain at most: where it parts from what was written it has at most the probability that is left
- * over. Where the model was sure, nothing need be computed. */
-static double highest_gain(const wh_search *s, const wh_place *place)
+/* Where a place's term parts from what is written: the index of that token in the window; and *id, which the term has
+ * there. -1: nowhere. */
+static int64_t parting(const wh_search *s, const wh_place *place, int32_t *id)
 {
     const corrector *c = s->corrector;
     size_t n, i = 0, end = WH_MIN(place->to + FOLLOWING, c->n);
     const int32_t *term = term_tokens(s, place, &n);
     while (i < n && place->from + i < end && c->tokens[place->from + i].id == term[i])
         i++;
-    double written = 0;
-    for (size_t k = place->from + i; k < end; k++)
-        written += (double)c->tokens[k].logprob;
-    return place->from + i < end ? log1p(-exp((double)c->tokens[place->from + i].logprob)) - written : INFINITY;
+    *id = i < n ? term[i] : -1;
+    return place->from + i < end ? (int64_t)(place->from + i) : -1;
+}
+
+/* Log-probability of what is written from token `at` on, as far as a place's evidence goes. */
+static double written_from(const corrector *c, const wh_place *place, size_t at)
+{
+    double sum = 0;
+    for (size_t k = at; k < WH_MIN(place->to + FOLLOWING, c->n); k++)
+        sum += (double)c->tokens[k].logprob;
+    return sum;
+}
+
+/* What the term can gain at most: where it parts from what was written it has at most the probability that is left
+ * over. Where the model was sure, nothing need be computed. */
+static double highest_gain(const wh_search *s, const wh_place *place)
+{
+    const corrector *c = s->corrector;
+    int32_t id;
+    int64_t at = parting(s, place, &id);
+    return at < 0 ? INFINITY
+                  : log1p(-exp((double)c->tokens[at].logprob)) - written_from(c, place, (size_t)at);
 }
 
 /* Read the term in its place and then what follows; place->gain becomes what that is more probable than what was
@@ -226,7 +248,7 @@ static int weigh(wh_search *s, wh_place *place)
         c->other[from + i].id = i < n_term ? term[i] : c->tokens[to + i - n_term].id;
         c->fed[i] = i ? c->other[from + i - 1].id : token_at(s, (int64_t)from - 1);
     }
-    if ((rc = feed(s, c->fed, n, n)))
+    if ((rc = feed(s, c->fed, n, c->rows, n)))
         return rc;
     place->logprobs = c->n_logprobs;
     place->gain = 0;
@@ -427,6 +449,62 @@ static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
     return WHISP_OK;
 }
 
+/* The least token after `after` where a place's term parts from what is written, or -1. */
+static int64_t next_parting(const wh_search *s, int64_t after)
+{
+    const wh_places *p = &s->corrector->places;
+    int64_t next = -1;
+    int32_t id;
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t at = p->list[i].state == WH_PLACE_OPEN ? parting(s, &p->list[i], &id) : -1;
+        if (at > after && id >= 0 && (next < 0 || at < next))
+            next = at;
+    }
+    return next;
+}
+
+/* Leave the places whose term parts at token `at` with a token too improbable there, by that token's logits. */
+static void screen_at(wh_search *s, int64_t at, float *logits)
+{
+    corrector *c = s->corrector;
+    int32_t id;
+    wh_search_filter(s, logits, c->tokens, (size_t)at);
+    double sum = wh_log_sum_exp(logits, s->model->n_vocab);
+    for (size_t i = 0; i < c->places.n; i++) {
+        wh_place *p = &c->places.list[i];
+        if (p->state == WH_PLACE_OPEN && parting(s, p, &id) == at && id >= 0 &&
+            !(logits[id] - sum - written_from(c, p, (size_t)at) + p->margin > 0))
+            p->state = WH_PLACE_LEFT;
+    }
+}
+
+/* Where many places are left, the decoder reads the window as it is, once: each term's first token that is not written
+ * has a probability there, which says of most that they cannot win. */
+static int screen(wh_search *s)
+{
+    corrector *c = s->corrector;
+    size_t n_open = 0, most = c->vocabulary->longest_tokens + FOLLOWING;
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < c->places.n; i++)
+        n_open += c->places.list[i].state == WH_PLACE_OPEN;
+    for (int64_t at = -1, first; n_open > FEW && !rc && (first = next_parting(s, at)) >= 0;) {
+        size_t n_rows = 0, n = 0;
+        for (int64_t next = first; next >= 0 && n_rows < most; next = next_parting(s, at)) {
+            c->some_rows[n_rows++] = (int)(next - first);
+            at = next;
+        }
+        if ((rc = wh_check_cancel(s->options)) || (rc = go_to(s, (size_t)first)))
+            return rc;
+        for (int64_t i = first - 1; i < at; i++)
+            c->fed[n++] = token_at(s, i);
+        rc = feed(s, c->fed, n, c->some_rows, n_rows);
+        c->in_slot = at;
+        for (size_t i = 0; i < n_rows && !rc; i++)
+            screen_at(s, first + c->some_rows[i], c->logits + i * (size_t)s->model->n_vocab);
+    }
+    return rc;
+}
+
 int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
 {
     corrector *c = s->corrector;
@@ -441,7 +519,8 @@ int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
     c->n = d->n;
     /* After a greedy search slot 0 holds all that was fed; after others only the start sequence is sure. */
     c->in_slot = !s->beams && !(d->temperature > 0) ? (int64_t)d->n - 1 : (int64_t)s->n_forced;
-    if ((rc = wh_places_find(c->vocabulary, s->model, c->tokens, c->n, &c->places)) || (rc = choose(s)))
+    if ((rc = wh_places_find(c->vocabulary, s->model, c->tokens, c->n, &c->places)) || (rc = choose(s)) ||
+        (rc = screen(s)))
         return rc;
     int64_t moved = 0;
     wh_place *list = c->places.list;
