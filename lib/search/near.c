@@ -207,8 +207,9 @@ static void fill_row(const walk *w, const wh_node *node, size_t depth, const int
         int cost = j >= *lo && j <= *hi ? above[j] + extra : FAR;
         if (j > *lo && j - 1 <= *hi) {
             int change = change_of(w, node->sound, w->sounds[j - 1]);
-            cost = WH_MIN(cost, above[j - 1] + (depth == 1 && j == 1 ? change * 3 / 2 : change)); /* how it begins is
-                                                                                                  * heard best */
+            if (depth == 1 && j == 1)
+                change = change * 3 / 2; /* how it begins is heard best */
+            cost = WH_MIN(cost, above[j - 1] + change);
         }
         if (j > *lo)
             cost = WH_MIN(cost, before + w->extra[j - 1]);
