@@ -291,6 +291,8 @@ static whisp_result *transcribe(const whisp_model *m, const char *path, ...)
     whisp_result *result = NULL;
     va_list args;
     assert_int_equal(whisp_options_set(o, "language", "en"), WHISP_OK);
+    if (!path) /* the guard knows noise when it hears it */
+        assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"), WHISP_OK);
     va_start(args, path);
     for (const char *name; (name = va_arg(args, const char *)) != NULL;)
         if (whisp_options_set(o, name, va_arg(args, const char *)))

@@ -16,10 +16,25 @@
  * parts of the podcast; docs/vocabulary.md has the figures. */
 #define MARGIN_COMMON 9.0
 #define SLOPE_COMMON 25.0
-#define MARGIN_RARE 14.5
+#define MARGIN_RARE 14.0
 #define SLOPE_RARE 40.0
 #define LEAST_MARGIN 1.0 /* below, the model is not asked: it never was that much in favour */
+#define MARGIN_AGAIN 6.0 /* more, where the same sounds were taken for the same term before: a model repeats itself */
 #define MOST_WEIGHED 3   /* of the places that overlap, the likeliest ones */
+#define FEW 3            /* places in a window: more are screened first */
+#define MOST_IN_WINDOW 32 /* of a window's places, the likeliest ones are screened: what a long list costs at most */
+
+/* What was taken for a term before. */
+struct known {
+    int term;
+    size_t first_sound, n_sounds; /* in a pool */
+};
+
+/* A term in the window's corrected tokens, and what was heard there. */
+struct corrected {
+    size_t at, n;           /* in the corrected tokens */
+    size_t heard, n_heard;  /* in the pool */
+};
 
 typedef struct wh_corrector {
     wh_vocabulary *vocabulary;
@@ -30,9 +45,20 @@ typedef struct wh_corrector {
     size_t other_capacity;
     int32_t *fed;        /* scratch: what the decoder is fed */
     int *rows;           /* 0, 1, 2, ... */
+    int *some_rows;      /* scratch: other rows */
     float *logits;       /* [longest_tokens + FOLLOWING][n_vocab] */
     float *logprobs;     /* pool: the log-probabilities of the tokens of each term that was weighed */
     size_t n_logprobs, logprobs_capacity;
+    struct corrected *corrected; /* [n_corrected] what was put into the window */
+    size_t n_corrected, corrected_capacity;
+    int32_t *heard;      /* pool: the tokens that they took the place of */
+    size_t n_heard, heard_capacity;
+    struct known *known; /* [n_known] since the recording or its part began */
+    size_t n_known, known_capacity;
+    int32_t *known_sounds; /* pool */
+    size_t n_known_sounds, known_sounds_capacity;
+    double *margins;     /* scratch: those of the window's places that are worth weighing, the largest first */
+    size_t margins_capacity;
     int64_t in_slot;     /* how many of the tokens slot 0 holds; -1: it lacks the start sequence's last one, too */
 } corrector;
 
@@ -46,8 +72,14 @@ void wh_corrector_free(corrector *c)
     free(c->other);
     free(c->fed);
     free(c->rows);
+    free(c->some_rows);
     free(c->logits);
     free(c->logprobs);
+    free(c->corrected);
+    free(c->heard);
+    free(c->known);
+    free(c->known_sounds);
+    free(c->margins);
     free(c);
 }
 
@@ -65,8 +97,9 @@ int wh_corrector_init(wh_search *s)
     size_t most = c->vocabulary->longest_tokens + FOLLOWING;
     c->fed = wh_calloc((size_t)s->model->n_text_ctx + most, sizeof *c->fed);
     c->rows = wh_calloc(most, sizeof *c->rows);
+    c->some_rows = wh_calloc(most, sizeof *c->some_rows);
     c->logits = wh_alloc_aligned(most * (size_t)s->model->n_vocab, sizeof *c->logits);
-    if (!c->fed || !c->rows || !c->logits)
+    if (!c->fed || !c->rows || !c->some_rows || !c->logits)
         return wh_fail_memory();
     for (size_t i = 0; i < most; i++)
         c->rows[i] = (int)i;
@@ -75,10 +108,10 @@ int wh_corrector_init(wh_search *s)
 
 /* ---- the decoder ---- */
 
-static int feed(wh_search *s, const int32_t *tokens, size_t n, size_t n_rows)
+static int feed(wh_search *s, const int32_t *tokens, size_t n, const int *rows, size_t n_rows)
 {
     corrector *c = s->corrector;
-    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = c->rows,
+    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = rows,
                     .logits = c->logits};
     double t0 = wh_now();
     int rc = wh_backend_decode(s->backend, 1, &step);
@@ -105,7 +138,7 @@ static int go_to(wh_search *s, size_t at)
     for (int64_t i = kept; i < target; i++)
         c->fed[n++] = token_at(s, i);
     if (!rc && n)
-        rc = feed(s, c->fed, n, 0);
+        rc = feed(s, c->fed, n, c->rows, 0);
     c->in_slot = target;
     return rc;
 }
@@ -130,11 +163,54 @@ static int is_rare(const wh_places *p, const wh_place *place)
     return 0;
 }
 
-static double margin(const wh_places *p, const wh_place *place)
+/* The sounds of a place. */
+static const int32_t *place_sounds(const wh_places *p, const wh_place *place, size_t *n)
 {
-    int rare = is_rare(p, place);
+    const wh_unit *first = &p->units[place->first_unit], *last = first + place->n_units - 1;
+    *n = last->first_sound + last->n_sounds - first->first_sound;
+    return p->sounds + first->first_sound;
+}
+
+static int is_known(const corrector *c, const wh_place *place)
+{
+    size_t n;
+    const int32_t *sounds = place_sounds(&c->places, place, &n);
+    for (size_t i = 0; i < c->n_known; i++) {
+        const struct known *k = &c->known[i];
+        if (k->term == place->term && k->n_sounds == n &&
+            memcmp(c->known_sounds + k->first_sound, sounds, n * sizeof *sounds) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static double margin_of(const corrector *c, const wh_place *place)
+{
+    int rare = is_rare(&c->places, place);
     double m = (rare ? MARGIN_RARE : MARGIN_COMMON) - (rare ? SLOPE_RARE : SLOPE_COMMON) * place->distance;
-    return WH_MAX(m, 0);
+    return WH_MAX(m, 0) + (is_known(c, place) ? MARGIN_AGAIN : 0);
+}
+
+/* Where a place's term parts from what is written: the index of that token in the window; and *id, which the term has
+ * there. -1: nowhere. */
+static int64_t parting(const wh_search *s, const wh_place *place, int32_t *id)
+{
+    const corrector *c = s->corrector;
+    size_t n, i = 0, end = WH_MIN(place->to + FOLLOWING, c->n);
+    const int32_t *term = term_tokens(s, place, &n);
+    while (i < n && place->from + i < end && c->tokens[place->from + i].id == term[i])
+        i++;
+    *id = i < n ? term[i] : -1;
+    return place->from + i < end ? (int64_t)(place->from + i) : -1;
+}
+
+/* Log-probability of what is written from token `at` on, as far as a place's evidence goes. */
+static double written_from(const corrector *c, const wh_place *place, size_t at)
+{
+    double sum = 0;
+    for (size_t k = at; k < WH_MIN(place->to + FOLLOWING, c->n); k++)
+        sum += (double)c->tokens[k].logprob;
+    return sum;
 }
 
 /* What the term can gain at most: where it parts from what was written it has at most the probability that is left
@@ -142,14 +218,10 @@ static double margin(const wh_places *p, const wh_place *place)
 static double highest_gain(const wh_search *s, const wh_place *place)
 {
     const corrector *c = s->corrector;
-    size_t n, i = 0, end = WH_MIN(place->to + FOLLOWING, c->n);
-    const int32_t *term = term_tokens(s, place, &n);
-    while (i < n && place->from + i < end && c->tokens[place->from + i].id == term[i])
-        i++;
-    double written = 0;
-    for (size_t k = place->from + i; k < end; k++)
-        written += (double)c->tokens[k].logprob;
-    return place->from + i < end ? log1p(-exp((double)c->tokens[place->from + i].logprob)) - written : INFINITY;
+    int32_t id;
+    int64_t at = parting(s, place, &id);
+    return at < 0 ? INFINITY
+                  : log1p(-exp((double)c->tokens[at].logprob)) - written_from(c, place, (size_t)at);
 }
 
 /* Read the term in its place and then what follows; place->gain becomes what that is more probable than what was
@@ -176,7 +248,7 @@ static int weigh(wh_search *s, wh_place *place)
         c->other[from + i].id = i < n_term ? term[i] : c->tokens[to + i - n_term].id;
         c->fed[i] = i ? c->other[from + i - 1].id : token_at(s, (int64_t)from - 1);
     }
-    if ((rc = feed(s, c->fed, n, n)))
+    if ((rc = feed(s, c->fed, n, c->rows, n)))
         return rc;
     place->logprobs = c->n_logprobs;
     place->gain = 0;
@@ -197,8 +269,69 @@ static int weigh(wh_search *s, wh_place *place)
 
 /* ---- replacing ---- */
 
-/* Put a term in its place. The places after it move by what is returned. */
-static int64_t replace(wh_search *s, const wh_place *place, int64_t seek)
+/* The sounds of a place stand for its term from now on. */
+static int make_known(corrector *c, const wh_place *place)
+{
+    size_t n;
+    const int32_t *sounds = place_sounds(&c->places, place, &n);
+    if (is_known(c, place))
+        return WHISP_OK;
+    int rc = wh_grow(&c->known, &c->known_capacity, c->n_known + 1, sizeof *c->known);
+    if (!rc)
+        rc = wh_grow(&c->known_sounds, &c->known_sounds_capacity, c->n_known_sounds + n, sizeof *sounds);
+    if (rc)
+        return rc;
+    memcpy(c->known_sounds + c->n_known_sounds, sounds, n * sizeof *sounds);
+    c->known[c->n_known++] = (struct known){place->term, c->n_known_sounds, n};
+    c->n_known_sounds += n;
+    return WHISP_OK;
+}
+
+void wh_search_forget(wh_search *s)
+{
+    if (s->corrector)
+        s->corrector->n_known = s->corrector->n_known_sounds = 0;
+}
+
+/* Remember what is written in a place that n tokens are put into. */
+static int keep_heard(corrector *c, const wh_place *place, size_t n, int64_t moved)
+{
+    size_t n_heard = place->to - place->from;
+    int rc = wh_grow(&c->corrected, &c->corrected_capacity, c->n_corrected + 1, sizeof *c->corrected);
+    if (!rc)
+        rc = wh_grow(&c->heard, &c->heard_capacity, c->n_heard + n_heard, sizeof *c->heard);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < c->n_corrected; i++)
+        if (c->corrected[i].at > place->from)
+            c->corrected[i].at = (size_t)((int64_t)c->corrected[i].at + moved);
+    c->corrected[c->n_corrected++] = (struct corrected){place->from, n, c->n_heard, n_heard};
+    for (size_t i = 0; i < n_heard; i++)
+        c->heard[c->n_heard++] = c->tokens[place->from + i].id;
+    return WHISP_OK;
+}
+
+size_t wh_search_heard(const wh_search *s, const whisp_token *tokens, size_t first, size_t n, int32_t *to)
+{
+    const corrector *c = s->corrector;
+    size_t count = 0;
+    for (size_t i = first; i < first + n; i++) {
+        const struct corrected *put = NULL;
+        for (size_t k = 0; c && k < c->n_corrected; k++)
+            if (c->corrected[k].at == i)
+                put = &c->corrected[k];
+        for (size_t k = 0; put && to && k < put->n_heard; k++)
+            to[count + k] = c->heard[put->heard + k];
+        if (!put && to)
+            to[count] = tokens[i].id;
+        count += put ? put->n_heard : 1;
+        i += put ? put->n - 1 : 0;
+    }
+    return count;
+}
+
+/* Put a term in its place. The places after it move by *moved more. */
+static int replace(wh_search *s, const wh_place *place, int64_t seek, int64_t *total)
 {
     corrector *c = s->corrector;
     size_t n;
@@ -207,7 +340,12 @@ static int64_t replace(wh_search *s, const wh_place *place, int64_t seek)
     int64_t moved = (int64_t)n - (int64_t)(place->to - place->from);
     int64_t room = (int64_t)s->model->n_text_ctx - 16; /* what the timing of words can read at once */
     if (moved > 0 && (int64_t)c->n + moved > room)
-        return 0;
+        return WHISP_OK;
+    int rc = keep_heard(c, place, n, moved);
+    if (!rc)
+        rc = make_known(c, place);
+    if (rc)
+        return rc;
     wh_log(s->options, WHISP_LOG_DEBUG, "vocabulary: window at %.2f s: '%.*s' -> '%s' (distance %.3f, gain %.2f)",
            (double)seek / 100, (int)(last->text + last->length - first->text), c->places.text.data + first->text,
            c->vocabulary->terms[place->term].text, place->distance, place->gain);
@@ -216,7 +354,8 @@ static int64_t replace(wh_search *s, const wh_place *place, int64_t seek)
         c->tokens[place->from + i] = (whisp_token){term[i], c->logprobs[place->logprobs + i]};
     c->n = (size_t)((int64_t)c->n + moved);
     c->in_slot = WH_MIN(c->in_slot, (int64_t)place->from);
-    return moved;
+    *total += moved;
+    return WHISP_OK;
 }
 
 static int overlap(const wh_place *a, const wh_place *b)
@@ -227,8 +366,9 @@ static int overlap(const wh_place *a, const wh_place *b)
 /* Of n places that overlap one another in a chain, take the best, then the best of those apart from it, and so on.
  * They are replaced from the last to the first, so that places before stay where they are. *moved: the sum of what
  * was put in and taken out. */
-static void settle(wh_search *s, wh_place *list, size_t n, int64_t seek, int64_t *moved)
+static int settle(wh_search *s, wh_place *list, size_t n, int64_t seek, int64_t *moved)
 {
+    int rc = WHISP_OK;
     for (;;) {
         size_t best = n;
         for (size_t i = 0; i < n; i++)
@@ -241,21 +381,49 @@ static void settle(wh_search *s, wh_place *list, size_t n, int64_t seek, int64_t
             if (list[i].state == WH_PLACE_OPEN && overlap(&list[i], &list[best]))
                 list[i].state = WH_PLACE_LEFT;
     }
-    for (size_t i = n; i-- > 0;) /* ordered by where they begin, and apart */
+    for (size_t i = n; i-- > 0 && !rc;) /* ordered by where they begin, and apart */
         if (list[i].state == WH_PLACE_TAKEN)
-            *moved += replace(s, &list[i], seek);
+            rc = replace(s, &list[i], seek, moved);
+    return rc;
 }
 
 /* How many of the n places have a larger margin, those before among equals? */
-static size_t rank_of(const wh_places *p, const wh_place *list, size_t n, size_t i)
+static size_t rank_of(const wh_place *list, size_t n, size_t i)
 {
-    double m = margin(p, &list[i]);
     size_t rank = 0;
-    for (size_t k = 0; k < n; k++) {
-        double other = margin(p, &list[k]);
-        rank += k != i && (other > m || (!(other < m) && k < i));
-    }
+    for (size_t k = 0; k < n; k++)
+        rank += k != i && list[k].state == WH_PLACE_OPEN &&
+                (list[k].margin > list[i].margin || (!(list[k].margin < list[i].margin) && k < i));
     return rank;
+}
+
+static int compare_margins(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* Leave the places that cannot win, and all but the likeliest of those that can. No decoder is asked here. */
+static int choose(wh_search *s)
+{
+    corrector *c = s->corrector;
+    size_t n = 0;
+    int rc = wh_grow(&c->margins, &c->margins_capacity, c->places.n + 1, sizeof *c->margins);
+    for (size_t i = 0; i < c->places.n && !rc; i++) {
+        wh_place *p = &c->places.list[i];
+        p->margin = margin_of(c, p);
+        if (p->from < s->n_forced || p->margin < LEAST_MARGIN || highest_gain(s, p) + p->margin <= 0)
+            p->state = WH_PLACE_LEFT;
+        else
+            c->margins[n++] = p->margin;
+    }
+    if (rc || n <= MOST_IN_WINDOW)
+        return rc;
+    qsort(c->margins, n, sizeof *c->margins, compare_margins);
+    for (size_t i = 0; i < c->places.n; i++)
+        if (c->places.list[i].margin < c->margins[MOST_IN_WINDOW - 1])
+            c->places.list[i].state = WH_PLACE_LEFT;
+    return WHISP_OK;
 }
 
 /* Weigh n places that overlap in a chain, the last first: what the slot holds serves the ones before it. */
@@ -267,24 +435,82 @@ static int weigh_all(wh_search *s, wh_place *list, size_t n, int64_t moved)
         wh_place *p = &list[i];
         p->from = (size_t)((int64_t)p->from + moved);
         p->to = (size_t)((int64_t)p->to + moved);
-        double m = margin(&c->places, p);
-        if (p->from < s->n_forced || m < LEAST_MARGIN || highest_gain(s, p) + m <= 0 ||
-            rank_of(&c->places, list, n, i) >= MOST_WEIGHED) {
+        if (p->state != WH_PLACE_OPEN)
+            continue;
+        if (rank_of(list, n, i) >= MOST_WEIGHED) {
             p->state = WH_PLACE_LEFT;
             continue;
         }
         int rc = wh_check_cancel(s->options);
         if (rc || (rc = weigh(s, p)))
             return rc;
-        p->score = p->gain + m;
+        p->score = p->gain + p->margin;
     }
     return WHISP_OK;
+}
+
+/* The least token after `after` where a place's term parts from what is written, or -1. */
+static int64_t next_parting(const wh_search *s, int64_t after)
+{
+    const wh_places *p = &s->corrector->places;
+    int64_t next = -1;
+    int32_t id;
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t at = p->list[i].state == WH_PLACE_OPEN ? parting(s, &p->list[i], &id) : -1;
+        if (at > after && id >= 0 && (next < 0 || at < next))
+            next = at;
+    }
+    return next;
+}
+
+/* Leave the places whose term parts at token `at` with a token too improbable there, by that token's logits. */
+static void screen_at(wh_search *s, int64_t at, float *logits)
+{
+    corrector *c = s->corrector;
+    int32_t id;
+    wh_search_filter(s, logits, c->tokens, (size_t)at);
+    double sum = wh_log_sum_exp(logits, s->model->n_vocab);
+    for (size_t i = 0; i < c->places.n; i++) {
+        wh_place *p = &c->places.list[i];
+        if (p->state == WH_PLACE_OPEN && parting(s, p, &id) == at && id >= 0 &&
+            !(logits[id] - sum - written_from(c, p, (size_t)at) + p->margin > 0))
+            p->state = WH_PLACE_LEFT;
+    }
+}
+
+/* Where many places are left, the decoder reads the window as it is, once: each term's first token that is not written
+ * has a probability there, which says of most that they cannot win. */
+static int screen(wh_search *s)
+{
+    corrector *c = s->corrector;
+    size_t n_open = 0, most = c->vocabulary->longest_tokens + FOLLOWING;
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < c->places.n; i++)
+        n_open += c->places.list[i].state == WH_PLACE_OPEN;
+    for (int64_t at = -1, first; n_open > FEW && !rc && (first = next_parting(s, at)) >= 0;) {
+        size_t n_rows = 0, n = 0;
+        for (int64_t next = first; next >= 0 && n_rows < most; next = next_parting(s, at)) {
+            c->some_rows[n_rows++] = (int)(next - first);
+            at = next;
+        }
+        if ((rc = wh_check_cancel(s->options)) || (rc = go_to(s, (size_t)first)))
+            return rc;
+        for (int64_t i = first - 1; i < at; i++)
+            c->fed[n++] = token_at(s, i);
+        rc = feed(s, c->fed, n, c->some_rows, n_rows);
+        c->in_slot = at;
+        for (size_t i = 0; i < n_rows && !rc; i++)
+            screen_at(s, first + c->some_rows[i], c->logits + i * (size_t)s->model->n_vocab);
+    }
+    return rc;
 }
 
 int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
 {
     corrector *c = s->corrector;
     int rc;
+    if (c)
+        c->n_corrected = c->n_heard = 0;
     if (!c || s->options->values.translate || d->n == 0)
         return WHISP_OK;
     if ((rc = wh_grow(&c->tokens, &c->capacity, WH_MAX(d->n, (size_t)s->model->n_text_ctx), sizeof *c->tokens)))
@@ -293,7 +519,8 @@ int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
     c->n = d->n;
     /* After a greedy search slot 0 holds all that was fed; after others only the start sequence is sure. */
     c->in_slot = !s->beams && !(d->temperature > 0) ? (int64_t)d->n - 1 : (int64_t)s->n_forced;
-    if ((rc = wh_places_find(c->vocabulary, s->model, c->tokens, c->n, &c->places)))
+    if ((rc = wh_places_find(c->vocabulary, s->model, c->tokens, c->n, &c->places)) || (rc = choose(s)) ||
+        (rc = screen(s)))
         return rc;
     int64_t moved = 0;
     wh_place *list = c->places.list;
@@ -301,9 +528,8 @@ int wh_search_correct(wh_search *s, int64_t seek, wh_decoding *d)
         size_t reach = list[i].first_unit + list[i].n_units;
         for (end = i + 1; end < c->places.n && list[end].first_unit < reach; end++)
             reach = WH_MAX(reach, list[end].first_unit + list[end].n_units);
-        if ((rc = weigh_all(s, list + i, end - i, moved)))
+        if ((rc = weigh_all(s, list + i, end - i, moved)) || (rc = settle(s, list + i, end - i, seek, &moved)))
             return rc;
-        settle(s, list + i, end - i, seek, &moved);
     }
     d->tokens = c->tokens;
     d->n = c->n;

@@ -12,10 +12,11 @@
 
 #define WIDEST 128       /* sounds in a place at most */
 #define MOST_UNITS 8     /* units in a place at most, those without sounds included */
-#define FARTHEST 0.42    /* distance of a term at most */
+#define FARTHEST 0.34    /* distance of a term at most */
 #define FARTHEST_SHORT 0.3 /* the same for terms of at most SHORT sounds */
 #define SHORT 4
 #define NEARER 0.05
+#define FAR (1 << 28)    /* a row's cell that leads to nothing near */
 
 /* ---- units ---- */
 
@@ -123,6 +124,7 @@ typedef struct walk {
     wh_places *p;
     size_t first, n_units;       /* units that a place beginning at `first` may have */
     const int32_t *sounds;       /* [width] theirs */
+    int extra[WIDEST];           /* wh_sound_extra() of them */
     size_t width;
 } walk;
 
@@ -154,7 +156,7 @@ static int is_written(const walk *w, const wh_unit *first, const wh_unit *last, 
 }
 
 /* Add the places where the terms of a node end, from its row of distances. */
-static int add_places(const walk *w, const wh_node *node, const int *row)
+static int add_places(const walk *w, const wh_node *node, const int *row, size_t lo, size_t hi)
 {
     wh_places *p = w->p;
     const wh_unit *first = &p->units[w->first];
@@ -164,8 +166,10 @@ static int add_places(const walk *w, const wh_node *node, const int *row)
             const wh_unit *last = first + u;
             size_t n = last->first_sound + last->n_sounds - first->first_sound;
             double farthest = term->n_sounds <= SHORT ? FARTHEST_SHORT : FARTHEST;
+            if (!last->ends || n < lo || n > hi || row[n] >= FAR)
+                continue;
             double distance = relative(row[n], n, term->n_sounds);
-            if (!last->ends || distance > farthest)
+            if (distance > farthest)
                 continue;
             int rc = wh_grow(&p->list, &p->capacity, p->n + 1, sizeof *p->list);
             if (rc)
@@ -183,32 +187,56 @@ static int add_places(const walk *w, const wh_node *node, const int *row)
     return WHISP_OK;
 }
 
-/* Fill the row of a node from its parent's, above it. Returns whether a term in its branch can still be near. */
-static int fill_row(const walk *w, const wh_node *node, int is_first, const int *above, int *row)
+static int change_of(const walk *w, int32_t a, int32_t b)
 {
-    int extra = wh_sound_extra(node->sound);
-    row[0] = above[0] + extra;
-    double best = row[0], half = FARTHEST * WH_SOUND_UNIT / 2;
-    for (size_t j = 1; j <= w->width; j++) {
-        int change = wh_sound_change(node->sound, w->sounds[j - 1]);
-        int cost = above[j - 1] + (is_first && j == 1 ? change * 3 / 2 : change); /* how it begins is heard best */
-        cost = WH_MIN(cost, above[j] + extra);
-        row[j] = WH_MIN(cost, row[j - 1] + wh_sound_extra(w->sounds[j - 1]));
-        best = WH_MIN(best, row[j] - half * (double)j);
-    }
-    return best <= half * (double)node->longest;
+    return (uint32_t)a < 128 && (uint32_t)b < 128 ? w->v->change[a][b] : wh_sound_change(a, b);
 }
 
-static int visit(const walk *w, int parent, size_t depth)
+/* Fill a node's row from its parent's, above it: its cells that can still lead to a near term. [*lo, *hi] are the
+ * parent's such cells, then the node's; *lo > *hi: there is none. A term of `longest` sounds that reads j of the place's
+ * has longest - depth to come, which at best take as many of the place's and cost nothing; more of them would cost more
+ * than they add to what is allowed. */
+static void fill_row(const walk *w, const wh_node *node, size_t depth, const int *above, int *row, size_t *lo,
+                     size_t *hi)
+{
+    int extra = wh_sound_extra(node->sound);
+    double half = FARTHEST * WH_SOUND_UNIT / 2, allowed = half * (double)(2 * node->longest - depth);
+    size_t first = w->width + 1, last = 0, j = *lo;
+    int before = FAR;
+    for (; j <= w->width && (j <= *hi + 1 || before < FAR); j++) {
+        int cost = j >= *lo && j <= *hi ? above[j] + extra : FAR;
+        if (j > *lo && j - 1 <= *hi) {
+            int change = change_of(w, node->sound, w->sounds[j - 1]);
+            if (depth == 1 && j == 1)
+                change = change * 3 / 2; /* how it begins is heard best */
+            cost = WH_MIN(cost, above[j - 1] + change);
+        }
+        if (j > *lo)
+            cost = WH_MIN(cost, before + w->extra[j - 1]);
+        if (cost > allowed + half * (double)j)
+            cost = FAR;
+        row[j] = before = cost;
+        if (cost == FAR)
+            continue;
+        first = WH_MIN(first, j);
+        last = j;
+    }
+    *lo = first;
+    *hi = last;
+}
+
+static int visit(const walk *w, int parent, size_t depth, size_t above_lo, size_t above_hi)
 {
     const int *above = w->p->rows + depth * (WIDEST + 1);
     int *row = w->p->rows + (depth + 1) * (WIDEST + 1), rc = WHISP_OK;
     for (int at = w->v->nodes[parent].child; at && !rc; at = w->v->nodes[at].sibling) {
         const wh_node *node = &w->v->nodes[at];
-        if (!fill_row(w, node, depth == 0, above, row))
+        size_t lo = above_lo, hi = above_hi;
+        fill_row(w, node, depth + 1, above, row, &lo, &hi);
+        if (lo > hi)
             continue;
-        if (!(rc = add_places(w, node, row)) && node->child)
-            rc = visit(w, at, depth + 1);
+        if (!(rc = add_places(w, node, row, lo, hi)) && node->child)
+            rc = visit(w, at, depth + 1, lo, hi);
     }
     return rc;
 }
@@ -230,9 +258,11 @@ static int walk_from(const wh_vocabulary *v, wh_places *p, size_t first)
     if (!w.n_units)
         return WHISP_OK;
     p->rows[0] = 0;
-    for (size_t j = 1; j <= w.width; j++)
-        p->rows[j] = p->rows[j - 1] + wh_sound_extra(w.sounds[j - 1]);
-    return visit(&w, 0, 0);
+    for (size_t j = 1; j <= w.width; j++) {
+        w.extra[j - 1] = wh_sound_extra(w.sounds[j - 1]);
+        p->rows[j] = p->rows[j - 1] + w.extra[j - 1];
+    }
+    return visit(&w, 0, 0, 0, w.width);
 }
 
 /* Is there something better than place a: a term written there already, unless a holds it and more; or a place for the

@@ -53,6 +53,12 @@ const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
 /* With the option `vocabulary`: put its terms where the window that was decoded last sounds like them and the model
  * finds them probable. Only the decoding's tokens change; times stay. `seek` is for the log. */
 int wh_search_correct(wh_search *search, int64_t seek, wh_decoding *decoding);
+/* Another recording, or another part of one, begins: what was taken for a term before counts no more. */
+void wh_search_forget(wh_search *search);
+/* What was heard in n of the corrected decoding's tokens (`tokens`, or a copy, from `first` on): those before terms were
+ * put in. Neither `first` nor the end is inside a term, where no timestamp is. Returns how many; `to` gets them or is
+ * NULL. */
+size_t wh_search_heard(const wh_search *search, const whisp_token *tokens, size_t first, size_t n, int32_t *to);
 
 /* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
 int wh_search_languages(wh_search *search, float *probabilities);

@@ -170,6 +170,9 @@ int wh_vocabulary_load(const char *path, const whisp_model *model, wh_vocabulary
     wh_vocabulary *v = wh_calloc(1, sizeof *v);
     if (!v)
         return wh_fail_memory();
+    for (int a = 0; a < 128; a++)
+        for (int b = 0; b < 128; b++)
+            v->change[a][b] = (unsigned char)wh_sound_change(a, b);
     if (!(rc = read_file(path, &file)) && !(rc = add_node(v, 0, &root)))
         rc = add_lines(v, model, path, file.data ? file.data : "", file.length);
     wh_buf_free(&file);

@@ -47,6 +47,7 @@ typedef struct wh_vocabulary {
     wh_node *nodes; /* [n_nodes] */
     size_t n_nodes, nodes_capacity;
     size_t longest_sounds, longest_tokens;
+    unsigned char change[128][128]; /* wh_sound_change() of sounds below 128 */
 } wh_vocabulary;
 
 /* Read a list: UTF-8, a term a line, empty lines and those that begin with # left out. `model` gives the tokens. */
@@ -73,6 +74,7 @@ typedef struct wh_place {
     int term;
     double distance; /* of the sounds, 0: alike, 1: nothing in common */
     int state;
+    double margin;   /* how much less probable than what was written it may be (correct.c) */
     double gain;     /* log-probability over that of what was written, once weighed (correct.c) */
     double score;    /* above 0: the term may be taken */
     size_t logprobs; /* of its tokens, in a pool */

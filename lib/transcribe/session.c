@@ -212,6 +212,7 @@ int whisp_session_reset(whisp_session *s)
     s->encoded_first = 0;
     s->was_reset = 0;
     s->n_history = 0;
+    wh_search_forget(s->search);
     s->n_cuts = s->next_cut = 0;
     s->next_id = 0;
     s->n_words = 0;

@@ -182,16 +182,17 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
     return add_cut(s, offset, offset + duration, 0, n);
 }
 
-/* Remember what was written, for the next window's prompt. */
+/* Remember what was heard, for the next window's prompt: without terms of the vocabulary that took its place. */
 static int remember(whisp_session *s)
 {
     for (size_t c = 0; c < s->n_cuts; c++) {
         const wh_cut *cut = &s->cuts[c];
-        int rc = wh_grow(&s->history, &s->history_capacity, s->n_history + cut->n_tokens, sizeof *s->history);
+        size_t n = wh_search_heard(s->search, s->tokens, cut->first_token, cut->n_tokens, NULL);
+        int rc = wh_grow(&s->history, &s->history_capacity, s->n_history + n, sizeof *s->history);
         if (rc)
             return rc;
-        for (size_t i = 0; i < cut->n_tokens; i++)
-            s->history[s->n_history++] = s->tokens[cut->first_token + i].id;
+        wh_search_heard(s->search, s->tokens, cut->first_token, cut->n_tokens, s->history + s->n_history);
+        s->n_history += n;
     }
     if (!s->options->values.condition_on_previous_text || s->decoding.temperature > 0.5) {
         s->n_history = 0;
