@@ -106,7 +106,8 @@ def test_nobody_reads(listening):
 def test_bytes_that_do_not_fit(model, talk):
     """A length in the header that is wrong, as ffmpeg writes it to a pipe, and half a sample at the end."""
     wav = talk.read_bytes()
-    arguments = ["-m", model, *SHORT, "--no_speech_threshold", "None", "--word_timestamps", "True", "--stream", "-q", "-"]
+    arguments = ["-m", model, *SHORT, "--no_speech_threshold", "None", "--word_timestamps", "True"]
+    arguments += ["--stream", "-q", "-"]
     outputs = []
     for length in (wav[40:44], b"\xff\xff\xff\xff", b"\0\0\0\0"):
         (talk.parent / "header.wav").write_bytes(wav[:4] + length + wav[8:40] + length + wav[44:])
