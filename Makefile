@@ -7,7 +7,10 @@
 #   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
 #   make check        run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
+#   make check-aarch64  the kernels' plain level, cross-compiled, under qemu-user (not part of `make test`)
 #   make bench        print how long each stage takes
+#   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
+#   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
 
@@ -46,7 +49,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libsamplerate0-dev l
 DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
 
 .PHONY: all
-all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS)
+all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS) $(if $(CUDA),cuda)
 
 # Instruction-set levels: only these files may use them, and only after CPUID said so.
 ifeq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),x86_64)
@@ -135,7 +138,7 @@ $(VENV)/ready: test/python/requirements.txt
 # The same tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check:
-	@$(MAKE) --no-print-directory -j2 all test-programs $(VENV)/ready
+	@$(MAKE) --no-print-directory -j2 all test-programs cuda-programs $(VENV)/ready
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 
@@ -145,10 +148,22 @@ $(CHECK_OBJ): CPPFLAGS += -Itest
 $(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread
 
+# The generic level on another architecture: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. (-O2:
+# at -O3 GCC 12.2 for aarch64 breaks off with an internal error.)
+.PHONY: check-aarch64
+check-aarch64:
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc CFLAGS="-O2 -g" \
+	    $(BUILD)/aarch64/test/checkkernels/checkkernels
+	qemu-aarch64 -L /usr/aarch64-linux-gnu $(BUILD)/aarch64/test/checkkernels/checkkernels --times 40
+
 # The converter's readers on damaged files: linked with its objects.
 CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
 $(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS) $(TEST_LIBS)
+
+# ---- CUDA (docs/cuda.md) ----
+
+include kernels/cuda/cuda.mk
 
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf

@@ -394,7 +394,7 @@ WHISP_API void whisp_audio_close(whisp_audio *audio);
 /* Where a session's time went since it was made or reset. Seconds of wall time and counts. Set `size` first. */
 typedef struct whisp_timings {
     size_t size;
-    double audio;               /* decoding, mixing, resampling */
+    double audio;               /* waiting for decoding, mixing, resampling: a file is read ahead by a thread */
     double mel;                 /* log-Mel */
     double encode;              /* encoder and cross-attention K/V */
     double prompt;              /* decoder passes over more than one token */
@@ -411,7 +411,7 @@ typedef struct whisp_timings {
 
 WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings *timings);
 
-/* What computes, in words: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the session. */
+/* What computes, in words: "cpu: int8, avx512vnni, 2 threads". Lives as long as the session. */
 WHISP_API const char *whisp_session_backend(const whisp_session *session);
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -97,6 +97,8 @@ static int transcribe_and_write(void)
     whisp_result *result = NULL;
     char *text = NULL;
     int rc = options ? WHISP_OK : WHISP_ERR_MEMORY;
+    if (!rc) /* invented models hear words in noise */
+        rc = whisp_options_set(options, "hallucination_guard", "False");
     if (!rc)
         rc = whisp_options_set(options, "temperature", "0.0,0.5");
     if (!rc)

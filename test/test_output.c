@@ -137,7 +137,7 @@ static void add_words(whisp_result *result, double start, const char *const *tex
 {
     whisp_word words[16] = {{0}};
     for (size_t i = 0; i < n; i++)
-        words[i] = (whisp_word){texts[i], start + 0.5 * (double)i, start + 0.5 * (double)i + 0.4, 0.75, i, 1};
+        words[i] = (whisp_word){texts[i], start + 0.5 * (double)i, start + 0.5 * (double)i + 0.4, 0.75, i, 1, 0};
     whisp_segment segment = {.start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = words,
                              .n_words = n};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);

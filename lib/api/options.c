@@ -81,14 +81,15 @@ static const whisp_option_info infos[] = {
      "leave out text of windows and segments in which surely nobody speaks; False writes what the model imagines"},
     {"seed", "INT", "0", "of the random numbers at temperatures above 0; same seed, same words"},
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
-    {"backend", "auto|cpu|blas", "auto",
-     "what computes: cpu and auto take the library's own matrix products, blas OpenBLAS's"},
+    {"backend", "auto|cpu|blas|cuda", "auto",
+     "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"},
+    {"device", "INT", "0", "cuda: which GPU, from 0"},
     {"compute_type", "auto|f32|int8", "auto",
      "arithmetic of the products with weights: float32 is exact, int8 (8-bit integers) faster"},
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
     {"stream_step", "FLOAT", "0.4", "live transcription: seconds of sound from one pass to the next"},
-    {"cut", "auto|off|SECONDS", "auto",
+    {"cut", "auto|off|SECONDS", "off",
      "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
      "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},
     {"batch_size", "auto|INT", "auto", "parts that are transcribed at a time; changes the speed, not the words"},
@@ -145,6 +146,7 @@ static const struct option options_[] = {
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
+    {INTEGER, 0, AT(device), 0, 1023},
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
     {BOOLEAN, 0, AT(split_stereo), 0, 0},
     {NUMBER, 0, AT(stream_step), 0.1, 10},
@@ -384,7 +386,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->batch_size = (int)n;
         return WHISP_OK;
     case BACKEND:
-        if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas"))
+        if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas") && strcmp(value, "cuda"))
             return refuse(i, value, "no such backend in this build");
         v->backend = text;
         return WHISP_OK;

@@ -47,6 +47,7 @@ typedef struct wh_values {
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
     const char *backend;
+    int device;
     const char *compute_type;
     int split_stereo;
     double stream_step;                 /* seconds */

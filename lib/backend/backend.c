@@ -15,6 +15,9 @@ wh_compute wh_compute_named(const char *name)
 
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
+    if (!strcmp(name, "cuda"))
+        return wh_cuda_backend_new(model, config, backend);
+    /* "auto" is the CPU until the CUDA kernels have run on a GPU (docs/cuda.md) */
     return wh_cpu_backend_new(name, model, config, backend);
 }
 

@@ -20,6 +20,7 @@ typedef struct wh_backend_config {
     int n_slots;        /* sequences that can be alive at once */
     int threads;        /* 0: one for each core this process may use */
     wh_compute compute;
+    int device;         /* "cuda": which one, from 0 */
     /* For tests: called with named intermediate results, "encoder.block0" and "encoder" ([rows][cols], row-major). */
     void (*tap)(void *user, const char *name, const float *data, int rows, int cols);
     void *tap_user;
@@ -37,11 +38,11 @@ typedef struct wh_step {
                                [n_alignment_heads][n_tokens][n_audio_ctx] */
 } wh_step;
 
-/* Make a backend by name: "auto", "cpu" or "blas". WHISP_ERR_BACKEND when it cannot run here, with the reason. */
+/* Make a backend by name: "auto", "cpu", "blas" or "cuda". WHISP_ERR_BACKEND when it cannot run here, with the reason. */
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 void wh_backend_free(wh_backend *backend);
 
-/* In words, for people: "cpu: OpenBLAS 0.3.21 SkylakeX, vectors avx512, 2 threads". Lives as long as the backend. */
+/* In words, for people: "cpu: int8, avx512vnni, 2 threads". Lives as long as the backend. */
 const char *wh_backend_describe(const wh_backend *backend);
 
 /* Run the encoder on n windows (mel[i]: [3000][n_mels] time-major, as wh_mel_window writes it) and leave each one's

@@ -19,4 +19,7 @@ typedef struct wh_backend_ops {
 int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
                        wh_backend **backend);
 
+/* cuda.c: "cuda" */
+int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
+
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "audio/ahead.h"
 #include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/cut.h"
@@ -22,6 +23,8 @@
 /* Where the samples of a recording come from: an open file, a copy of a pipe's samples, or an array. */
 typedef struct source {
     whisp_audio *audio;    /* or NULL */
+    wh_ahead *ahead;       /* the thread that reads it, once started; NULL: it is read here */
+    int reads_ahead;       /* audio is a file, whose reading does not wait for anybody */
     FILE *copy;            /* float samples as they are in memory, or NULL */
     int64_t position;      /* of the next block in the recording, with vad_filter */
     size_t span;           /* where it stands in the timeline */
@@ -66,6 +69,23 @@ static int64_t read_kept(source *in, const float **samples)
     return (int64_t)n;
 }
 
+/* The next samples of the open file. */
+static int64_t read_audio(source *in, const float **samples)
+{
+    if (in->reads_ahead && !in->ahead && wh_ahead_start(in->audio, &in->ahead))
+        in->reads_ahead = 0;
+    if (in->ahead)
+        return wh_ahead_read(in->ahead, samples);
+    *samples = in->block;
+    return whisp_audio_read(in->audio, in->block, BLOCK);
+}
+
+static void stop_ahead(source *in)
+{
+    wh_ahead_stop(in->ahead);
+    in->ahead = NULL;
+}
+
 /* The next samples, speech or not: how many, 0 at the end, or a code. */
 static int64_t read_any(whisp_session *s, source *in, const float **samples)
 {
@@ -83,11 +103,10 @@ static int64_t read_any(whisp_session *s, source *in, const float **samples)
         return (int64_t)n;
     }
     double t0 = wh_now();
-    int64_t n = whisp_audio_read(in->audio, in->block, BLOCK);
+    int64_t n = read_audio(in, samples);
     s->timings.audio += wh_now() - t0;
-    *samples = in->block;
     if (n > 0)
-        keep(in, in->block, (size_t)n);
+        keep(in, *samples, (size_t)n);
     return n;
 }
 
@@ -323,6 +342,7 @@ static int is_regular(const char *path)
 
 static void close_source(source *in)
 {
+    stop_ahead(in);
     whisp_audio_close(in->audio);
     if (in->copy)
         fclose(in->copy);
@@ -331,8 +351,9 @@ static void close_source(source *in)
     free(in);
 }
 
-static void warn_bad_samples(whisp_session *s, const source *in, const char *path)
+static void warn_bad_samples(whisp_session *s, source *in, const char *path)
 {
+    stop_ahead(in);
     if (in->audio && wh_audio_bad_samples(in->audio))
         wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
                name_of(path));
@@ -341,6 +362,7 @@ static void warn_bad_samples(whisp_session *s, const source *in, const char *pat
 /* The first pass over a file has ended: are its samples at hand for the next one? */
 static void end_first_pass(whisp_session *s, source *in, const char *path)
 {
+    stop_ahead(in);
     in->keeps = 0;
     in->from_kept = in->kept != NULL;
     if (in->from_kept)
@@ -350,10 +372,17 @@ static void end_first_pass(whisp_session *s, source *in, const char *path)
     start_again(in);
 }
 
+/* A thread of its own may decode: threads are allowed, and the samples do not come as slowly as somebody speaks. */
+static int can_read_ahead(const whisp_session *s, const char *path)
+{
+    return s->options->values.threads != 1 && (s->copy_fd >= 0 || is_regular(path));
+}
+
 /* With vad_filter: a pass over `path` that finds the speech; of what is not a regular file it leaves a copy. */
 static int find_speech_in(whisp_session *s, const char *path, source *in)
 {
     FILE *copy = NULL;
+    in->reads_ahead = can_read_ahead(s, path);
     int rc = wh_channels_open(s, path, &in->audio);
     if (!rc && s->copy_fd < 0 && !is_regular(path) && !(copy = tmpfile()))
         rc = wh_fail(WHISP_ERR_IO, "%s: vad_filter needs a temporary file to read it twice, and there can be none: %s",
@@ -363,8 +392,8 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
         rc = find_speech(s, in, copy);
     if (!rc && copy)
         warn_bad_samples(s, in, path);
-    end_first_pass(s, in, path);
     in->copy = copy;
+    end_first_pass(s, in, path);
     return rc;
 }
 
@@ -372,6 +401,7 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
 static int open_measured(whisp_session *s, const char *path, source *in)
 {
     int rc;
+    in->reads_ahead = can_read_ahead(s, path);
     if (s->vad && (rc = find_speech_in(s, path, in)))
         return rc;
     if (in->copy || in->from_kept) {

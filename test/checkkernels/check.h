@@ -60,6 +60,6 @@ void check_report(const check_level *level, const char *what, double amount, dou
 typedef void (*check_loop)(int chains, long count);
 check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops);
 
-extern const check_kernel check_f32, check_quantize, check_tile, check_store, check_layouts;
+extern const check_kernel check_f32, check_quantize, check_tile, check_store, check_layouts, check_attention;
 
 #endif

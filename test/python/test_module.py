@@ -16,7 +16,7 @@ import weakref
 import pytest
 
 # Greedy and short: what an invented model says at higher temperatures is longer and no more interesting.
-GREEDY = {"language": "en", "temperature": 0.0, "threads": 1}
+GREEDY = {"hallucination_guard": False, "language": "en", "temperature": 0.0, "threads": 1}
 SEGMENT_KEYS = ["id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio",
                 "no_speech_prob"]
 

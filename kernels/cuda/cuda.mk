@@ -1,0 +1,83 @@
+# cuda.mk - libwhisp-cuda.so by nvcc, and the same .cu files in the emulator by g++. Included by Makefile.
+
+CUDA ?=
+CUDA_BUILD ?= build-cuda
+NVCC ?= nvcc
+CXX ?= g++
+CUDA_SRC := $(wildcard kernels/cuda/*.cu)
+CUDA_HEADERS := $(wildcard kernels/cuda/*.h)
+
+# Every architecture from the T4 on, and PTX for what comes after the last. CUDA 13.0 is what this is built with; 12.8 is
+# the first that knows sm_100.
+CUDA_ARCHS ?= 75 80 86 89 90 100
+CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
+CUDA_CODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+             -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
+NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
+
+.PHONY: cuda
+cuda: $(CUDA_BUILD)/libwhisp-cuda.so
+$(CUDA_BUILD)/%.o: kernels/cuda/%.cu $(CUDA_HEADERS) kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCC_FLAGS) -c -o $@ $<
+# CUDA's runtime is linked in; cuBLAS and the driver are opened when they are used.
+$(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:kernels/cuda/%.cu=$(CUDA_BUILD)/%.o)
+	$(NVCC) -shared -cudart static $(CUDA_CODE) -o $@ $^ -Xlinker -z,defs -ldl
+
+# ---- the emulator ----
+
+EMU := $(BUILD)/cudaemu
+EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ikernels -Ikernels/cuda -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
+EMU_OBJ := $(CUDA_SRC:kernels/cuda/%.cu=$(EMU)/%.o) $(EMU)/cudaemu.o
+$(EMU)/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) -O2 -g -x c++ -c -o $@ $<
+$(EMU)/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) -O2 -g -c -o $@ $<
+$(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
+	$(CXX) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
+
+# The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
+EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+EMU_MUTANTS := 1 2 3 4 5 6 7 8
+$(EMU)/asan/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
+$(EMU)/asan/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
+$(EMU)/asan/kernels.o: test/cuda/kernels.cpp kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
+EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/%=$(EMU)/asan/%) $(EMU)/asan/kernels.o
+$(EMU)/kernels: $(EMU_ASAN_OBJ)
+	$(CXX) $(EMU_SANITIZE) -pthread -o $@ $^ -ldl
+
+# Which file a mutant changes.
+MUTANT_FILE_1 := attention
+MUTANT_FILE_2 := attention
+MUTANT_FILE_3 := engine
+MUTANT_FILE_4 := attention
+MUTANT_FILE_5 := convolution
+MUTANT_FILE_6 := attention
+MUTANT_FILE_7 := attention
+MUTANT_FILE_8 := attention
+define mutant
+$(EMU)/mutant-$(1): kernels/cuda/$(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
+	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<
+	$$(CXX) $$(EMU_SANITIZE) -pthread -o $$@ $$@.o $$(filter-out %/asan/$(MUTANT_FILE_$(1)).o,$(EMU_ASAN_OBJ)) -ldl
+endef
+$(foreach m,$(EMU_MUTANTS),$(eval $(call mutant,$(m))))
+
+# A model that the emulator gets through quickly.
+$(BUILD)/test/invented-small.gguf: test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@ --layers 1
+
+.PHONY: cuda-check cuda-programs
+cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%) $(BUILD)/test/invented-small.gguf
+cuda-check: cuda-programs $(BUILD)/test/test_cuda $(BUILD)/whisp
+	$(EMU)/kernels 1 2 3 4 5 6 7 8 9 10
+	sh test/check-mutants $(EMU)
+	WHISP_BUILD=$(BUILD) WHISP_INVENTED=$(BUILD)/test $(BUILD)/test/test_cuda

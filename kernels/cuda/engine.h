@@ -1,0 +1,99 @@
+/* engine.h - between lib/backend/cuda.c (C, always built, knows models and slots) and the CUDA library (libwhisp-cuda.so,
+ * opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
+#ifndef WH_CUDA_ENGINE_H
+#define WH_CUDA_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WH_CUDA_ABI 1
+#define WH_CUDA_MESSAGE 256
+
+typedef struct wh_cuda_engine wh_cuda_engine;
+
+typedef struct wh_cuda_sizes {
+    int n_vocab, n_mels, d, n_slots;
+    int audio_ctx, audio_heads, audio_layers;
+    int text_ctx, text_heads, text_layers;
+    int n_alignment;
+    const int32_t *alignment;   /* [n_alignment][2]: layer, head */
+} wh_cuda_sizes;
+
+/* Tensors in the order in which they are used. _W: f16 [out][in]; the others float32. */
+typedef enum wh_cuda_tensor {
+    WH_CUDA_CONV1_W,        /* [3][d][n_mels]: a matrix for each tap */
+    WH_CUDA_CONV1_B,
+    WH_CUDA_CONV2_W,        /* [3][d][d] */
+    WH_CUDA_CONV2_B,
+    WH_CUDA_AUDIO_POSITIONS,
+    WH_CUDA_AUDIO_GAIN,
+    WH_CUDA_AUDIO_SHIFT,
+    WH_CUDA_EMBEDDING_W,
+    WH_CUDA_TEXT_POSITIONS,
+    WH_CUDA_TEXT_GAIN,
+    WH_CUDA_TEXT_SHIFT,
+    WH_CUDA_N_SINGLE,
+    /* of a layer */
+    WH_CUDA_ATTN_GAIN = 0,
+    WH_CUDA_ATTN_SHIFT,
+    WH_CUDA_QKV_W,          /* [3d][d] */
+    WH_CUDA_QKV_B,          /* [3d], zeros in the middle: keys have none */
+    WH_CUDA_OUT_W,
+    WH_CUDA_OUT_B,
+    WH_CUDA_CROSS_GAIN,     /* decoder only, as the next seven */
+    WH_CUDA_CROSS_SHIFT,
+    WH_CUDA_CROSS_Q_W,
+    WH_CUDA_CROSS_Q_B,
+    WH_CUDA_CROSS_KV_W,     /* [2d][d] */
+    WH_CUDA_CROSS_KV_B,
+    WH_CUDA_CROSS_OUT_W,
+    WH_CUDA_CROSS_OUT_B,
+    WH_CUDA_MLP_GAIN,
+    WH_CUDA_MLP_SHIFT,
+    WH_CUDA_UP_W,           /* [4d][d] */
+    WH_CUDA_UP_B,
+    WH_CUDA_DOWN_W,         /* [d][4d] */
+    WH_CUDA_DOWN_B,
+    WH_CUDA_N_LAYER
+} wh_cuda_tensor;
+
+/* A token of a pass. */
+typedef struct wh_cuda_token {
+    int slot, window, position;
+    int32_t token;
+    float *logits;          /* host [n_vocab], or NULL */
+    float *cross_scores;    /* host, of the first alignment head [audio_ctx], or NULL */
+    size_t cross_stride;    /* floats from one alignment head to the next */
+} wh_cuda_token;
+
+enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 3 };
+
+/* Calls return one of the above; the reason is in error(). After WH_CUDA_FAILED the engine can only be closed. */
+typedef struct wh_cuda_api {
+    int abi;
+    int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
+    /* message: [WH_CUDA_MESSAGE] */
+    int (*open)(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message);
+    void (*close)(wh_cuda_engine *engine);
+    const char *(*describe)(const wh_cuda_engine *engine);
+    const char *(*error)(const wh_cuda_engine *engine);
+    /* Copy a tensor to the device. layer: -1 for single ones, then the encoder's layers, then the decoder's. */
+    int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
+    /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
+    int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
+    /* One pass: at most few_rows tokens of different slots, or at most most_rows of one slot in order. */
+    int (*decode)(wh_cuda_engine *engine, int n, const wh_cuda_token *tokens);
+    /* Copy the keys and values of positions first .. first + n - 1. */
+    int (*copy)(wh_cuda_engine *engine, int to, int from, int first, int n);
+} wh_cuda_api;
+
+const wh_cuda_api *wh_cuda_entry(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

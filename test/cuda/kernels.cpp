@@ -1,0 +1,502 @@
+/* kernels.cpp - every CUDA kernel, run by the emulator, against its definition in plain C and double precision, with
+ * random and odd shapes; and the engine's order of copies and layers. Built with and without sanitizers, and once for
+ * each mutant (test/check-mutants), which must fail.
+ *
+ * usage: kernels [SEED...] */
+#include "engine.h"
+#include "layers.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+static uint64_t state;
+static int failures;
+
+static double unit() /* [0, 1) */
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(state >> 11) / 9007199254740992.0;
+}
+static int between(int low, int high)
+{
+    return low + (int)(unit() * (high - low + 1));
+}
+
+/* ---- device arrays ---- */
+
+static cudaStream_t stream;
+
+static void must(cudaError_t error)
+{
+    if (error) {
+        fprintf(stderr, "%s\n", cudaGetErrorString(error));
+        exit(1);
+    }
+}
+
+template <class T> struct Array {
+    T *p = nullptr;
+    size_t n;
+    explicit Array(size_t n_) : n(n_) { must(cudaMalloc((void **)&p, n * sizeof(T))); }
+    explicit Array(const std::vector<T> &v) : Array(v.size())
+    {
+        must(cudaMemcpyAsync(p, v.data(), n * sizeof(T), cudaMemcpyHostToDevice, stream));
+        must(cudaStreamSynchronize(stream));
+    }
+    Array(const Array &) = delete;
+    ~Array() { must(cudaFree(p)); }
+    std::vector<T> read() const
+    {
+        std::vector<T> v(n);
+        must(cudaMemcpyAsync(v.data(), p, n * sizeof(T), cudaMemcpyDeviceToHost, stream));
+        must(cudaStreamSynchronize(stream));
+        return v;
+    }
+};
+
+static std::vector<float> floats(size_t n, double spread = 1)
+{
+    std::vector<float> v(n);
+    for (float &x : v)
+        x = (float)((2 * unit() - 1) * spread);
+    return v;
+}
+static std::vector<half> halfs(size_t n, double spread = 1)
+{
+    std::vector<half> v(n);
+    for (half &x : v)
+        x = __float2half((float)((2 * unit() - 1) * spread));
+    return v;
+}
+
+static double number(float x) { return x; }
+static double number(half x) { return __half2float(x); }
+
+/* NaN never passes. */
+template <class T>
+static void compare(const char *what, const std::vector<T> &got, const std::vector<double> &want, double tolerance)
+{
+    double worst = 0;
+    for (size_t i = 0; i < want.size(); i++) {
+        double error = fabs(number(got[i]) - want[i]) / fmax(1, fabs(want[i]));
+        if (!(error <= worst))
+            worst = error == error ? error : INFINITY;
+    }
+    if (!(worst <= tolerance) || got.size() < want.size()) {
+        fprintf(stderr, "%s: differs by %g, %g is allowed\n", what, worst, tolerance);
+        failures++;
+    }
+}
+
+static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2.0))); }
+
+/* ---- one test a kernel ---- */
+
+static void test_pad_mel()
+{
+    int frames = between(1, 300), bands = between(1, 128);
+    auto mel = floats((size_t)(frames * bands));
+    Array<float> in(mel);
+    Array<half> out((size_t)((frames + 2) * bands));
+    wh_cuda_pad_mel(in.p, out.p, frames, bands, stream);
+    std::vector<double> want(out.n, 0.0);
+    for (size_t i = 0; i < mel.size(); i++)
+        want[i + (size_t)bands] = mel[i];
+    compare("pad_mel", out.read(), want, 5e-4);
+}
+
+static void test_conv_gelu()
+{
+    int rows = between(1, 90), d = 8 * between(1, 40);
+    auto y = floats((size_t)(rows * d), 4), bias = floats((size_t)d), positions = floats((size_t)(rows * d));
+    Array<float> in(y), b(bias), p(positions), sum((size_t)(rows * d));
+    Array<half> out((size_t)(rows * d));
+    wh_cuda_conv_gelu(in.p, b.p, out.p, rows, d, stream);
+    wh_cuda_conv_gelu_positions(in.p, b.p, p.p, sum.p, rows, d, stream);
+    std::vector<double> want(y.size()), with(y.size());
+    for (size_t i = 0; i < y.size(); i++) {
+        want[i] = gelu((double)y[i] + bias[i % (size_t)d]);
+        with[i] = want[i] + positions[i];
+    }
+    compare("conv_gelu", out.read(), want, 1e-3);
+    compare("conv_gelu_positions", sum.read(), with, 1e-5);
+}
+
+static void test_bias_gelu()
+{
+    int rows = between(1, 70), n = 8 * between(1, 60);
+    auto x = halfs((size_t)(rows * n), 4);
+    auto bias = floats((size_t)n);
+    Array<half> io(x);
+    Array<float> b(bias);
+    wh_cuda_bias_gelu(io.p, b.p, rows, n, stream);
+    std::vector<double> want(x.size());
+    for (size_t i = 0; i < x.size(); i++)
+        want[i] = gelu(number(x[i]) + bias[i % (size_t)n]);
+    compare("bias_gelu", io.read(), want, 1e-3);
+}
+
+static void test_norm(bool some)
+{
+    int rows = between(1, 40), d = 8 * between(1, 160), n = some ? between(1, rows) : rows;
+    auto x = floats((size_t)(rows * d), 3), bias = floats((size_t)d), gain = floats((size_t)d), shift = floats((size_t)d);
+    std::vector<int32_t> which((size_t)n);
+    for (int32_t &w : which)
+        w = between(0, rows - 1);
+    Array<float> io(x), b(bias), g(gain), s(shift);
+    Array<int32_t> list(which);
+    Array<half> out((size_t)(n * d));
+    bool biased = !some && between(0, 1);
+    wh_cuda_residual_norm(io.p, biased ? b.p : nullptr, g.p, s.p, some ? list.p : nullptr, out.p, n, d, stream);
+    std::vector<double> stream_(x.size()), want(out.n);
+    for (size_t i = 0; i < x.size(); i++)
+        stream_[i] = (double)x[i] + (biased ? bias[i % (size_t)d] : 0);
+    for (int r = 0; r < n; r++) {
+        const double *row = &stream_[(size_t)((some ? which[(size_t)r] : r) * d)];
+        double mean = 0, square = 0;
+        for (int i = 0; i < d; i++)
+            mean += row[i] / d;
+        for (int i = 0; i < d; i++)
+            square += (row[i] - mean) * (row[i] - mean) / d;
+        for (int i = 0; i < d; i++)
+            want[(size_t)(r * d + i)] =
+                (row[i] - mean) / sqrt(square + 1e-5) * gain[(size_t)i] + shift[(size_t)i];
+    }
+    compare("residual_norm: stream", io.read(), stream_, 1e-6);
+    compare("residual_norm", out.read(), want, 1e-3);
+}
+
+static void test_heads()
+{
+    int heads = between(1, 5), d_head = 8 * between(1, 8), d = heads * d_head, rows = between(1, 50);
+    int parts = between(1, 3), dp = wh_cuda_padded_head(d_head);
+    auto x = halfs((size_t)(rows * parts * d));
+    auto bias = floats((size_t)(parts * d));
+    Array<half> in(x), out((size_t)(parts * heads * rows * dp));
+    Array<float> b(bias);
+    wh_cuda_split_heads(in.p, b.p, out.p, rows, parts, d, heads, stream);
+    std::vector<double> want(out.n, 0.0);
+    for (int p = 0; p < parts; p++)
+        for (int h = 0; h < heads; h++)
+            for (int r = 0; r < rows; r++)
+                for (int c = 0; c < d_head; c++) {
+                    size_t at = (size_t)(p * d + h * d_head + c);
+                    want[(size_t)(((p * heads + h) * rows + r) * dp + c)] =
+                        number(x[(size_t)(r * parts * d) + at]) + bias[at];
+                }
+    compare("split_heads", out.read(), want, 1e-3);
+}
+
+/* Rows of a pass: each of a slot of its own, at any position. */
+struct Pass {
+    int n, layers, heads, d_head, dp, positions, ctx;
+    std::vector<Array<half> *> self, cross;
+    std::vector<wh_cuda_row> rows;
+    size_t layer_size(int p) const { return (size_t)2 * heads * p * dp; }
+    Pass() : n(between(1, 9)), layers(between(1, 3)), heads(between(1, 4)), d_head(8 * between(1, 8))
+    {
+        dp = wh_cuda_padded_head(d_head), positions = between(1, 300), ctx = between(1, 400);
+        for (int i = 0; i < n; i++) {
+            self.push_back(new Array<half>(halfs((size_t)layers * layer_size(positions))));
+            cross.push_back(new Array<half>(halfs((size_t)layers * layer_size(ctx))));
+            rows.push_back(wh_cuda_row{between(0, 20), between(0, positions - 1), self.back()->p, cross.back()->p,
+                                       between(0, 1) ? i : -1, 0});
+        }
+    }
+    ~Pass()
+    {
+        for (int i = 0; i < n; i++) {
+            delete self[(size_t)i];
+            delete cross[(size_t)i];
+        }
+    }
+};
+
+static void test_append()
+{
+    Pass pass;
+    int d = pass.heads * pass.d_head, layer = between(0, pass.layers - 1);
+    auto x = halfs((size_t)(pass.n * 3 * d));
+    auto bias = floats((size_t)(3 * d));
+    Array<half> in(x), q((size_t)(pass.heads * pass.n * pass.dp));
+    Array<float> b(bias);
+    Array<wh_cuda_row> rows(pass.rows);
+    std::vector<std::vector<half>> before;
+    for (auto *cache : pass.self)
+        before.push_back(cache->read());
+    wh_cuda_append_heads(in.p, b.p, rows.p, q.p, pass.n, d, pass.heads, layer, pass.positions, stream);
+    std::vector<double> want_q(q.n, 0.0);
+    for (int r = 0; r < pass.n; r++) {
+        std::vector<double> want;
+        for (half h : before[(size_t)r])
+            want.push_back(number(h));
+        for (int part = 0; part < 3; part++)
+            for (int h = 0; h < pass.heads; h++)
+                for (int c = 0; c < pass.dp; c++) {
+                    size_t at = (size_t)(part * d + h * pass.d_head + c);
+                    double v = c < pass.d_head ? number(x[(size_t)(r * 3 * d) + at]) + bias[at] : 0;
+                    size_t place = ((size_t)(layer * 2 + part - 1) * (size_t)pass.heads + (size_t)h);
+                    if (part)
+                        want[(place * (size_t)pass.positions + (size_t)pass.rows[(size_t)r].position) *
+                                 (size_t)pass.dp + (size_t)c] = v;
+                    else
+                        want_q[(size_t)((h * pass.n + r) * pass.dp + c)] = v;
+                }
+        compare("append_heads: cache", pass.self[(size_t)r]->read(), want, 1e-3);
+    }
+    compare("append_heads: q", q.read(), want_q, 1e-3);
+}
+
+/* softmax(q k^T scale) v of one query, in double; scores [n] out. */
+static void attend(const half *q, const half *k, const half *v, int n, int dp, int d_head, double *scores, double *out)
+{
+    std::vector<double> s((size_t)n);
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < n; i++) {
+        for (int c = 0; c < d_head; c++)
+            s[(size_t)i] += number(q[c]) * number(k[i * dp + c]);
+        s[(size_t)i] /= sqrt((double)d_head);
+        most = fmax(most, s[(size_t)i]);
+        if (scores)
+            scores[i] = s[(size_t)i];
+    }
+    for (double &x : s)
+        sum += x = exp(x - most);
+    for (int c = 0; c < d_head; c++) {
+        out[c] = 0;
+        for (int i = 0; i < n; i++)
+            out[c] += s[(size_t)i] / sum * number(v[i * dp + c]);
+    }
+}
+
+/* Channels behind d_head are zeros, as split_heads leaves them. */
+static std::vector<half> padded(size_t rows, int d_head, int dp, double spread)
+{
+    auto v = halfs(rows * (size_t)dp, spread);
+    for (size_t i = 0; i < v.size(); i++)
+        if ((int)(i % (size_t)dp) >= d_head)
+            v[i] = half{0};
+    return v;
+}
+
+static void test_attention(int sm)
+{
+    int heads = between(1, 2), d_head = 8 * between(1, 8), dp = wh_cuda_padded_head(d_head), d = heads * d_head;
+    int n = between(0, 1) ? between(1, 64) : between(65, 260);
+    size_t rows = (size_t)(heads * n);
+    auto q = padded(rows, d_head, dp, 3), k = padded(rows, d_head, dp, 3), v = padded(rows, d_head, dp, 1);
+    Array<half> dq(q), dk(k), dv(v), out((size_t)(n * d));
+    wh_cuda_attention(dq.p, dk.p, dv.p, out.p, n, d, heads, sm, stream);
+    std::vector<double> want(out.n);
+    for (int h = 0; h < heads; h++)
+        for (int r = 0; r < n; r++)
+            attend(&q[(size_t)((h * n + r) * dp)], &k[(size_t)(h * n * dp)], &v[(size_t)(h * n * dp)], n, dp, d_head,
+                   nullptr, &want[(size_t)(r * d + h * d_head)]);
+    compare(sm >= 80 ? "attention, sm_80" : "attention, sm_75", out.read(), want, 2e-3);
+}
+
+static void test_decode_attention(bool cross)
+{
+    Pass pass;
+    int d = pass.heads * pass.d_head, layer = between(0, pass.layers - 1), keys = cross ? pass.ctx : pass.positions;
+    auto q = padded((size_t)(pass.heads * pass.n), pass.d_head, pass.dp, 3);
+    std::vector<int32_t> alignment((size_t)pass.heads, -1);
+    int n_alignment = between(1, pass.heads);
+    for (int i = 0; i < n_alignment; i++)
+        alignment[(size_t)(pass.heads - 1 - i)] = i;
+    Array<half> dq(q), out((size_t)(pass.n * d));
+    Array<wh_cuda_row> rows(pass.rows);
+    Array<float> partial(wh_cuda_partial_floats(pass.n, pass.heads, pass.d_head, keys));
+    Array<float> scores((size_t)(pass.n * n_alignment * keys));
+    Array<int32_t> numbers(alignment);
+    wh_cuda_decode_attention_call call = {};
+    call.rows = rows.p, call.q = dq.p, call.out = out.p, call.partial = partial.p, call.n = pass.n, call.d = d;
+    call.heads = pass.heads, call.layer = layer, call.positions = keys, call.cross = cross;
+    call.scores = cross ? scores.p : nullptr, call.alignment = cross ? numbers.p : nullptr;
+    call.n_alignment = n_alignment;
+    for (auto &row : pass.rows)
+        call.most = cross ? keys : row.position + 1 > call.most ? row.position + 1 : call.most;
+    wh_cuda_decode_attention(&call, stream);
+    auto got_scores = scores.read();
+    std::vector<double> want(out.n);
+    for (int r = 0; r < pass.n; r++) {
+        auto cache = (cross ? pass.cross : pass.self)[(size_t)r]->read();
+        int n = cross ? keys : pass.rows[(size_t)r].position + 1;
+        for (int h = 0; h < pass.heads; h++) {
+            const half *k = cache.data() + ((size_t)(layer * 2) * (size_t)pass.heads + (size_t)h) * (size_t)(keys * pass.dp);
+            const half *v = k + (size_t)(pass.heads * keys * pass.dp);
+            std::vector<double> s((size_t)n);
+            attend(&q[(size_t)((h * pass.n + r) * pass.dp)], k, v, n, pass.dp, pass.d_head, s.data(),
+                   &want[(size_t)(r * d + h * pass.d_head)]);
+            int a = alignment[(size_t)h], row = pass.rows[(size_t)r].score;
+            if (cross && a >= 0 && row >= 0) {
+                auto first = got_scores.begin() + (row * n_alignment + a) * keys;
+                compare("decode_attention: scores", std::vector<float>(first, first + keys), s, 1e-5);
+            }
+        }
+    }
+    compare(cross ? "decode_attention, cross" : "decode_attention, self", out.read(), want, 1e-3);
+}
+
+static void test_few_rows()
+{
+    int n = between(1, WH_CUDA_FEW_ROWS), m = between(1, 150), k = 8 * between(1, 90);
+    auto x = halfs((size_t)(n * k)), w = halfs((size_t)(m * k));
+    auto bias = floats((size_t)m), y = floats((size_t)(n * m));
+    Array<half> dx(x), dw(w), h((size_t)(n * m)), g((size_t)(n * m)), one((size_t)m);
+    Array<float> b(bias), sum(y), f((size_t)(n * m));
+    wh_cuda_few_rows(dx.p, dw.p, nullptr, h.p, n, m, k, WH_CUDA_HALF, stream);
+    wh_cuda_few_rows(dx.p, dw.p, b.p, g.p, n, m, k, WH_CUDA_GELU, stream);
+    wh_cuda_few_rows(dx.p, dw.p, b.p, sum.p, n, m, k, WH_CUDA_ADD, stream);
+    wh_cuda_few_rows(dx.p, dw.p, nullptr, f.p, n, m, k, WH_CUDA_FLOAT, stream);
+    std::vector<double> plain(h.n), gelus(h.n), added(h.n);
+    for (int r = 0; r < n; r++)
+        for (int j = 0; j < m; j++) {
+            double s = 0;
+            for (int i = 0; i < k; i++)
+                s += number(x[(size_t)(r * k + i)]) * number(w[(size_t)(j * k + i)]);
+            size_t at = (size_t)(r * m + j);
+            plain[at] = s, gelus[at] = gelu(s + bias[(size_t)j]), added[at] = s + bias[(size_t)j] + y[at];
+        }
+    compare("few_rows", h.read(), plain, 1e-3);
+    compare("few_rows, gelu", g.read(), gelus, 1e-3);
+    compare("few_rows, add", sum.read(), added, 1e-5);
+    auto all = f.read();
+    compare("few_rows, float", all, plain, 1e-5);
+    /* alone: the same bits */
+    int r = between(0, n - 1);
+    Array<float> alone((size_t)m);
+    wh_cuda_few_rows(dx.p + (size_t)(r * k), dw.p, nullptr, alone.p, 1, m, k, WH_CUDA_FLOAT, stream);
+    auto bits = alone.read();
+    if (memcmp(bits.data(), &all[(size_t)(r * m)], (size_t)m * sizeof(float))) {
+        fprintf(stderr, "few_rows: a row alone has other bits than among %d\n", n);
+        failures++;
+    }
+}
+
+static void test_embed()
+{
+    int n = between(1, 20), d = 8 * between(1, 60), vocabulary = between(1, 50), positions = between(1, 30);
+    auto e = halfs((size_t)(vocabulary * d));
+    auto p = floats((size_t)(positions * d));
+    std::vector<wh_cuda_row> list;
+    for (int i = 0; i < n; i++)
+        list.push_back(wh_cuda_row{between(0, vocabulary - 1), between(0, positions - 1), nullptr, nullptr, -1, 0});
+    Array<half> de(e);
+    Array<float> dp(p), x((size_t)(n * d));
+    Array<wh_cuda_row> rows(list);
+    wh_cuda_embed(rows.p, de.p, dp.p, x.p, n, d, stream);
+    std::vector<double> want(x.n);
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < d; c++)
+            want[(size_t)(i * d + c)] = number(e[(size_t)(list[(size_t)i].token * d + c)]) +
+                                        p[(size_t)(list[(size_t)i].position * d + c)];
+    compare("embed", x.read(), want, 1e-6);
+}
+
+/* ---- the engine: windows encoded together are the same as one by one, whatever the streams' order ---- */
+
+static wh_cuda_engine *random_engine(const wh_cuda_sizes &s, uint64_t seed)
+{
+    char message[WH_CUDA_MESSAGE];
+    const wh_cuda_api *api = wh_cuda_entry();
+    wh_cuda_engine *e;
+    if (api->open(&s, 0, &e, message)) {
+        fprintf(stderr, "%s\n", message);
+        exit(1);
+    }
+    state = seed;
+    size_t d = (size_t)s.d;
+    const struct {
+        wh_cuda_tensor which;
+        bool matrix;
+        size_t n;
+    } single[] = {{WH_CUDA_CONV1_W, true, 3 * d * (size_t)s.n_mels}, {WH_CUDA_CONV1_B, false, d},
+                  {WH_CUDA_CONV2_W, true, 3 * d * d}, {WH_CUDA_CONV2_B, false, d},
+                  {WH_CUDA_AUDIO_POSITIONS, false, d * (size_t)s.audio_ctx}, {WH_CUDA_AUDIO_GAIN, false, d},
+                  {WH_CUDA_AUDIO_SHIFT, false, d}, {WH_CUDA_EMBEDDING_W, true, d * (size_t)s.n_vocab},
+                  {WH_CUDA_TEXT_POSITIONS, false, d * (size_t)s.text_ctx}, {WH_CUDA_TEXT_GAIN, false, d},
+                  {WH_CUDA_TEXT_SHIFT, false, d}};
+    const size_t layer[WH_CUDA_N_LAYER] = {d, d, 3 * d * d, 3 * d, d * d, d, d, d, d * d, d, 2 * d * d, 2 * d, d * d, d,
+                                           d, d, 4 * d * d, 4 * d, 4 * d * d, d};
+    auto load = [&](int l, int which, bool matrix, size_t n) {
+        auto h = halfs(n, 0.3);
+        auto f = floats(n);
+        if (api->load(e, l, (wh_cuda_tensor)which, matrix ? (const void *)h.data() : f.data(), n * (matrix ? 2 : 4)))
+            exit(1);
+    };
+    for (auto &t : single)
+        load(-1, t.which, t.matrix, t.n);
+    for (int l = 0; l < s.audio_layers + s.text_layers; l++)
+        for (int t = 0; t < WH_CUDA_N_LAYER; t++)
+            load(l, t, layer[t] >= d * d, layer[t]);
+    return e;
+}
+
+static void test_engine()
+{
+    const wh_cuda_api *api = wh_cuda_entry();
+    const int32_t heads[] = {0, 1};
+    wh_cuda_sizes s = {};
+    s.n_vocab = 31, s.n_mels = 5, s.d = 32, s.n_slots = 4, s.audio_ctx = 21, s.audio_heads = s.text_heads = 2;
+    s.audio_layers = s.text_layers = 1, s.text_ctx = 9, s.n_alignment = 1, s.alignment = heads;
+    uint64_t seed = state;
+    wh_cuda_engine *e = random_engine(s, seed);
+    std::vector<std::vector<float>> mel;
+    for (int i = 0; i < 4; i++)
+        mel.push_back(floats((size_t)(2 * s.audio_ctx * s.n_mels)));
+    std::vector<float> logits[2];
+    for (int together = 0; together < 2; together++) {
+        const float *in[4];
+        int windows[4];
+        for (int i = 0; i < 4; i++)
+            in[i] = mel[(size_t)i].data(), windows[i] = i;
+        int rc = 0;
+        for (int i = 0; i < (together ? 1 : 4) && !rc; i++)
+            rc = api->encode(e, together ? 4 : 1, in + i, windows + i, nullptr, nullptr);
+        logits[together].assign((size_t)(4 * s.n_vocab), 0);
+        wh_cuda_token tokens[4];
+        for (int i = 0; i < 4; i++)
+            tokens[i] = wh_cuda_token{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr, 0};
+        if (!rc)
+            rc = api->decode(e, 4, tokens);
+        if (rc) {
+            fprintf(stderr, "engine: %s\n", api->error(e));
+            failures++;
+        }
+    }
+    for (size_t i = 0; i < logits[0].size(); i++)
+        if (!(logits[0][i] == logits[1][i])) { /* also when NaN */
+            fprintf(stderr, "engine: windows encoded together differ from single ones: %g, %g\n", logits[0][i],
+                    logits[1][i]);
+            failures++;
+            break;
+        }
+    api->close(e);
+}
+
+int main(int argc, char **argv)
+{
+    must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    for (int i = 1; i < argc || i == 1; i++) {
+        state = (uint64_t)(argc > 1 ? atoi(argv[i]) : 1) * 0x9e3779b97f4a7c15u;
+        test_pad_mel();
+        test_conv_gelu();
+        test_bias_gelu();
+        test_norm(false);
+        test_norm(true);
+        test_heads();
+        test_append();
+        test_attention(80);
+        test_attention(75);
+        test_decode_attention(false);
+        test_decode_attention(true);
+        test_few_rows();
+        test_embed();
+        test_engine();
+    }
+    must(cudaStreamDestroy(stream));
+    printf("%d passed, %d failed\n", 14 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    return failures != 0;
+}

@@ -1,0 +1,229 @@
+/* test_parts.c - long recordings cut into parts: where the cuts are, and that what comes out depends neither on how many
+ * parts are transcribed at a time nor on threads; cancelling, callbacks, errors. With an invented model. */
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/testing.h"
+#include "transcribe/cut.h"
+
+static whisp_model *model;
+static float *noise;
+#define SECONDS_OF_NOISE 100
+#define N_NOISE (SECONDS_OF_NOISE * 16000)
+
+/* ---- where to cut ---- */
+
+static void add_level(wh_levels *levels, double seconds, float loudness)
+{
+    float block[WH_CUT_STEP];
+    for (int i = 0; i < WH_CUT_STEP; i++)
+        block[i] = i % 2 ? loudness : -loudness;
+    for (int i = 0; i < (int)(seconds * 20); i++)
+        assert_int_equal(wh_levels_add(levels, block, WH_CUT_STEP), WHISP_OK);
+}
+
+static void cuts_are_in_pauses(void **state)
+{
+    (void)state;
+    wh_levels levels = {0};
+    for (int i = 0; i < 12; i++) { /* 12 x 10 s, a pause of 1 s at the end of each, silent at every third */
+        add_level(&levels, 9, 0.3f);
+        add_level(&levels, 1, i % 3 == 2 ? 0 : 0.001f);
+    }
+    int64_t *cuts;
+    size_t n;
+    assert_int_equal(wh_cut_choose(&levels, 30, &cuts, &n), WHISP_OK);
+    assert_int_equal(n, 4);
+    assert_int_equal(cuts[0], 0);
+    for (size_t i = 1; i < n; i++) {
+        assert_true(fabs((double)cuts[i] / 16000 - (30.0 * (double)i - 0.5)) < 0.3);
+        assert_int_equal(cuts[i] % WH_CUT_STEP, 0);
+    }
+    free(cuts);
+    assert_int_equal(wh_cut_choose(&levels, 1000, &cuts, &n), WHISP_OK);
+    assert_int_equal(n, 1);
+    free(cuts);
+    wh_levels_free(&levels);
+    assert_true(wh_cut_auto(16000 * 299) == 0);
+    assert_true(wh_cut_auto(16000 * 3600) > 0);
+}
+
+/* Levels do not depend on how the samples are cut into calls. */
+static void levels_do_not_depend_on_blocks(void **state)
+{
+    (void)state;
+    wh_levels one = {0}, many = {0};
+    assert_int_equal(wh_levels_add(&one, noise, 100001), WHISP_OK);
+    for (size_t at = 0, step = 1; at < 100001; at += step, step = step * 7 % 1009 + 1)
+        assert_int_equal(wh_levels_add(&many, noise + at, WH_MIN(step, 100001 - at)), WHISP_OK);
+    assert_int_equal(one.n, many.n);
+    assert_memory_equal(one.quiet, many.quiet, one.n);
+    assert_int_equal(one.samples, many.samples);
+    wh_levels_free(&one);
+    wh_levels_free(&many);
+}
+
+/* ---- whole recordings ---- */
+
+static whisp_options *options(const char *cut, const char *batch, const char *name, const char *value)
+{
+    whisp_options *o = whisp_options_new();
+    const char *const set[][2] = {{"cut", cut},           {"batch_size", batch},          {"language", "en"},
+                                  {"sample_len", "12"},   {"hallucination_guard", "False"}, {"no_speech_threshold", "None"},
+                                  {"threads", "2"},       {name, value}};
+    for (size_t i = 0; i < WH_COUNT(set); i++)
+        assert_int_equal(whisp_options_set(o, set[i][0], set[i][1]), WHISP_OK);
+    return o;
+}
+
+static char *transcribe(whisp_options *o)
+{
+    whisp_session *session;
+    whisp_result *result;
+    char *text;
+    if (whisp_session_new(model, o, &session) ||
+        whisp_session_transcribe_samples(session, noise, N_NOISE, &result))
+        fail_msg("%s", whisp_last_error());
+    assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
+    double last = 0;
+    for (size_t i = 0; i < whisp_result_segment_count(result); i++) {
+        const whisp_segment *s = whisp_result_segment(result, i);
+        assert_int_equal(s->id, i);
+        assert_true(s->start <= s->end && s->start >= last - 1e-9);
+        last = s->start;
+    }
+    assert_true(last > SECONDS_OF_NOISE / 2);
+    whisp_result_free(result);
+    whisp_session_free(session);
+    whisp_options_free(o);
+    return text;
+}
+
+static void batch_and_threads_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const more[][2] = {{"temperature", "0"},       {"temperature", "0.5"},    {"beam_size", "3"},
+                                          {"word_timestamps", "True"}, {"confidence", "True"},   {"initial_prompt", "And so"},
+                                          {"logprob_threshold", "-0.01"}};
+    for (size_t i = 0; i < WH_COUNT(more); i++) {
+        char *one = transcribe(options("15", "1", more[i][0], more[i][1]));
+        static const char *const sizes[] = {"2", "3", "16", "auto"};
+        for (size_t k = 0; k < WH_COUNT(sizes); k++) {
+            whisp_options *o = options("15", sizes[k], more[i][0], more[i][1]);
+            assert_int_equal(whisp_options_set(o, "threads", k % 2 ? "1" : "3"), WHISP_OK);
+            char *many = transcribe(o);
+            assert_string_equal(one, many);
+            whisp_string_free(many);
+        }
+        whisp_string_free(one);
+    }
+}
+
+static void off_and_short_ones_stay_whole(void **state)
+{
+    (void)state;
+    char *whole = transcribe(options("off", "auto", "seed", "0"));
+    char *automatic = transcribe(options("auto", "auto", "seed", "0"));
+    char *clipped = transcribe(options("15", "auto", "clip_timestamps", "0"));
+    char *cut = transcribe(options("15", "auto", "seed", "0"));
+    assert_string_equal(whole, automatic);
+    assert_string_equal(cut, clipped);
+    assert_string_not_equal(whole, cut);
+    whisp_string_free(whole);
+    whisp_string_free(automatic);
+    whisp_string_free(clipped);
+    whisp_string_free(cut);
+}
+
+typedef struct seen {
+    int segments, last_id, left;
+    double start, progress;
+    pthread_t thread;
+} seen;
+
+static void on_segment(void *user, const whisp_segment *segment)
+{
+    seen *s = user;
+    assert_true(pthread_equal(s->thread, pthread_self()));
+    assert_int_equal(segment->id, s->last_id + 1);
+    assert_true(segment->start >= s->start);
+    s->last_id = segment->id;
+    s->start = segment->start;
+    s->segments++;
+}
+
+static void on_progress(void *user, double done, double total)
+{
+    seen *s = user;
+    assert_true(pthread_equal(s->thread, pthread_self()));
+    assert_true(done >= s->progress && done <= total + 1e-6);
+    s->progress = done;
+}
+
+static int on_cancel(void *user)
+{
+    seen *s = user;
+    return s->left >= 0 && s->left-- == 0;
+}
+
+static void callbacks_come_in_order(void **state)
+{
+    (void)state;
+    seen s = {.last_id = -1, .left = -1, .thread = pthread_self()};
+    whisp_options *o = options("15", "4", "seed", "0");
+    whisp_options_on_segment(o, on_segment, &s);
+    whisp_options_on_progress(o, on_progress, &s);
+    whisp_options_on_cancel(o, on_cancel, &s);
+    whisp_string_free(transcribe(o));
+    assert_true(s.segments >= 6);
+    assert_true(fabs(s.progress - SECONDS_OF_NOISE) < 0.05);
+}
+
+static void cancelling_ends_everything(void **state)
+{
+    (void)state;
+    for (int left = 0; left < 400; left = left * 2 + 3) {
+        seen s = {.left = left, .thread = pthread_self()};
+        whisp_options *o = options("15", "4", "seed", "0");
+        whisp_options_on_cancel(o, on_cancel, &s);
+        whisp_session *session;
+        whisp_result *result = NULL;
+        assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
+        int rc = whisp_session_transcribe_samples(session, noise, N_NOISE, &result);
+        assert_true(rc == WHISP_ERR_CANCELLED || (rc == WHISP_OK && s.left >= 0));
+        whisp_result_free(result);
+        s.left = -1; /* and the session can be used again */
+        assert_int_equal(whisp_session_transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
+        whisp_result_free(result);
+        whisp_session_free(session);
+        whisp_options_free(o);
+    }
+}
+
+int main(void)
+{
+    char path[4096];
+    uint64_t seed = 5;
+    snprintf(path, sizeof path, "%s/invented.gguf", getenv("WHISP_INVENTED") ? getenv("WHISP_INVENTED") : "build/test");
+    if (whisp_model_load(path, &model)) {
+        fprintf(stderr, "%s\n", whisp_last_error());
+        return 1;
+    }
+    noise = malloc(N_NOISE * sizeof *noise);
+    for (size_t i = 0; i < N_NOISE; i++)
+        noise[i] = (float)((random_unit(&seed) - 0.5) * (i / 16000 % 10 == 9 ? 0.01 : 0.4));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cuts_are_in_pauses),
+        cmocka_unit_test(levels_do_not_depend_on_blocks),
+        cmocka_unit_test(batch_and_threads_change_nothing),
+        cmocka_unit_test(off_and_short_ones_stay_whole),
+        cmocka_unit_test(callbacks_come_in_order),
+        cmocka_unit_test(cancelling_ends_everything),
+    };
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    free(noise);
+    whisp_model_free(model);
+    return rc;
+}
