@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Live transcription measured: how late words settle, what a second of sound costs, how many words differ from offline.
 
-    PYTHONPATH=tools/python python3 bench/live.py --model tiny.en [--seconds N] [--step S] [--text FILE] RECORDING
+    PYTHONPATH=tools/python python3 bench/live.py --model tiny.en [--start N] [--seconds N] [--step S]
+            [--compute_type TYPE] [--text FILE] RECORDING
 
 Sound is pushed in blocks of 0.1 s as fast as it is heard, so the words do not depend on the machine. A word is late by
 the sound that had been pushed when it settled minus the word's end; what computing adds is given apart: the CPU and wall
@@ -40,18 +41,23 @@ def main():
     parser.add_argument("recording")
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--language", default="en")
+    parser.add_argument("--start", type=float, default=0)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--compute_type")
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--step", type=float, default=0.5)
+    parser.add_argument("--step", type=float, default=0.4)
     parser.add_argument("--text")
     parser.add_argument("--offline", choices=["yes", "no"], default="yes")
     arguments = parser.parse_args()
 
     model = whisp.load_model(arguments.model)
-    samples = whisp.load_audio(arguments.recording)
+    samples = whisp.load_audio(arguments.recording)[int(16000 * arguments.start) :]
+    options = {"language": arguments.language}
+    if arguments.compute_type:
+        options["compute_type"] = arguments.compute_type
     if arguments.seconds:
         samples = samples[: int(16000 * arguments.seconds)]
-    live = whisp.Live(model, language=arguments.language, stream_step=arguments.step)
+    live = whisp.Live(model, stream_step=arguments.step, **options)
     words, late, block = [], [], 1600
     pushed, wall, cpu = 0, time.time(), time.process_time()
     minute, minutes = cpu, []
@@ -78,7 +84,7 @@ def main():
     for i, (used, memory) in enumerate(minutes):
         print("minute %d: %.1f s CPU, peak memory %.0f MB" % (i + 1, used, memory))
     if arguments.offline == "yes":
-        offline = plain(model.transcribe(samples, language=arguments.language)["text"])
+        offline = plain(model.transcribe(samples, **options)["text"])
         print("stream against offline: " + rate(offline, text))
     if arguments.text:
         said = plain(open(arguments.text).read())

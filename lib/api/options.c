@@ -88,7 +88,7 @@ static const whisp_option_info infos[] = {
      "arithmetic of the products with weights: float32 is exact, int8 (8-bit integers) faster"},
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
-    {"stream_step", "FLOAT", "0.5", "live transcription: seconds of sound from one pass to the next"},
+    {"stream_step", "FLOAT", "0.4", "live transcription: seconds of sound from one pass to the next"},
     {"cut", "auto|off|SECONDS", "off",
      "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
      "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},

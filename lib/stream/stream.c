@@ -19,6 +19,9 @@
 #define LONG_PAUSE 1.0      /* silence after which settled words are dropped */
 #define EDGE 0.2            /* activity this close before the last pass's end may be new to the next one */
 #define PAST_KEPT 448       /* tokens */
+#define GUARD 0.2           /* seconds of sound after a word before a pass counts as having heard it */
+#define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
+#define DOUBTFUL 0.4
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
@@ -143,20 +146,30 @@ static int find_activity(whisp_stream *st, size_t first)
     return WHISP_OK;
 }
 
-/* Remember the tokens of settled word i for the prompt. */
-static int remember(whisp_stream *st, size_t i)
+/* Remember the tokens of the first n_words settled words for the prompt, in the form in which the last pass heard them
+ * with all that follows: what settled in haste (half words, small letters after a wrong full stop) must not spread. */
+static int remember(whisp_stream *st, size_t n_words)
 {
-    const wh_said *w = &st->settled.list[i];
-    int rc = wh_grow(&st->past, &st->past_capacity, st->n_past + w->n_tokens, sizeof *st->past);
-    if (rc)
-        return rc;
-    for (size_t k = 0; k < w->n_tokens; k++)
-        st->past[st->n_past++] = st->settled.tokens[w->first_token + k];
+    const wh_saying *from = &st->settled;
+    size_t n = n_words, all = st->settled.n, skip;
+    st->settled.n = n_words;
+    int rc = wh_saying_skip(&st->settled, &st->hypothesis, &skip);
+    st->settled.n = all;
+    if (!rc && 4 * skip >= 3 * n_words && 3 * skip <= 4 * n_words) { /* a pass that went astray says little */
+        from = &st->hypothesis;
+        n = skip;
+    }
+    for (size_t i = 0; i < n && !rc; i++) {
+        const wh_said *w = &from->list[i];
+        rc = wh_grow(&st->past, &st->past_capacity, st->n_past + w->n_tokens, sizeof *st->past);
+        for (size_t k = 0; k < w->n_tokens && !rc; k++)
+            st->past[st->n_past++] = from->tokens[w->first_token + k];
+    }
     if (st->n_past > 2 * PAST_KEPT) {
         memmove(st->past, st->past + st->n_past - PAST_KEPT, PAST_KEPT * sizeof *st->past);
         st->n_past = PAST_KEPT;
     }
-    return WHISP_OK;
+    return rc;
 }
 
 /* Drop what is before `seconds` of the recording, and the first n_words settled words with it. */
@@ -164,10 +177,11 @@ static int cut(whisp_stream *st, double seconds, size_t n_words)
 {
     int64_t at = (int64_t)(seconds * WH_SAMPLE_RATE) - st->offset;
     size_t drop = (size_t)WH_MAX(0, WH_MIN(at, (int64_t)st->heard));
-    int rc = WHISP_OK;
+    int rc = n_words ? remember(st, n_words) : WHISP_OK;
     wh_saying_clear(&st->scratch);
-    for (size_t i = 0; i < st->settled.n && !rc; i++)
-        rc = i < n_words ? remember(st, i) : wh_saying_copy(&st->scratch, &st->settled, i);
+    for (size_t i = n_words; i < st->settled.n && !rc; i++)
+        rc = wh_saying_copy(&st->scratch, &st->settled, i);
+    wh_saying_clear(&st->hypothesis); /* it begins with what is dropped */
     wh_saying kept = st->scratch;
     st->scratch = st->settled;
     st->settled = kept;
@@ -230,6 +244,20 @@ static int same_form(const whisp_stream *st, size_t i, size_t k)
                   st->hypothesis.text.data + st->hypothesis.list[k].text) == 0;
 }
 
+/* How many words of the last pass's tail it has heard to their ends. The last word before the sound breaks off is often
+ * half a word, or another one; and what a pass doubts, it changes when it hears on. */
+static size_t heard_out(const whisp_stream *st)
+{
+    size_t n = 0;
+    while (n < st->tail.n) {
+        const wh_said *w = &st->tail.list[n];
+        if (w->end > st->tail_end - (w->probability < DOUBTFUL ? DOUBTFUL_GUARD : GUARD))
+            break;
+        n++;
+    }
+    return n;
+}
+
 /* Compare the new hypothesis with the last one's tail; all of it settles in the end. */
 static int settle(whisp_stream *st, int final)
 {
@@ -238,6 +266,9 @@ static int settle(whisp_stream *st, int final)
     if (rc)
         return rc;
     size_t agreed = final ? st->hypothesis.n - skip : wh_saying_common(&st->tail, 0, &st->hypothesis, skip);
+    if (!final)
+        agreed = WH_MIN(agreed, heard_out(st));
+    st->tail_end = SECONDS(st->offset + (int64_t)st->heard);
     if (!final && agreed && agreed == st->hypothesis.n - skip && !same_form(st, agreed - 1, skip + agreed - 1))
         agreed--; /* the last word's punctuation is not sure yet */
     for (size_t i = 0; i < agreed; i++)

@@ -70,6 +70,7 @@ struct whisp_stream {
 
     wh_saying settled;              /* settled words that are in the buffer */
     wh_saying tail;                 /* what the last pass heard after them */
+    double tail_end;                /* second of the recording at which the pass that heard it ended */
     wh_saying hypothesis;           /* what a pass hears, settled words included */
     wh_saying scratch;
     double last_end;                /* of the last word that settled */

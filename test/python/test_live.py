@@ -1,8 +1,12 @@
 """whisp --stream and Python's live transcription: words of tiny.en on a recording, and what is refused."""
 import asyncio
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -66,10 +70,57 @@ def test_nothing_to_hear(model):
     assert (run.returncode, run.stdout) == (3, b"")
 
 
+@pytest.fixture
+def listening():
+    """whisp --stream with a speaker who goes on: its standard input is open and has eight seconds in it."""
+    if not TINY.exists():
+        pytest.skip("needs models/tiny.en.gguf")
+    command = [WHISP, "-m", TINY, "--compute_type", "int8", "-q", "--stream", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(spoken(8))
+        process.stdin.flush()
+        hung = threading.Timer(60, process.kill)
+        hung.start()
+        yield process
+        hung.cancel()
+        process.kill()
+
+
+def test_interrupted(listening):
+    first = listening.stdout.read1(100)
+    listening.send_signal(signal.SIGINT)
+    code = listening.wait(60)
+    printed = first + listening.stdout.read()
+    assert code == 130 and first.strip() and printed.endswith(b"\n")
+
+
+def test_nobody_reads(listening):
+    assert listening.stdout.read1(100).strip()
+    listening.stdout.close()
+    with contextlib.suppress(BrokenPipeError):  # it ends at the first word that it cannot print
+        listening.stdin.write(spoken(11)[2 * 16000 * 8 :])
+        listening.stdin.close()
+    assert listening.wait(60) == 5 and listening.stderr.read() == b""
+
+
+def test_bytes_that_do_not_fit(model, talk):
+    """A length in the header that is wrong, as ffmpeg writes it to a pipe, and half a sample at the end."""
+    wav = talk.read_bytes()
+    arguments = ["-m", model, *SHORT, "--no_speech_threshold", "None", "--word_timestamps", "True"]
+    arguments += ["--stream", "-q", "-"]
+    outputs = []
+    for length in (wav[40:44], b"\xff\xff\xff\xff", b"\0\0\0\0"):
+        (talk.parent / "header.wav").write_bytes(wav[:4] + length + wav[8:40] + length + wav[44:])
+        with open(talk.parent / "header.wav", "rb") as file:
+            run = subprocess.run([WHISP, *arguments], stdin=file, capture_output=True)
+        assert run.returncode == 0, run.stderr
+        outputs.append(run.stdout)
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert whisp(*arguments, data=wav[44:] + b"\1").returncode == 0
+
+
 @pytest.mark.skipif(not TINY.exists(), reason="needs models/tiny.en.gguf")
 def test_words(tmp_path):
-    import sys
-
     sys.path.insert(0, str(ROOT / "tools" / "python"))
     import whisp as module
 
@@ -91,6 +142,15 @@ def test_words(tmp_path):
         assert live.push(samples[:16000]) == [] and live.tail == ""
     with pytest.raises(module.StateError):
         live.push(samples[:1])
+
+
+def spoken(seconds):
+    """Raw samples of the demonstration recording."""
+    sys.path.insert(0, str(ROOT / "tools" / "python"))
+    import whisp as module
+
+    samples = module.load_audio(DEMO)[: 16000 * seconds]
+    return b"".join(round(max(-1, min(1, float(x))) * 32767).to_bytes(2, "little", signed=True) for x in samples)
 
 
 def plain(text):
