@@ -8,6 +8,8 @@
 #   make check        run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make bench        print how long each stage takes
+#   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
+#   make bench-scale  cost against length, threads, batch size and model size
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
 
@@ -163,13 +165,22 @@ $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
-.PHONY: parity bench
+.PHONY: parity bench bench-peers bench-scale
 parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
 	python3 test/python/parity.py --whisp $(BUILD)/whisp
 bench: $(BUILD)/whisp-bench
 	$(BUILD)/whisp-bench --model tiny.en
 	$(BUILD)/whisp-bench --model base
+# The others are installed into build/peers by pip.
+RECORDING ?= $(DEMO)
+MODEL ?= base
+TEXT ?=
+bench-peers: $(BUILD)/whisp
+	python3 bench/peers --whisp $(BUILD)/whisp --model $(MODEL) $(if $(TEXT),--text $(TEXT)) --json $(BUILD)/peers.json \
+	    --docs docs/performance.md $(RECORDING)
+bench-scale: $(BUILD)/whisp $(BUILD)/whisp-bench
+	python3 bench/scale --whisp $(BUILD)/whisp --bench $(BUILD)/whisp-bench --json $(BUILD)/scale.json
 
 $(BUILD)/libwhisp.pc: lib/libwhisp.pc.in Makefile include/whisp.h
 	@mkdir -p $(@D)
