@@ -83,7 +83,10 @@ $(BUILD)/whisp: $(WHISP_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS)
-$(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
+# The ceilings of whisp-bench --stages are checkkernels'.
+CEILING_OBJ := $(patsubst %.c,$(BUILD)/%.o,test/checkkernels/bench.c $(wildcard test/checkkernels/ceiling_*.c))
+$(BENCH_OBJ) $(CEILING_OBJ): CPPFLAGS += -Itest
+$(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # The features that the confidence of words is fitted to; see docs/confidence.md.
