@@ -11,6 +11,8 @@
 #   make bench        print how long each stage takes
 #   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
 #   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
+#   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
+#   make bench-scale  cost against length, threads, batch size and model size
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
 
@@ -84,7 +86,10 @@ $(BUILD)/whisp: $(WHISP_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS)
-$(BUILD)/whisp-bench: $(BENCH_OBJ) $(BUILD)/libwhisp.a
+# The ceilings of whisp-bench --stages are checkkernels'.
+CEILING_OBJ := $(patsubst %.c,$(BUILD)/%.o,test/checkkernels/bench.c $(wildcard test/checkkernels/ceiling_*.c))
+$(BENCH_OBJ) $(CEILING_OBJ): CPPFLAGS += -Itest
+$(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # The features that the confidence of words is fitted to; see docs/confidence.md.
@@ -178,13 +183,22 @@ $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
-.PHONY: parity bench
+.PHONY: parity bench bench-peers bench-scale
 parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
 	python3 test/python/parity.py --whisp $(BUILD)/whisp
 bench: $(BUILD)/whisp-bench
 	$(BUILD)/whisp-bench --model tiny.en
 	$(BUILD)/whisp-bench --model base
+# The others are installed into build/peers by pip.
+RECORDING ?= $(DEMO)
+MODEL ?= base
+TEXT ?=
+bench-peers: $(BUILD)/whisp
+	python3 bench/peers --whisp $(BUILD)/whisp --model $(MODEL) $(if $(TEXT),--text $(TEXT)) --json $(BUILD)/peers.json \
+	    --docs docs/performance.md $(RECORDING)
+bench-scale: $(BUILD)/whisp $(BUILD)/whisp-bench
+	python3 bench/scale --whisp $(BUILD)/whisp --bench $(BUILD)/whisp-bench --json $(BUILD)/scale.json
 
 $(BUILD)/libwhisp.pc: lib/libwhisp.pc.in Makefile include/whisp.h
 	@mkdir -p $(@D)

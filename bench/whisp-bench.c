@@ -1,13 +1,14 @@
 /* whisp-bench.c - how long each stage takes: loading, log-Mel, encoder, prompt, token; real-time factor, peak memory.
  *
- * Uses the public header only, like any program that links libwhisp. Prints a table, or JSON with --json. Figures of a
- * shared machine move by tens of percent: compare figures of one run. */
+ * Uses the public header only, like any program that links libwhisp (stages.c goes deeper). Prints a table, or JSON with
+ * --json. Figures of a shared machine move by tens of percent: compare figures of one run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
+#include "stages.h"
 #include "whisp.h"
 
 static const char usage[] =
@@ -22,6 +23,13 @@ static const char usage[] =
     "  --compute_type T    auto, f32 or int8 (default: auto)\n"
     "  --json              print JSON instead of a table\n"
     "  --help              print this\n"
+    "\n"
+    "whisp-bench --stages [--sizes A,B,...] [--batch N] [--threads 1,2] [--compute_type f32,int8] [--json]\n"
+    "  encoder, prompt and decoder alone at batches up to N (default: 16), for each size (default: all, tiny to\n"
+    "  large-v3), with invented weights where the model folder has no such file; in Gop/s, GB/s and shares of what\n"
+    "  loops of nothing but arithmetic or reading do in the same run.\n"
+    "whisp-bench --invent SIZE FILE.gguf\n"
+    "  writes such weights.\n"
     "\n"
     "Peak memory is of the whole process. Exit status: 0, 1 on failure, 2 for wrong usage.\n";
 
@@ -145,6 +153,8 @@ int main(int argc, char **argv)
 {
     const char *name = NULL, *recording = "test/data/demo.flac", *threads = "0", *backend = "auto", *compute_type = "auto";
     int n_runs = 5, json = 0;
+    if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
+        return stages_main(argc, argv);
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         int has_value = strcmp(a, "--model") == 0 || strcmp(a, "--runs") == 0 || strcmp(a, "--threads") == 0 ||

@@ -132,8 +132,8 @@ static void read_all(void *context)
     __asm__ volatile("" ::"r"(c->sum));
 }
 
-/* GB/s of two threads that read `bytes` each. */
-static double read_speed(size_t bytes)
+/* GB/s of `threads` (1 or 2) threads that read `bytes` each. */
+static double read_speed(size_t bytes, int threads)
 {
     read_call calls[2];
     void *contexts[2] = {&calls[0], &calls[1]};
@@ -144,10 +144,10 @@ static double read_speed(size_t bytes)
         memset(data, i + 1, bytes);
         calls[i] = (read_call){data, bytes / 8, 0};
     }
-    double seconds = check_time_threads(read_all, contexts, 2);
+    double seconds = check_time_threads(read_all, contexts, threads);
     free((void *)calls[0].data);
     free((void *)calls[1].data);
-    return 2e-9 * (double)bytes / seconds;
+    return 1e-9 * threads * (double)bytes / seconds;
 }
 
 check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops)
@@ -165,7 +165,7 @@ check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops)
     return loop;
 }
 
-static double arithmetic(const check_level *level, check_ceiling what)
+static double arithmetic(const check_level *level, check_ceiling what, int says)
 {
     int ops;
     loop_call call = {.loop = check_loop_get(level->level, what, &ops)};
@@ -178,7 +178,8 @@ static double arithmetic(const check_level *level, check_ceiling what)
     double measured = 1e-9 * LOOP_COUNT * ops / best, counted = 1e-9 * clock * ports * ops;
     if (what == CHECK_INT8 && ops == 64 && level->level != WH_CPU_AVXVNNI)
         counted = 0; /* four instructions of different ports */
-    printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
+    if (says)
+        printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
            what == CHECK_F32 ? "f32" : "int8", fmax(measured, counted), measured, a_cycle, clock * 1e-9,
            counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor" : "");
     return fmax(measured, counted);
@@ -191,12 +192,17 @@ static double ceiling(const check_level *level, check_ceiling what)
     if (!*at && what == CHECK_READ) {
         printf("reading, two threads:");
         for (size_t mib = 4; mib <= 64; mib *= 4)
-            printf(" %zu MiB each %.1f GB/s;", mib, *at = read_speed(mib << 20));
+            printf(" %zu MiB each %.1f GB/s;", mib, *at = read_speed(mib << 20, 2));
         printf(" the last one is the ceiling\n");
     } else if (!*at) {
-        *at = arithmetic(level, what);
+        *at = arithmetic(level, what, 1);
     }
     return *at;
+}
+
+double check_ceiling_speed(const check_level *level, check_ceiling what, int threads)
+{
+    return what == CHECK_READ ? read_speed(64 << 20, threads) : threads * arithmetic(level, what, 0);
 }
 
 void check_report(const check_level *level, const char *what, double amount, double seconds, check_ceiling which)

@@ -53,6 +53,9 @@ typedef enum check_ceiling { CHECK_F32, CHECK_INT8, CHECK_READ, CHECK_CEILINGS }
 /* A line: what, Gop/s or GB/s, share of the ceiling (of one thread's arithmetic, of two threads' reading). */
 void check_report(const check_level *level, const char *what, double amount, double seconds, check_ceiling ceiling);
 
+/* The ceiling itself for 1 or 2 threads, measured now, in Gop/s or GB/s; 0: the level has no such loop. */
+double check_ceiling_speed(const check_level *level, check_ceiling what, int threads);
+
 /* ---- ceilings (ceiling_....c): loops of nothing but the instruction ---- */
 
 /* Run `count` (a multiple of 1000) instructions of the level's multiply-add; the operations of one are in *ops (0: the

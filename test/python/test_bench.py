@@ -1,0 +1,80 @@
+"""The programs of bench/ that print figures: that they run, count and fit right. What the figures are is not tested."""
+import importlib.machinery
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def script(root):
+    def load(name):
+        loader = importlib.machinery.SourceFileLoader(name, str(root / "bench" / name))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        loader.exec_module(module)
+        sys.dont_write_bytecode = before
+        return module
+    return load
+
+
+def test_stages_of_invented_weights(build, root, tmp_path):
+    program = build / "whisp-bench"
+    if not program.exists():
+        pytest.skip("skipped: no whisp-bench in this build")
+    run = subprocess.run([str(program.resolve()), "--stages", "--sizes", "tiny", "--batch", "2", "--threads", "1", "--json"],
+                         stdout=subprocess.PIPE, check=True, cwd=tmp_path, env={"WHISP_MODEL_DIR": str(tmp_path)})
+    rows = json.loads(run.stdout)["rows"]
+    assert [(r["compute_type"], r["stage"], r["batch"]) for r in rows] == [
+        (t, s, n) for t in ("f32", "int8")
+        for s, n in (("encoder", 1), ("prompt", 1), ("token", 1), ("prompt", 2), ("token", 2))]
+    assert {r["weights"] for r in rows} == {"invented"}
+    for r in rows:
+        # tiny: 1500 positions, width 384, four blocks and four; 40 G operations a window (multiply-adds are two)
+        ops = r["gops"] * r["ms"] / 1e3
+        if r["stage"] == "encoder":
+            # in G: convolutions 0.55 and 1.33; four blocks of 5.31 with weights and 3.46 in attention; cross K/V 3.54
+            assert ops == pytest.approx(40.48, rel=0.001)
+        elif r["stage"] == "token":
+            # in M: four blocks of 4.13 with weights and 2.41 in attention over 1500 positions and 70; embedding 39.83
+            assert ops == pytest.approx(0.0660 * r["batch"], rel=0.001)
+
+
+def test_an_invented_model_is_whole(build, tmp_path):
+    program = build / "whisp-bench"
+    if not program.exists():
+        pytest.skip("skipped: no whisp-bench in this build")
+    subprocess.run([str(program), "--invent", "tiny", str(tmp_path / "tiny.gguf")], check=True)
+    info = subprocess.run([str(build / "whisp-convert"), "--info", str(tmp_path / "tiny.gguf")], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    assert "51865 in all" in info and "encoder.blocks.3.mlp.2.weight" in info
+
+
+def test_a_line_is_fitted(script):
+    fit = script("scale").line([1, 2, 4, 8], [5, 7, 11, 19])
+    assert fit["at_nought"] == pytest.approx(3) and fit["each"] == pytest.approx(2) and fit["r2"] == pytest.approx(1)
+    assert script("scale").line([1], [5]) is None
+    assert script("scale").line([0, 1, 2], [0, 3, 0])["r2"] == pytest.approx(0)
+
+
+def test_ratios_are_taken_within_rounds(script, tmp_path):
+    peers = script("peers")
+    run = lambda wall, cpu: {"wall": wall, "cpu": cpu, "peak_mb": 10 * wall, "errors": 1, "words": 50}
+    data = {"recording": "x.wav", "model": "base", "threads": 2, "baseline": "faster-whisper", "seconds": 60,
+            "order": ["whisp", "faster-whisper"], "date": "", "machine": "",
+            "rounds": [{"whisp": run(1, 2), "faster-whisper": run(4, 6)}, {"whisp": run(2, 2), "faster-whisper": run(6, 8)},
+                       {"whisp": run(3, 2)}]}
+    ours = peers.rows(data)[0]
+    assert ours["wall_ratio"] == [4, 3] and ours["cpu_ratio"] == [3, 4] and ours["peak_mb"] == 30
+    text = peers.markdown(data, "x.svg")
+    assert "| whisp | 2.0 | 2.0 | 30.0 | 3.50 (3.00 to 4.00) | 3.50 (3.00 to 4.00) | 2.00 | 30 |" in text
+    page = tmp_path / "page.md"
+    page.write_text("before\n")
+    peers.write_docs(str(page), "x-base", text)
+    peers.write_docs(str(page), "y-base", "other\n")
+    peers.write_docs(str(page), "x-base", "again\n")
+    assert page.read_text().startswith("before\n\n<!-- bench/peers: x-base -->\nagain\n<!--")
+    assert page.read_text().count("x-base") == 2 and "other" in page.read_text()
+    assert peers.svg(data).count("<rect") == 3
