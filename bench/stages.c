@@ -75,7 +75,7 @@ static void report(const bench *b, const char *stage, int batch, double seconds,
     double share = b->arithmetic > 0 ? gops / b->arithmetic : 0, read_share = b->reading > 0 ? gbs / b->reading : 0;
     if (b->json) {
         printf("%s\n  {\"size\": \"%s\", \"weights\": \"%s\", \"compute_type\": \"%s\", \"threads\": %d, \"stage\": \"%s\", "
-               "\"batch\": %d, \"ms\": %.4f, \"gops\": %.2f, \"ceiling_gops\": %.2f, \"share\": %.3f", *b->n_rows ? "," : "",
+               "\"batch\": %d, \"ms\": %.6g, \"gops\": %.6g, \"ceiling_gops\": %.6g, \"share\": %.3f", *b->n_rows ? "," : "",
                b->size, b->is_invented ? "invented" : "file", b->type, b->threads, stage, batch, 1e3 * seconds, gops,
                b->arithmetic, share);
         if (bytes > 0)

@@ -1,6 +1,7 @@
 /* test_cuda.c - the CUDA backend, its kernels run by the emulator (test/cudaemu): against the architecture in double
  * precision, against the CPU backend's tokens, in batches of 1 to 16, with every way of searching, and when it fails.
  * The kernels one by one: test/cuda/kernels.cpp. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +304,10 @@ int main(void)
         printf("skipped: no %s (make cuda-programs)\n", library);
         return 0;
     }
-    setenv("WHISP_CUDA_LIBRARY", library[0] == '/' ? library : realpath(library, NULL), 1);
+    char absolute[PATH_MAX];
+    if (!realpath(library, absolute))
+        return 1;
+    setenv("WHISP_CUDA_LIBRARY", absolute, 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_model), cmocka_unit_test(test_batches), cmocka_unit_test(test_forks),
         cmocka_unit_test(test_searches),   cmocka_unit_test(test_jfk),     cmocka_unit_test(test_failures),

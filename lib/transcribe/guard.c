@@ -36,6 +36,7 @@
 #define LONG 15.0           /* seconds that it lasts, at least */
 #define RARE 4              /* a voice in at most one block of so many */
 #define GAP 3.0             /* seconds without a voice that part stretches of speech */
+#define TAIL 1.0            /* seconds: a voice that ends so soon said the last window's last word */
 #define BEFORE 5            /* blocks before a voice from which on it is heard */
 #define ECHO_LEAST 4        /* text tokens of a segment that repeats the history */
 #define ECHO_MOST 64
@@ -260,6 +261,14 @@ static int is_lottery(const whisp_session *s, int64_t segment_size)
            (double)n_text < SECONDS(segment_size);
 }
 
+/* A window in which somebody speaks is only mended where decoding may try again at all: one single temperature asks for
+ * the model's plain answer, loops and all (the reference's answers in ../shared are made so). */
+static int may_decode_again(const whisp_session *s)
+{
+    double temperatures[WH_MAX_TEMPERATURES];
+    return wh_options_temperatures(&s->options->values, temperatures) > 1;
+}
+
 /* Does any of the blocks from `start` to `end` (seconds of the recording), and PAD around, have a mark? */
 static int marked(const whisp_session *s, const unsigned char *marks, double start, double end)
 {
@@ -322,8 +331,8 @@ static int is_echo(const whisp_session *s, const wh_cut *cut)
     return 0;
 }
 
-/* How many times somebody begins to speak after at least GAP without a voice; *lost becomes the first block of a
- * stretch that no cut covers, or -1. */
+/* How many times somebody begins to speak after at least GAP without a voice, the last window's end not counted; *lost
+ * becomes the first block of a stretch that no cut covers, or -1. */
 static int count_stretches(const whisp_session *s, int *lost)
 {
     const struct wh_guard *g = s->guard;
@@ -334,6 +343,8 @@ static int count_stretches(const whisp_session *s, int *lost)
         if (!g->voiced[i])
             continue;
         if ((i - last) * block > GAP) {
+            if (n == 1 && last * block < TAIL && s->window_seek > 0)
+                n = 0;
             int covered = 0;
             for (size_t c = 0; c < s->n_cuts; c++)
                 covered |= i * block >= s->cuts[c].start - offset - PAD && i * block <= s->cuts[c].end - offset + PAD;
@@ -352,7 +363,7 @@ static int hear_again(whisp_session *s, int64_t segment_size, int64_t *advance)
 {
     struct wh_guard *g = s->guard;
     int lost, first = 0, echo = 0;
-    if (!g->has_voice || g->n_voiced == 0 || g->n_voiced * RARE > g->blocks || SECONDS(segment_size) < LONG)
+    if (!may_decode_again(s) || !g->has_voice || g->n_voiced == 0 || g->n_voiced * RARE > g->blocks || SECONDS(segment_size) < LONG)
         return 0;
     int n = count_stretches(s, &lost);
     for (size_t c = 0; c < s->n_cuts; c++)
@@ -398,7 +409,7 @@ int wh_guard_window(whisp_session *s, int64_t segment_size, int64_t *advance)
         s->n_cuts = 0;
     if (!silent && !voiceless && doubtful && hear_again(s, segment_size, advance))
         again = 1;
-    else if (s->n_cuts && g->n_active > 0)
+    else if (s->n_cuts && g->n_active > 0 && may_decode_again(s))
         take_out_some(s);
     if (s->n_cuts == 0 && !again)
         *advance = segment_size;
