@@ -36,7 +36,7 @@
 #define LONG 15.0           /* seconds that it lasts, at least */
 #define RARE 4              /* a voice in at most one block of so many */
 #define GAP 3.0             /* seconds without a voice that part stretches of speech */
-#define TAIL 1.0            /* seconds: a voice that ends so soon said the last window's last word */
+#define TAIL 2.0            /* seconds: a voice that ends so soon belongs to the last window's words */
 #define BEFORE 5            /* blocks before a voice from which on it is heard */
 #define ECHO_LEAST 4        /* text tokens of a segment that repeats the history */
 #define ECHO_MOST 64
