@@ -32,22 +32,29 @@ static void cuts_are_in_pauses(void **state)
         add_level(&levels, 9, 0.3f);
         add_level(&levels, 1, i % 3 == 2 ? 0 : 0.001f);
     }
-    int64_t *cuts;
-    size_t n;
-    assert_int_equal(wh_cut_choose(&levels, 30, &cuts, &n), WHISP_OK);
-    assert_int_equal(n, 4);
-    assert_int_equal(cuts[0], 0);
-    for (size_t i = 1; i < n; i++) {
-        assert_true(fabs((double)cuts[i] / 16000 - (30.0 * (double)i - 0.5)) < 0.3);
-        assert_int_equal(cuts[i] % WH_CUT_STEP, 0);
+    int64_t at = 0, end;
+    for (int i = 0; i < 3; i++) { /* as soon as 45 s are there, or all */
+        wh_levels seen = levels;
+        seen.samples = at + 45 * 16000;
+        assert_int_equal(wh_cut_next(&seen, at, 30, 0, &end), 0);
+        seen.samples++;
+        seen.n = (size_t)seen.samples / WH_CUT_STEP;
+        if (at + 45 * 16000 < levels.samples) {
+            assert_int_equal(wh_cut_next(&seen, at, 30, 0, &end), 1);
+            assert_true(fabs((double)end / 16000 - (30.0 * (i + 1) - 0.5)) < 0.3);
+            assert_int_equal(end % WH_CUT_STEP, 0);
+            int64_t later;
+            assert_int_equal(wh_cut_next(&levels, at, 30, 1, &later), 1);
+            assert_int_equal(end, later); /* what comes later does not move it */
+            at = end;
+        }
     }
-    free(cuts);
-    assert_int_equal(wh_cut_choose(&levels, 1000, &cuts, &n), WHISP_OK);
-    assert_int_equal(n, 1);
-    free(cuts);
+    assert_true(at > 89 * 16000);
+    assert_int_equal(wh_cut_next(&levels, at, 30, 1, &end), 1);
+    assert_true(end == INT64_MAX);
     wh_levels_free(&levels);
-    assert_true(wh_cut_auto(16000 * 299) == 0);
-    assert_true(wh_cut_auto(16000 * 3600) > 0);
+    assert_true(wh_cut_whole(NAN) >= 300 * 16000);
+    assert_true(wh_cut_whole(30) == wh_cut_longest(30));
 }
 
 /* Levels do not depend on how the samples are cut into calls. */

@@ -46,7 +46,7 @@ struct wh_guard {
     char *path;             /* of the voice activity model, or NULL */
     whisp_vad *vad;         /* once it was needed */
     wh_vad_net net;
-    float *ring;            /* [ring_size] sample t in slot t % ring_size; NULL without a model */
+    int16_t *ring;          /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
     int64_t ring_size;
     int64_t pushed;
 
@@ -104,7 +104,7 @@ void wh_guard_push(struct wh_guard *g, const float *samples, size_t n)
         return;
     for (size_t i = 0; i < n; i++)
         g->ring[(size_t)(g->pushed + (int64_t)i) % (size_t)g->ring_size] =
-            isfinite(samples[i]) ? fminf(fmaxf(samples[i], -1000), 1000) : 0;
+            isfinite(samples[i]) ? (int16_t)lrintf(fminf(fmaxf(samples[i] * 32768.0f, -32768), 32767)) : 0;
     g->pushed += (int64_t)n;
 }
 
@@ -187,7 +187,8 @@ static int load(whisp_session *s)
 static void copy_samples(const struct wh_guard *g, int64_t at, float *samples, size_t n)
 {
     for (size_t i = 0; i < n; i++, at++)
-        samples[i] = at >= 0 && at < g->pushed && at >= g->pushed - g->ring_size ? g->ring[at % g->ring_size] : 0;
+        samples[i] = at < 0 || at >= g->pushed || at < g->pushed - g->ring_size ? 0 :
+                     (float)g->ring[at % g->ring_size] / 32768.0f;
 }
 
 /* Where in the window somebody may speak, by the voice activity network, which begins anew LEAD samples before it. The
