@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sndfile.h>
 
 #include "support/testing.h"
 #include "transcribe/cut.h"
@@ -85,13 +88,15 @@ static whisp_options *options(const char *cut, const char *batch, const char *na
     return o;
 }
 
-static char *transcribe(whisp_options *o)
+/* Of a file, or of samples where `path` is NULL. */
+static char *transcribe_recording(whisp_options *o, const char *path, const float *samples, size_t n)
 {
     whisp_session *session;
     whisp_result *result;
     char *text;
     if (whisp_session_new(model, o, &session) ||
-        whisp_session_transcribe_samples(session, noise, N_NOISE, &result))
+        (path ? whisp_session_transcribe_file(session, path, &result)
+              : whisp_session_transcribe_samples(session, samples, n, &result)))
         fail_msg("%s", whisp_last_error());
     assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
     double last = 0;
@@ -106,6 +111,62 @@ static char *transcribe(whisp_options *o)
     whisp_session_free(session);
     whisp_options_free(o);
     return text;
+}
+
+static char *transcribe(whisp_options *o)
+{
+    return transcribe_recording(o, NULL, noise, N_NOISE);
+}
+
+/* The noise in a file. A FLAC loses the number of its samples, as when it was written to a pipe. */
+static void write_noise(const char *path, int format)
+{
+    SF_INFO info = {.samplerate = 16000, .channels = 1, .format = format};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    assert_non_null(file);
+    assert_int_equal(sf_write_float(file, noise, N_NOISE), N_NOISE);
+    sf_close(file);
+    if ((format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC)
+        return;
+    unsigned char head[26];
+    FILE *f = fopen(path, "r+b");
+    assert_int_equal(fread(head, 1, sizeof head, f), sizeof head);
+    head[21] &= 0xf0;
+    memset(head + 22, 0, 4);
+    rewind(f);
+    assert_int_equal(fwrite(head, 1, sizeof head, f), sizeof head);
+    fclose(f);
+}
+
+static void files_are_cut_like_samples(void **state)
+{
+    (void)state;
+    static const int formats[] = {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16};
+    float *samples = malloc((N_NOISE + 16000) * sizeof *samples);
+    char path[] = "/tmp/whisp_parts_XXXXXX";
+    close(mkstemp(path));
+    for (size_t i = 0; i < WH_COUNT(formats); i++) {
+        whisp_audio *audio;
+        int64_t n = 0, got;
+        write_noise(path, formats[i]);
+        assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
+        whisp_audio_info info = {.size = sizeof info};
+        assert_int_equal(whisp_audio_describe(audio, &info), WHISP_OK);
+        assert_true((info.duration < 0) == (i == 1)); /* both ways of knowing that a recording is long */
+        while ((got = whisp_audio_read(audio, samples + n, (size_t)(N_NOISE + 16000 - n))) > 0)
+            n += got;
+        whisp_audio_close(audio);
+        for (int k = 0; k < 2; k++) {
+            const char *cut = k ? "15" : "90"; /* 90: not long enough */
+            char *file = transcribe_recording(options(cut, "3", "seed", "0"), path, NULL, 0);
+            char *array = transcribe_recording(options(cut, "3", "seed", "0"), NULL, samples, (size_t)n);
+            assert_string_equal(file, array);
+            whisp_string_free(file);
+            whisp_string_free(array);
+        }
+    }
+    unlink(path);
+    free(samples);
 }
 
 static void batch_and_threads_change_nothing(void **state)
@@ -224,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_are_in_pauses),
         cmocka_unit_test(levels_do_not_depend_on_blocks),
+        cmocka_unit_test(files_are_cut_like_samples),
         cmocka_unit_test(batch_and_threads_change_nothing),
         cmocka_unit_test(off_and_short_ones_stay_whole),
         cmocka_unit_test(callbacks_come_in_order),
