@@ -99,6 +99,8 @@ static int set_value(whisp_options *options, const char *name, const json_t *val
     return whisp_options_set(options, name, text);
 }
 
+static const char *compute_type = "f32";
+
 static whisp_options *make_options(const struct set *set)
 {
     const char *key;
@@ -106,6 +108,8 @@ static whisp_options *make_options(const struct set *set)
     whisp_options *o = whisp_options_new();
     int rc = whisp_options_set(o, "temperature", "0");
     rc |= whisp_options_set(o, "temperature_increment_on_fallback", "None");
+    rc |= whisp_options_set(o, "compute_type", compute_type);
+    rc |= whisp_options_set(o, "cut", "off");
     for (int i = 0; i < 3 && set->options[i][0]; i++)
         rc |= whisp_options_set(o, set->options[i][0], set->options[i][1]);
     json_object_foreach((json_t *)set->values, key, value)
@@ -236,7 +240,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
     float *samples = read_audio(path, &n_samples);
     whisp_options *options = make_options(set);
     const wh_specials *sp = wh_tokenizer_specials(model->tokenizer);
-    wh_backend_config config = {.n_slots = 1};
+    wh_backend_config config = {.n_slots = 1, .compute = wh_compute_named(compute_type)};
     wh_backend *backend;
     wh_search *search;
     wh_mel *mel;
@@ -504,6 +508,8 @@ int main(int argc, char **argv)
             models = argv[++i];
         else if (strcmp(argv[i], "--sets") == 0 && i + 1 < argc)
             wanted = argv[++i];
+        else if (strcmp(argv[i], "--compute_type") == 0 && i + 1 < argc)
+            compute_type = argv[++i]; /* the bounds are float32's */
         else if (strcmp(argv[i], "--ffmpeg") == 0)
             use_ffmpeg = 1;
         else

@@ -36,7 +36,7 @@ static float *random_mel(const whisp_model *m, uint64_t seed)
 
 static wh_backend *make(const whisp_model *m, int n_slots)
 {
-    wh_backend_config config = {.n_slots = n_slots};
+    wh_backend_config config = {.n_slots = n_slots, .compute = WH_COMPUTE_AUTO};
     wh_backend *b = NULL;
     if (wh_backend_new("cuda", m, &config, &b))
         fail_msg("%s", whisp_last_error());
@@ -78,7 +78,7 @@ static void compare_with_slow(const slow_sizes *sizes, wh_type type, int n)
     whisp_model *m = slow_model_new(sizes, type, 7);
     size_t size = (size_t)(sizes->n_audio_ctx * sizes->d);
     taps t = {floats(size), floats(size)};
-    wh_backend_config config = {.n_slots = 1, .tap = keep_tap, .tap_user = &t};
+    wh_backend_config config = {.n_slots = 1, .compute = WH_COMPUTE_AUTO, .tap = keep_tap, .tap_user = &t};
     wh_backend *b;
     if (wh_backend_new("cuda", m, &config, &b))
         fail_msg("%s", whisp_last_error());
@@ -220,7 +220,7 @@ static void same_words(const char *options)
 {
     char cuda[1024], cpu[1024];
     snprintf(cuda, sizeof cuda, "--backend cuda %s", options);
-    snprintf(cpu, sizeof cpu, "--backend cpu %s", options);
+    snprintf(cpu, sizeof cpu, "--backend cpu --compute_type f32 %s", options);
     char *a = run_whisp("", cuda), *b = run_whisp("", cpu);
     assert_non_null(strstr(a, "cuda: emulated GPU 0"));
     assert_string_equal(words(a), words(b));

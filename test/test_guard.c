@@ -99,6 +99,28 @@ static void a_single_vowel_is_activity(void **state)
     assert_in_range(activity(swelling, n), 1, 8);
 }
 
+static void phrases_in_a_loop(void **state)
+{
+    (void)state;
+    int32_t text[200];
+    for (int period = 1; period <= 32; period++) {
+        int times = WH_MAX(6, (24 + period - 1) / period), n = 0;
+        text[n++] = 1000;
+        for (; n < times * period + 1; n++)
+            text[n] = 7 + (n - 1) % period;
+        text[n] = 1001;
+        assert_int_equal(wh_guard_is_loop(text, (size_t)n + 1), 1);
+        assert_int_equal(wh_guard_is_loop(text, (size_t)n), 1);
+        assert_int_equal(wh_guard_is_loop(text, (size_t)n - 1), 0); /* a token less than so many times */
+        text[n / 2] = 1002;
+        assert_int_equal(wh_guard_is_loop(text, (size_t)n + 1), 0);
+    }
+    for (int i = 0; i < 200; i++)
+        text[i] = i * 7919 % 997;
+    assert_int_equal(wh_guard_is_loop(text, 200), 0);
+    assert_int_equal(wh_guard_is_loop(text, 0), 0);
+}
+
 /* ---- with a real model ---- */
 
 static char *words_of(const char *guard, const float *samples, size_t n, size_t piece)
@@ -187,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_sounds_have_no_activity),
         cmocka_unit_test(a_single_vowel_is_activity),
+        cmocka_unit_test(phrases_in_a_loop),
         cmocka_unit_test(silence_says_nothing),
         cmocka_unit_test(speech_in_noise_stays),
     };

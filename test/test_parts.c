@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sndfile.h>
 
 #include "support/testing.h"
 #include "transcribe/cut.h"
@@ -32,22 +35,29 @@ static void cuts_are_in_pauses(void **state)
         add_level(&levels, 9, 0.3f);
         add_level(&levels, 1, i % 3 == 2 ? 0 : 0.001f);
     }
-    int64_t *cuts;
-    size_t n;
-    assert_int_equal(wh_cut_choose(&levels, 30, &cuts, &n), WHISP_OK);
-    assert_int_equal(n, 4);
-    assert_int_equal(cuts[0], 0);
-    for (size_t i = 1; i < n; i++) {
-        assert_true(fabs((double)cuts[i] / 16000 - (30.0 * (double)i - 0.5)) < 0.3);
-        assert_int_equal(cuts[i] % WH_CUT_STEP, 0);
+    int64_t at = 0, end;
+    for (int i = 0; i < 3; i++) { /* as soon as 45 s are there, or all */
+        wh_levels seen = levels;
+        seen.samples = at + 45 * 16000;
+        assert_int_equal(wh_cut_next(&seen, at, 30, 0, &end), 0);
+        seen.samples++;
+        seen.n = (size_t)seen.samples / WH_CUT_STEP;
+        if (at + 45 * 16000 < levels.samples) {
+            assert_int_equal(wh_cut_next(&seen, at, 30, 0, &end), 1);
+            assert_true(fabs((double)end / 16000 - (30.0 * (i + 1) - 0.5)) < 0.3);
+            assert_int_equal(end % WH_CUT_STEP, 0);
+            int64_t later;
+            assert_int_equal(wh_cut_next(&levels, at, 30, 1, &later), 1);
+            assert_int_equal(end, later); /* what comes later does not move it */
+            at = end;
+        }
     }
-    free(cuts);
-    assert_int_equal(wh_cut_choose(&levels, 1000, &cuts, &n), WHISP_OK);
-    assert_int_equal(n, 1);
-    free(cuts);
+    assert_true(at > 89 * 16000);
+    assert_int_equal(wh_cut_next(&levels, at, 30, 1, &end), 1);
+    assert_true(end == INT64_MAX);
     wh_levels_free(&levels);
-    assert_true(wh_cut_auto(16000 * 299) == 0);
-    assert_true(wh_cut_auto(16000 * 3600) > 0);
+    assert_true(wh_cut_whole(NAN) >= 300 * 16000);
+    assert_true(wh_cut_whole(30) == wh_cut_longest(30));
 }
 
 /* Levels do not depend on how the samples are cut into calls. */
@@ -78,13 +88,15 @@ static whisp_options *options(const char *cut, const char *batch, const char *na
     return o;
 }
 
-static char *transcribe(whisp_options *o)
+/* Of a file, or of samples where `path` is NULL. */
+static char *transcribe_recording(whisp_options *o, const char *path, const float *samples, size_t n)
 {
     whisp_session *session;
     whisp_result *result;
     char *text;
     if (whisp_session_new(model, o, &session) ||
-        whisp_session_transcribe_samples(session, noise, N_NOISE, &result))
+        (path ? whisp_session_transcribe_file(session, path, &result)
+              : whisp_session_transcribe_samples(session, samples, n, &result)))
         fail_msg("%s", whisp_last_error());
     assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
     double last = 0;
@@ -99,6 +111,62 @@ static char *transcribe(whisp_options *o)
     whisp_session_free(session);
     whisp_options_free(o);
     return text;
+}
+
+static char *transcribe(whisp_options *o)
+{
+    return transcribe_recording(o, NULL, noise, N_NOISE);
+}
+
+/* The noise in a file. A FLAC loses the number of its samples, as when it was written to a pipe. */
+static void write_noise(const char *path, int format)
+{
+    SF_INFO info = {.samplerate = 16000, .channels = 1, .format = format};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    assert_non_null(file);
+    assert_int_equal(sf_write_float(file, noise, N_NOISE), N_NOISE);
+    sf_close(file);
+    if ((format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC)
+        return;
+    unsigned char head[26];
+    FILE *f = fopen(path, "r+b");
+    assert_int_equal(fread(head, 1, sizeof head, f), sizeof head);
+    head[21] &= 0xf0;
+    memset(head + 22, 0, 4);
+    rewind(f);
+    assert_int_equal(fwrite(head, 1, sizeof head, f), sizeof head);
+    fclose(f);
+}
+
+static void files_are_cut_like_samples(void **state)
+{
+    (void)state;
+    static const int formats[] = {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16};
+    float *samples = malloc((N_NOISE + 16000) * sizeof *samples);
+    char path[] = "/tmp/whisp_parts_XXXXXX";
+    close(mkstemp(path));
+    for (size_t i = 0; i < WH_COUNT(formats); i++) {
+        whisp_audio *audio;
+        int64_t n = 0, got;
+        write_noise(path, formats[i]);
+        assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
+        whisp_audio_info info = {.size = sizeof info};
+        assert_int_equal(whisp_audio_describe(audio, &info), WHISP_OK);
+        assert_true((info.duration < 0) == (i == 1)); /* both ways of knowing that a recording is long */
+        while ((got = whisp_audio_read(audio, samples + n, (size_t)(N_NOISE + 16000 - n))) > 0)
+            n += got;
+        whisp_audio_close(audio);
+        for (int k = 0; k < 2; k++) {
+            const char *cut = k ? "15" : "90"; /* 90: not long enough */
+            char *file = transcribe_recording(options(cut, "3", "seed", "0"), path, NULL, 0);
+            char *array = transcribe_recording(options(cut, "3", "seed", "0"), NULL, samples, (size_t)n);
+            assert_string_equal(file, array);
+            whisp_string_free(file);
+            whisp_string_free(array);
+        }
+    }
+    unlink(path);
+    free(samples);
 }
 
 static void batch_and_threads_change_nothing(void **state)
@@ -217,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_are_in_pauses),
         cmocka_unit_test(levels_do_not_depend_on_blocks),
+        cmocka_unit_test(files_are_cut_like_samples),
         cmocka_unit_test(batch_and_threads_change_nothing),
         cmocka_unit_test(off_and_short_ones_stay_whole),
         cmocka_unit_test(callbacks_come_in_order),

@@ -85,11 +85,12 @@ static const whisp_option_info infos[] = {
      "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"},
     {"device", "INT", "0", "cuda: which GPU, from 0"},
     {"compute_type", "auto|f32|int8", "auto",
-     "arithmetic of the products with weights: float32 is exact, int8 (8-bit integers) faster"},
+     "arithmetic of the products with weights: f32 (float32) gives openai-whisper's words, int8 (8-bit integers) is faster; "
+     "auto is int8 where the CPU has AVX2 or more"},
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
     {"stream_step", "FLOAT", "0.4", "live transcription: seconds of sound from one pass to the next"},
-    {"cut", "auto|off|SECONDS", "off",
+    {"cut", "auto|off|SECONDS", "auto",
      "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
      "those of more than five minutes; off is openai-whisper's way, each window knows the text before it"},
     {"batch_size", "auto|INT", "auto", "parts that are transcribed at a time; changes the speed, not the words"},

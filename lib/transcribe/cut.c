@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define AUTO_PART 75.0      /* seconds */
+#define AUTO_WHOLE 300      /* seconds; what is not longer is not cut */
 #define STEPS_PER_SECOND (16000 / WH_CUT_STEP)
 #define PAUSE 8             /* steps around a cut that should be quiet: 0.4 s */
 #define SLACK 0.25          /* how far a cut may move from its even place, as a share of a part */
@@ -42,10 +44,19 @@ void wh_levels_free(wh_levels *l)
     *l = (wh_levels){0};
 }
 
-double wh_cut_auto(int64_t samples)
+int64_t wh_cut_part(double seconds)
 {
-    double seconds = (double)samples / 16000;
-    return seconds > 300 ? 75 : 0;
+    return (int64_t)((isnan(seconds) ? AUTO_PART : seconds) * STEPS_PER_SECOND) * WH_CUT_STEP;
+}
+
+int64_t wh_cut_longest(double seconds)
+{
+    return wh_cut_part(seconds) * 3 / 2;
+}
+
+int64_t wh_cut_whole(double seconds)
+{
+    return isnan(seconds) ? (int64_t)AUTO_WHOLE * 16000 : wh_cut_longest(seconds);
 }
 
 /* How quiet the loudest step of the pause around step t is. */
@@ -77,27 +88,14 @@ static size_t best_step(const wh_levels *l, size_t from, size_t to)
     return best;
 }
 
-int wh_cut_choose(const wh_levels *l, double seconds, int64_t **cuts, size_t *n)
+int wh_cut_next(const wh_levels *l, int64_t at, double seconds, int ended, int64_t *end)
 {
-    double steps = seconds * STEPS_PER_SECOND, total = (double)l->n;
-    size_t count = steps > 0 ? (size_t)WH_MAX(1.0, nearbyint(total / steps)) : 1, capacity = 0;
-    double part = total / (double)count, slack = WH_MIN(part * SLACK, MAX_SLACK * STEPS_PER_SECOND);
-    *cuts = NULL;
-    *n = 0;
-    for (size_t i = 0; i < count; i++) {
-        int rc = wh_grow(cuts, &capacity, *n + 1, sizeof **cuts);
-        if (rc) {
-            free(*cuts);
-            *cuts = NULL;
-            return rc;
-        }
-        size_t at = 0;
-        if (i > 0) {
-            double even = part * (double)i;
-            size_t from = (size_t)WH_MAX(even - slack, PAUSE), to = (size_t)WH_MIN(even + slack, total - PAUSE);
-            at = from < to ? best_step(l, from, to) : (size_t)even;
-        }
-        (*cuts)[(*n)++] = (int64_t)at * WH_CUT_STEP;
+    if (l->samples <= at + wh_cut_longest(seconds)) {
+        *end = INT64_MAX;
+        return ended;
     }
-    return WHISP_OK;
+    size_t even = (size_t)((at + wh_cut_part(seconds)) / WH_CUT_STEP);
+    size_t slack = (size_t)WH_MIN((double)wh_cut_part(seconds) / WH_CUT_STEP * SLACK, MAX_SLACK * STEPS_PER_SECOND);
+    *end = (int64_t)best_step(l, even - slack, even + slack) * WH_CUT_STEP;
+    return 1;
 }

@@ -1,7 +1,7 @@
 /* cut.h - where a long recording is cut into parts that are transcribed side by side (option cut).
  *
- * Stands between the first pass over a recording (whole.c), which shows every sample, and parts.c, which transcribes.
- * Cuts depend on the samples and the option alone: not on threads, batch size or backend. */
+ * parts.c shows every sample once, in order, and asks for the next cut as soon as enough of them were seen. Cuts depend on
+ * the samples and the option alone: not on threads, batch size or backend. */
 #ifndef WH_CUT_H
 #define WH_CUT_H
 
@@ -21,11 +21,14 @@ typedef struct wh_levels {
 int wh_levels_add(wh_levels *levels, const float *samples, size_t n);
 void wh_levels_free(wh_levels *levels);
 
-/* Seconds of the parts that `auto` cuts a recording of `samples` into; 0: it stays whole. */
-double wh_cut_auto(int64_t samples);
+/* Samples that a part has about, and at most. `seconds`: the option; NaN: auto. */
+int64_t wh_cut_part(double seconds);
+int64_t wh_cut_longest(double seconds);
+/* A recording of not more samples than this stays whole. */
+int64_t wh_cut_whole(double seconds);
 
-/* Cut into parts of about `seconds`. cuts: [n] where parts begin, in samples, multiples of WH_CUT_STEP; the first is 0.
- * The caller frees *cuts. */
-int wh_cut_choose(const wh_levels *levels, double seconds, int64_t **cuts, size_t *n);
+/* Where the part that begins at sample `at` ends: *end becomes a multiple of WH_CUT_STEP, or INT64_MAX when it is the
+ * last one. 0: samples up to at + wh_cut_longest() must be seen first, or the recording's end (`ended`). */
+int wh_cut_next(const wh_levels *levels, int64_t at, double seconds, int ended, int64_t *end);
 
 #endif

@@ -30,6 +30,10 @@
 #define EVIDENCE 6.0        /* seconds without a voice, at least, for the absence to count */
 #define PAD 1.0             /* seconds by which a segment's times may be wrong */
 
+#define LOOP_TIMES 6        /* that a phrase is said, */
+#define LOOP_TOKENS 24      /* its tokens all together, at least, */
+#define LOOP_PHRASE 32      /* and one time's at most */
+
 #define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot */
 
 /* A window with little speech: */
@@ -46,7 +50,7 @@ struct wh_guard {
     char *path;             /* of the voice activity model, or NULL */
     whisp_vad *vad;         /* once it was needed */
     wh_vad_net net;
-    float *ring;            /* [ring_size] sample t in slot t % ring_size; NULL without a model */
+    int16_t *ring;          /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
     int64_t ring_size;
     int64_t pushed;
 
@@ -104,7 +108,7 @@ void wh_guard_push(struct wh_guard *g, const float *samples, size_t n)
         return;
     for (size_t i = 0; i < n; i++)
         g->ring[(size_t)(g->pushed + (int64_t)i) % (size_t)g->ring_size] =
-            isfinite(samples[i]) ? fminf(fmaxf(samples[i], -1000), 1000) : 0;
+            isfinite(samples[i]) ? (int16_t)lrintf(fminf(fmaxf(samples[i] * 32768.0f, -32768), 32767)) : 0;
     g->pushed += (int64_t)n;
 }
 
@@ -187,7 +191,8 @@ static int load(whisp_session *s)
 static void copy_samples(const struct wh_guard *g, int64_t at, float *samples, size_t n)
 {
     for (size_t i = 0; i < n; i++, at++)
-        samples[i] = at >= 0 && at < g->pushed && at >= g->pushed - g->ring_size ? g->ring[at % g->ring_size] : 0;
+        samples[i] = at < 0 || at >= g->pushed || at < g->pushed - g->ring_size ? 0 :
+                     (float)g->ring[at % g->ring_size] / 32768.0f;
 }
 
 /* Where in the window somebody may speak, by the voice activity network, which begins anew LEAD samples before it. The
@@ -247,6 +252,29 @@ static int is_doubtful(const whisp_session *s, int64_t segment_size)
         n_text += s->tokens[i].id < s->specials->eot;
     return (double)n_text < SECONDS(segment_size) || d->no_speech_prob > 0.2 || d->avg_logprob < -0.7 ||
            d->compression_ratio > 2.4 || d->temperature > 0;
+}
+
+int wh_guard_is_loop(const int32_t *text, size_t n)
+{
+    for (size_t period = 1; period <= LOOP_PHRASE; period++)
+        for (size_t i = period, same = period; i < n; i++) {
+            same = text[i] == text[i - period] ? same + 1 : period;
+            if (same >= LOOP_TOKENS && same >= period * LOOP_TIMES)
+                return 1;
+        }
+    return 0;
+}
+
+/* The compression ratio finds most loops, but some pass below its threshold. */
+int wh_guard_loops(const whisp_session *s)
+{
+    const wh_decoding *d = &s->decoding;
+    int32_t text[512];
+    size_t n = 0;
+    for (size_t i = 0; s->guard && i < d->n && n < WH_COUNT(text); i++)
+        if (d->tokens[i].id < s->specials->eot)
+            text[n++] = d->tokens[i].id;
+    return wh_guard_is_loop(text, n);
 }
 
 /* A word or two for a whole window, after every lower temperature failed too, each with a chance of one in seven: drawn

@@ -22,6 +22,11 @@ int wh_guard_silent(whisp_session *session, int64_t segment_size, int64_t *advan
 
 /* ---- the pieces, for tests ---- */
 
+/* Does the window's decoding say the same again and again? Then it is to be tried at the next temperature. */
+int wh_guard_loops(const whisp_session *session);
+/* Are n text tokens, or some of them in a row, one phrase many times over? */
+int wh_guard_is_loop(const int32_t *text, size_t n);
+
 #define WH_GUARD_BLOCK 10                                   /* frames in a block: 0.1 s */
 #define WH_GUARD_BLOCKS (WH_WINDOW_FRAMES / WH_GUARD_BLOCK)
 

@@ -1,11 +1,12 @@
 /* parts.c - parts of a recording transcribed side by side, so that the decoder reads its weights once for all of them.
  *
- * Three kinds of threads. A reader gives each part its samples, in order, as sessions become free; log-Mel is computed
- * there. Workers take parts that have all their samples and transcribe them, each through a view of the one backend
+ * Three kinds of threads. A reader cuts (cut.h) as the samples come and gives each part its own, in order, as sessions
+ * become free; log-Mel is computed there. Workers take parts that have all their samples and transcribe them, each through a view of the one backend
  * (backend/share.h). The caller's thread computes what the workers ask for, and hands out segments, log lines and
  * progress in the recording's order. A part's session belongs to one thread at a time. */
 #include "transcribe/parts.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "backend/share.h"
 #include "output/result.h"
+#include "transcribe/cut.h"
 #include "util/pool.h"
 
 #define MAX_WORKERS 32
@@ -50,7 +52,8 @@ typedef struct parts {
     pthread_cond_t changed;
     seat seats[MAX_WORKERS + 2];
     int n_seats;
-    part *list;             /* [job->n] */
+    part *list;             /* [n] begun so far */
+    size_t n, list_capacity;
     double reported;        /* progress so far, seconds */
     size_t next_out;        /* the part whose segments are handed out */
     int ended;              /* the reader has ended */
@@ -60,6 +63,13 @@ typedef struct parts {
     line *lines;
     size_t n_lines, lines_capacity;
     atomic_int stop;
+
+    /* the reader's own */
+    wh_levels levels;       /* of all that was read */
+    float *ahead;           /* [n_ahead] read, and not yet given to a part */
+    size_t n_ahead, ahead_capacity;
+    int at_end;             /* of the recording */
+    float loudest;          /* log-Mel value so far */
     whisp_timings timings;  /* of the parts that are over */
 } parts;
 
@@ -122,11 +132,6 @@ static int is_stopped(void *user)
 
 /* ---- the reader ---- */
 
-static int64_t part_end(const parts *p, size_t i)
-{
-    return i + 1 < p->job->n ? p->job->cuts[i + 1] : INT64_MAX;
-}
-
 static seat *wait_for_seat(parts *p)
 {
     seat *found = NULL;
@@ -142,43 +147,64 @@ static seat *wait_for_seat(parts *p)
     return found;
 }
 
-/* Give part i its samples; *left of *samples are what the part before did not want. */
-static int fill(parts *p, size_t i, seat *to, const float **samples, int64_t *left)
+/* Read until it is known where the part that begins at sample `at` ends. */
+static int find_end(parts *p, int64_t at, int64_t *end)
 {
-    const wh_part_job *job = p->job;
-    int64_t at = job->cuts[i], end = part_end(p, i);
-    int rc = wh_session_begin_part(to->session, at, i + 1 == job->n);
-    while (!rc && at < end && !atomic_load(&p->stop)) {
-        if (*left == 0 && (*left = job->read(job->read_user, samples)) <= 0) {
-            rc = (int)*left;
-            *left = 0;
-            break;
-        }
-        int64_t n = WH_MIN(*left, end - at), taken = whisp_session_push(to->session, *samples, (size_t)n);
-        if (taken <= 0)
-            return taken < 0 ? (int)taken : wh_fail(WHISP_ERR_STATE, "a part is longer than it was measured");
-        *samples += taken;
-        *left -= taken;
-        at += taken;
+    double seconds = p->job->session->options->values.cut_seconds;
+    while (!wh_cut_next(&p->levels, at, seconds, p->at_end, end) && !atomic_load(&p->stop)) {
+        const float *samples;
+        int64_t n = p->job->read(p->job->read_user, &samples);
+        int rc = n < 0 ? (int)n : wh_levels_add(&p->levels, samples, (size_t)n);
+        if (rc || (rc = wh_grow(&p->ahead, &p->ahead_capacity, p->n_ahead + (size_t)n, sizeof *p->ahead)))
+            return rc;
+        p->at_end = n == 0;
+        if (n)
+            memcpy(p->ahead + p->n_ahead, samples, (size_t)n * sizeof *samples);
+        p->n_ahead += (size_t)n;
     }
-    return rc ? rc : whisp_session_finish(to->session);
+    *end = WH_MIN(*end, p->levels.samples);
+    return WHISP_OK;
+}
+
+/* Give a session its part of the samples. */
+static int fill(parts *p, whisp_session *session, int64_t at, int64_t end)
+{
+    size_t n = (size_t)(end - at);
+    int rc = wh_session_begin_part(session, at, p->at_end && end == p->levels.samples);
+    for (size_t done = 0; done < n && !rc && !atomic_load(&p->stop);) {
+        int64_t taken = whisp_session_push(session, p->ahead + done, n - done);
+        if (taken <= 0)
+            rc = taken < 0 ? (int)taken : wh_fail(WHISP_ERR_STATE, "a part is longer than parts may be");
+        else
+            done += (size_t)taken;
+    }
+    p->n_ahead -= n;
+    memmove(p->ahead, p->ahead + n, p->n_ahead * sizeof *p->ahead);
+    return rc ? rc : wh_session_end_part(session, &p->loudest);
+}
+
+static int add_part(parts *p, size_t *i)
+{
+    pthread_mutex_lock(&p->mutex);
+    int rc = wh_grow(&p->list, &p->list_capacity, p->n + 1, sizeof *p->list);
+    if (!rc)
+        p->list[*i = p->n++] = (part){0};
+    pthread_mutex_unlock(&p->mutex);
+    return rc;
 }
 
 static void *read_all(void *user)
 {
     parts *p = user;
-    const float *samples = NULL;
-    int64_t left = 0;
+    int64_t at = 0, end;
     int rc = WHISP_OK;
-    for (size_t i = 0; i < p->job->n && !rc; i++) {
+    while (!(rc = find_end(p, at, &end)) && end > at) {
         seat *to = wait_for_seat(p);
-        if (!to)
+        if (!to || (rc = add_part(p, &to->part)) || (rc = fill(p, to->session, at, end)))
             break;
-        to->part = i;
-        rc = fill(p, i, to, &samples, &left);
+        at = end;
         pthread_mutex_lock(&p->mutex);
-        if (!rc)
-            to->state = FILLED;
+        to->state = FILLED;
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->mutex);
     }
@@ -314,7 +340,7 @@ static int hand_out(parts *p)
     }
     p->n_lines = 0;
     s->language = p->language >= 0 ? p->language : s->language;
-    while (!rc && p->next_out < p->job->n) {
+    while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
         for (; !rc && from->emitted < whisp_result_segment_count(from->result); from->emitted++)
             rc = p->job->emit(p->job->emit_user, whisp_result_segment(from->result, from->emitted),
@@ -326,15 +352,17 @@ static int hand_out(parts *p)
         from->emitted = 0;
         p->next_out++;
     }
-    for (size_t i = 0; i < p->job->n; i++)
+    for (size_t i = 0; i < p->n; i++)
         done += p->list[i].done;
+    if (p->ended)
+        s->total = wh_filter_total(s, p->levels.samples);
     pthread_mutex_unlock(&p->mutex);
-    if (o->progress && !rc && s->total > 0) {
+    if (o->progress && !rc) {
         double end = done;
         wh_filter_times(s, &done, &end);
         if (end > p->reported) {
             p->reported = end;
-            o->progress(o->progress_user, end, s->total);
+            o->progress(o->progress_user, end, s->total < 0 ? s->total : fmax(s->total, end));
         }
     }
     return rc;
@@ -373,12 +401,7 @@ static int serve(parts *p)
 static int make_seats(parts *p, int workers)
 {
     const wh_part_job *job = p->job;
-    int64_t longest = 0, begin = job->cuts[job->n - 1], end = (int64_t)(job->session->total * WH_SAMPLE_RATE) + 1;
-    for (size_t i = 0; i + 1 < job->n; i++)
-        longest = WH_MAX(longest, job->cuts[i + 1] - job->cuts[i]);
-    if (job->session->measured_frames >= 0)
-        end = (job->session->measured_frames + 2) * WH_HOP;
-    longest = WH_MAX(longest, end - begin);
+    int64_t longest = wh_cut_longest(job->session->options->values.cut_seconds) + WH_CUT_STEP;
     for (int i = 0; i < workers + 1; i++) {
         seat *s = &p->seats[i];
         wh_backend *view;
@@ -397,7 +420,7 @@ static int make_seats(parts *p, int workers)
 /* What went wrong first: in the caller's thread, in a part, in the reader. */
 static int first_error(parts *p, int rc)
 {
-    for (size_t i = 0; !rc && i < p->job->n; i++)
+    for (size_t i = 0; !rc && i < p->n; i++)
         if (p->list[i].rc && p->list[i].rc != WHISP_ERR_CANCELLED)
             rc = wh_fail(p->list[i].rc, "%s", p->list[i].problem ? p->list[i].problem : "");
     return !rc && p->reader_rc ? wh_fail(p->reader_rc, "%s", p->reader_problem) : rc;
@@ -443,7 +466,7 @@ static void free_parts(parts *p)
     for (int i = 0; i < p->n_seats; i++)
         whisp_session_free(p->seats[i].session);
     wh_share_free(p->share);
-    for (size_t i = 0; p->list && i < p->job->n; i++) {
+    for (size_t i = 0; i < p->n; i++) {
         whisp_result_free(p->list[i].result);
         free(p->list[i].cleared);
         free(p->list[i].problem);
@@ -452,6 +475,8 @@ static void free_parts(parts *p)
         free(p->lines[i].text);
     free(p->lines);
     free(p->list);
+    free(p->ahead);
+    wh_levels_free(&p->levels);
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->changed);
     free(p);
@@ -461,18 +486,17 @@ int wh_parts_run(const wh_part_job *job)
 {
     whisp_session *s = job->session;
     const wh_values *v = &s->options->values;
-    int all = workers_for(s->model, v), workers = (int)WH_MIN((size_t)all, job->n);
+    int workers = workers_for(s->model, v);
     parts *p = wh_calloc(1, sizeof *p);
     if (!p)
         return wh_fail_memory();
     p->job = job;
     p->language = s->language;
+    p->loudest = -INFINITY;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
-    p->list = wh_calloc(job->n, sizeof *p->list);
-    int rc = p->list ? wh_share_new(s->backend, all, wh_search_slots(v), spares_for(v, all), v->threads ? v->threads :
-                                    wh_usable_cores(), &p->share)
-                     : wh_fail_memory();
+    int rc = wh_share_new(s->backend, workers, wh_search_slots(v), spares_for(v, workers),
+                          v->threads ? v->threads : wh_usable_cores(), &p->share);
     if (!rc)
         rc = make_seats(p, workers);
     if (!rc) {

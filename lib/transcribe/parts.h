@@ -5,9 +5,7 @@
 #include "transcribe/session.h"
 
 typedef struct wh_part_job {
-    whisp_session *session;     /* reset and measured: what the parts have in common */
-    const int64_t *cuts;        /* [n] where parts begin, in samples, as wh_cut_choose() gives them; n >= 2 */
-    size_t n;
+    whisp_session *session;     /* reset; what the parts have in common. Its total may be known, and is at the end */
     /* The next samples of the recording: how many, 0 at the end, or a code. Called in a thread of its own. */
     int64_t (*read)(void *user, const float **samples);
     /* A segment, final and in order, in the caller's thread. */
@@ -18,6 +16,7 @@ typedef struct wh_part_job {
 /* How many slots the backend of a session with these options needs, so that parts can share it. */
 int wh_parts_slots(const whisp_model *model, const wh_values *values);
 
+/* Cut what `read` gives (cut.h), one pass over it, and transcribe. */
 int wh_parts_run(const wh_part_job *job);
 
 #endif

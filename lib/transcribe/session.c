@@ -155,8 +155,15 @@ int wh_session_begin_part(whisp_session *s, int64_t at, int last)
     int rc = whisp_session_reset(s);
     s->origin = at / WH_HOP;
     s->last_part = last;
-    s->total = s->whole->total;
-    wh_mel_set_loudest(s->mel, wh_mel_loudest(s->whole->mel, 0));
+    return rc;
+}
+
+int wh_session_end_part(whisp_session *s, float *loudest)
+{
+    int rc = whisp_session_finish(s);
+    s->measured_frames = wh_mel_content(s->mel);
+    *loudest = fmaxf(*loudest, wh_mel_loudest(s->mel, s->measured_frames));
+    wh_mel_set_loudest(s->mel, *loudest);
     return rc;
 }
 

@@ -165,8 +165,10 @@ int wh_channels_open(whisp_session *session, const char *path, whisp_audio **aud
 int wh_channels_check(const whisp_session *session);
 /* A session for parts of a recording: with `whole`'s model and options, cuts and vad_filter apart. It computes through
  * `backend`, which it owns from now on, also on failure, and holds `frames` frames. begin_part: reset it for the part
- * that begins at sample `at`, the last one or not, of what `whole` has measured. */
+ * that begins at sample `at`, the recording's last one or not. end_part, once it was pushed: finish it; *loudest is the
+ * recording's loudest log-Mel value before this part, and becomes that up to its end, which its windows are clamped by. */
 int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session);
 int wh_session_begin_part(whisp_session *session, int64_t at, int last);
+int wh_session_end_part(whisp_session *session, float *loudest);
 
 #endif

@@ -1,8 +1,8 @@
 /* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
  *
- * A recording that can be read twice is measured first (its loudest frame), then transcribed; neither pass holds it.
- * With vad_filter a pass before them finds where speech is, and they see nothing else; what comes from a pipe is then
- * kept in a temporary file. */
+ * A long recording goes to parts.c in one pass. Another one that can be read twice is measured first (its loudest frame),
+ * then transcribed; neither pass holds it. With vad_filter a pass before them finds where speech is, and they see nothing
+ * else; what comes from a pipe is then kept in a temporary file. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@ typedef struct source {
     size_t span;           /* where it stands in the timeline */
     int16_t *kept;         /* [n_kept] all samples of a short recording, from the first pass; else NULL */
     size_t n_kept, kept_capacity, at_kept;
-    int keeps, from_kept;  /* the first pass fills it; the second reads it */
-    wh_levels levels;      /* of the recording, from the first pass */
+    int keeps, from_kept;  /* the first pass fills it; the second reads it, then what follows in the file */
+    int64_t heard;         /* samples given out since the start */
     const float *samples;
     size_t n, at;
     const float *rest;     /* [left] what was read and not yet given out */
@@ -89,8 +89,14 @@ static void stop_ahead(source *in)
 /* The next samples, speech or not: how many, 0 at the end, or a code. */
 static int64_t read_any(whisp_session *s, source *in, const float **samples)
 {
-    if (in->from_kept)
-        return read_kept(in, samples);
+    if (in->from_kept) {
+        int64_t n = read_kept(in, samples);
+        if (n > 0 || !in->audio)
+            return n;
+        in->from_kept = 0; /* that was its beginning */
+        free(in->kept);
+        in->kept = NULL;
+    }
     if (in->copy) {
         size_t n = fread(in->block, sizeof *in->block, BLOCK, in->copy);
         *samples = in->block;
@@ -111,7 +117,7 @@ static int64_t read_any(whisp_session *s, source *in, const float **samples)
 }
 
 /* The next samples to be transcribed. */
-static int64_t read_block(whisp_session *s, source *in, const float **samples)
+static int64_t read_speech(whisp_session *s, source *in, const float **samples)
 {
     if (s->recording < 0)
         return read_any(s, in, samples);
@@ -134,11 +140,18 @@ static int64_t read_block(whisp_session *s, source *in, const float **samples)
     }
 }
 
+static int64_t read_block(whisp_session *s, source *in, const float **samples)
+{
+    int64_t n = read_speech(s, in, samples);
+    in->heard += WH_MAX(n, 0);
+    return n;
+}
+
 /* Back to the first sample of an array or a copy; a file is opened again. */
 static void start_again(source *in)
 {
     in->at = in->at_kept = in->span = in->left = 0;
-    in->position = 0;
+    in->position = in->heard = 0;
     if (in->copy)
         rewind(in->copy);
 }
@@ -183,11 +196,9 @@ static int measure(whisp_session *s, source *in)
 {
     const float *samples;
     int64_t n;
-    wh_levels_free(&in->levels);
     while ((n = read_block(s, in, &samples)) > 0) {
         int rc = wh_check_cancel(s->options);
-        if (rc || (rc = whisp_session_measure(s, samples, (size_t)n)) ||
-            (rc = wh_levels_add(&in->levels, samples, (size_t)n)))
+        if (rc || (rc = whisp_session_measure(s, samples, (size_t)n)))
             return rc;
     }
     return n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);
@@ -264,39 +275,6 @@ static int64_t read_for_parts(void *user, const float **samples)
     return read_block(c->session, c->in, samples);
 }
 
-/* Is the recording to be cut, and where? */
-static int choose_cuts(const whisp_session *s, const source *in, int64_t **cuts, size_t *n)
-{
-    const wh_values *v = &s->options->values;
-    double seconds = isnan(v->cut_seconds) ? wh_cut_auto(in->levels.samples) : v->cut_seconds;
-    *cuts = NULL;
-    *n = 0;
-    if (v->cut_off || s->given || seconds <= 0 || s->n_clips > 1 || s->clips[0].start > 0 ||
-        s->clips[0].end != INT64_MAX)
-        return WHISP_OK;
-    return wh_cut_choose(&in->levels, seconds, cuts, n);
-}
-
-/* Second pass over a measured recording: its parts side by side, or the whole. */
-static int feed_parts(whisp_session *s, source *in, collected *c)
-{
-    int64_t *cuts;
-    size_t n;
-    int rc = choose_cuts(s, in, &cuts, &n);
-    if (!rc && n < 2) {
-        free(cuts);
-        return feed(s, in, c);
-    }
-    c->session = s;
-    c->in = in;
-    const wh_part_job job = {.session = s, .cuts = cuts, .n = n, .read = read_for_parts, .read_user = c, .emit = emit,
-                             .emit_user = c};
-    if (!rc)
-        rc = wh_parts_run(&job);
-    free(cuts);
-    return rc;
-}
-
 static int finish_result(whisp_session *s, collected *c)
 {
     wh_buf text = {0};
@@ -309,13 +287,14 @@ static int finish_result(whisp_session *s, collected *c)
     return rc;
 }
 
-/* Transcribe what `in` gives, the session being reset and perhaps measured. */
-static int transcribe(whisp_session *s, source *in, whisp_result **result)
+/* Transcribe what `in` gives: in parts, or, the session being reset and perhaps measured, as a whole. */
+static int transcribe(whisp_session *s, source *in, int in_parts, whisp_result **result)
 {
-    collected c = {0};
+    collected c = {.session = s, .in = in};
+    const wh_part_job job = {.session = s, .read = read_for_parts, .read_user = &c, .emit = emit, .emit_user = &c};
     int rc = wh_result_new(&c.result);
     if (!rc)
-        rc = feed_parts(s, in, &c);
+        rc = in_parts ? wh_parts_run(&job) : feed(s, in, &c);
     if (!rc)
         rc = finish_result(s, &c);
     free(c.ids);
@@ -346,7 +325,6 @@ static void close_source(source *in)
     whisp_audio_close(in->audio);
     if (in->copy)
         fclose(in->copy);
-    wh_levels_free(&in->levels);
     free(in->kept);
     free(in);
 }
@@ -397,28 +375,78 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
     return rc;
 }
 
-/* Open `path` for the pass that counts: what can be read twice is measured before. */
-static int open_measured(whisp_session *s, const char *path, source *in)
+/* ---- in parts? ---- */
+
+static int may_cut(const whisp_session *s)
 {
-    int rc;
+    return !s->options->values.cut_off && !s->given && s->n_clips == 1 && s->clips[0].start == 0 &&
+           s->clips[0].end == INT64_MAX;
+}
+
+/* Samples to transcribe; -1 where that is not known before all are read. */
+static int64_t known_length(const whisp_session *s, const source *in)
+{
+    whisp_audio_info info = {.size = sizeof info};
+    if (s->recording >= 0)
+        return wh_timeline_kept(&s->timeline);
+    if (!in->audio)
+        return in->from_kept ? (int64_t)in->n_kept : (int64_t)in->n;
+    return whisp_audio_describe(in->audio, &info) || info.duration < 0 ? -1 : (int64_t)(info.duration * WH_SAMPLE_RATE);
+}
+
+/* Is the recording, which can be read twice, so long that it is cut? Where only reading tells, what was read is kept. */
+static int is_long(whisp_session *s, source *in, int *answer)
+{
+    int64_t most = wh_cut_whole(s->options->values.cut_seconds), length = known_length(s, in), n = 1;
+    const float *samples;
+    *answer = length > most;
+    if (length >= 0) {
+        s->total = *answer ? wh_filter_total(s, length) : -1;
+        return WHISP_OK;
+    }
+    in->keeps = 1;
+    while (in->keeps && (int64_t)in->n_kept <= most && (n = read_any(s, in, &samples)) > 0) {
+        int rc = wh_check_cancel(s->options);
+        if (rc)
+            return rc;
+    }
+    in->from_kept = in->keeps;
+    in->keeps = 0;
+    *answer = (int64_t)in->n_kept > most;
+    return n < 0 ? (int)n : WHISP_OK;
+}
+
+/* Open `path` for the pass that counts. What can be read twice is measured before, unless it is cut. */
+static int open_for_pass(whisp_session *s, const char *path, source *in, int *in_parts)
+{
+    int rc = WHISP_OK;
     in->reads_ahead = can_read_ahead(s, path);
     if (s->vad && (rc = find_speech_in(s, path, in)))
         return rc;
+    int is_here = in->copy || in->from_kept, twice = is_here || s->copy_fd >= 0 || is_regular(path);
+    if (!is_here && (rc = wh_channels_open(s, path, &in->audio)))
+        return rc;
+    if (twice && *in_parts)
+        rc = is_long(s, in, in_parts);
+    if (!rc && in->n_kept && !in->kept) { /* its beginning could not be kept after all */
+        end_first_pass(s, in, path);
+        rc = wh_channels_open(s, path, &in->audio);
+    }
+    if (rc || !twice || *in_parts) {
+        *in_parts = twice && *in_parts;
+        return rc;
+    }
     if (in->copy || in->from_kept) {
+        if (in->from_kept)
+            end_first_pass(s, in, path);
         rc = measure(s, in);
         start_again(in);
         return rc;
     }
-    if (s->copy_fd >= 0 || is_regular(path)) {
-        if ((rc = wh_channels_open(s, path, &in->audio)))
-            return rc;
-        in->keeps = 1;
-        rc = measure(s, in);
-        end_first_pass(s, in, path);
-        if (rc || in->from_kept)
-            return rc;
-    }
-    return wh_channels_open(s, path, &in->audio);
+    in->keeps = 1;
+    rc = measure(s, in);
+    end_first_pass(s, in, path);
+    return rc || in->from_kept ? rc : wh_channels_open(s, path, &in->audio);
 }
 
 /* Align the given text with what `in` gives. */
@@ -439,11 +467,12 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
     int rc = whisp_session_reset(s);
     if (!rc && text)
         rc = wh_given_new(s, text);
+    int in_parts = may_cut(s);
     if (!rc)
-        rc = open_measured(s, path, in);
+        rc = open_for_pass(s, path, in, &in_parts);
     if (!rc)
-        rc = text ? align(s, in, result) : transcribe(s, in, result);
-    int64_t heard = s->recording >= 0 ? s->recording : WH_MAX(in->levels.samples, (int64_t)wh_mel_samples(s->mel));
+        rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
+    int64_t heard = s->recording >= 0 ? s->recording : in->heard;
     if (!rc && heard == 0) {
         whisp_result_free(*result);
         *result = NULL;
@@ -490,11 +519,15 @@ static int run_samples(whisp_session *s, const float *samples, size_t n, const c
         rc = wh_given_new(s, text);
     if (!rc && s->vad)
         rc = find_speech(s, in, NULL);
-    if (!rc)
+    int in_parts = may_cut(s);
+    if (!rc && in_parts)
+        rc = is_long(s, in, &in_parts);
+    if (!rc && !in_parts) {
         rc = measure(s, in);
-    start_again(in);
+        start_again(in);
+    }
     if (!rc)
-        rc = text ? align(s, in, result) : transcribe(s, in, result);
+        rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
     close_source(in);
     return rc;
 }
@@ -579,7 +612,8 @@ int whisp_session_detect_language_file(whisp_session *s, const char *path, float
     source *in = wh_calloc(1, sizeof *in);
     if (!in)
         return wh_fail_memory();
-    if (!(rc = open_measured(s, path, in)))
+    int in_parts = 0;
+    if (!(rc = open_for_pass(s, path, in, &in_parts)))
         rc = detect(s, in, probabilities, n);
     close_source(in);
     return rc;

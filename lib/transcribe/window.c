@@ -92,7 +92,7 @@ static int decode_with_fallback(whisp_session *s)
         int rc = wh_search_decode(s->search, temperatures[i], s->origin + s->seek, &s->decoding);
         if (rc)
             return rc;
-        if (!needs_fallback(&s->options->values, &s->decoding))
+        if (!needs_fallback(&s->options->values, &s->decoding) && (i + 1 == n || !wh_guard_loops(s)))
             break;
         if (i + 1 < n)
             s->timings.n_fallbacks++;

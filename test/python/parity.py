@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("WHISP_SHARED", ROOT.parent / "shared"))
-ONCE = {"temperature": 0, "temperature_increment_on_fallback": None}    # the reference's answers are at temperature 0
+# the reference's answers: at temperature 0, in float32, each window after the one before
+ONCE = {"temperature": 0, "temperature_increment_on_fallback": None, "compute_type": "f32", "cut": "off"}
 SETS = {
     "greedy": {},
     "greedy_words": {"word_timestamps": True},
