@@ -4,7 +4,7 @@
 usage: fit.py --turns turns.tsv --train TABLE... --test TABLE... [--table lib/confidence/table.h] [--cases CASES.tsv]
 
 A TABLE is what build/confidence-features printed for NAME.wav, and beside it lies TABLE's NAME.turns: the numbers of the
-turns that the recording is made of (see recordings.py). Needs numpy, scikit-learn and whisper-normalizer.
+turns that the recording is made of (see recordings.py). Needs numpy, scikit-learn and whisper-normalization.
 
 A word is wrong if it is substituted or inserted in the alignment of its recording's words with those said, both after
 OpenAI's English normalizer, word by word; a stretch of differing words that is the same letters without its spaces
@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
-from whisper_normalizer.english import EnglishTextNormalizer
+from whisper_normalization import EnglishTextNormalizer
 
 HIDDEN, DECAY = 8, 1.0
 normalize = functools.lru_cache(None)(EnglishTextNormalizer())
