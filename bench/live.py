@@ -7,8 +7,9 @@
 Sound is pushed in blocks of 0.1 s as fast as it is heard, so the words do not depend on the machine. A word is late by
 the sound that had been pushed when it settled minus the word's end; what computing adds is given apart: the CPU and wall
 time of a pass. Three texts are compared: the words as they settled, the final text (the segment callback's) and the
-offline transcript of the same sound; with --text, each with what was said. Word error rates are by jiwer over
-whisper-normalization's English text. Both are needed for them; without them there is the plain edit distance of words.
+offline transcript of the same sound; with --text, each with what was said (with its beginning, where the recording is
+cut short). Word error rates are by jiwer over whisper-normalization's English text; without these two packages they are
+plain edit distances of words.
 --write PREFIX keeps the texts as PREFIX.settled.txt, PREFIX.final.txt and PREFIX.offline.txt.
 """
 import argparse
@@ -41,6 +42,21 @@ def edits(reference, heard):
         for k, other in enumerate(heard):
             diagonal, row[k + 1] = row[k + 1], min(diagonal + (word != other), row[k] + 1, row[k + 1] + 1)
     return row[-1]
+
+
+def prefix(said, heard):
+    """The beginning of what was said that is nearest to what was heard: a text may go on where the recording ends."""
+    said = (normalize(said) if jiwer else " ".join(plain(said))).split()
+    heard = (normalize(heard) if jiwer else " ".join(plain(heard))).split()
+    if len(said) < len(heard) + 100:
+        return " ".join(said)
+    column, distances = list(range(len(heard) + 1)), []
+    for i, word in enumerate(said[: len(heard) + 100]):
+        diagonal, column[0] = column[0], i + 1
+        for k, other in enumerate(heard):
+            diagonal, column[k + 1] = column[k + 1], min(diagonal + (word != other), column[k] + 1, column[k + 1] + 1)
+        distances.append(column[-1])
+    return " ".join(said[: distances.index(min(distances)) + 1])
 
 
 def rate(reference, heard):
@@ -119,9 +135,10 @@ def main():
         texts["offline"] = model.transcribe(samples, **options)["text"]
         for name in ("settled", "final"):
             print("%s against offline: %s" % (name, rate(texts["offline"], texts[name])))
+    said = prefix(open(arguments.text).read(), texts.get("offline", texts["final"])) if arguments.text else None
     for name, text in texts.items():
-        if arguments.text:
-            print("%s WER: %s" % (name, rate(open(arguments.text).read(), text)))
+        if said:
+            print("%s WER: %s" % (name, rate(said, text)))
         if arguments.write:
             with open("%s.%s.txt" % (arguments.write, name), "w") as file:
                 file.write(re.sub(r"([.?!]) ", r"\1\n", text.strip()) + "\n")
