@@ -244,6 +244,16 @@ WHISP_API int whisp_session_transcribe_file(whisp_session *session, const char *
 WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const float *samples, size_t n,
                                                whisp_result **result);
 
+/* Many files: the same as transcribing each alone, word for word, but those that option cut leaves whole are transcribed
+ * several at a time (option batch_size), so that the decoder reads its weights once for all of them. `done` is called in
+ * this thread once for each file, in their order, after its segment callbacks: with WHISP_OK and its result, which is now
+ * the callee's, or with the error's code (whisp_last_error() says what was wrong) and NULL. Return nonzero to stop. Needs
+ * a regular file to know that it is short; vad_filter, split_stereo, clips and `cut off` go one by one. WHISP_OK when all
+ * had their turn, WHISP_ERR_CANCELLED when not; another code when nothing can go on. */
+typedef int (*whisp_file_fn)(void *user, size_t index, int rc, whisp_result *result);
+WHISP_API int whisp_session_transcribe_files(whisp_session *session, const char *const *paths, size_t n,
+                                             whisp_file_fn done, void *user);
+
 /* Forced alignment: reset, then find when each word of `text` is said in a recording. The result's segments are the
  * text's lines or, where it has only one, its sentences; each has its words, and words that are not said have a
  * probability near 0. A recording of 30 seconds or less is aligned in one piece. A longer one is transcribed on the

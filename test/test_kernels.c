@@ -461,6 +461,38 @@ static void check_softmax(const wh_kernels *kernels, float *record, size_t *n_re
     }
 }
 
+static void check_exp_sum(const wh_kernels *kernels, float *record, size_t *n_recorded)
+{
+    static float x[52000];
+    static const size_t lengths[] = {1, 2, 15, 16, 17, 99, 1023, 1024, 1025, 1501, 51865};
+    double sum;
+    for (size_t s = 0; s < WH_COUNT(lengths); s++) {
+        size_t n = lengths[s];
+        fill(x, n, s % 3 ? 20.0 : 200.0);
+        x[n] = 1000; /* not to be seen */
+        x[n / 2] = n > 1 ? -INFINITY : x[0];
+        double most = -INFINITY, want = 0;
+        for (size_t i = 0; i < n; i++)
+            most = fmax(most, (double)x[i]);
+        for (size_t i = 0; i < n; i++)
+            want += exp((double)x[i] - most);
+        assert_true((double)kernels->exp_sum(x, n, &sum) == most);
+        assert_true(fabs(sum - want) < 4e-6 * want);
+        float bits = (float)sum;
+        record_all(record, n_recorded, &bits, 1);
+        for (int bad = 0; bad < 2; bad++) {
+            float old = x[n / 3];
+            x[n / 3] = bad ? NAN : INFINITY;
+            float greatest = kernels->exp_sum(x, n, &sum);
+            assert_true(isnan(greatest + log(sum)));
+            x[n / 3] = old;
+        }
+        for (size_t i = 0; i < n; i++)
+            x[i] = -INFINITY;
+        assert_true(kernels->exp_sum(x, n, &sum) == -INFINITY);
+    }
+}
+
 /* erf and exp's accuracy, from where gelu is its argument to where it is zero. */
 static void check_gelu(const wh_kernels *kernels, float *record, size_t *n_recorded)
 {
@@ -509,6 +541,7 @@ static void test_vectors(void **state)
     (void)state;
     at_each_level(check_layer_norm);
     at_each_level(check_softmax);
+    at_each_level(check_exp_sum);
     at_each_level(check_gelu);
     at_each_level(check_add);
 }

@@ -119,12 +119,12 @@ static char *transcribe(whisp_options *o)
 }
 
 /* The noise in a file. A FLAC loses the number of its samples, as when it was written to a pipe. */
-static void write_noise(const char *path, int format)
+static void write_noise(const char *path, int format, sf_count_t n)
 {
     SF_INFO info = {.samplerate = 16000, .channels = 1, .format = format};
     SNDFILE *file = sf_open(path, SFM_WRITE, &info);
     assert_non_null(file);
-    assert_int_equal(sf_write_float(file, noise, N_NOISE), N_NOISE);
+    assert_int_equal(sf_write_float(file, noise, n), n);
     sf_close(file);
     if ((format & SF_FORMAT_TYPEMASK) != SF_FORMAT_FLAC)
         return;
@@ -148,7 +148,7 @@ static void files_are_cut_like_samples(void **state)
     for (size_t i = 0; i < WH_COUNT(formats); i++) {
         whisp_audio *audio;
         int64_t n = 0, got;
-        write_noise(path, formats[i]);
+        write_noise(path, formats[i], N_NOISE);
         assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
         whisp_audio_info info = {.size = sizeof info};
         assert_int_equal(whisp_audio_describe(audio, &info), WHISP_OK);
@@ -167,6 +167,72 @@ static void files_are_cut_like_samples(void **state)
     }
     unlink(path);
     free(samples);
+}
+
+typedef struct handed {
+    char *json[8];
+    int rc[8];
+    size_t n, most;
+} handed;
+
+static int on_file(void *user, size_t index, int rc, whisp_result *result)
+{
+    handed *h = user;
+    assert_int_equal(index, h->n);
+    assert_true((rc == WHISP_OK) == (result != NULL));
+    assert_true(rc == WHISP_OK || *whisp_last_error());
+    h->rc[h->n] = rc;
+    if (result)
+        assert_int_equal(whisp_result_format(result, "json", &h->json[h->n], NULL), WHISP_OK);
+    whisp_result_free(result);
+    return ++h->n == h->most;
+}
+
+/* Short files side by side, among them one that is none, an empty one and a long one that goes alone. */
+static void files_come_in_order(void **state)
+{
+    (void)state;
+    static const int seconds[] = {7, 20, 0, 100, 12, 3}, none = 4;
+    const char *paths[8];
+    handed h = {.most = 100};
+    size_t n = 0;
+    for (; n < 6; n++) {
+        char name[32];
+        snprintf(name, sizeof name, "noise%zu.wav", n);
+        paths[n] = strdup(temp_path(name));
+        write_noise(paths[n], SF_FORMAT_WAV | SF_FORMAT_PCM_16, seconds[n] * 16000);
+    }
+    FILE *text = fopen(paths[none], "w");
+    fputs("not a recording", text);
+    fclose(text);
+    paths[n++] = strdup("/nowhere/x.wav");
+    whisp_session *session;
+    whisp_options *o = options("15", "3", "seed", "0");
+    assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
+    assert_int_equal(whisp_session_transcribe_files(session, paths, n, on_file, &h), WHISP_OK);
+    assert_int_equal(h.n, n);
+    for (size_t i = 0; i < n; i++) {
+        whisp_result *alone = NULL;
+        char *json;
+        assert_int_equal(whisp_session_transcribe_file(session, paths[i], &alone), h.rc[i]);
+        if (h.rc[i])
+            continue;
+        assert_int_equal(whisp_result_format(alone, "json", &json, NULL), WHISP_OK);
+        assert_string_equal(json, h.json[i]);
+        whisp_string_free(json);
+        whisp_string_free(h.json[i]);
+        whisp_result_free(alone);
+    }
+    assert_true(h.rc[2] == WHISP_ERR_AUDIO && h.rc[none] == WHISP_ERR_AUDIO && h.rc[6] == WHISP_ERR_IO && !h.rc[0] && !h.rc[5]);
+    handed some = {.most = 2};
+    assert_int_equal(whisp_session_transcribe_files(session, paths, n, on_file, &some), WHISP_ERR_CANCELLED);
+    assert_int_equal(some.n, 2);
+    whisp_string_free(some.json[0]);
+    whisp_string_free(some.json[1]);
+    whisp_session_free(session);
+    whisp_options_free(o);
+    for (size_t i = 0; i < n; i++)
+        free((char *)(uintptr_t)paths[i]);
 }
 
 static void batch_and_threads_change_nothing(void **state)
@@ -286,6 +352,7 @@ int main(void)
         cmocka_unit_test(cuts_are_in_pauses),
         cmocka_unit_test(levels_do_not_depend_on_blocks),
         cmocka_unit_test(files_are_cut_like_samples),
+        cmocka_unit_test(files_come_in_order),
         cmocka_unit_test(batch_and_threads_change_nothing),
         cmocka_unit_test(off_and_short_ones_stay_whole),
         cmocka_unit_test(callbacks_come_in_order),

@@ -254,6 +254,30 @@ static void softmax(float *x, float scale, size_t n)
         store_part(x + i, load_part(x + i, n - i) * inverse, n - i);
 }
 
+static float exp_sum(const float *x, size_t n, double *sum)
+{
+    float largest = largest_of(x, n);
+    *sum = 0;
+    for (size_t from = 0; from < n; from += 1024) {
+        size_t to = n - from < 1024 ? n : from + 1024;
+        vec16 block = {{{0}}};
+        for (size_t i = from; i < to; i += 16) {
+            vec16 v = load16(x + i, to - i);
+            for (int p = 0; p < PARTS; p++)
+                v.part[p] = exp_vec(v.part[p] - largest);
+            if (to - i < 16) { /* what load16() puts behind the end does not count */
+                float values[16] = {0};
+                memcpy(values, &v, (to - i) * sizeof *values);
+                memcpy(&v, values, sizeof v);
+            }
+            for (int p = 0; p < PARTS; p++)
+                block.part[p] += v.part[p];
+        }
+        *sum += (double)sum16(&block);
+    }
+    return largest;
+}
+
 static void layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t n)
 {
     float mean = sum_of(x, n) / (float)n;
@@ -307,6 +331,7 @@ static const wh_kernels table = {
     .kv_values = {kv_values_f32, kv_values_f16, kv_values_i8},
     .layer_norm = layer_norm,
     .softmax = softmax,
+    .exp_sum = exp_sum,
     .bias_gelu = bias_gelu,
     .add = add,
 };

@@ -78,7 +78,7 @@ static int extend(const wh_search *s, wh_beams *b, int i, int n)
     int n_vocab = s->model->n_vocab, ids[WH_MAX_CANDIDATES + 1];
     float *logits = s->logits + (size_t)i * (size_t)n_vocab;
     wh_search_filter(s, logits, c->tokens, c->n);
-    double total = wh_log_sum_exp(logits, n_vocab);
+    double total = wh_log_sum_exp(s, logits, n_vocab);
     int found = greatest(logits, n_vocab, b->size + 1, ids);
     for (int k = 0; k < found; k++) {
         float logprob = (float)((double)logits[ids[k]] - total);

@@ -255,7 +255,7 @@ static int weigh(wh_search *s, wh_place *place)
     for (size_t i = 0; i < n; i++) {
         float *logits = c->logits + i * n_vocab;
         wh_search_filter(s, logits, c->other, from + i);
-        double logprob = logits[c->other[from + i].id] - wh_log_sum_exp(logits, (int)n_vocab);
+        double logprob = logits[c->other[from + i].id] - wh_log_sum_exp(s, logits, (int)n_vocab);
         place->gain += logprob;
         if (i < n_term)
             c->logprobs[c->n_logprobs++] = (float)logprob;
@@ -469,7 +469,7 @@ static void screen_at(wh_search *s, int64_t at, float *logits)
     corrector *c = s->corrector;
     int32_t id;
     wh_search_filter(s, logits, c->tokens, (size_t)at);
-    double sum = wh_log_sum_exp(logits, s->model->n_vocab);
+    double sum = wh_log_sum_exp(s, logits, s->model->n_vocab);
     for (size_t i = 0; i < c->places.n; i++) {
         wh_place *p = &c->places.list[i];
         if (p->state == WH_PLACE_OPEN && parting(s, p, &id) == at && id >= 0 &&

@@ -9,6 +9,7 @@
 #ifndef WH_SEARCH_INTERNAL_H
 #define WH_SEARCH_INTERNAL_H
 
+#include "cpu/kernels.h"
 #include "search/search.h"
 
 /* One sequence in the making. */
@@ -36,6 +37,7 @@ struct wh_search {
     const wh_specials *specials;
     wh_backend *backend;
     whisp_timings *timings;
+    const wh_kernels *kernels;
 
     int32_t *suppressed; /* sorted ids */
     size_t n_suppressed;
@@ -77,7 +79,7 @@ int wh_corrector_init(wh_search *search);
 void wh_corrector_free(struct wh_corrector *corrector);
 
 /* log(sum(exp(x))) over n values, in double. NaN where a value is NaN or +infinity. */
-double wh_log_sum_exp(const float *x, int n);
+double wh_log_sum_exp(const wh_search *search, const float *x, int n);
 
 /* Index of the greatest of n values, the first of several. */
 int wh_most_probable(const float *x, int n);

@@ -55,7 +55,7 @@ static void choose(wh_search *s, int i, float *logits, double temperature, int64
     int id = temperature > 0 ? draw(logits, n_vocab, temperature,
                                     random_at(s->options->values.seed, seek, temperature, i, c->n))
                              : wh_most_probable(logits, n_vocab);
-    float logprob = (float)(logits[id] - wh_log_sum_exp(logits, n_vocab));
+    float logprob = (float)(logits[id] - wh_log_sum_exp(s, logits, n_vocab));
     if (!(logprob <= 0)) /* every token forbidden, or a model that computes NaN: end the sequence */
         id = s->specials->eot, logprob = logprob > 0 ? 0 : -INFINITY;
     c->sum_logprob += logprob;

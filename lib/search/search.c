@@ -76,6 +76,7 @@ int wh_search_new(const whisp_model *model, const whisp_options *options, wh_bac
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->backend = backend;
     s->timings = timings;
+    s->kernels = wh_kernels_get(wh_cpu_detect());
     int rc = init(s);
     if (rc) {
         wh_search_free(s);
@@ -112,17 +113,11 @@ const float *wh_search_first_logits(const wh_search *s)
     return s->start_logits + s->model->n_vocab;
 }
 
-double wh_log_sum_exp(const float *x, int n)
+double wh_log_sum_exp(const wh_search *s, const float *x, int n)
 {
-    float most = -INFINITY;
-    for (int i = 0; i < n; i++)
-        most = WH_MAX(most, x[i]);
-    if (most == -INFINITY)
-        return -INFINITY;
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += (double)expf(x[i] - most);
-    return most + log(sum);
+    double sum;
+    float most = s->kernels->exp_sum(x, (size_t)n, &sum);
+    return most == -INFINITY ? -INFINITY : most + log(sum);
 }
 
 int wh_most_probable(const float *x, int n)
@@ -250,7 +245,7 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
     decoding->temperature = temperature;
     decoding->avg_logprob = (double)best->sum_logprob / (double)(best->n + 1);
     decoding->no_speech_prob = exp((double)s->start_logits[s->specials->no_speech] -
-                                   wh_log_sum_exp(s->start_logits, s->model->n_vocab));
+                                   wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
     return measure_text(s, best, &decoding->compression_ratio);
 }
 
@@ -287,7 +282,7 @@ int wh_search_languages(wh_search *s, float *probabilities)
     if (rc)
         return rc;
     const float *logits = s->start_logits + sp->first_language;
-    double total = wh_log_sum_exp(logits, sp->n_languages);
+    double total = wh_log_sum_exp(s, logits, sp->n_languages);
     for (int i = 0; i < sp->n_languages; i++)
         probabilities[i] = (float)exp(logits[i] - total);
     return wh_most_probable(logits, sp->n_languages);

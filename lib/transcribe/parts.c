@@ -1,9 +1,10 @@
-/* parts.c - parts of a recording transcribed side by side, so that the decoder reads its weights once for all of them.
+/* parts.c - parts of a recording transcribed side by side, so that the decoder reads its weights once for all of them;
+ * or many short recordings, each of them a part.
  *
- * Three kinds of threads. A reader cuts (cut.h) as the samples come and gives each part its own, in order, as sessions
- * become free; log-Mel is computed there. Workers take parts that have all their samples and transcribe them, each through a view of the one backend
+ * Three kinds of threads. A reader gives each part its samples, in order, as sessions become free; log-Mel is computed
+ * there. Workers take parts that have all their samples and transcribe them, each through a view of the one backend
  * (backend/share.h). The caller's thread computes what the workers ask for, and hands out segments, log lines and
- * progress in the recording's order. A part's session belongs to one thread at a time. */
+ * progress in order. A part's session belongs to one thread at a time. */
 #include "transcribe/parts.h"
 
 #include <math.h>
@@ -15,7 +16,6 @@
 
 #include "backend/share.h"
 #include "output/result.h"
-#include "transcribe/cut.h"
 #include "util/pool.h"
 
 #define MAX_WORKERS 32
@@ -41,8 +41,12 @@ typedef struct part {
     size_t cleared_capacity;
     size_t emitted;
     double done;            /* seconds */
-    int over, rc;
+    line *lines;            /* [n_lines] of the log, not yet handed out */
+    size_t n_lines, lines_capacity;
+    int over, none, rc;     /* none: the reader found no more samples */
     char *problem;
+    int language;
+    double total;           /* its seconds, once over */
 } part;
 
 typedef struct parts {
@@ -60,16 +64,7 @@ typedef struct parts {
     int reader_rc;
     char reader_problem[512];
     int language;           /* of the recording; -1 until the first part knows it */
-    line *lines;
-    size_t n_lines, lines_capacity;
     atomic_int stop;
-
-    /* the reader's own */
-    wh_levels levels;       /* of all that was read */
-    float *ahead;           /* [n_ahead] read, and not yet given to a part */
-    size_t n_ahead, ahead_capacity;
-    int at_end;             /* of the recording */
-    float loudest;          /* log-Mel value so far */
     whisp_timings timings;  /* of the parts that are over */
 } parts;
 
@@ -106,14 +101,15 @@ int wh_parts_slots(const whisp_model *model, const wh_values *v)
 
 static void keep_line(void *user, int level, const char *text)
 {
-    parts *p = user;
+    seat *s = user;
     char *copy = strdup(text);
-    pthread_mutex_lock(&p->mutex);
-    if (copy && !wh_grow(&p->lines, &p->lines_capacity, p->n_lines + 1, sizeof *p->lines))
-        p->lines[p->n_lines++] = (line){level, copy};
+    pthread_mutex_lock(&s->parts->mutex);
+    part *of = &s->parts->list[s->part];
+    if (copy && !wh_grow(&of->lines, &of->lines_capacity, of->n_lines + 1, sizeof *of->lines))
+        of->lines[of->n_lines++] = (line){level, copy};
     else
         free(copy);
-    pthread_mutex_unlock(&p->mutex);
+    pthread_mutex_unlock(&s->parts->mutex);
 }
 
 static void keep_progress(void *user, double done, double total)
@@ -147,66 +143,55 @@ static seat *wait_for_seat(parts *p)
     return found;
 }
 
-/* Read until it is known where the part that begins at sample `at` ends. */
-static int find_end(parts *p, int64_t at, int64_t *end)
+/* The last error, as part i's; it is over. */
+static void fail_part(part *p, int rc)
 {
-    double seconds = p->job->session->options->values.cut_seconds;
-    while (!wh_cut_next(&p->levels, at, seconds, p->at_end, end) && !atomic_load(&p->stop)) {
-        const float *samples;
-        int64_t n = p->job->read(p->job->read_user, &samples);
-        int rc = n < 0 ? (int)n : wh_levels_add(&p->levels, samples, (size_t)n);
-        if (rc || (rc = wh_grow(&p->ahead, &p->ahead_capacity, p->n_ahead + (size_t)n, sizeof *p->ahead)))
-            return rc;
-        p->at_end = n == 0;
-        if (n)
-            memcpy(p->ahead + p->n_ahead, samples, (size_t)n * sizeof *samples);
-        p->n_ahead += (size_t)n;
-    }
-    *end = WH_MIN(*end, p->levels.samples);
-    return WHISP_OK;
+    p->over = 1;
+    p->rc = rc;
+    p->problem = strdup(whisp_last_error());
 }
 
-/* Give a session its part of the samples. */
-static int fill(parts *p, whisp_session *session, int64_t at, int64_t end)
-{
-    size_t n = (size_t)(end - at);
-    int rc = wh_session_begin_part(session, at, p->at_end && end == p->levels.samples);
-    for (size_t done = 0; done < n && !rc && !atomic_load(&p->stop);) {
-        int64_t taken = whisp_session_push(session, p->ahead + done, n - done);
-        if (taken <= 0)
-            rc = taken < 0 ? (int)taken : wh_fail(WHISP_ERR_STATE, "a part is longer than parts may be");
-        else
-            done += (size_t)taken;
-    }
-    p->n_ahead -= n;
-    memmove(p->ahead, p->ahead + n, p->n_ahead * sizeof *p->ahead);
-    return rc ? rc : wh_session_end_part(session, &p->loudest);
-}
-
-static int add_part(parts *p, size_t *i)
+/* A part more, for `to` to be filled with. */
+static int begin_part(parts *p, seat *to)
 {
     pthread_mutex_lock(&p->mutex);
     int rc = wh_grow(&p->list, &p->list_capacity, p->n + 1, sizeof *p->list);
-    if (!rc)
-        p->list[*i = p->n++] = (part){0};
+    if (!rc) {
+        p->list[p->n] = (part){.language = -1};
+        to->part = p->n++;
+    }
     pthread_mutex_unlock(&p->mutex);
     return rc;
+}
+
+/* It is filled, it cannot be read, or (filled <= 0) there is none after all. */
+static void end_part(parts *p, seat *to, int filled, int unreadable)
+{
+    pthread_mutex_lock(&p->mutex);
+    part *of = &p->list[to->part];
+    if (unreadable)
+        fail_part(of, unreadable);
+    else if (filled > 0)
+        to->state = FILLED;
+    else
+        of->over = of->none = 1;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
+    if (unreadable || filled <= 0)
+        wh_share_wake(p->share);
 }
 
 static void *read_all(void *user)
 {
     parts *p = user;
-    int64_t at = 0, end;
-    int rc = WHISP_OK;
-    while (!(rc = find_end(p, at, &end)) && end > at) {
-        seat *to = wait_for_seat(p);
-        if (!to || (rc = add_part(p, &to->part)) || (rc = fill(p, to->session, at, end)))
+    int rc = WHISP_OK, filled = 1;
+    for (seat *to; !rc && filled && (to = wait_for_seat(p));) {
+        int unreadable = 0;
+        if ((rc = begin_part(p, to)))
             break;
-        at = end;
-        pthread_mutex_lock(&p->mutex);
-        to->state = FILLED;
-        pthread_cond_broadcast(&p->changed);
-        pthread_mutex_unlock(&p->mutex);
+        filled = p->job->fill(p->job->user, to->session, &unreadable);
+        rc = WH_MIN(filled, 0);
+        end_part(p, to, filled, unreadable);
     }
     pthread_mutex_lock(&p->mutex);
     p->ended = 1;
@@ -231,7 +216,7 @@ static seat *wait_for_part(parts *p)
         for (int i = 0; i < p->n_seats; i++)
             if (p->seats[i].state == FILLED && (!found || p->seats[i].part < found->part))
                 found = &p->seats[i];
-        if (found && found->part > 0 && p->language < 0)
+        if (found && found->part > 0 && p->language < 0 && !p->job->end)
             found = NULL; /* the first part says which language it is */
         if (found || p->ended || atomic_load(&p->stop))
             break;
@@ -241,7 +226,7 @@ static seat *wait_for_part(parts *p)
         found = NULL;
     if (found) {
         found->state = TAKEN;
-        if (found->part > 0)
+        if (found->part > 0 && !p->job->end)
             found->session->language = p->language;
     }
     pthread_mutex_unlock(&p->mutex);
@@ -277,7 +262,7 @@ static int transcribe_part(parts *p, seat *from)
     pthread_mutex_lock(&p->mutex);
     int rc = wh_result_new(&p->list[from->part].result);
     pthread_mutex_unlock(&p->mutex);
-    if (!rc && from->part == 0 && !(rc = wh_session_detect(session)))
+    if (!rc && from->part == 0 && !p->job->end && !(rc = wh_session_detect(session)))
         publish_language(p, session->language);
     while (!rc) {
         rc = wh_session_next(session, &cleared);
@@ -310,8 +295,10 @@ static void *work(void *user)
         pthread_mutex_lock(&p->mutex);
         part *done = &p->list[s->part];
         done->over = 1;
-        if ((done->rc = rc)) {
-            done->problem = strdup(whisp_last_error());
+        done->language = s->session->language;
+        done->total = s->session->total;
+        if (rc) {
+            fail_part(done, rc);
             atomic_store(&p->stop, 1);
         }
         add_timings(&p->timings, &s->session->timings);
@@ -325,6 +312,16 @@ static void *work(void *user)
 
 /* ---- the caller's thread ---- */
 
+static void hand_out_lines(part *from, const whisp_options *o)
+{
+    for (size_t i = 0; i < from->n_lines; i++) {
+        if (o->log)
+            o->log(o->log_user, from->lines[i].level, from->lines[i].text);
+        free(from->lines[i].text);
+    }
+    from->n_lines = 0;
+}
+
 /* Hand out log lines, segments that are next in order, and progress. */
 static int hand_out(parts *p)
 {
@@ -333,20 +330,19 @@ static int hand_out(parts *p)
     double done = 0;
     int rc = WHISP_OK;
     pthread_mutex_lock(&p->mutex);
-    for (size_t i = 0; i < p->n_lines; i++) {
-        if (o->log)
-            o->log(o->log_user, p->lines[i].level, p->lines[i].text);
-        free(p->lines[i].text);
-    }
-    p->n_lines = 0;
     s->language = p->language >= 0 ? p->language : s->language;
     while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
+        hand_out_lines(from, o);
         for (; !rc && from->emitted < whisp_result_segment_count(from->result); from->emitted++)
-            rc = p->job->emit(p->job->emit_user, whisp_result_segment(from->result, from->emitted),
+            rc = p->job->emit(p->job->user, whisp_result_segment(from->result, from->emitted),
                               from->cleared[from->emitted]);
-        if (rc || !from->over || from->rc)
+        if (rc || !from->over || (from->rc && (!p->job->end || atomic_load(&p->stop))))
             break;
+        if (p->job->end && !from->none) {
+            const wh_part_end end = {from->rc, from->problem, from->language, from->total};
+            rc = p->job->end(p->job->user, &end);
+        }
         whisp_result_free(from->result);
         from->result = NULL;
         from->emitted = 0;
@@ -354,8 +350,6 @@ static int hand_out(parts *p)
     }
     for (size_t i = 0; i < p->n; i++)
         done += p->list[i].done;
-    if (p->ended)
-        s->total = wh_filter_total(s, p->levels.samples);
     pthread_mutex_unlock(&p->mutex);
     if (o->progress && !rc) {
         double end = done;
@@ -401,16 +395,16 @@ static int serve(parts *p)
 static int make_seats(parts *p, int workers)
 {
     const wh_part_job *job = p->job;
-    int64_t longest = wh_cut_longest(job->session->options->values.cut_seconds) + WH_CUT_STEP;
+    size_t frames = job->longest / WH_HOP + 8;
     for (int i = 0; i < workers + 1; i++) {
         seat *s = &p->seats[i];
         wh_backend *view;
         int rc = wh_share_view(p->share, &view);
-        if (rc || (rc = wh_session_new_part(job->session, view, (size_t)(longest / WH_HOP) + 8, &s->session)))
+        if (rc || (rc = wh_session_new_part(job->session, view, frames, &s->session)))
             return rc;
         s->parts = p;
         p->n_seats++;
-        whisp_options_on_log(s->session->options, keep_line, p);
+        whisp_options_on_log(s->session->options, keep_line, s);
         whisp_options_on_progress(s->session->options, keep_progress, s);
         whisp_options_on_cancel(s->session->options, is_stopped, p);
     }
@@ -421,7 +415,7 @@ static int make_seats(parts *p, int workers)
 static int first_error(parts *p, int rc)
 {
     for (size_t i = 0; !rc && i < p->n; i++)
-        if (p->list[i].rc && p->list[i].rc != WHISP_ERR_CANCELLED)
+        if (p->list[i].rc && p->list[i].rc != WHISP_ERR_CANCELLED && (!p->job->end || i >= p->next_out))
             rc = wh_fail(p->list[i].rc, "%s", p->list[i].problem ? p->list[i].problem : "");
     return !rc && p->reader_rc ? wh_fail(p->reader_rc, "%s", p->reader_problem) : rc;
 }
@@ -470,13 +464,10 @@ static void free_parts(parts *p)
         whisp_result_free(p->list[i].result);
         free(p->list[i].cleared);
         free(p->list[i].problem);
+        hand_out_lines(&p->list[i], &(whisp_options){0});
+        free(p->list[i].lines);
     }
-    for (size_t i = 0; i < p->n_lines; i++)
-        free(p->lines[i].text);
-    free(p->lines);
     free(p->list);
-    free(p->ahead);
-    wh_levels_free(&p->levels);
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->changed);
     free(p);
@@ -492,7 +483,6 @@ int wh_parts_run(const wh_part_job *job)
         return wh_fail_memory();
     p->job = job;
     p->language = s->language;
-    p->loudest = -INFINITY;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
     int rc = wh_share_new(s->backend, workers, wh_search_slots(v), spares_for(v, workers),

@@ -158,11 +158,22 @@ int wh_session_begin_part(whisp_session *s, int64_t at, int last)
     return rc;
 }
 
-int wh_session_end_part(whisp_session *s, float *loudest)
+int wh_session_push_all(whisp_session *s, const float *samples, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        int64_t taken = whisp_session_push(s, samples + done, n - done);
+        if (taken <= 0)
+            return taken < 0 ? (int)taken : wh_fail(WHISP_ERR_STATE, "a part is longer than parts may be");
+        done += (size_t)taken;
+    }
+    return WHISP_OK;
+}
+
+int wh_session_end_part(whisp_session *s, float before, float *loudest)
 {
     int rc = whisp_session_finish(s);
     s->measured_frames = wh_mel_content(s->mel);
-    *loudest = fmaxf(*loudest, wh_mel_loudest(s->mel, s->measured_frames));
+    *loudest = fmaxf(before, wh_mel_loudest(s->mel, s->measured_frames));
     wh_mel_set_loudest(s->mel, *loudest);
     return rc;
 }

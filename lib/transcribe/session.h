@@ -10,7 +10,9 @@
  *   filter.c    vad_filter: a whole recording without its silence
  *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
  *   cut.c       where a long recording is cut
- *   parts.c     the parts of a recording, transcribed side by side
+ *   cutter.c    a long recording, handed out part by part
+ *   parts.c     parts of a recording, or many short ones, transcribed side by side
+ *   many.c      many files
  *   whole.c     whole recordings: files, arrays, language detection, results */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -163,12 +165,16 @@ typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const ch
 int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
 int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
 int wh_channels_check(const whisp_session *session);
+/* May a recording be cut, if it is long? Then its backend has slots for several parts. */
+int wh_session_may_cut(const whisp_session *session);
 /* A session for parts of a recording: with `whole`'s model and options, cuts and vad_filter apart. It computes through
  * `backend`, which it owns from now on, also on failure, and holds `frames` frames. begin_part: reset it for the part
- * that begins at sample `at`, the recording's last one or not. end_part, once it was pushed: finish it; *loudest is the
- * recording's loudest log-Mel value before this part, and becomes that up to its end, which its windows are clamped by. */
+ * that begins at sample `at`, the recording's last one or not. push_all: n samples, which must fit. end_part, once all
+ * were pushed: finish it; `before` is the recording's loudest log-Mel value before this part (-INFINITY at its beginning),
+ * and *loudest becomes that up to its end, which its windows are clamped by. */
 int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session);
 int wh_session_begin_part(whisp_session *session, int64_t at, int last);
-int wh_session_end_part(whisp_session *session, float *loudest);
+int wh_session_push_all(whisp_session *session, const float *samples, size_t n);
+int wh_session_end_part(whisp_session *session, float before, float *loudest);
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "audio/ahead.h"
 #include "audio/audio.h"
-#include "output/result.h"
-#include "transcribe/cut.h"
+#include "transcribe/collect.h"
+#include "transcribe/cutter.h"
 #include "transcribe/given.h"
 #include "transcribe/parts.h"
 
@@ -204,16 +204,15 @@ static int measure(whisp_session *s, source *in)
     return n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);
 }
 
-/* Tokens of all segments so far, from which the whole text is decoded at the end. */
-typedef struct collected {
+/* A transcription: what it reads, what it leaves. */
+typedef struct work {
     whisp_session *session;
     source *in;
-    whisp_result *result;
-    int32_t *ids;
-    size_t n, capacity;
-} collected;
+    wh_collected out;
+    wh_cutter cutter;       /* in parts */
+} work;
 
-static int collect(whisp_session *s, collected *c)
+static int collect(whisp_session *s, work *w)
 {
     for (;;) {
         int cleared, rc = wh_session_next(s, &cleared);
@@ -221,16 +220,13 @@ static int collect(whisp_session *s, collected *c)
             return rc;
         if (s->given)
             continue; /* only what it aligns counts */
-        if ((rc = wh_result_add(c->result, &s->segment, cleared)) ||
-            (rc = wh_grow(&c->ids, &c->capacity, c->n + s->segment.n_tokens, sizeof *c->ids)))
+        if ((rc = wh_collect_add(&w->out, &s->segment, cleared)))
             return rc;
-        for (size_t i = 0; i < s->segment.n_tokens; i++)
-            c->ids[c->n++] = s->segment.tokens[i].id;
     }
 }
 
 /* Second pass: push, pull, finish. */
-static int feed(whisp_session *s, source *in, collected *c)
+static int feed(whisp_session *s, source *in, work *w)
 {
     const float *samples;
     int64_t n;
@@ -242,7 +238,7 @@ static int feed(whisp_session *s, source *in, collected *c)
                 return (int)taken;
             done += taken;
             if (done < n || taken == 0) {
-                if ((rc = collect(s, c)) < 0)
+                if ((rc = collect(s, w)) < 0)
                     return rc;
             }
         }
@@ -250,60 +246,50 @@ static int feed(whisp_session *s, source *in, collected *c)
         return (int)n;
     if ((rc = whisp_session_finish(s)))
         return rc;
-    rc = collect(s, c);
+    rc = collect(s, w);
     return rc < 0 ? rc : WHISP_OK;
 }
 
 static int emit(void *user, const whisp_segment *segment, int cleared)
 {
-    collected *c = user;
-    size_t n = whisp_result_segment_count(c->result);
-    int rc = wh_result_add(c->result, segment, cleared);
-    if (!rc)
-        rc = wh_grow(&c->ids, &c->capacity, c->n + segment->n_tokens, sizeof *c->ids);
-    for (size_t i = 0; !rc && i < segment->n_tokens; i++)
-        c->ids[c->n++] = segment->tokens[i].id;
-    const whisp_options *o = c->session->options;
-    if (!rc && o->segment)
-        o->segment(o->segment_user, whisp_result_segment(c->result, n));
-    return rc;
+    work *w = user;
+    return wh_collect_show(&w->out, w->session->options, segment, cleared);
 }
 
-static int64_t read_for_parts(void *user, const float **samples)
+static int64_t read_for_cutter(void *user, const float **samples)
 {
-    collected *c = user;
-    return read_block(c->session, c->in, samples);
+    work *w = user;
+    return read_block(w->session, w->in, samples);
 }
 
-static int finish_result(whisp_session *s, collected *c)
+static int fill_part(void *user, whisp_session *part, int *unreadable)
 {
-    wh_buf text = {0};
-    int rc = wh_tokenizer_decode(s->model->tokenizer, c->ids, c->n, s->specials->timestamp_begin, &text);
-    if (!rc && text.failed)
-        rc = wh_fail_memory();
-    if (!rc)
-        rc = wh_result_finish(c->result, text.data ? text.data : "", whisp_language_code(s->language), s->total);
-    wh_buf_free(&text);
+    (void)unreadable;
+    return wh_cutter_fill(&((work *)user)->cutter, part);
+}
+
+static int run_parts(whisp_session *s, work *w)
+{
+    w->cutter = (wh_cutter){.seconds = s->options->values.cut_seconds, .read = read_for_cutter, .read_user = w};
+    const wh_part_job job = {.session = s, .longest = (size_t)wh_cut_longest(w->cutter.seconds) + WH_CUT_STEP,
+                             .fill = fill_part, .emit = emit, .user = w};
+    int rc = wh_parts_run(&job);
+    s->total = wh_filter_total(s, w->cutter.levels.samples);
+    wh_cutter_free(&w->cutter);
     return rc;
 }
 
 /* Transcribe what `in` gives: in parts, or, the session being reset and perhaps measured, as a whole. */
 static int transcribe(whisp_session *s, source *in, int in_parts, whisp_result **result)
 {
-    collected c = {.session = s, .in = in};
-    const wh_part_job job = {.session = s, .read = read_for_parts, .read_user = &c, .emit = emit, .emit_user = &c};
-    int rc = wh_result_new(&c.result);
+    work w = {.session = s, .in = in};
+    int rc = wh_collect_begin(&w.out);
     if (!rc)
-        rc = in_parts ? wh_parts_run(&job) : feed(s, in, &c);
+        rc = in_parts ? run_parts(s, &w) : feed(s, in, &w);
     if (!rc)
-        rc = finish_result(s, &c);
-    free(c.ids);
-    if (rc) {
-        whisp_result_free(c.result);
-        return rc;
-    }
-    *result = c.result;
-    return WHISP_OK;
+        rc = wh_collect_end(&w.out, s->model, s->language, s->total, result);
+    wh_collect_free(&w.out);
+    return rc;
 }
 
 /* How messages call it. */
@@ -377,7 +363,7 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
 
 /* ---- in parts? ---- */
 
-static int may_cut(const whisp_session *s)
+int wh_session_may_cut(const whisp_session *s)
 {
     return !s->options->values.cut_off && !s->given && s->n_clips == 1 && s->clips[0].start == 0 &&
            s->clips[0].end == INT64_MAX;
@@ -452,9 +438,8 @@ static int open_for_pass(whisp_session *s, const char *path, source *in, int *in
 /* Align the given text with what `in` gives. */
 static int align(whisp_session *s, source *in, whisp_result **result)
 {
-    collected c = {0};
-    int rc = feed(s, in, &c);
-    free(c.ids);
+    work w = {.session = s, .in = in};
+    int rc = feed(s, in, &w);
     return rc ? rc : wh_given_result(s, result);
 }
 
@@ -467,7 +452,7 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
     int rc = whisp_session_reset(s);
     if (!rc && text)
         rc = wh_given_new(s, text);
-    int in_parts = may_cut(s);
+    int in_parts = wh_session_may_cut(s);
     if (!rc)
         rc = open_for_pass(s, path, in, &in_parts);
     if (!rc)
@@ -519,7 +504,7 @@ static int run_samples(whisp_session *s, const float *samples, size_t n, const c
         rc = wh_given_new(s, text);
     if (!rc && s->vad)
         rc = find_speech(s, in, NULL);
-    int in_parts = may_cut(s);
+    int in_parts = wh_session_may_cut(s);
     if (!rc && in_parts)
         rc = is_long(s, in, &in_parts);
     if (!rc && !in_parts) {

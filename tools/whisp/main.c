@@ -15,6 +15,9 @@ struct tool {
     struct progress bar;
     struct transcript out;
     int several;            /* more than one recording was named */
+    size_t current;         /* the input whose segments come next */
+    int headed;             /* it was named */
+    int working;            /* the session is there */
     int code;               /* the first failure's, or CODE_FINE */
 };
 
@@ -46,9 +49,17 @@ static void remember(struct tool *tool, int code)
 
 /* ---- callbacks ---- */
 
+/* Name the recording whose segments or messages come next, once, where there are several. */
+static void head(struct tool *tool)
+{
+    if (tool->several && !tool->headed) note("%s:", tool->settings.inputs[tool->current]);
+    tool->headed = 1;
+}
+
 static void on_log(void *user, int level, const char *text)
 {
-    const struct tool *tool = user;
+    struct tool *tool = user;
+    if (tool->working && level <= WHISP_LOG_INFO) head(tool);
     if (level == WHISP_LOG_WARNING) note_warning("%s", text);
     else if (level == WHISP_LOG_INFO && tool->settings.verbose) note("%s", text);
 }
@@ -60,12 +71,15 @@ static void on_progress(void *user, double done, double total)
 
 static void on_segment(void *user, const whisp_segment *segment)
 {
-    transcript_segment(user, segment);
+    struct tool *tool = user;
+    head(tool);
+    transcript_segment(&tool->out, segment);
 }
 
 static void on_aligned(void *user, const whisp_segment *segment)
 {
-    transcript_words(user, segment);
+    struct tool *tool = user;
+    transcript_words(&tool->out, segment);
 }
 
 static int on_cancel(void *user)
@@ -81,7 +95,7 @@ static void set_callbacks(struct tool *tool)
     whisp_options_on_cancel(options, on_cancel, tool);
     if (tool->bar.wanted) whisp_options_on_progress(options, on_progress, &tool->bar);
     if (tool->settings.verbose)
-        whisp_options_on_segment(options, tool->settings.align ? on_aligned : on_segment, &tool->out);
+        whisp_options_on_segment(options, tool->settings.align ? on_aligned : on_segment, tool);
 }
 
 /* ---- before the work ---- */
@@ -139,39 +153,59 @@ static void print_text(struct tool *tool, const whisp_result *result)
     transcript_print(&tool->out, "\n");
 }
 
-static int transcribe(struct tool *tool, whisp_session *session, const char *input)
+static int is_done(void *user, size_t i, int error, whisp_result *result)
+{
+    struct tool *tool = user;
+    const struct settings *settings = &tool->settings;
+    head(tool);
+    if (error == WHISP_OK) {
+        if (!settings->verbose && !settings->formats) print_text(tool, result);
+        signals_writing(1);
+        remember(tool, files_write(settings, settings->inputs[i], result));
+        signals_writing(0);
+    } else if (error != WHISP_ERR_CANCELLED) {
+        note_error("%s", whisp_last_error());
+        remember(tool, exit_code(error, CODE_INPUT));
+    }
+    whisp_result_free(result);
+    tool->current = i + 1;
+    tool->headed = 0;
+    return 0;
+}
+
+static void transcribe_all(struct tool *tool, whisp_session *session)
 {
     const struct settings *settings = &tool->settings;
-    whisp_result *result = NULL;
     progress_begin(&tool->bar);
-    int error = settings->align ? whisp_session_align_file(session, input, settings->align, &result)
-                                : whisp_session_transcribe_file(session, input, &result);
+    int error = whisp_session_transcribe_files(session, settings->inputs, settings->n_inputs, is_done, tool);
     progress_end(&tool->bar);
-    if (error != WHISP_OK) return error;
-    if (!settings->verbose && !settings->formats) print_text(tool, result);
-    signals_writing(1);
-    remember(tool, files_write(settings, input, result));
-    signals_writing(0);
-    whisp_result_free(result);
-    return WHISP_OK;
+    if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
+        note_error("%s", whisp_last_error());
+        remember(tool, exit_code(error, CODE_OTHER));
+    }
 }
 
 static void work(struct tool *tool, whisp_session *session)
 {
     const struct settings *settings = &tool->settings;
-    for (size_t i = 0; i < settings->n_inputs && !on_cancel(tool); i++) {
+    tool->working = !settings->detect_language;
+    if (!settings->detect_language && !settings->align) transcribe_all(tool, session);
+    else for (size_t i = 0; i < settings->n_inputs && !on_cancel(tool); i++) {
         const char *input = settings->inputs[i];
-        int error;
+        whisp_result *result = NULL;
         if (settings->detect_language) {
-            error = languages_print(session, input, tool->several, &tool->out);
-        } else {
-            if (tool->several) note("%s:", input);
-            error = transcribe(tool, session, input);
+            int error = languages_print(session, input, tool->several, &tool->out);
+            if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
+                note_error("%s", whisp_last_error());
+                remember(tool, exit_code(error, CODE_INPUT));
+            }
+            continue;
         }
-        if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
-            note_error("%s", whisp_last_error());
-            remember(tool, exit_code(error, CODE_INPUT));
-        }
+        head(tool);
+        progress_begin(&tool->bar);
+        int error = whisp_session_align_file(session, input, settings->align, &result);
+        progress_end(&tool->bar);
+        is_done(tool, i, error, result);
     }
     remember(tool, transcript_check(&tool->out));
 }

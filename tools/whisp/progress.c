@@ -76,6 +76,7 @@ void progress_begin(struct progress *bar)
 
 void progress_update(struct progress *bar, double done, double total)
 {
+    if (done < bar->done) bar->started = now(); /* another recording */
     bar->done = done;
     bar->total = total;
     if (!bar->wanted) return;
