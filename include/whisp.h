@@ -493,9 +493,14 @@ WHISP_API int whisp_vad_pull(whisp_vad_stream *stream, whisp_span *span);
  * 11. Live
  *
  * Samples go in as they are spoken, words come out as they settle: within about two steps (option stream_step) after
- * they were said, and the time that computing takes. Every step a pass hears the last 15 to 25 seconds again; words on
- * which two passes after one another agree are final (LocalAgreement-2: Macháček, Dabre, Bojar, "Turning Whisper into
- * Real-Time Transcription System", 2023). Memory and the cost of a second do not grow. docs/live.md has figures.
+ * they were said, and the time that computing takes. Every step a pass hears the last seconds again, 25 at most; words on
+ * which two passes after one another agree settle and do not change any more (LocalAgreement-2: Macháček, Dabre, Bojar,
+ * "Turning Whisper into Real-Time Transcription System", 2023).
+ *
+ * What settles so soon has more errors than a transcription that knows how the sentence goes on. The final text has not:
+ * the options' segment callback gets the segments that a session pushed the same samples gives, each as soon as its
+ * window of 30 seconds is complete. It is called inside pull. Memory and the cost of a second do not grow. docs/live.md
+ * has figures.
  *
  *     while ((n = read_microphone(samples)) > 0) {
  *         for (size_t done = 0; done < n;) {
@@ -512,14 +517,14 @@ typedef struct whisp_stream whisp_stream;
 
 /* New stream; `options` are copied (NULL: defaults). The model must outlive it. WHISP_ERR_ARGUMENT for options that
  * need the whole recording: vad_filter, clip_timestamps, split_stereo. Where silero-vad is found (option vad_model),
- * silence is not heard at all. The segment and progress callbacks are not called. */
+ * no pass is made over silence. The segment callback gets the final text; the progress callback is not called. */
 WHISP_API int whisp_stream_new(const whisp_model *model, const whisp_options *options, whisp_stream **stream);
 WHISP_API void whisp_stream_free(whisp_stream *stream);
 
 /* Push samples. Returns how many were taken, fewer than n when a minute has not been pulled; negative on error. Samples
  * that are not finite count as silence. */
 WHISP_API int64_t whisp_stream_push(whisp_stream *stream, const float *samples, size_t n);
-/* No more samples will come: what is left settles. May be called once. */
+/* No more samples will come: what is left settles and becomes final. May be called once. */
 WHISP_API int whisp_stream_finish(whisp_stream *stream);
 /* 1: a pass was made and *words [*n] settled with it, perhaps none; they live until the next call (first_token and
  * n_tokens are 0). 0: more samples are needed; WHISP_END: all was heard; negative on error. The model runs inside. The

@@ -88,6 +88,7 @@ static void neighbours_and_edges_have_features(void **state)
     wh_word_evidence words[3] = {{.start = 0, .end = 0.5, .n_letters = 4}, {.start = 0.5, .end = 0.5}, /* punctuation */
                                  {.start = 0.7, .end = 1, .n_letters = 5}};
     const wh_evidence sure = {-0.1f, 5, 0.2f, 0.3f, 2}, unsure = {-2, -1, 3, 0.1f, 4};
+    const wh_window_evidence window = {.logprob = -0.3, .begin = -1, .end = 3};
     float x[WH_FEATURES];
     wh_word_take(&words[0], 300, &sure, &sure, 1);
     wh_word_take(&words[2], 400, &sure, &unsure, 0.5f);
@@ -95,17 +96,52 @@ static void neighbours_and_edges_have_features(void **state)
     assert_true(words[2].told_least == -2 && words[2].told_margin == -1 && words[2].bare_entropy == 3);
     assert_true(fabsf(words[2].told_mean + 1.05f) < 1e-6f && words[2].agreement == 0.25f && words[2].rarest == 9000);
     for (size_t i = 0; i < 3; i++) {
-        wh_word_features(words, 3, i, -0.3, 0, x);
+        wh_word_features(words, 3, i, &window, x);
         for (int k = 0; k < WH_FEATURES; k++)
             assert_true(isfinite(x[k]));
     }
-    wh_word_features(words, 3, 0, -0.3, 0, x);
+    wh_word_features(words, 3, 0, &window, x);
     for (int k = 0; k < WH_FEATURES; k++) {
         if (!strcmp(wh_feature_names[k], "after_agreement")) /* over the punctuation */
             assert_true(x[k] == 0.25f);
         if (!strcmp(wh_feature_names[k], "before_agreement"))
             assert_true(x[k] == 1);
+        if (!strcmp(wh_feature_names[k], "since_begin"))
+            assert_true(x[k] == 1);
+        if (!strcmp(wh_feature_names[k], "until_end"))
+            assert_true(x[k] == 2.5f);
+        if (!strcmp(wh_feature_names[k], "around_least"))
+            assert_true(x[k] == -2);
     }
+}
+
+static float feature(const wh_word_evidence *words, size_t n, size_t i, const char *name)
+{
+    const wh_window_evidence window = {.end = 30};
+    float x[WH_FEATURES];
+    wh_word_features(words, n, i, &window, x);
+    for (int k = 0; k < WH_FEATURES; k++)
+        if (!strcmp(wh_feature_names[k], name))
+            return x[k];
+    fail_msg("there is no feature %s", name);
+    return 0;
+}
+
+static void words_said_again_are_known(void **state)
+{
+    (void)state;
+    wh_word_evidence words[7] = {0};
+    for (int i = 0; i < 7; i++)
+        words[i] = (wh_word_evidence){.start = i, .end = i + 0.5, .n_letters = 5, .n_tokens = 1, .sound = 10 + (i == 3)};
+    words[6].end = 7;
+    assert_true(feature(words, 7, 3, "repeated") == 0 && feature(words, 7, 3, "elsewhere") == 0);
+    assert_true(feature(words, 7, 0, "repeated") == 0 && feature(words, 7, 0, "elsewhere") == 4);
+    words[0].sound = words[6].sound = 99;
+    assert_true(feature(words, 7, 6, "repeated") == 0 && feature(words, 7, 6, "elsewhere") == 1);
+    words[2].sound = 99;
+    assert_true(feature(words, 7, 6, "repeated") == 1 && feature(words, 7, 6, "elsewhere") == 2);
+    assert_true(feature(words, 7, 6, "pace") > 0.5f && feature(words, 7, 6, "before_duration") == 0.5f);
+    assert_true(fabsf(feature(words, 7, 2, "pace")) < 0.2f);
 }
 
 /* A result of n words w0 w1 ..., half a second each; those in `doubtful` (closed by -1) with confidence 0.2. */
@@ -241,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_row_of_logits_is_read),
         cmocka_unit_test(samples_agree_token_by_token),
         cmocka_unit_test(neighbours_and_edges_have_features),
+        cmocka_unit_test(words_said_again_are_known),
         cmocka_unit_test(the_doubtful_tenth_is_listed),
         cmocka_unit_test(the_transcript_stays_as_it_is),
         cmocka_unit_test(a_recording_is_judged),

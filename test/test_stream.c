@@ -117,7 +117,8 @@ static float *make_noise(size_t n)
 static whisp_options *make_options(void)
 {
     static const char *const pairs[] = {"temperature_increment_on_fallback", "None", "no_speech_threshold", "None",
-                                        "sample_len", "12", "stream_step", "2", "threads", "1"};
+                                        "sample_len", "12", "stream_step", "2", "threads", "1",
+                                        "hallucination_guard", "False"};
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(pairs); i += 2)
         assert_int_equal(whisp_options_set(o, pairs[i], pairs[i + 1]), WHISP_OK);
@@ -212,6 +213,96 @@ static void test_only_samples_count(void **state)
     free(noise);
 }
 
+static void note_segment(void *user, const whisp_segment *segment)
+{
+    wh_buf_printf(user, "%d %.2f %.2f %s|", segment->id, segment->start, segment->end, segment->text);
+}
+
+/* The text of a session that is pushed the same samples. */
+static void transcribe_pushed(const whisp_model *m, whisp_options *o, const float *samples, size_t n)
+{
+    whisp_session *s;
+    const whisp_segment *segment;
+    assert_int_equal(whisp_session_new(m, o, &s), WHISP_OK);
+    for (size_t done = 0; done < n;) {
+        done += (size_t)whisp_session_push(s, samples + done, n - done);
+        while (whisp_session_pull(s, &segment) == 1)
+            ;
+    }
+    assert_int_equal(whisp_session_finish(s), WHISP_OK);
+    while (whisp_session_pull(s, &segment) == 1)
+        ;
+    whisp_session_free(s);
+}
+
+/* The final text is that of a session with the same samples, whatever the passes between its windows did. */
+static void test_final(void **state)
+{
+    (void)state;
+    size_t n = 71 * WH_SAMPLE_RATE + 99;
+    float *noise = make_noise(n);
+    const whisp_model *models[] = {model, multilingual};
+    for (size_t m = 0; m < 2; m++) {
+        wh_buf live = {0}, offline = {0};
+        whisp_options *o = make_options();
+        assert_int_equal(whisp_options_set(o, "stream_step", "3"), WHISP_OK);
+        whisp_options_on_segment(o, note_segment, &live);
+        whisp_stream *st;
+        assert_int_equal(whisp_stream_new(models[m], o, &st), WHISP_OK);
+        free(hear(st, noise, n, 16000));
+        whisp_options_on_segment(o, note_segment, &offline);
+        transcribe_pushed(models[m], o, noise, n);
+        assert_true(live.length > 0);
+        assert_string_equal(live.data, offline.data);
+        assert_true(st->session->seek * WH_HOP >= (int64_t)n - WH_HOP);
+        whisp_options_free(o);
+        whisp_stream_free(st);
+        wh_buf_free(&live);
+        wh_buf_free(&offline);
+    }
+    free(noise);
+}
+
+/* What the final text has is dropped from the buffer, its words with it, once nothing before is left to settle; and its
+ * tokens are the prompt. */
+static void test_final_leads(void **state)
+{
+    (void)state;
+    size_t n = 33 * WH_SAMPLE_RATE, n_words;
+    float *noise = make_noise(n);
+    const whisp_word *words;
+    whisp_stream *st = open_stream(model);
+    for (size_t done = 0; done < n; done += 8000) {
+        assert_int_equal(whisp_stream_push(st, noise + done, 8000), 8000);
+        while (whisp_stream_pull(st, &words, &n_words) == 1)
+            ;
+    }
+    int64_t seek = st->session->seek * WH_HOP;
+    assert_true(seek > 0);
+    /* the passes' own trimming may be ahead already: begin again where it is not */
+    st->offset = seek - 5 * WH_SAMPLE_RATE;
+    st->heard = st->n = 6 * WH_SAMPLE_RATE;
+    wh_saying_clear(&st->settled);
+    wh_saying_clear(&st->tail);
+    double at = (double)seek / WH_SAMPLE_RATE;
+    const wh_said before = {.start = at - 1, .end = at - 0.5}, behind = {.start = at + 0.1, .end = at + 0.4};
+    assert_int_equal(wh_saying_add(&st->settled, &before, "a", 1, "a", 1, &(int32_t){1}, 1), WHISP_OK);
+    assert_int_equal(wh_saying_add(&st->tail, &before, "b", 1, "b", 1, &(int32_t){2}, 1), WHISP_OK);
+    assert_int_equal(wh_stream_follow_final(st), WHISP_OK);
+    assert_int_equal(st->offset, seek - 5 * WH_SAMPLE_RATE); /* "b" must settle first */
+    wh_saying_clear(&st->tail);
+    assert_int_equal(wh_saying_add(&st->settled, &behind, "c", 1, "c", 1, &(int32_t){3}, 1), WHISP_OK);
+    assert_int_equal(wh_stream_follow_final(st), WHISP_OK);
+    assert_int_equal(st->offset, seek);
+    assert_int_equal(st->settled.n, 1);
+    assert_string_equal(st->settled.text.data, "c");
+    const whisp_session *s = st->session;
+    assert_int_equal(st->n_past, WH_MIN(s->n_history, 448));
+    assert_memory_equal(st->past, s->history + s->n_history - st->n_past, st->n_past * sizeof *st->past);
+    free(noise);
+    whisp_stream_free(st);
+}
+
 static void test_catching_up(void **state)
 {
     (void)state;
@@ -297,6 +388,8 @@ int main(void)
         cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_only_samples_count),
+        cmocka_unit_test(test_final),
+        cmocka_unit_test(test_final_leads),
         cmocka_unit_test(test_catching_up),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_states),

@@ -33,6 +33,7 @@ typedef struct wh_word_evidence {
     double start, end;          /* seconds */
     int n_letters;              /* bytes without spaces and punctuation */
     int capital;                /* begins with an ASCII capital */
+    uint64_t sound;             /* its letters as a number: equal for words that are the same but for case */
     size_t n_tokens;            /* those that are more than punctuation; 0: nothing but punctuation */
     int32_t rarest;             /* the greatest token id: common pieces have small ones */
     float told_mean, told_least, told_margin, told_entropy; /* with the prompt and timestamps: as it was decoded */
@@ -45,11 +46,14 @@ typedef struct wh_word_evidence {
 void wh_word_take(wh_word_evidence *word, int32_t id, const wh_evidence *told, const wh_evidence *bare,
                   float agreement);
 
-#define WH_FEATURES 32
+#define WH_FEATURES 44
 extern const char *const wh_feature_names[WH_FEATURES];
 
-/* The features of words[i] of a window's n words. */
-void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, double window_logprob, double temperature,
+/* The features of words[i] of a window's n words; the window is heard from `begin` to `end`, in the words' seconds. */
+typedef struct wh_window_evidence {
+    double logprob, temperature, begin, end;
+} wh_window_evidence;
+void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, const wh_window_evidence *window,
                       float *features);
 
 /* ---- the score (score.c, with the numbers of table.c) ---- */

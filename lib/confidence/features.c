@@ -13,6 +13,8 @@ const char *const wh_feature_names[WH_FEATURES] = {
     "before_told_margin", "before_bare_margin", "before_agreement",
     "after_told_margin", "after_bare_margin", "after_agreement",
     "around_bare", "around_agreement",
+    "around_least", "since_begin", "until_end", "repeated", "elsewhere",
+    "before_rarity", "after_rarity", "before_told", "after_told", "before_duration", "after_duration", "pace",
 };
 
 void wh_word_take(wh_word_evidence *w, int32_t id, const wh_evidence *told, const wh_evidence *bare, float agreement)
@@ -58,6 +60,46 @@ static void look_around(const wh_word_evidence *words, size_t n, size_t i, float
     *agreement = count > 0 ? *agreement / count : 1;
 }
 
+/* The least of the words up to two away. */
+static float least_around(const wh_word_evidence *words, size_t n, size_t i)
+{
+    float least = 0;
+    for (size_t at = i > 2 ? i - 2 : 0; at < n && at <= i + 2; at++)
+        if (at != i && words[at].n_tokens)
+            least = fminf(least, fminf(words[at].told_least, words[at].bare_least));
+    return least;
+}
+
+/* How many of the window's other words are the same; *near: one of the four before it is. */
+static float count_same(const wh_word_evidence *words, size_t n, size_t i, float *near)
+{
+    float count = 0;
+    *near = 0;
+    for (size_t at = 0; at < n; at++)
+        if (at != i && words[at].n_tokens && words[at].sound == words[i].sound) {
+            count++;
+            *near = at < i && at + 4 >= i ? 1 : *near;
+        }
+    return count;
+}
+
+/* Seconds a letter in the words up to five away, and in the word itself: how it differs from how they are spoken. */
+static double relative_pace(const wh_word_evidence *words, size_t n, size_t i)
+{
+    double seconds = 0.02, letters = 1, own = fmax(0, words[i].end - words[i].start);
+    for (size_t at = i > 5 ? i - 5 : 0; at < n && at <= i + 5; at++)
+        if (at != i && words[at].n_tokens) {
+            seconds += fmax(0, words[at].end - words[at].start);
+            letters += words[at].n_letters;
+        }
+    return log((own + 0.02) / WH_MAX(words[i].n_letters, 1)) - log(seconds / letters);
+}
+
+static float duration_of(const wh_word_evidence *w)
+{
+    return w ? (float)fmin(fmax(0, w->end - w->start), 2) : 0;
+}
+
 static float window_mean(const wh_word_evidence *words, size_t n)
 {
     double sum = 0, count = 0;
@@ -69,7 +111,7 @@ static float window_mean(const wh_word_evidence *words, size_t n)
     return count > 0 ? (float)(sum / count) : 0;
 }
 
-void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, double window_logprob, double temperature,
+void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, const wh_window_evidence *window,
                       float *features)
 {
     static const float edge_margin = 3; /* what stands for a neighbour that is not there */
@@ -77,7 +119,7 @@ void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, double 
     double duration = fmax(0, w->end - w->start);
     double gap_before = i > 0 ? w->start - words[i - 1].end : 0;
     double gap_after = i + 1 < n ? words[i + 1].start - w->end : 0;
-    float around_bare, around_agreement;
+    float around_bare, around_agreement, near, same = count_same(words, n, i, &near);
     look_around(words, n, i, &around_bare, &around_agreement);
     const float row[WH_FEATURES] = {
         w->told_mean, w->told_least, w->told_margin, w->told_entropy,
@@ -87,12 +129,17 @@ void wh_word_features(const wh_word_evidence *words, size_t n, size_t i, double 
         (float)log((duration + 0.02) / WH_MAX(w->n_letters, 1)),
         (float)fmin(fmax(0, gap_before), 2), (float)fmin(fmax(0, gap_after), 2), logf(1 + (float)w->rarest),
         w->agreement,
-        (float)w->capital, (float)fmax(window_logprob, -3), (float)temperature, window_mean(words, n),
+        (float)w->capital, (float)fmax(window->logprob, -3), (float)window->temperature, window_mean(words, n),
         before ? before->told_margin : edge_margin, before ? before->bare_margin : edge_margin,
         before ? before->agreement : 1,
         after ? after->told_margin : edge_margin, after ? after->bare_margin : edge_margin,
         after ? after->agreement : 1,
         around_bare, around_agreement,
+        fmaxf(least_around(words, n, i), -8), (float)fmin(fmax(0, w->start - window->begin), 3),
+        (float)fmin(fmax(0, window->end - w->end), 3), near, fminf(same, 4),
+        before ? logf(1 + (float)before->rarest) : 6, after ? logf(1 + (float)after->rarest) : 6,
+        before ? before->told_least : 0, after ? after->told_least : 0, duration_of(before), duration_of(after),
+        (float)relative_pace(words, n, i),
     };
     for (int k = 0; k < WH_FEATURES; k++)
         features[k] = isfinite(row[k]) ? row[k] : 0;

@@ -19,11 +19,11 @@ static int encode(whisp_stream *st, int64_t *frames)
     if (rc)
         return rc;
     double t0 = wh_now();
-    wh_mel_reset(s->mel);
-    wh_mel_push(s->mel, st->samples, WH_MIN(st->heard, (size_t)WH_WINDOW_FRAMES * WH_HOP));
-    wh_mel_finish(s->mel);
-    *frames = WH_MIN(WH_WINDOW_FRAMES, wh_mel_content(s->mel));
-    wh_mel_window(s->mel, 0, *frames, WH_PAD_MEL, s->window);
+    wh_mel_reset(st->mel);
+    wh_mel_push(st->mel, st->samples, WH_MIN(st->heard, (size_t)WH_WINDOW_FRAMES * WH_HOP));
+    wh_mel_finish(st->mel);
+    *frames = WH_MIN(WH_WINDOW_FRAMES, wh_mel_content(st->mel));
+    wh_mel_window(st->mel, 0, *frames, WH_PAD_MEL, s->window);
     double t1 = wh_now();
     rc = wh_backend_encode(s->backend, 1, &window, &slot);
     s->timings.mel += t1 - t0;
@@ -36,11 +36,13 @@ static int encode(whisp_stream *st, int64_t *frames)
 static int language(whisp_stream *st)
 {
     whisp_session *s = st->session;
-    if (s->language >= 0)
-        return s->language;
-    int found = wh_search_languages(s->search, s->language_probs);
+    if (s->language >= 0) /* by the options, or detected in the first window */
+        st->language = s->language;
+    if (st->language >= 0)
+        return st->language;
+    int found = wh_search_languages(s->search, s->window_probs);
     if (found >= 0 && st->heard >= LANGUAGE_SECONDS * WH_SAMPLE_RATE)
-        s->language = found;
+        st->language = found;
     return found;
 }
 

@@ -62,6 +62,7 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
     if (!st)
         return wh_fail_memory();
     if (!(rc = whisp_session_new(model, options, &st->session)) && !(rc = load_activity(st)) &&
+        !(rc = wh_mel_new(model->n_mels, model->mel_filters, WH_STORE_FRAMES, &st->mel)) &&
         !(st->samples = wh_calloc(WH_STREAM_CAPACITY, sizeof *st->samples)))
         rc = wh_fail_memory();
     if (rc) {
@@ -69,7 +70,8 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
         return rc;
     }
     st->step = (size_t)(st->session->options->values.stream_step * WH_SAMPLE_RATE);
-    st->speech_end = -1;
+    st->speech_end = st->language = -1;
+    whisp_options_on_progress(st->session->options, NULL, NULL);
     *stream = st;
     return WHISP_OK;
 }
@@ -81,6 +83,7 @@ void whisp_stream_free(whisp_stream *st)
     whisp_vad_stream_free(st->activity);
     whisp_vad_free(st->vad);
     whisp_session_free(st->session);
+    wh_mel_free(st->mel);
     wh_saying *lists[] = {&st->settled, &st->tail, &st->hypothesis, &st->scratch, &st->fresh};
     for (size_t i = 0; i < WH_COUNT(lists); i++)
         wh_saying_free(lists[i]);
@@ -192,6 +195,11 @@ static int cut(whisp_stream *st, double seconds, size_t n_words)
     return rc;
 }
 
+static double middle(const wh_said *word)
+{
+    return (word->start + word->end) / 2;
+}
+
 /* The middle of the pause after settled word i. */
 static double after(const whisp_stream *st, size_t i)
 {
@@ -205,9 +213,31 @@ static double after(const whisp_stream *st, size_t i)
     return next > end ? (end + next) / 2 : end;
 }
 
+int wh_stream_follow_final(whisp_stream *st)
+{
+    const whisp_session *s = st->session;
+    double seek = (double)s->seek * WH_HOP / WH_SAMPLE_RATE;
+    size_t n_words = 0;
+    if (s->seek * WH_HOP <= st->offset || (st->tail.n && middle(&st->tail.list[0]) < seek))
+        return WHISP_OK;
+    while (n_words < st->settled.n && middle(&st->settled.list[n_words]) < seek)
+        n_words++;
+    int rc = cut(st, seek, n_words);
+    size_t n = WH_MIN(s->n_history, PAST_KEPT);
+    if (rc || (rc = wh_grow(&st->past, &st->past_capacity, n + 1, sizeof *st->past)))
+        return rc;
+    if (n)
+        memcpy(st->past, s->history + s->n_history - n, n * sizeof *st->past);
+    st->n_past = n;
+    return WHISP_OK;
+}
+
 /* Bound the buffer: cut after settled words where it has grown long. */
 static int trim(whisp_stream *st)
 {
+    int rc = wh_stream_follow_final(st);
+    if (rc)
+        return rc;
     double begin = SECONDS(st->offset), end = SECONDS(st->offset + (int64_t)st->heard), length = end - begin;
     if (st->activity && st->tail.n == 0 && SECONDS(st->speech_end) + LONG_PAUSE <= end)
         return cut(st, fmax(begin, fmax(end - LONG_PAUSE, SECONDS(st->speech_end) + KEPT_SILENCE)), st->settled.n);
@@ -303,7 +333,7 @@ static int advance(whisp_stream *st)
     st->heard += WH_MIN(st->catch_up || final ? pending : st->step, longest);
     st->catch_up = 0;
     int rc = find_activity(st, first);
-    if (rc)
+    if (rc || (rc = wh_stream_push_final(st, first)))
         return rc;
     int quiet = st->activity && st->tail.n == 0 && SECONDS(st->speech_end) < SECONDS(st->pass_end) - EDGE;
     quiet |= st->activity && st->speech_end < st->offset;
@@ -354,11 +384,12 @@ int whisp_stream_pull(whisp_stream *st, const whisp_word **words, size_t *n)
     *n = 0;
     wh_saying_clear(&st->fresh);
     for (;;) {
-        if (st->ended)
+        int rc = wh_stream_final(st); /* after the words that settled were given, which do not wait for it */
+        if (!rc && st->ended)
             return WHISP_END;
-        if (!st->finished && st->n - st->heard < st->step)
+        if (!rc && !st->finished && st->n - st->heard < st->step)
             return 0;
-        int rc = advance(st);
+        rc = rc ? rc : advance(st);
         if (rc > 0)
             rc = give(st) ? WHISP_ERR_MEMORY : 1;
         if (rc < 0) {
@@ -380,5 +411,8 @@ const char *whisp_stream_tail(const whisp_stream *st)
 
 const char *whisp_stream_language(const whisp_stream *st)
 {
-    return st ? whisp_session_language(st->session) : NULL;
+    if (!st)
+        return NULL;
+    int language = st->session->language >= 0 ? st->session->language : st->language;
+    return language >= 0 ? whisp_language_code(language) : NULL;
 }

@@ -3,8 +3,9 @@
  *   saying.c   lists of words; where two hypotheses agree
  *   pass.c     the samples that are held -> one hypothesis: log-Mel, encoder, search, times of the words
  *   stream.c   the public stream: when to make a pass, what settles, what may go
+ *   final.c    the final text: the same sound heard in whole windows, as any recording is
  *
- * Stands on a session's parts (lib/transcribe, lib/search, lib/timing), beside its loop of windows. A word is settled
+ * Stands on a session's parts (lib/transcribe, lib/search, lib/timing), which its loop of windows uses in turn. A word is settled
  * when two passes after one another agree on it and on all before it: LocalAgreement-2 of Macháček, Dabre and Bojar,
  * "Turning Whisper into Real-Time Transcription System" (2023). docs/live.md has the rest. */
 #ifndef WH_STREAM_H
@@ -54,7 +55,9 @@ int wh_ends_sentence(const char *text);
 #define WH_STREAM_CAPACITY (60 * WH_SAMPLE_RATE) /* samples that a stream holds */
 
 struct whisp_stream {
-    whisp_session *session;         /* its model, search and backend; not its windows */
+    whisp_session *session;         /* hears the final text; passes use its model, search and backend */
+    wh_mel *mel;                    /* of passes */
+    int language;                   /* of passes, once it is known; else -1 */
     whisp_vad *vad;                 /* NULL: no model of voice activity was found */
     whisp_vad_stream *activity;
     float threshold;                /* probability from which a chunk may be speech */
@@ -89,5 +92,12 @@ struct whisp_stream {
 
 /* Make a pass over the first `heard` samples; stream->hypothesis gets the words. (pass.c) */
 int wh_stream_pass(whisp_stream *stream);
+
+/* The final text (final.c). push: the samples from `first` on that passes may hear now. final: hear the windows that are
+ * complete, at the end all. follow: once the final text reaches into the buffer, what it has is dropped there, and it is
+ * the prompt from then on: it is better than what settled (stream.c). */
+int wh_stream_push_final(whisp_stream *stream, size_t first);
+int wh_stream_final(whisp_stream *stream);
+int wh_stream_follow_final(whisp_stream *stream);
 
 #endif

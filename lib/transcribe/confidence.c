@@ -165,6 +165,7 @@ static void gather(const whisp_session *s, const wh_word *timed, const whisp_wor
         if (!key(s, s->text_tokens[i], &letters))
             continue;
         w->n_letters += letters;
+        w->sound = w->sound * 0x100000001b3u + key(s, s->text_tokens[i], &letters);
         wh_word_take(w, s->text_tokens[i], &d->told[i], &d->bare[i], d->agreement[i]);
     }
     while (*text && (unsigned char)*text < 128 && !isalnum((unsigned char)*text))
@@ -186,9 +187,12 @@ int wh_session_judge(whisp_session *s)
             gather(s, &s->timed.list[i], &s->words[at], &d->words[at]);
             at++;
         }
+    double begin = (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE;
+    wh_window_evidence window = {s->decoding.avg_logprob, s->decoding.temperature, begin,
+                                 begin + WH_MIN(WH_WINDOW_FRAMES, wh_mel_content(s->mel) - s->window_seek) * 0.01};
     for (size_t i = 0; i < n; i++) {
         float *x = d->features + i * WH_FEATURES;
-        wh_word_features(d->words, n, i, s->decoding.avg_logprob, s->decoding.temperature, x);
+        wh_word_features(d->words, n, i, &window, x);
         s->words[i].confidence = d->words[i].n_tokens ? wh_confidence_score(x) : 1;
     }
     return WHISP_OK;

@@ -1,4 +1,5 @@
 """whisp --stream and Python's live transcription: words of tiny.en on a recording, and what is refused."""
+import array
 import asyncio
 import contextlib
 import os
@@ -65,18 +66,24 @@ def test_what_does_not_go_together(arguments, word):
     assert run.returncode == 2 and word in run.stderr
 
 
+def test_final_needs_a_stream():
+    run = whisp("--stream_final", "a.txt", "b.wav")
+    assert run.returncode == 2 and b"--stream_final requires --stream" in run.stderr
+
+
 def test_nothing_to_hear(model):
     run = whisp("-m", model, "--stream", "-q", "-")
     assert (run.returncode, run.stdout) == (3, b"")
 
 
 @pytest.fixture
-def listening():
+def listening(request, tmp_path):
     """whisp --stream with a speaker who goes on: its standard input is open and has eight seconds in it."""
     if not TINY.exists():
         pytest.skip("needs models/tiny.en.gguf")
-    command = [WHISP, "-m", TINY, "--compute_type", "int8", "-q", "--stream", "-"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [WHISP, "-m", TINY, "--compute_type", "int8", "-q", "--stream", *getattr(request, "param", []), "-"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path}
+    with subprocess.Popen(command, **pipes) as process:
         process.stdin.write(spoken(8))
         process.stdin.flush()
         hung = threading.Timer(60, process.kill)
@@ -86,12 +93,16 @@ def listening():
         process.kill()
 
 
-def test_interrupted(listening):
+@pytest.mark.parametrize("listening", [[], ["--stream_final", "final.txt"]], indirect=True)
+def test_interrupted(listening, tmp_path):
     first = listening.stdout.read1(100)
     listening.send_signal(signal.SIGINT)
     code = listening.wait(60)
     printed = first + listening.stdout.read()
     assert code == 130 and first.strip() and printed.endswith(b"\n")
+    if (tmp_path / "final.txt").exists():  # what had settled is kept there
+        final = (tmp_path / "final.txt").read_text()
+        assert plain(final.partition("]")[2]) == plain(printed.decode())
 
 
 def test_nobody_reads(listening):
@@ -142,6 +153,37 @@ def test_words(tmp_path):
         assert live.push(samples[:16000]) == [] and live.tail == ""
     with pytest.raises(module.StateError):
         live.push(samples[:1])
+
+
+@pytest.mark.skipif(not TINY.exists(), reason="needs models/tiny.en.gguf")
+def test_final_text(tmp_path):
+    """In Python and on the command line the final text is what a transcription of the recording says."""
+    sys.path.insert(0, str(ROOT / "tools" / "python"))
+    import whisp as module
+
+    data = spoken(11)
+    (tmp_path / "talk.raw").write_bytes(data)
+    samples = array.array("f", (x / 32768 for x in array.array("h", data)))
+    model = module.load_model(TINY)
+    segments = []
+    with module.Live(model, stream_step=4, segment=segments.append, compute_type="int8") as live:
+        live.push(samples)
+        assert segments == []
+        live.finish()
+    offline = model.transcribe(samples, compute_type="int8")
+    assert [(s["start"], s["end"], s["text"]) for s in segments] == [
+        (s["start"], s["end"], s["text"]) for s in offline["segments"]
+    ]
+    arguments = ["-m", TINY, "--compute_type", "int8", "-q", "--stream", "--stream_step", "4", "--stream_final"]
+    with open(tmp_path / "talk.raw", "rb") as file:
+        run = subprocess.run([WHISP, *arguments, tmp_path / "final.txt", "-"], stdin=file, capture_output=True)
+    final = (tmp_path / "final.txt").read_bytes()
+    assert run.returncode == 0 and run.stdout.strip() and len(final.splitlines()) == len(segments)
+    assert all(line.endswith(s["text"].strip().encode()) for line, s in zip(final.splitlines(), segments))
+    with open(tmp_path / "talk.raw", "rb") as file:
+        assert subprocess.run([WHISP, *arguments, "-", "-"], stdin=file, capture_output=True).stdout == final
+    missing = whisp(*arguments, tmp_path / "none" / "final.txt", "-", data=data[:32000])
+    assert missing.returncode == 5 and b"final.txt" in missing.stderr
 
 
 def spoken(seconds):

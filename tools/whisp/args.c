@@ -28,6 +28,7 @@ enum own_option {
     OPT_STREAM,
     OPT_STREAM_RATE,
     OPT_STREAM_CHANNELS,
+    OPT_STREAM_FINAL,
     OPT_VERSION,
     OPT_HELP,
     N_OWN
@@ -70,6 +71,10 @@ static const struct tool_option own_options[N_OWN] = {
         "settle, a line for each sentence, or with --word_timestamps True for each word"}},
     [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
     [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
+    [OPT_STREAM_FINAL] = {0, {"stream_final", "FILE", NULL,
+        "(with --stream) write the final text to this file, a line for each segment, whenever a window of 30 seconds is "
+        "complete: what a transcription of the recording says; - is standard output, and the words that settle are then "
+        "shown on the terminal only"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -158,6 +163,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
         break;
     case OPT_STREAM: settings->stream = 1; break;
     case OPT_STREAM_RATE: return words_limit("stream_rate", value, &settings->stream_rate);
+    case OPT_STREAM_FINAL: settings->stream_final = value; break;
     case OPT_STREAM_CHANNELS: return words_limit("stream_channels", value, &settings->stream_channels);
     case OPT_VERSION: return print_version();
     case OPT_HELP: return help_print();

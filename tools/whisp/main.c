@@ -219,12 +219,13 @@ static int run(struct tool *tool)
     if (code == CODE_DONE) code = load_model(&tool->settings, &model);
     if (code == CODE_DONE && tool->settings.stream) {
         set_callbacks(tool);
-        int error = stream_run(&tool->settings, model, &tool->out);
+        int written = CODE_DONE, error = stream_run(&tool->settings, model, &tool->out, &written);
         if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
             note_error("%s", whisp_last_error());
             code = exit_code(error, CODE_INPUT);
         }
         remember(tool, transcript_check(&tool->out));
+        remember(tool, written);
     } else if (code == CODE_DONE) {
         set_callbacks(tool);
         int error = whisp_session_new(model, tool->settings.options, &session);

@@ -1,8 +1,11 @@
 /* stream.c - --stream: standard input is heard while somebody speaks, and words are printed as they settle.
  *
- * What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular file as
+ * The final text, which comes up to half a minute later, goes to --stream_final: a file, or standard output in place of
+ * the words. What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular file as
  * standard input is heard step by step, with the same words on every machine; from a pipe that is slower than the clock
  * a pass takes all that there is, so that the words never fall behind. */
+#include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +17,20 @@
 
 #define CATCH_UP 0.5        /* seconds behind the clock */
 #define MOST_AT_ONCE 5.0    /* seconds */
+#define MOST_WAITING 4096   /* settled words without a final segment: one said in 30 s has been heard */
 
 enum { BLOCK = 1024, RATE = 16000 };
 
 struct live {
     whisp_stream *stream;
     struct transcript *out;
+    FILE *final;            /* where the final text goes; stdout: instead of the words; NULL: nowhere */
+    int final_failed;       /* errno of the first failure to write it */
+    struct waiting {        /* settled words for which the final text has nothing yet */
+        double middle;
+        char *text;
+    } *waiting;
+    size_t n_waiting;
     int word_lines;         /* a line a word */
     int show_tail;
     int line_begun;
@@ -30,6 +41,10 @@ struct live {
 int stream_check(const struct settings *settings)
 {
     const char *other = NULL;
+    if (!settings->stream && settings->stream_final) {
+        note_error("--stream_final requires --stream");
+        return CODE_USAGE;
+    }
     if (!settings->stream) return CODE_DONE;
     if (settings->n_inputs != 1 || strcmp(settings->inputs[0], "-") != 0) {
         note_error("--stream reads standard input and nothing else: whisp --stream -");
@@ -60,8 +75,94 @@ static int ends_sentence(const char *text)
                                                                !strcmp(text + n - 3, "！"))));
 }
 
+/* ---- the final text ---- */
+
+static void print_final(struct live *live, const whisp_segment *segment)
+{
+    char line[8192];
+    if (live->final == stdout) {
+        transcript_segment(live->out, segment);
+    } else if (*segment->text && !live->final_failed && whisp_segment_line(segment, line, sizeof line) >= 0) {
+        errno = 0;
+        if (fprintf(live->final, "%s\n", line) < 0 || fflush(live->final) != 0) live->final_failed = errno ? errno : EIO;
+    }
+}
+
+static void keep_waiting(struct live *live, const whisp_word *word)
+{
+    if (!live->final || live->n_waiting == MOST_WAITING) return;
+    char *text = strdup(word->text);
+    if (text) live->waiting[live->n_waiting++] = (struct waiting){(word->start + word->end) / 2, text};
+}
+
+/* Forget the words that were said before `end`. */
+static void drop_waiting(struct live *live, double end)
+{
+    size_t n = 0;
+    while (n < live->n_waiting && live->waiting[n].middle < end) free(live->waiting[n++].text);
+    live->n_waiting -= n;
+    memmove(live->waiting, live->waiting + n, live->n_waiting * sizeof *live->waiting);
+}
+
+static void on_final(void *user, const whisp_segment *segment)
+{
+    struct live *live = user;
+    if (live->show_tail) fputs("\r\033[K", stderr);
+    print_final(live, segment);
+    drop_waiting(live, segment->end);
+}
+
+/* The waiting words and, behind them, `more`. To be freed; NULL when memory is short. */
+static char *waiting_text(const struct live *live, const char *more)
+{
+    size_t length = strlen(more) + 1;
+    for (size_t i = 0; i < live->n_waiting; i++) length += strlen(live->waiting[i].text);
+    char *text = malloc(length), *at = text;
+    for (size_t i = 0; text && i < live->n_waiting; i++) at = stpcpy(at, live->waiting[i].text);
+    if (text) strcpy(at, more);
+    return text;
+}
+
+/* An interrupted stream: what had settled since the last final segment is the last line. */
+static void print_waiting(struct live *live)
+{
+    char *text = waiting_text(live, "");
+    if (text && live->n_waiting > 0) {
+        double first = live->waiting[0].middle, last = live->waiting[live->n_waiting - 1].middle;
+        print_final(live, &(whisp_segment){.start = first, .end = last, .text = text});
+    }
+    free(text);
+}
+
+static int open_final(struct live *live, const char *path)
+{
+    if (!path) return WHISP_OK;
+    live->waiting = calloc(MOST_WAITING, sizeof *live->waiting);
+    if (!live->waiting) return WHISP_ERR_MEMORY;
+    live->final = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
+    if (live->final) return WHISP_OK;
+    live->final_failed = errno;
+    return WHISP_ERR_CANCELLED;
+}
+
+/* CODE_DONE, or CODE_OUTPUT after a failure has been told. */
+static int close_final(struct live *live, const char *path)
+{
+    if (live->final && live->final != stdout && fclose(live->final) != 0 && !live->final_failed)
+        live->final_failed = errno;
+    drop_waiting(live, INFINITY);
+    free(live->waiting);
+    if (!live->final_failed) return CODE_DONE;
+    note_error("cannot write %s: %s", path, strerror(live->final_failed));
+    return CODE_OUTPUT;
+}
+
+/* ---- the words ---- */
+
 static void print_word(struct live *live, const whisp_word *word)
 {
+    keep_waiting(live, word);
+    if (live->final == stdout) return;
     if (live->word_lines) {
         whisp_segment line = {.start = word->start, .end = word->end, .text = word->text + strspn(word->text, " ")};
         transcript_segment(live->out, &line);
@@ -80,11 +181,14 @@ static void show_tail(struct live *live)
 {
     if (!live->show_tail) return;
     const char *tail = whisp_stream_tail(live->stream);
-    int width = terminal_width(STDERR_FILENO, 80) - 4, length = (int)strlen(tail);
-    while (length > width && length > 0) length--;
-    while (length > 0 && (tail[length] & 0xC0) == 0x80) length--; /* no half characters */
-    fprintf(stderr, "\r\033[K\033[2m%.*s\033[0m", length, tail);
+    char *all = live->final == stdout ? waiting_text(live, tail) : NULL;
+    const char *text = all ? all : tail;
+    size_t width = (size_t)(terminal_width(STDERR_FILENO, 80) > 8 ? terminal_width(STDERR_FILENO, 80) - 4 : 4);
+    if (strlen(text) > width) text += strlen(text) - width;
+    while ((*text & 0xC0) == 0x80) text++; /* no half characters */
+    fprintf(stderr, "\r\033[K\033[2m%s\033[0m", text);
     fflush(stderr);
+    free(all);
 }
 
 static int print_settled(struct live *live)
@@ -132,7 +236,7 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
     return rc == WHISP_OK ? print_settled(live) : rc;
 }
 
-int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out)
+int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code)
 {
     whisp_audio *audio = NULL;
     struct stat status;
@@ -140,12 +244,17 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     int is_file = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
     live.word_lines = strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") == 0;
     live.show_tail = out->bar && out->bar->wanted && (live.word_lines || !isatty(STDOUT_FILENO));
-    int rc = whisp_stream_new(model, settings->options, &live.stream);
+    int rc = open_final(&live, settings->stream_final);
+    if (live.final == stdout) live.show_tail = out->bar && out->bar->wanted && !isatty(STDOUT_FILENO);
+    whisp_options_on_segment(settings->options, live.final ? on_final : NULL, &live);
+    if (rc == WHISP_OK) rc = whisp_stream_new(model, settings->options, &live.stream);
     if (rc == WHISP_OK)
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
     if (rc == WHISP_OK) rc = hear(&live, audio, is_file);
     if (live.show_tail) fputs("\r\033[K", stderr);
     if (live.line_begun) transcript_print(out, "\n");
+    if (live.final && signals_stop()) print_waiting(&live);
+    *code = close_final(&live, settings->stream_final);
     whisp_audio_close(audio);
     whisp_stream_free(live.stream);
     return rc;

@@ -57,6 +57,7 @@ struct settings {
     int detect_language;
     int stream;                     /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
+    const char *stream_final;       /* the file for the final text, - for standard output; NULL: none */
     const char *align;              /* the text whose words are looked for; NULL: transcribe */
     char *align_text;               /* the same, if it was read from a file */
     whisp_writer_options layout;    /* of subtitles */
@@ -161,8 +162,9 @@ int words_check(struct settings *settings);
 
 /* Which options do not go together with --stream. CODE_DONE or CODE_USAGE. */
 int stream_check(const struct settings *settings);
-/* Transcribe standard input live. WHISP_OK or the library's error. */
-int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out);
+/* Transcribe standard input live. WHISP_OK or the library's error; *code is CODE_OUTPUT where the final text's file
+ * could not be written, which the user has been told, else CODE_DONE. */
+int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code);
 
 /* ---- signals.c ---- */
 

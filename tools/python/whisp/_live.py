@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, List, Optional
 from ._audio import Samples, is_path
 from ._errors import ArgumentError, StateError
 from ._library import Word, check, library
-from ._options import CancelCallback, Callbacks, LogCallback, set_options
+from ._options import CancelCallback, Callbacks, LogCallback, SegmentCallback, set_options
 from ._result import word_dict
 
 if TYPE_CHECKING:
@@ -33,20 +33,23 @@ class Live:
         for word in live.finish():
             print(word["word"], end="")
 
-    Words are dictionaries with word, start, end and probability. It belongs to one thread at a time.
+    Words are dictionaries with word, start, end and probability. They settle soon and stay as they are; the final text
+    comes later, window by window: `segment` is called with each of its segments, as transcribe()'s is. It belongs to one
+    thread at a time.
     """
 
     def __init__(
         self,
         model: "Model",
         *,
+        segment: Optional[SegmentCallback] = None,
         cancel: Optional[CancelCallback] = None,
         log: Optional[LogCallback] = None,
         **options: Any,
     ) -> None:
         lib = library()
         self._lock = threading.Lock()
-        self._callbacks = Callbacks(None, None, cancel, log)
+        self._callbacks = Callbacks(None, segment, cancel, log)
         handle = model.handle
         self._pointer: Optional[ctypes.c_void_p] = ctypes.c_void_p()
         settings = ctypes.c_void_p(lib.whisp_options_new())

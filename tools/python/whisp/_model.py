@@ -165,8 +165,11 @@ class Model:
                 print(word["word"], end="", flush=True)
 
         source    an asynchronous or plain iterable of blocks of samples, each as transcribe() takes them
-        options   as for transcribe(), without vad_filter, clip_timestamps and split_stereo; of the callbacks cancel
-                  and log
+        options   as for transcribe(), without vad_filter, clip_timestamps and split_stereo; of the callbacks segment,
+                  cancel and log
+
+        Words settle soon and stay as they are. The final text is better and comes later, when a window of 30 seconds
+        is complete: `segment` is called with each of its segments.
 
         The model runs in another thread, a pass for each stream_step seconds of sound.
         """
