@@ -19,7 +19,8 @@ static const char usage[] =
     "  --model NAME|PATH   the model, looked up as whisp does (default: base or what is there)\n"
     "  --runs N            transcriptions that count, after one that warms up; medians are printed (default: 5)\n"
     "  --threads N         threads (default: one for each core)\n"
-    "  --backend NAME      auto, cpu or blas (default: auto)\n"
+    "  --backend NAME,...  auto, cpu, blas or cuda (default: auto); several stand side by side, with the ratio of the\n"
+    "                      first to each other, and one that is not there is named\n"
     "  --compute_type T    auto, f32 or int8 (default: auto)\n"
     "  --json              print JSON instead of a table\n"
     "  --help              print this\n"
@@ -34,6 +35,7 @@ static const char usage[] =
     "Peak memory is of the whole process. Exit status: 0, 1 on failure, 2 for wrong usage.\n";
 
 #define MAX_RUNS 100
+#define MAX_BACKENDS 8
 
 /* What one run gave, in the unit that is printed. */
 struct run {
@@ -149,16 +151,168 @@ static void print_text(const char *key, const char *text)
     printf("\",\n");
 }
 
-int main(int argc, char **argv)
+/* ---- what is measured ---- */
+
+struct settings {
+    const char *name, *recording, *threads, *compute_type;
+    const char *backends[MAX_BACKENDS];
+    int n_backends, n_runs, json;
+};
+
+/* The rows of the table. */
+static const struct {
+    const char *key, *label, *unit, *note;
+} rows[] = {
+    {"load_ms", "load the model", "ms", "map, check, vocabulary"},
+    {"session_ms", "open a session", "ms", "backend, buffers, threads"},
+    {"mel_ms", "log-Mel, 30 s of audio", "ms", ""},
+    {"encoder_ms", "encoder, a window", "ms", "and cross-attention K/V"},
+    {"prompt_ms", "prompt, a window", "ms", ""},
+    {"token_ms", "decoder, a token", "ms", ""},
+    {"search_ms", "search, a token", "ms", "filters, choice, text"},
+    {"total_s", "whole transcription", "s", ""},
+    {"real_time_factor", "real-time factor", "x", "seconds of audio in a second"},
+    {"peak_memory_mib", "peak memory", "MiB", "of the process"},
+};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+#define FACTOR 8    /* more is better */
+#define MEMORY 9    /* no time: no ratio */
+
+/* One backend's figures. */
+struct column {
+    const char *backend;
+    char description[256], missing[512];    /* missing: why it cannot run, or "" */
+    double values[N_ROWS];
+    whisp_timings timings;
+};
+
+static int measure(const struct settings *set, const whisp_model *model, const float *samples, size_t n,
+                   struct column *column)
 {
-    const char *name = NULL, *recording = "test/data/demo.flac", *threads = "0", *backend = "auto", *compute_type = "auto";
-    int n_runs = 5, json = 0;
-    if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
-        return stages_main(argc, argv);
+    struct run warm, runs[MAX_RUNS];
+    whisp_session *session;
+    whisp_options *options = whisp_options_new();
+    double *v = column->values, load = v[0];
+    if (!options || whisp_options_set(options, "temperature", "0") ||
+        whisp_options_set(options, "temperature_increment_on_fallback", "None") ||
+        whisp_options_set(options, "threads", set->threads) || whisp_options_set(options, "cut", "off") ||
+        whisp_options_set(options, "backend", column->backend) ||
+        whisp_options_set(options, "compute_type", set->compute_type))
+        return fail();
+    double t0 = now();
+    int rc = whisp_session_new(model, options, &session);
+    double t1 = now();
+    whisp_options_free(options);
+    if (rc == WHISP_ERR_BACKEND && set->n_backends > 1) {
+        snprintf(column->missing, sizeof column->missing, "%s", whisp_last_error());
+        return 0;
+    }
+    if (rc)
+        return fail();
+    snprintf(column->description, sizeof column->description, "%s", whisp_session_backend(session));
+    rc = one_run(session, samples, n, &warm, &column->timings);
+    for (int i = 0; i < set->n_runs && !rc; i++)
+        rc = one_run(session, samples, n, &runs[i], &column->timings);
+    whisp_session_free(session);
+    if (rc)
+        return rc;
+    double total = median(runs, set->n_runs, offsetof(struct run, total));
+    const double values[N_ROWS] = {
+        load,
+        1e3 * (t1 - t0),
+        median(runs, set->n_runs, offsetof(struct run, mel)),
+        median(runs, set->n_runs, offsetof(struct run, encode)),
+        median(runs, set->n_runs, offsetof(struct run, prompt)),
+        median(runs, set->n_runs, offsetof(struct run, token)),
+        median(runs, set->n_runs, offsetof(struct run, search)),
+        total,
+        (double)n / 16000 / total,
+        (double)peak_kib() / 1024,
+    };
+    memcpy(v, values, sizeof values);
+    return 0;
+}
+
+/* ---- printing ---- */
+
+static void print_json(const struct settings *set, const whisp_model_info *info, double seconds,
+                       const struct column *columns)
+{
+    const char *open = set->n_backends > 1 ? "{\"backends\": [" : "";
+    for (int b = 0; b < set->n_backends; b++) {
+        const struct column *c = &columns[b];
+        printf("%s%s{\n", b ? ", " : open, "");
+        print_text("version", whisp_version());
+        print_text("model", info->name);
+        print_text("weights", info->type);
+        print_text("recording", set->recording);
+        if (*c->missing) {
+            print_text("missing", c->missing);
+            printf("  \"backend\": \"%s\"\n}", c->backend);
+            continue;
+        }
+        print_text("backend", c->description);
+        printf("  \"audio_s\": %.3f,\n  \"runs\": %d,\n  \"windows\": %lld,\n  \"prompt_tokens\": %lld,\n"
+               "  \"decode_steps\": %lld,\n", seconds, set->n_runs, (long long)c->timings.n_windows,
+               (long long)c->timings.n_prompt_tokens, (long long)c->timings.n_decode_steps);
+        for (size_t i = 0; i < N_ROWS; i++)
+            printf("  \"%s\": %.6g%s\n", rows[i].key, c->values[i], i + 1 < N_ROWS ? "," : "");
+        printf("}");
+    }
+    printf("%s\n", set->n_backends > 1 ? "]}" : "");
+}
+
+static void print_table(const struct settings *set, const whisp_model_info *info, double seconds,
+                        const struct column *columns)
+{
+    printf("libwhisp %s, model %s (%s, %.1f million parameters)\n", whisp_version(), info->name, info->type,
+           (double)info->n_parameters / 1e6);
+    for (int b = 0; b < set->n_backends; b++)
+        printf(*columns[b].missing ? "%s is not here: %s\n" : "%s%s\n", *columns[b].missing ? columns[b].backend : "",
+               *columns[b].missing ? columns[b].missing : columns[b].description);
+    const whisp_timings *t = &columns[0].timings;
+    printf("%s: %.1f s, %lld windows, %lld prompt tokens, %lld steps; median of %d runs\n\n", set->recording, seconds,
+           (long long)t->n_windows, (long long)t->n_prompt_tokens, (long long)t->n_decode_steps, set->n_runs);
+    if (set->n_backends > 1) {
+        printf("%-24s", "");
+        for (int b = 0; b < set->n_backends; b++)
+            printf(b ? " %10s      ratio" : " %10s     ", columns[b].backend);
+        printf("\n");
+    }
+    for (size_t i = 0; i < N_ROWS; i++) {
+        printf("%-24s", rows[i].label);
+        for (int b = 0; b < set->n_backends; b++) {
+            double value = columns[b].values[i], first = columns[0].values[i];
+            if (*columns[b].missing)
+                printf(" %10s %-4s%s", "-", "", b ? "      -" : "");
+            else
+                printf(" %10.2f %-4s", value, rows[i].unit);
+            if (b && !*columns[b].missing) {
+                if (*columns[0].missing || i == MEMORY || value <= 0 || first <= 0)
+                    printf(" %6s", "-");
+                else
+                    printf(" %6.2f", i == FACTOR ? value / first : first / value);
+            }
+        }
+        printf(" %s\n", rows[i].note);
+    }
+}
+
+/* ---- the command line ---- */
+
+/* -1: go on; else an exit status. */
+static int read_arguments(struct settings *set, int argc, char **argv)
+{
+    static char list[256];
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
-        int has_value = strcmp(a, "--model") == 0 || strcmp(a, "--runs") == 0 || strcmp(a, "--threads") == 0 ||
-                        strcmp(a, "--backend") == 0 || strcmp(a, "--compute_type") == 0;
+        const struct {
+            const char *option, **value;
+        } texts[] = {{"--model", &set->name}, {"--threads", &set->threads}, {"--compute_type", &set->compute_type}};
+        size_t t = 0;
+        while (t < 3 && strcmp(a, texts[t].option))
+            t++;
+        int has_value = t < 3 || strcmp(a, "--runs") == 0 || strcmp(a, "--backend") == 0;
         if (has_value && i + 1 == argc) {
             fprintf(stderr, "whisp-bench: %s needs a value; see whisp-bench --help\n", a);
             return 2;
@@ -166,19 +320,18 @@ int main(int argc, char **argv)
         if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             fputs(usage, stdout);
             return 0;
+        } else if (t < 3) {
+            *texts[t].value = argv[++i];
         } else if (strcmp(a, "--json") == 0) {
-            json = 1;
-        } else if (strcmp(a, "--model") == 0) {
-            name = argv[++i];
-        } else if (strcmp(a, "--threads") == 0) {
-            threads = argv[++i];
+            set->json = 1;
         } else if (strcmp(a, "--backend") == 0) {
-            backend = argv[++i];
-        } else if (strcmp(a, "--compute_type") == 0) {
-            compute_type = argv[++i];
+            snprintf(list, sizeof list, "%s", argv[++i]);
+            set->n_backends = 0;
+            for (char *rest = list, *one; (one = strtok_r(rest, ",", &rest)) && set->n_backends < MAX_BACKENDS;)
+                set->backends[set->n_backends++] = one;
         } else if (strcmp(a, "--runs") == 0) {
-            n_runs = atoi(argv[++i]);
-            if (n_runs < 1 || n_runs > MAX_RUNS) {
+            set->n_runs = atoi(argv[++i]);
+            if (set->n_runs < 1 || set->n_runs > MAX_RUNS) {
                 fprintf(stderr, "whisp-bench: --runs takes 1 to %d\n", MAX_RUNS);
                 return 2;
             }
@@ -186,85 +339,47 @@ int main(int argc, char **argv)
             fprintf(stderr, "whisp-bench: there is no option %s; see whisp-bench --help\n", a);
             return 2;
         } else {
-            recording = a;
+            set->recording = a;
         }
     }
+    return -1;
+}
 
+int main(int argc, char **argv)
+{
+    struct settings set = {.recording = "test/data/demo.flac", .threads = "0", .compute_type = "auto", .n_runs = 5,
+                           .backends = {"auto"}, .n_backends = 1};
+    if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
+        return stages_main(argc, argv);
+    int status = read_arguments(&set, argc, argv);
+    if (status >= 0)
+        return status;
+
+    static struct column columns[MAX_BACKENDS];
     char path[4096];
     whisp_model *model;
-    whisp_session *session;
-    whisp_options *options = whisp_options_new();
     size_t n;
-    if (!options || whisp_options_set(options, "temperature", "0") ||
-        whisp_options_set(options, "temperature_increment_on_fallback", "None") ||
-        whisp_options_set(options, "threads", threads) || whisp_options_set(options, "backend", backend) ||
-        whisp_options_set(options, "compute_type", compute_type) ||
-        whisp_model_find(name, NULL, path, sizeof path))
+    if (whisp_model_find(set.name, NULL, path, sizeof path))
         return fail();
-    float *samples = read_recording(recording, &n);
+    float *samples = read_recording(set.recording, &n);
     if (!samples)
         return fail();
     double t0 = now();
     if (whisp_model_load(path, &model))
         return fail();
-    double t1 = now();
-    if (whisp_session_new(model, options, &session))
-        return fail();
-    double t2 = now();
-
-    struct run warm, runs[MAX_RUNS];
-    whisp_timings t;
-    if (one_run(session, samples, n, &warm, &t))
-        return 1;
-    for (int i = 0; i < n_runs; i++)
-        if (one_run(session, samples, n, &runs[i], &t))
-            return 1;
-
+    double load = 1e3 * (now() - t0);
+    int n_missing = 0, rc = 0;
+    for (int b = 0; b < set.n_backends && !rc; b++) {
+        columns[b].backend = set.backends[b];
+        columns[b].values[0] = load;
+        rc = measure(&set, model, samples, n, &columns[b]);
+        n_missing += *columns[b].missing != 0;
+    }
     whisp_model_info info = {.size = sizeof info};
     whisp_model_describe(model, &info);
-    double seconds = (double)n / 16000, total = median(runs, n_runs, offsetof(struct run, total));
-    const struct {
-        const char *key, *label, *unit;
-        double value;
-        const char *note;
-    } rows[] = {
-        {"load_ms", "load the model", "ms", 1e3 * (t1 - t0), "map, check, vocabulary"},
-        {"session_ms", "open a session", "ms", 1e3 * (t2 - t1), "backend, buffers, threads"},
-        {"mel_ms", "log-Mel, 30 s of audio", "ms", median(runs, n_runs, offsetof(struct run, mel)), ""},
-        {"encoder_ms", "encoder, a window", "ms", median(runs, n_runs, offsetof(struct run, encode)),
-         "and cross-attention K/V"},
-        {"prompt_ms", "prompt, a window", "ms", median(runs, n_runs, offsetof(struct run, prompt)), ""},
-        {"token_ms", "decoder, a token", "ms", median(runs, n_runs, offsetof(struct run, token)), ""},
-        {"search_ms", "search, a token", "ms", median(runs, n_runs, offsetof(struct run, search)),
-         "filters, choice, text"},
-        {"total_s", "whole transcription", "s", total, ""},
-        {"real_time_factor", "real-time factor", "x", seconds / total, "seconds of audio in a second"},
-        {"peak_memory_mib", "peak memory", "MiB", (double)peak_kib() / 1024, "of the process"},
-    };
-    if (json) {
-        printf("{\n");
-        print_text("version", whisp_version());
-        print_text("model", info.name);
-        print_text("weights", info.type);
-        print_text("backend", whisp_session_backend(session));
-        print_text("recording", recording);
-        printf("  \"audio_s\": %.3f,\n  \"runs\": %d,\n  \"windows\": %lld,\n  \"prompt_tokens\": %lld,\n"
-               "  \"decode_steps\": %lld,\n", seconds, n_runs, (long long)t.n_windows, (long long)t.n_prompt_tokens,
-               (long long)t.n_decode_steps);
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-            printf("  \"%s\": %.6g%s\n", rows[i].key, rows[i].value, i + 1 < sizeof rows / sizeof rows[0] ? "," : "");
-        printf("}\n");
-    } else {
-        printf("libwhisp %s, model %s (%s, %.1f million parameters)\n%s\n%s: %.1f s, %lld windows, %lld prompt tokens, "
-               "%lld steps; median of %d runs\n\n", whisp_version(), info.name, info.type,
-               (double)info.n_parameters / 1e6, whisp_session_backend(session), recording, seconds,
-               (long long)t.n_windows, (long long)t.n_prompt_tokens, (long long)t.n_decode_steps, n_runs);
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-            printf("%-24s %10.2f %-4s %s\n", rows[i].label, rows[i].value, rows[i].unit, rows[i].note);
-    }
-    whisp_session_free(session);
+    if (!rc)
+        (set.json ? print_json : print_table)(&set, &info, (double)n / 16000, columns);
     whisp_model_free(model);
-    whisp_options_free(options);
     free(samples);
-    return fflush(stdout) || ferror(stdout) ? 1 : 0;
+    return rc || n_missing == set.n_backends || fflush(stdout) || ferror(stdout) ? 1 : 0;
 }

@@ -52,6 +52,26 @@ def test_an_invented_model_is_whole(build, tmp_path):
     assert "51865 in all" in info and "encoder.blocks.3.mlp.2.weight" in info
 
 
+def test_backends_side_by_side(build, root, tmp_path):
+    """Both columns where both are there; a backend that is not is named, and the others are measured all the same."""
+    program, library = build / "whisp-bench", build / "cudaemu" / "libwhisp-cuda.so"
+    if not program.exists():
+        pytest.skip("skipped: no whisp-bench in this build")
+    call = [str(program.resolve()), "--model", str((build / "test" / "invented.gguf").resolve()), "--runs", "1", "--backend",
+            "cpu,cuda", str(root / "test" / "data" / "demo.flac")]
+    run = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True,
+                         env={"WHISP_CUDA_LIBRARY": str(tmp_path / "none.so")}).stdout
+    assert "cuda is not here: " in run and "decoder, a token" in run
+    both = subprocess.run([*call, "--json"], stdout=subprocess.PIPE, check=True, text=True,
+                          env={"WHISP_CUDA_LIBRARY": str(tmp_path / "none.so")}).stdout
+    cpu, cuda = json.loads(both)["backends"]
+    assert cpu["encoder_ms"] > 0 and cuda["backend"] == "cuda" and "none.so" in cuda["missing"]
+    if library.exists():
+        run = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True,
+                             env={"WHISP_CUDA_LIBRARY": str(library.resolve())}).stdout
+        assert "cuda: emulated GPU 0" in run and "ratio" in run
+
+
 def test_a_line_is_fitted(script):
     fit = script("scale").line([1, 2, 4, 8], [5, 7, 11, 19])
     assert fit["at_nought"] == pytest.approx(3) and fit["each"] == pytest.approx(2) and fit["r2"] == pytest.approx(1)
