@@ -242,6 +242,24 @@ static void test_searches(void **state)
     }
 }
 
+/* What the kernels asked for while the emulator ran a real model, line by line: a warp's requests touch no more than 1.15
+ * times the sectors that they must, and shared memory answers each at once. */
+static void check_counts(const char *path)
+{
+    char kernel[128], what[128];
+    long long launches, requests, lanes, bytes, sectors, least, phases, conflicts, all = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fscanf(file, "%127[^\t] %*d %127[^\t] %lld %lld %lld %lld %lld %lld %lld %lld %*d %*d ", kernel, what, &launches,
+                  &requests, &lanes, &bytes, &sectors, &least, &phases, &conflicts) == 10) {
+        if (sectors * 100 > least * 115 || conflicts > 0)
+            fail_msg("%s, %s: %lld sectors for %lld, %lld conflicts", kernel, what, sectors, least, conflicts);
+        all += strstr(what, "global") ? bytes : 0;
+    }
+    assert_true(feof(file) && all > 500000000); /* an encoder's and a decoder's traffic */
+    fclose(file);
+}
+
 static void test_jfk(void **state)
 {
     (void)state;
@@ -249,8 +267,14 @@ static void test_jfk(void **state)
     char options[1024];
     if (!model || !audio)
         return;
+    const char *counts = temp_path("counts");
+    setenv("CUDAEMU_PROFILE", "1", 1);
+    setenv("CUDAEMU_PROFILE_OUT", counts, 1);
     snprintf(options, sizeof options, "--model %s %s", model, audio);
     same_words(options);
+    unsetenv("CUDAEMU_PROFILE");
+    unsetenv("CUDAEMU_PROFILE_OUT");
+    check_counts(counts);
 }
 
 /* ---- what goes wrong ---- */

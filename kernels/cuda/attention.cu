@@ -163,7 +163,8 @@ __device__ __forceinline__ void write_rows(Rows<DP> &rows, half *tile, half *out
 }
 
 template <int DP, bool AMPERE>
-__global__ void __launch_bounds__(THREADS, 3)
+/* sm_75's shared memory holds two blocks; three elsewhere. */
+__global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
     attention(const half *q, const half *k, const half *v, half *out, int n, int d, int d_head, float scale)
 {
     Carve carve;

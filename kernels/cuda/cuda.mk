@@ -75,6 +75,11 @@ $(BUILD)/test/invented-small.gguf: test/python/invent.py
 	@mkdir -p $(@D)
 	python3 $< $@ --layers 1
 
+# Counts, occupancy and an estimate, into docs/cuda.md.
+.PHONY: cuda-profile
+cuda-profile: cuda-programs $(BUILD)/whisp
+	python3 bench/cuda-profile --build $(BUILD) --nvcc $(NVCC) --docs docs/cuda.md
+
 .PHONY: cuda-check cuda-programs
 cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%) $(BUILD)/test/invented-small.gguf
 cuda-check: cuda-programs $(BUILD)/test/test_cuda $(BUILD)/whisp

@@ -2,8 +2,10 @@
 import importlib.machinery
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -70,6 +72,31 @@ def test_backends_side_by_side(build, root, tmp_path):
         run = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True,
                              env={"WHISP_CUDA_LIBRARY": str(library.resolve())}).stdout
         assert "cuda: emulated GPU 0" in run and "ratio" in run
+
+
+def test_cuda_kernels_spill_nothing(script):
+    """Registers as nvcc gives them, for the kernels with plain copies (sm_75) and with cp.async (sm_80)."""
+    nvcc = shutil.which("nvcc")
+    if not nvcc:
+        pytest.skip("skipped: no nvcc here")
+    profile = script("cuda-profile")
+    for arch in (75, 80):
+        with tempfile.TemporaryDirectory() as folder:
+            found = profile.compile_kernels(nvcc, arch, folder)
+        assert len(found) > 25 and {"attention<64, 0>", "residual_norm"} <= {row[0] for row in found}
+        assert [row for row in found if row[2]] == []
+        assert all(0.1 < profile.occupancy(*row[:2], row[3], arch) <= 1 for row in found)
+
+
+def test_the_estimate_adds_up(script):
+    """T4, 32 sequences: the encoder's products are 110 TFLOP and more at half of 65 TFLOP/s; everything has a time."""
+    profile = script("cuda-profile")
+    kernels = {"bias_gelu": [4, 73_700_000, 1, 1, 0, 0, 0, 0]}
+    rows = dict(profile.estimate(profile.GPUS["T4"], kernels, 8, 32))
+    products = rows["encoder: products"] + rows["encoder: keys and values for the decoder"]
+    assert 3.0 < products < 5.0 and all(seconds > 0 for seconds in rows.values())
+    faster = dict(profile.estimate(profile.GPUS["H100 SXM"], kernels, 8, 32))
+    assert all(faster[name] <= seconds for name, seconds in rows.items())
 
 
 def test_a_line_is_fitted(script):
