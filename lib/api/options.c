@@ -152,7 +152,7 @@ static const struct option options_[] = {
     {BOOLEAN, 0, AT(split_stereo), 0, 0},
     {NUMBER, 0, AT(stream_step), 0.1, 10},
     {CUT, 0, AT(cut_seconds), 5, 86400},
-    {BATCH, 0, AT(batch_size), 1, 32},
+    {BATCH, 0, AT(batch_size), 1, 64},
     {BOOLEAN, 0, AT(vad_filter), 0, 0},
     {NUMBER, 0, AT(vad_threshold), 0, 1},
     {NUMBER, 1, AT(vad_neg_threshold), 0, 1},

@@ -18,7 +18,7 @@
 #include "output/result.h"
 #include "util/pool.h"
 
-#define MAX_WORKERS 32
+#define MAX_WORKERS 64
 #define CACHE_BYTES (512u << 20) /* keys and values of all sequences, at most, where batch_size is auto */
 
 enum state { FREE, FILLED, TAKEN };
