@@ -525,7 +525,7 @@ def test_jfk(whisp, shared, real_model):
             for name, value in theirs.items():
                 assert ours[name] == (pytest.approx(value, abs=1e-3) if isinstance(value, float) else value), name
         assert model.transcribe(whisp.load_audio(path), language="en", temperature=0.0, compute_type="f32") == result
-        with model.session(language="en", temperature=0.0) as session:
+        with model.session(language="en", temperature=0.0, compute_type="f32") as session:
             samples = whisp.load_audio(path)
             session.measure(samples)
             session.measure()
