@@ -41,9 +41,10 @@ typedef struct wh_gemm {
     uint8_t flip;
 
     /* One tile: tile[r * WH_PANEL + j] = (float)sum * (x_scale[r] * w_scale[j]) for the rows (1 .. WH_GROUP) of a group
-     * and the weight rows of a panel. w_sum[j] is the sum of weight row j's integers. */
+     * and the weight rows of a panel. w_sum[j] is the sum of weight row j's integers. `ahead`: what will be
+     * wanted soon, fetched into the second-level cache meanwhile, `lines` (0, 1, 2) times 64 bytes a step. */
     void (*tile)(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
-                 const float *w_scale, float *tile);
+                 const float *w_scale, const int8_t *ahead, int lines, float *tile);
 
     /* rows x columns of a tile (rows WH_PANEL floats apart, columns <= WH_PANEL) into y, rows ldy floats apart. bias
      * [columns] or NULL is added to the tile's values first. */

@@ -109,7 +109,7 @@ void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, floa
 #define HALF 4 /* rows: 8 sums, 2 weights, 2 magnitudes, x, ones */
 
 WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                         const float *x_scale, const float *w_scale, float *out)
+                         const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sum[HALF][2];
@@ -119,6 +119,7 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
     for (size_t i = 0; i < steps; i++, x += 4 * rows, w += 4 * WH_PANEL) {
         __m256i w0 = _mm256_loadu_si256((const __m256i *)w), w1 = _mm256_loadu_si256((const __m256i *)(w + 32));
         __m256i u0 = _mm256_abs_epi8(w0), u1 = _mm256_abs_epi8(w1);
+        fetch_ahead(&ahead, lines);
         for (int r = 0; r < R; r++) {
             int32_t four;
             memcpy(&four, x + 4 * r, sizeof four);
@@ -139,9 +140,9 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
 #include "cpu/gemm_halves.h"
 
 void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                     const float *x_scale, const float *w_scale, float *out)
+                     const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
-    tile(x, rows, w, steps, w_sum, x_scale, w_scale, out);
+    tile(x, rows, w, steps, w_sum, x_scale, w_scale, ahead, lines, out);
 }
 
 #define STORE_LANES 8

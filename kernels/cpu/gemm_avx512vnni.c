@@ -6,9 +6,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* The weights are fetched so far ahead where few rows make memory the limit. */
-#define AHEAD 2048
-
 /* Written as assembly because GCC 12 copies and spills the sums around the intrinsic, which halves the speed. */
 WH_INLINE __m512i add_products(__m512i sum, __m512i x, __m512i w)
 {
@@ -17,7 +14,7 @@ WH_INLINE __m512i add_products(__m512i sum, __m512i x, __m512i w)
 }
 
 WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t steps, const int32_t *w_sum,
-                         const float *x_scale, const float *w_scale, float *out)
+                         const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     __m512i sum[WH_GROUP][2];
     for (int c = 0; c < 2; c++) {
@@ -27,10 +24,7 @@ WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t s
     }
     for (size_t i = 0; i < steps; i++, x += 4 * R, w += 4 * WH_PANEL) {
         __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-        if (R <= 4) {
-            _mm_prefetch(w + AHEAD, _MM_HINT_T0);
-            _mm_prefetch(w + AHEAD + 64, _MM_HINT_T0);
-        }
+        fetch_ahead(&ahead, lines);
         for (int r = 0; r < R; r++) {
             int32_t four;
             memcpy(&four, x + 4 * r, sizeof four);
@@ -47,9 +41,9 @@ WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t s
 }
 
 static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
-                 const float *w_scale, float *out)
+                 const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
-    WH_EACH_ROWS(rows, rows_tile, x, w, steps, w_sum, x_scale, w_scale, out)
+    WH_EACH_ROWS(rows, rows_tile, x, w, steps, w_sum, x_scale, w_scale, ahead, lines, out)
 }
 
 #define STORE_LANES 16

@@ -18,7 +18,7 @@ WH_INLINE __m256i add_products(__m256i sum, __m256i x, __m256i w)
 
 /* R rows from row `first` of a group of `rows`, sixteen columns. */
 WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                         const float *x_scale, const float *w_scale, float *out)
+                         const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     __m256i sum[HALF][2];
     for (int c = 0; c < 2; c++) {
@@ -28,6 +28,7 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
     }
     for (size_t i = 0; i < steps; i++, x += 4 * rows, w += 4 * WH_PANEL) {
         __m256i w0 = _mm256_loadu_si256((const __m256i *)w), w1 = _mm256_loadu_si256((const __m256i *)(w + 32));
+        fetch_ahead(&ahead, lines);
         for (int r = 0; r < R; r++) {
             int32_t four;
             memcpy(&four, x + 4 * r, sizeof four);

@@ -54,9 +54,11 @@ static void quantize(const float *x, size_t k, int8_t *q, int8_t *rest, float *s
 }
 
 static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
-                 const float *w_scale, float *out)
+                 const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     (void)w_sum;
+    (void)ahead;
+    (void)lines;
     for (int r = 0; r < rows; r++) {
         int32_t sum[WH_PANEL] = {0};
         for (size_t i = 0; i < steps; i++) {

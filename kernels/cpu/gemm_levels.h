@@ -20,9 +20,20 @@ void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t 
 void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                     const float *x_scale, const float *w_scale, float *tile);
+                     const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *tile);
 
 #define WH_INLINE static inline __attribute__((always_inline))
+
+/* A step's share of what will be wanted soon. */
+WH_INLINE void fetch_ahead(const int8_t **ahead, int lines)
+{
+    if (!lines)
+        return;
+    __builtin_prefetch(*ahead, 0, 2);
+    if (lines > 1)
+        __builtin_prefetch(*ahead + 64, 0, 2);
+    *ahead += 64 * lines;
+}
 
 /* A row's scale and the factor to its integers, from its largest magnitude and that one's bits; 0: all are zeros. */
 static inline int wh_i8_scale(uint32_t bits, float largest, float *scale, float *inverse)

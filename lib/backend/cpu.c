@@ -149,7 +149,7 @@ static int choose_products(wh_backend *b, const char *name)
     b->gemm = wh_gemm_get(level);
     b->sgemm = blas ? blas->sgemm : NULL;
     if (b->config.compute == WH_COMPUTE_AUTO)
-        b->config.compute = blas || level == WH_CPU_GENERIC ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
+        b->config.compute = !b->model->is_int8 && (blas || level == WH_CPU_GENERIC) ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
     if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
         b->attention_int = wh_attention_int_get(level);
     b->self_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;

@@ -25,6 +25,13 @@ static float head_scale(const whisp_model *model)
     return 1.0f / __builtin_sqrtf((float)head_size(model));
 }
 
+static void embed_int8(const wh_tensor *w, int32_t token, float *x, size_t d)
+{
+    const int8_t *q = wh_cpu_row(w, token);
+    for (size_t c = 0; c < d; c++)
+        x[c] = (float)q[c] * w->scale[token];
+}
+
 static void embed(wh_backend *backend, int n)
 {
     const whisp_model *model = backend->model;
@@ -33,7 +40,10 @@ static void embed(wh_backend *backend, int n)
     for (int r = 0; r < n; r++) {
         const wh_row *row = &backend->rows[r];
         float *x = backend->x + (size_t)r * d;
-        backend->kernels->decode[storage](wh_cpu_row(model->token_embedding, row->token), x, d);
+        if (model->token_embedding->type == WH_I8)
+            embed_int8(model->token_embedding, row->token, x, d);
+        else
+            backend->kernels->decode[storage](wh_cpu_row(model->token_embedding, row->token), x, d);
         backend->kernels->add(x, model->text_positions + (size_t)row->position * d, d);
     }
 }

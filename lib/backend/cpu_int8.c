@@ -23,15 +23,17 @@ static int8_t *group_at(const wh_backend *b, int g, size_t steps)
     return b->x_i8 + (size_t)g * WH_GROUP * steps * 4;
 }
 
-/* Rows of x in a group: a wide row takes two of the group's. */
-static int group_rows(const wh_i8 *w)
-{
-    return w->is_wide ? WH_GROUP / 2 : WH_GROUP;
-}
-
 static int group_count(int m, const wh_i8 *w)
 {
-    return (m + group_rows(w) - 1) / group_rows(w);
+    int most = w->is_wide ? WH_GROUP / 2 : WH_GROUP; /* a wide row takes two of the group's */
+    return (m + most - 1) / most;
+}
+
+/* Rows of x in a group. Few rows are shared out evenly, so that the groups leave the same time to fetch weights. */
+static int group_rows(int m, const wh_i8 *w)
+{
+    int groups = group_count(m, w);
+    return m <= WH_FEW_ROWS ? (m + groups - 1) / groups : w->is_wide ? WH_GROUP / 2 : WH_GROUP;
 }
 
 /* ---- x to integers ---- */
@@ -50,7 +52,7 @@ static void quantize_task(void *context, size_t g, int worker)
     size_t k = c->w->k;
     int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [WH_GROUP][k] */
     float *scale = c->backend->x_scale + g * WH_GROUP;
-    int first = (int)g * group_rows(c->w), rows = WH_MIN(group_rows(c->w), p->m - first), wide = c->w->is_wide;
+    int most = group_rows(p->m, c->w), first = (int)g * most, rows = WH_MIN(most, p->m - first), wide = c->w->is_wide;
     for (int r = 0; r < rows; r++) {
         int8_t *rest = wide ? q + (size_t)(rows + r) * k : NULL;
         gemm->quantize(p->x + (size_t)(first + r) * p->ldx, k, q + (size_t)r * k, rest, &scale[r]);
@@ -109,9 +111,11 @@ static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *
         const int8_t *packed = w->w + panel * w->steps * WH_PANEL * 4;
         int j = (int)panel * WH_PANEL, columns = WH_MIN(WH_PANEL, (int)w->n - j);
         for (int g = first_group; g < first_group + groups; g++) {
-            int r = g * group_rows(w), rows = WH_MIN(group_rows(w), p->m - r);
+            int r = g * group_rows(p->m, w), rows = WH_MIN(group_rows(p->m, w), p->m - r);
+            int lines = p->m > WH_FEW_ROWS || panel + 1 == end || g > 1 ? 0 : groups == 1 ? 2 : 1;
+            const int8_t *ahead = packed + w->steps * (WH_PANEL * 4 + (size_t)g * 64); /* g's half of the next panel */
             backend->gemm->tile(group_at(backend, g, w->steps), w->is_wide ? 2 * rows : rows, packed, w->steps,
-                                w->sum + j, backend->x_scale + g * WH_GROUP, w->scale + j, tile);
+                                w->sum + j, backend->x_scale + g * WH_GROUP, w->scale + j, ahead, lines, tile);
             if (w->is_wide)
                 backend->gemm->store(tile + rows * WH_PANEL, rows, WH_PANEL, NULL, WH_STORE_ADD, tile, WH_PANEL);
             finish(backend, p, tile, r, rows, j, columns);

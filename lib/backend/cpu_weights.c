@@ -1,7 +1,8 @@
 /* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, in parallel.
  *
- * One task is a few panels of 32 rows: decode a row, quantize it, interleave. The pages of the file that have been read
- * are given back to the operating system at once, so that the process never holds the weights twice. */
+ * One task is a few panels of 32 rows: decode a row, quantize it (unless the file has it as int8), interleave. The pages
+ * of the file that have been read are given back to the operating system at once, so that the process never holds the
+ * weights twice. */
 #include "backend/cpu_weights.h"
 
 #include <stdlib.h>
@@ -110,6 +111,26 @@ static const float *read_row(const quantize_call *call, const wh_i8 *t, size_t j
     return split;
 }
 
+/* Rows that the file has as int8 with their scales: where they stand, or a convolution's in q, its taps in order. */
+static const int8_t *stored_rows(const wh_i8 *t, size_t first, size_t n, int8_t *q)
+{
+    const int8_t *rows = (const int8_t *)t->tensor->data + first * t->k;
+    size_t taps = (size_t)t->taps, in = t->k / taps;
+    memcpy(t->scale + first, t->tensor->scale + first, n * sizeof *t->scale);
+    if (taps == 1)
+        return rows;
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < t->k; i++)
+            q[r * t->k + i % taps * in + i / taps] = rows[r * t->k + i];
+    return q;
+}
+
+static void quantize_rows(const quantize_call *call, const wh_i8 *t, size_t first, size_t n, float *row, int8_t *q)
+{
+    for (size_t r = 0; r < n; r++)
+        call->gemm->quantize(read_row(call, t, first + r, row), t->k, q + r * t->k, NULL, &t->scale[first + r]);
+}
+
 /* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are.) */
 static void give_back(const wh_i8 *t, size_t first, size_t n)
 {
@@ -132,9 +153,12 @@ static void quantize_task(void *context, size_t task, int worker)
     size_t first = task * PANELS_A_TASK, last = WH_MIN(first + PANELS_A_TASK, t->panels);
     for (size_t panel = first; panel < last; panel++) {
         size_t at = panel * WH_PANEL, rows = WH_MIN(WH_PANEL, t->n - at);
-        for (size_t r = 0; r < rows; r++)
-            call->gemm->quantize(read_row(call, t, at + r, row), t->k, q + r * t->k, NULL, &t->scale[at + r]);
-        wh_i8_panel(q, (int)rows, t->k, t->w + panel * t->steps * WH_PANEL * 4, t->sum + at);
+        const int8_t *from = q;
+        if (t->tensor->type == WH_I8)
+            from = stored_rows(t, at, rows, q);
+        else
+            quantize_rows(call, t, at, rows, row, q);
+        wh_i8_panel(from, (int)rows, t->k, t->w + panel * t->steps * WH_PANEL * 4, t->sum + at);
     }
     if (call->weights->is_mapped)
         give_back(t, first * WH_PANEL, WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);

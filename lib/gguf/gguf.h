@@ -8,12 +8,12 @@
 #include "util/util.h"
 
 /* Tensor types, with ggml's numbers. */
-typedef enum wh_type { WH_F32 = 0, WH_F16 = 1, WH_Q8_0 = 8, WH_BF16 = 30 } wh_type;
+typedef enum wh_type { WH_F32 = 0, WH_F16 = 1, WH_Q8_0 = 8, WH_I8 = 24, WH_BF16 = 30 } wh_type;
 
 /* Bytes that a row of n elements takes; 0 if the type is unknown or n does not fit it (Q8_0: blocks of 32 elements, an
  * f16 scale then 32 int8). */
 size_t wh_type_row_size(wh_type type, int64_t n);
-const char *wh_type_name(wh_type type); /* "f32", "f16", "q8_0", "bf16", or NULL */
+const char *wh_type_name(wh_type type); /* "f32", "f16", "q8_0", "int8", "bf16", or NULL */
 
 #define WH_MAX_DIMS 4
 
@@ -26,6 +26,7 @@ typedef struct wh_tensor {
     int64_t shape[WH_MAX_DIMS]; /* unused ones are 1 */
     const void *data;           /* at least 32-byte aligned */
     size_t bytes;
+    const float *scale;         /* WH_I8: [shape[0]], each row's, from the tensor NAME_scale; NULL if there is none */
 } wh_tensor;
 
 /* ---- reading ---- */
@@ -86,7 +87,7 @@ uint16_t wh_f32_to_f16(float x);   /* round to nearest even, overflow to infinit
 float wh_f16_to_f32(uint16_t h);
 uint16_t wh_f32_to_bf16(float x);  /* round to nearest even */
 float wh_bf16_to_f32(uint16_t h);
-/* n elements of a stored type to floats, and back. n fits the type's block. */
+/* n elements of a stored type to floats, and back. n fits the type's block. WH_I8: without the scale. */
 void wh_decode_row(wh_type type, const void *row, float *out, int64_t n);
 void wh_encode_row(wh_type type, const float *in, void *row, int64_t n);
 

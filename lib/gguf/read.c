@@ -8,6 +8,7 @@
  *   padding to general.alignment, then the tensors' data at their offsets from here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -171,8 +172,8 @@ static int take_tensor(struct cursor *c, wh_tensor *tensor, uint64_t *offset)
         return rc;
     tensor->type = (wh_type)type;
     if (!wh_type_name(tensor->type))
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has the type %u; only f32 (0), f16 (1), q8_0 (8) and bf16 (30) "
-                       "can be read: convert the model with whisp-convert", c->path, name, (unsigned)type);
+        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has the type %u; only f32 (0), f16 (1), q8_0 (8), int8 "
+                       "(24) and bf16 (30) can be read: convert the model with whisp-convert", c->path, name, (unsigned)type);
     size_t row = wh_type_row_size(tensor->type, tensor->shape[n_dims - 1]);
     if (row == 0 || rows > SIZE_MAX / row)
         return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has a shape that its type %s cannot have", c->path, name,
@@ -254,6 +255,20 @@ static int place_tensors(wh_gguf *g, size_t head, const uint64_t *offsets)
     return WHISP_OK;
 }
 
+/* The rows of an int8 tensor have a scale each, in a tensor of their own. */
+static void link_scales(wh_gguf *g)
+{
+    char name[128];
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        wh_tensor *t = &g->tensors[i];
+        if (t->type != WH_I8 || snprintf(name, sizeof name, "%s_scale", t->name) >= (int)sizeof name)
+            continue;
+        const wh_tensor *scale = wh_gguf_tensor(g, name);
+        if (scale && scale->type == WH_F32 && scale->n_dims == 1 && scale->shape[0] == t->shape[0])
+            t->scale = scale->data;
+    }
+}
+
 static int read_version(struct cursor *c)
 {
     const unsigned char *magic;
@@ -294,6 +309,8 @@ static int parse(wh_gguf *g)
     }
     if (!rc && !(rc = index_file(g)))
         rc = place_tensors(g, (size_t)(c.at - c.start), offsets);
+    if (!rc)
+        link_scales(g);
     free(offsets);
     return rc;
 }

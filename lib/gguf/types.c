@@ -1,4 +1,4 @@
-/* types.c - how numbers are stored in a model file: float32, float16, bfloat16 and Q8_0 blocks, to floats and back.
+/* types.c - how numbers are stored in a model file: float32, float16, bfloat16, int8 and Q8_0 blocks, to floats and back.
  *
  * These are the definitions; kernels/cpu has faster ones for the running model. Rows may stand anywhere in memory
  * (other formats' files do not align them), so every number is loaded and stored through memcpy. */
@@ -20,6 +20,8 @@ size_t wh_type_row_size(wh_type type, int64_t n)
     case WH_F16:
     case WH_BF16:
         return (size_t)n * 2;
+    case WH_I8:
+        return (size_t)n;
     case WH_Q8_0:
         return n % Q8_BLOCK ? 0 : (size_t)n / Q8_BLOCK * Q8_BYTES;
     }
@@ -35,6 +37,8 @@ const char *wh_type_name(wh_type type)
         return "f16";
     case WH_Q8_0:
         return "q8_0";
+    case WH_I8:
+        return "int8";
     case WH_BF16:
         return "bf16";
     }
@@ -148,6 +152,10 @@ void wh_decode_row(wh_type type, const void *row, float *out, int64_t n)
         for (int64_t i = 0; i + Q8_BLOCK <= n; i += Q8_BLOCK, bytes += Q8_BYTES)
             decode_q8_0(bytes, out + i);
         break;
+    case WH_I8:
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (float)(int8_t)bytes[i];
+        break;
     }
 }
 
@@ -174,6 +182,10 @@ void wh_encode_row(wh_type type, const float *in, void *row, int64_t n)
     case WH_Q8_0:
         for (int64_t i = 0; i + Q8_BLOCK <= n; i += Q8_BLOCK, bytes += Q8_BYTES)
             encode_q8_0(in + i, bytes);
+        break;
+    case WH_I8:
+        for (int64_t i = 0; i < n; i++)
+            bytes[i] = (unsigned char)(int8_t)(in[i] >= -127 && in[i] <= 127 ? rintf(in[i]) : 0);
         break;
     }
 }

@@ -73,8 +73,18 @@ static int find(whisp_model *m, const char *name, int n_dims, int64_t a, int64_t
                        "%lld x %lld x %lld",
                        wh_gguf_path(m->file), name, (long long)t->shape[0], (long long)t->shape[1],
                        (long long)t->shape[2], (long long)a, (long long)b, (long long)c);
+    if (t->type == WH_I8 && !t->scale)
+        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is int8 but has no scale for each of its rows (a tensor "
+                       "%s_scale); convert the model again", wh_gguf_path(m->file), name, name);
+    m->is_int8 |= t->type == WH_I8;
     *found = t;
     return WHISP_OK;
+}
+
+static int cannot_be_int8(const whisp_model *m, const char *name)
+{
+    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is int8, which only matrices can be; convert the model again",
+                   wh_gguf_path(m->file), name);
 }
 
 /* A tensor as float32, row-major: the mapping itself where it is stored so, else a copy that the model owns. */
@@ -84,6 +94,8 @@ static int find_floats(whisp_model *m, const char *name, int n_dims, int64_t a, 
     int rc = find(m, name, n_dims, a, n_dims > 1 ? b : 1, 1, &t);
     if (rc)
         return rc;
+    if (t->type == WH_I8)
+        return cannot_be_int8(m, name);
     if (t->type == WH_F32) {
         *values = t->data;
         return WHISP_OK;
@@ -185,6 +197,8 @@ static int find_tensors(whisp_model *m)
         (rc = find_floats(m, "decoder.positional_embedding", 2, m->n_text_ctx, d, &m->text_positions)) ||
         (rc = find_norm(m, "decoder.ln", &m->text_ln)))
         return rc;
+    if (m->conv1_w->type == WH_I8) /* its product is a float one */
+        return cannot_be_int8(m, m->conv1_w->name);
     m->audio_blocks = wh_calloc((size_t)m->n_audio_layer, sizeof *m->audio_blocks);
     m->text_blocks = wh_calloc((size_t)m->n_text_layer, sizeof *m->text_blocks);
     if (!m->audio_blocks || !m->text_blocks)
@@ -367,6 +381,8 @@ int whisp_model_describe(const whisp_model *model, whisp_model_info *info)
     for (size_t i = 0; i < wh_gguf_tensor_count(model->file); i++) {
         const wh_tensor *t = wh_gguf_tensor_at(model->file, i);
         full.n_parameters += (uint64_t)(t->shape[0] * t->shape[1] * t->shape[2] * t->shape[3]);
+        if (t->scale) /* a tensor of its own, but no parameters */
+            full.n_parameters -= (uint64_t)t->shape[0];
     }
     memcpy(info, &full, WH_MIN(info->size, sizeof full));
     return WHISP_OK;

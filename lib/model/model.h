@@ -57,6 +57,7 @@ struct whisp_model {
     int n_text_ctx, n_text_state, n_text_head, n_text_layer;
     char *name;
     wh_type type; /* of most weights */
+    int is_int8;  /* matrices are stored as int8: only the backend cpu, computing in int8, reads them */
 
     const wh_tensor *conv1_w; /* [d][n_mels][3] */
     const wh_tensor *conv2_w; /* [d][d][3] */

@@ -53,7 +53,7 @@ static void *timed_thread(void *argument)
 
 double check_time_threads(check_call call, void *const *contexts, int threads)
 {
-    enum { TIMES = 12, MOST = 8 };
+    enum { TIMES = 60, MOST = 8 };
     pthread_t ids[MOST];
     timed list[MOST];
     pthread_barrier_t barrier;

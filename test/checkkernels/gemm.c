@@ -196,7 +196,7 @@ static void check_tile_once(const check_level *level)
     check_fill(ws, WH_PANEL, 1, 0);
     wh_i8_panel(wq, columns, k, w, sum);
     wh_i8_group(xq, rows, k, 0, x);
-    level->gemm_reference->tile(x, rows, w, steps, sum, xs, ws, want);
+    level->gemm_reference->tile(x, rows, w, steps, sum, xs, ws, NULL, 0, want);
     for (int i = 0; i < 4; i++) { /* the definition itself */
         int r = (int)(check_random() % (uint32_t)rows), j = (int)(check_random() % (uint32_t)columns);
         int64_t exact = 0;
@@ -205,23 +205,29 @@ static void check_tile_once(const check_level *level)
         check_that(want[r * WH_PANEL + j] == (float)exact * (xs[r] * ws[j]), "the definition");
     }
     wh_i8_group(xq, rows, k, level->gemm->flip, x);
-    level->gemm->tile(x, rows, w, steps, sum, xs, ws, tile);
+    level->gemm->tile(x, rows, w, steps, sum, xs, ws, w, (int)(check_random() % 3), tile);
     check_same(want, tile, (size_t)rows * WH_PANEL * 4, "tile");
     int r = (int)(check_random() % (uint32_t)rows); /* a row alone */
     wh_i8_group(xq + (size_t)r * k, 1, k, level->gemm->flip, x);
-    level->gemm->tile(x, 1, w, steps, sum, xs + r, ws, tile);
+    level->gemm->tile(x, 1, w, steps, sum, xs + r, ws, NULL, 0, tile);
     check_same(want + r * WH_PANEL, tile, WH_PANEL * 4, "a row alone");
 }
 
+/* As lib/backend/cpu_int8.c does it: few rows in groups of about the same size, each of which fetches its part of the
+ * next panel. */
 static void run_tiles(void *context)
 {
     const product *p = context;
-    size_t steps = wh_i8_steps(p->k);
+    size_t steps = wh_i8_steps(p->k), groups = (p->m + WH_GROUP - 1) / WH_GROUP;
+    size_t most = p->m <= 16 ? (p->m + groups - 1) / groups : WH_GROUP;
     for (size_t j = 0; j < p->n; j += WH_PANEL)
-        for (size_t r = 0; r < p->m; r += WH_GROUP) {
-            int rows = (int)(p->m - r < WH_GROUP ? p->m - r : WH_GROUP);
-            p->level->gemm->tile(p->xq + r * steps * 4, rows, p->wq + j * steps * 4, steps, p->w_sum + j,
-                                 p->x_scale + r, p->w_scale + j, p->y);
+        for (size_t g = 0; g < groups; g++) {
+            size_t r = g * most;
+            int rows = (int)(p->m - r < most ? p->m - r : most), has_next = p->m <= 16 && j + WH_PANEL < p->n;
+            const int8_t *w = p->wq + j * steps * 4;
+            p->level->gemm->tile(p->xq + r * steps * 4, rows, w, steps, p->w_sum + j, p->x_scale + r, p->w_scale + j,
+                                 w + (WH_PANEL * 4 + g * 64) * steps, !has_next || g > 1 ? 0 : groups == 1 ? 2 : 1,
+                                 p->y);
             p->level->gemm->store(p->y, rows, WH_PANEL, NULL, WH_STORE_SET, p->y + WH_GROUP * WH_PANEL + r * p->n + j,
                                   p->n);
         }

@@ -2,6 +2,7 @@
 
 The rewriting (make_formats.py) and the reading of the results (the `gguf` package) share nothing with whisp-convert.
 """
+import difflib
 import functools
 import os
 import struct
@@ -164,6 +165,48 @@ def test_q8_0_is_the_gguf_packages_and_close(convert, tiny, work):
             error = np.abs(formats.floats(t).reshape(-1, 32) - blocks)
             # half a step, and the scale's rounding to float16 (at worst 2^-25 below its normal numbers), 127 times
             assert (error <= largest * (0.5 / 127 + 1 / 2048) + 127 * 2.0**-25).all(), t.name
+
+
+def test_int8_has_a_scale_for_each_row(convert, tiny, work):
+    convert(tiny[0], "-o", work / "int8.gguf", "--type", "int8")
+    convert(work / "int8.gguf", "-o", work / "again.gguf")
+    assert (work / "int8.gguf").read_bytes() == (work / "again.gguf").read_bytes()
+    tensors = {t.name: t for t in gguf.GGUFReader(work / "int8.gguf").tensors}
+    for name, x in tiny[1].tensors.items():
+        t = tensors.pop(name)
+        if x.ndim == 1 or "positional" in name or "conv1" in name:
+            assert t.tensor_type.name == ("F16" if "conv1.weight" in name else "F32"), name
+            assert np.array_equal(formats.floats(t), x)
+            continue
+        rows = x.reshape(len(x), -1)
+        largest, scale = np.abs(rows).max(axis=1), tensors.pop(name + "_scale").data
+        assert t.tensor_type.name == "I8" and list(reversed(t.shape)) == list(x.shape)
+        assert np.array_equal(scale, largest / np.float32(127))
+        q = np.rint(rows * (np.float32(127) / largest)[:, None])
+        assert np.array_equal(t.data.reshape(rows.shape), q), name
+    assert not tensors
+    convert(work / "int8.gguf", "-o", work / "f32.gguf", "--type", "f32")
+    t = {t.name: t for t in gguf.GGUFReader(work / "f32.gguf").tensors}["decoder.token_embedding.weight"]
+    x = tiny[1].tensors[t.name]
+    assert (np.abs(formats.floats(t) - x) <= np.abs(x).max(axis=1, keepdims=True) * (0.5001 / 127)).all()
+
+
+def test_int8_is_transcribed(convert, tiny, work, build, root):
+    whisp = (root / build / "whisp").resolve()
+    run = lambda *a: subprocess.run([whisp, "--language", "en", *map(str, a)], capture_output=True, text=True,  # noqa
+                                    timeout=120)
+    convert(tiny[0], "-o", work / "int8.gguf", "--type", "int8")
+    demo = root / "test/data/demo.flac"
+    texts = [run("--compute_type", "int8", "--model", m, demo).stdout for m in (tiny[0], work / "int8.gguf")]
+    assert texts[0] and difflib.SequenceMatcher(None, *(t.split() for t in texts), autojunk=False).ratio() > 0.9
+    for wrong in (["--compute_type", "f32"], ["--backend", "blas"], ["--backend", "cuda"]):
+        done = run(*wrong, "--model", work / "int8.gguf", demo)
+        assert done.returncode == 6 and "stored as int8" in done.stderr, done.stderr
+    damaged = (work / "int8.gguf").read_bytes().replace(b"mlp.0.weight_scale", b"mlp.0.weight_scalx", 1)
+    (work / "damaged.gguf").write_bytes(damaged)
+    done = run("--model", work / "damaged.gguf", demo)
+    assert done.returncode != 0 and "has no scale" in done.stderr
+    assert "damaged" in convert(work / "damaged.gguf", "-o", work / "x.gguf", status=1).stderr
 
 
 # ---- the other formats ----

@@ -13,7 +13,7 @@ static const struct {
     [ST_F32] = {"f32", 1, 4},          [ST_F16] = {"f16", 1, 2},          [ST_BF16] = {"bf16", 1, 2},
     [ST_Q8_0] = {"q8_0", BLOCK, 34},   [ST_Q4_0] = {"q4_0", BLOCK, 18},   [ST_Q4_1] = {"q4_1", BLOCK, 20},
     [ST_Q5_0] = {"q5_0", BLOCK, 22},   [ST_Q5_1] = {"q5_1", BLOCK, 24},   [ST_I8] = {"int8", 1, 1},
-    [ST_COMPUTED] = {"computed", 1, 4},
+    [ST_I8_ROWS] = {"int8", 1, 1},     [ST_COMPUTED] = {"computed", 1, 4},
 };
 
 const char *stored_name(enum stored type)
@@ -145,10 +145,13 @@ void tensor_floats(const struct tensor *t, int64_t first, int64_t n, float *out)
     case ST_Q8_0:
         wh_decode_row(WH_Q8_0, p, out, n);
         break;
-    case ST_I8: {
+    case ST_I8:
+    case ST_I8_ROWS: {
         int64_t row = tensor_elements(t) / t->shape[0];
-        for (int64_t i = 0; i < n; i++)
-            out[i] = (float)(int8_t)p[i] / load_f32(t->scale + 4 * ((first + i) / row));
+        for (int64_t i = 0; i < n; i++) {
+            float scale = load_f32(t->scale + 4 * ((first + i) / row)), q = (float)(int8_t)p[i];
+            out[i] = t->type == ST_I8 ? q / scale : q * scale;
+        }
         break;
     }
     default:

@@ -33,14 +33,27 @@ static int read_dims(struct source *s)
     return source_check_dims(s);
 }
 
+static enum stored stored_as(wh_type type)
+{
+    switch (type) {
+    case WH_F32: return ST_F32;
+    case WH_F16: return ST_F16;
+    case WH_BF16: return ST_BF16;
+    case WH_I8: return ST_I8_ROWS;
+    default: return ST_Q8_0;
+    }
+}
+
 static int add_tensors(struct source *s)
 {
     for (size_t i = 0; i < wh_gguf_tensor_count(s->gguf); i++) {
         const wh_tensor *t = wh_gguf_tensor_at(s->gguf, i);
-        enum stored type = t->type == WH_F32 ? ST_F32 : t->type == WH_F16 ? ST_F16 : t->type == WH_BF16 ? ST_BF16
-                                                                                                 : ST_Q8_0;
-        if (!source_add(s, t->name, type, t->n_dims, t->shape, t->data))
+        if (t->type == WH_I8 && !t->scale)
+            return source_damaged(s, t->name);
+        struct tensor *added = source_add(s, t->name, stored_as(t->type), t->n_dims, t->shape, t->data);
+        if (!added)
             return WHISP_ERR_MODEL;
+        added->scale = (const unsigned char *)t->scale;
     }
     return WHISP_OK;
 }

@@ -24,7 +24,7 @@ static const char usage_text[] =
     "  or a GGUF file that this program wrote; also Silero VAD (silero_vad_16k_op15.onnx or .safetensors).\n"
     "\n"
     "  -o, --output FILE       the file to write (default: NAME.gguf in the current folder, if there is none yet)\n"
-    "  --type TYPE             f32, f16, bf16 or q8_0 for the big matrices (default: as in INPUT)\n"
+    "  --type TYPE             f32, f16, bf16, q8_0 or int8 for the big matrices (default: as in INPUT)\n"
     "  --vocab FILE            vocabulary: a tiktoken file, tokenizer.json, vocab.json, vocabulary.txt or a GGUF file\n"
     "                          (default: INPUT's own, or that of a GGUF file of the same vocabulary size)\n"
     "  --model_dir DIR         where to look for that GGUF file (default: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp)\n"
@@ -45,7 +45,7 @@ struct options {
 
 static int parse_type(const char *text, wh_type *type)
 {
-    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0};
+    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0, WH_I8};
     for (size_t i = 0; i < WH_COUNT(types); i++)
         if (strcmp(text, wh_type_name(types[i])) == 0) {
             *type = types[i];
@@ -85,7 +85,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         case OPT_TYPE:
             o->has_type = 1;
             if (!parse_type(optarg, &o->type))
-                return complain("--type is f32, f16, bf16 or q8_0, not ", optarg);
+                return complain("--type is f32, f16, bf16, q8_0 or int8, not ", optarg);
             break;
         case OPT_VOCAB:
             o->vocab = optarg;

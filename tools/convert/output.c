@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/gemm.h"
 #include "plan.h"
 #include "vocab.h"
 
@@ -56,7 +57,7 @@ static int checksum(const struct source *s, char hex[65])
 static int put_general(wh_gguf_writer *w, const struct source *s, wh_type type, const char *name)
 {
     /* file types as llama.cpp numbers them */
-    uint32_t file_type = type == WH_F32 ? 0 : type == WH_F16 ? 1 : type == WH_Q8_0 ? 7 : 32;
+    uint32_t file_type = type == WH_F32 ? 0 : type == WH_F16 ? 1 : type == WH_Q8_0 ? 7 : type == WH_I8 ? 1024 : 32;
     char hex[65];
     int rc = checksum(s, hex);
     if (rc || (rc = put_text(w, "general.architecture", "whisper")) || (rc = put_text(w, "general.name", name)) ||
@@ -127,6 +128,8 @@ static int is_same_type(enum stored from, wh_type to)
 struct buffers {
     float *floats;          /* [CHUNK] */
     unsigned char *bytes;   /* [CHUNK * 4] */
+    float *scales;          /* [scale_room]: of the last int8 tensor's rows */
+    size_t scale_room;
 };
 
 /* float16 reaches to 65504 and a damaged or unusual weight may lie beyond. */
@@ -140,7 +143,35 @@ static int check_range(const struct source *s, const struct planned *p, const fl
     return WHISP_OK;
 }
 
-static int write_tensor(wh_gguf_writer *w, struct source *s, const struct planned *p, const struct buffers *b)
+/* A matrix or convolution as int8 with a scale for each row, as the library would quantize it at load. */
+static int write_int8(wh_gguf_writer *w, struct source *s, const struct planned *p, struct buffers *b)
+{
+    int64_t rows = p->shape[0], k = tensor_elements(p->from) / rows;
+    const wh_gemm *gemm = wh_gemm_get(WH_CPU_GENERIC);
+    int rc = wh_grow(&b->scales, &b->scale_room, (size_t)rows, sizeof *b->scales);
+    if (!rc && k > CHUNK)
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: the rows of tensor %s are too long for int8", s->path, p->name);
+    if (!rc)
+        rc = source_load(s, p->from);
+    for (int64_t r = 0; r < rows && !rc; r++) {
+        if (output_interrupted)
+            return wh_fail(WHISP_ERR_CANCELLED, "interrupted; nothing was written");
+        if (p->from->type == ST_I8_ROWS) {
+            tensor_bytes(p->from, r * k, k, b->bytes);
+            memcpy(&b->scales[r], p->from->scale + 4 * r, 4);
+        } else {
+            tensor_floats(p->from, r * k, k, b->floats);
+            if ((rc = check_range(s, p, b->floats, k)))
+                return rc;
+            gemm->quantize(b->floats, (size_t)k, (int8_t *)b->bytes, NULL, &b->scales[r]);
+        }
+        rc = wh_gguf_write(w, b->bytes, (size_t)k);
+    }
+    source_forget(s);
+    return rc;
+}
+
+static int write_tensor(wh_gguf_writer *w, struct source *s, const struct planned *p, struct buffers *b)
 {
     int64_t total = tensor_elements(p->from);
     int rc = source_load(s, p->from);
@@ -164,7 +195,7 @@ static int write_tensor(wh_gguf_writer *w, struct source *s, const struct planne
 }
 
 static int write_all(wh_gguf_writer *w, struct source *s, wh_type type, const char *name, const struct planned *list,
-                     size_t n, const struct buffers *b)
+                     size_t n, struct buffers *b)
 {
     int rc;
     if ((rc = put_general(w, s, type, name)) || (rc = put_dims(w, s)) || (rc = put_vocabulary(w, s)))
@@ -174,7 +205,9 @@ static int write_all(wh_gguf_writer *w, struct source *s, wh_type type, const ch
     if (!rc)
         rc = wh_gguf_writer_begin(w);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = write_tensor(w, s, &list[i], b);
+        rc = list[i].is_scale           ? wh_gguf_write(w, b->scales, (size_t)list[i].shape[0] * sizeof *b->scales)
+             : list[i].type == WH_I8 ? write_int8(w, s, &list[i], b)
+                                     : write_tensor(w, s, &list[i], b);
     return rc;
 }
 
@@ -183,7 +216,7 @@ int output_write(struct source *s, const char *path, wh_type type, const char *m
     struct planned *list = NULL;
     size_t n = 0;
     wh_gguf_writer *w = NULL;
-    struct buffers b = {malloc(CHUNK * sizeof(float)), malloc(CHUNK * 4)};
+    struct buffers b = {malloc(CHUNK * sizeof(float)), malloc(CHUNK * 4), NULL, 0};
     int rc = b.floats && b.bytes ? plan_make(s, type, &list, &n) : wh_fail_memory();
     if (!rc && !(rc = wh_gguf_writer_new(path, &w))) {
         rc = write_all(w, s, type, model_name, list, n, &b);
@@ -195,5 +228,6 @@ int output_write(struct source *s, const char *path, wh_type type, const char *m
     free(list);
     free(b.floats);
     free(b.bytes);
+    free(b.scales);
     return rc;
 }

@@ -13,12 +13,15 @@ struct plan {
 };
 
 /* How an output tensor of this shape is stored when matrices are to be `wanted`: vectors and positions stay exact, and
- * what cannot be cut into Q8_0's blocks (or is a convolution, which gains nothing from them) is f16. */
-static wh_type choose_type(wh_type wanted, int is_matrix, int n_dims, const int64_t *shape)
+ * what cannot be cut into Q8_0's blocks (or is a convolution, which gains nothing from them) is f16, as is the first
+ * convolution of an int8 file, whose product is a float one. */
+static wh_type choose_type(wh_type wanted, const char *name, int is_matrix, int n_dims, const int64_t *shape)
 {
     if (!is_matrix)
         return WH_F32;
     if (wanted == WH_Q8_0 && (n_dims != 2 || shape[1] % 32))
+        return WH_F16;
+    if (wanted == WH_I8 && strcmp(name, "encoder.conv1.weight") == 0)
         return WH_F16;
     return wanted;
 }
@@ -32,6 +35,16 @@ static int same_shape(const struct tensor *t, int n_dims, const int64_t *shape)
         if (t->n_dims != n_dims || t->shape[i] != shape[i])
             return 0;
     return 1;
+}
+
+/* Where the scales of an int8 tensor's rows are written: behind it. */
+static void add_scale(struct plan *p, const char *name, int64_t rows, struct tensor *from)
+{
+    if ((p->rc = wh_grow(&p->list, &p->capacity, p->n + 1, sizeof *p->list)))
+        return;
+    struct planned *out = &p->list[p->n++];
+    *out = (struct planned){.n_dims = 1, .shape = {rows, 1, 1, 1}, .from = from, .type = WH_F32, .is_scale = 1};
+    snprintf(out->name, sizeof out->name, "%s_scale", name);
 }
 
 static void add(struct plan *p, const char *name, int is_matrix, int n_dims, int64_t a, int64_t b, int64_t c)
@@ -59,7 +72,9 @@ static void add(struct plan *p, const char *name, int is_matrix, int n_dims, int
     out->n_dims = n_dims;
     memcpy(out->shape, shape, sizeof shape);
     out->from = from;
-    out->type = choose_type(p->type, is_matrix, n_dims, shape);
+    out->type = choose_type(p->type, name, is_matrix, n_dims, shape);
+    if (out->type == WH_I8)
+        add_scale(p, name, a, from);
 }
 
 static void add_linear(struct plan *p, const char *prefix, const char *part, int64_t out, int64_t in, int has_bias)
@@ -172,6 +187,8 @@ wh_type plan_natural_type(const struct source *s)
         return WH_BF16;
     case ST_Q8_0:
         return WH_Q8_0;
+    case ST_I8_ROWS:
+        return WH_I8;
     default:
         return WH_F16;
     }

@@ -10,6 +10,7 @@ struct planned {
     int64_t shape[WH_MAX_DIMS];
     struct tensor *from;        /* in the source, with this shape */
     wh_type type;               /* in the output */
+    int is_scale;               /* the scales of the int8 tensor before it, which is of `from` too */
 };
 
 /* All tensors in the output's order, each found in the source and checked. `type` is that of the big matrices. *list is

@@ -23,6 +23,7 @@ enum stored {
     ST_F32, ST_F16, ST_BF16, ST_Q8_0,
     ST_Q4_0, ST_Q4_1, ST_Q5_0, ST_Q5_1, /* ggml's blocks of 32 */
     ST_I8,                              /* CTranslate2: value / scale, a scale for each index of the first dimension */
+    ST_I8_ROWS,                         /* our int8: value * scale, likewise */
     ST_COMPUTED                         /* sinusoids, see plan.c */
 };
 
@@ -32,7 +33,7 @@ struct tensor {
     int n_dims;
     int64_t shape[WH_MAX_DIMS]; /* row-major, slowest first; unused ones are 1 */
     const unsigned char *data;  /* in a mapping, any alignment; NULL: in an archive until tensor_open() */
-    const unsigned char *scale; /* ST_I8: float32 [shape[0]] */
+    const unsigned char *scale; /* ST_I8, ST_I8_ROWS: float32 [shape[0]] */
     int is_strided;             /* elements are at sum(index * stride) instead of in row-major order */
     int64_t stride[WH_MAX_DIMS];
     uint64_t entry;             /* of an archive (.pt): number of the storage's file */
