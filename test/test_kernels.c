@@ -285,7 +285,7 @@ static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n
         slow_attention(q + r * ldq, k, v, ldq, n, d_head, want);
         for (size_t c = 0; c < head; c++) {
             assert_true(fabs(out[r * ldo + c] - want[c]) < 0.004 + 0.02 * size * size);
-            assert_true(fabsf(out[r * ldo + c] - same[r * ldo + c]) < 1e-4f);
+            assert_true(fabsf(out[r * ldo + c] - same[r * ldo + c]) < 4e-3f);
         }
         for (size_t c = head; c < ldo; c++)
             assert_true(out[r * ldo + c] == 7);

@@ -15,11 +15,11 @@ const wh_attention_int *wh_attention_int_get(wh_cpu_level level)
 
 size_t wh_attend_int_size(size_t n, size_t d_head)
 {
-    size_t keys = int_keys(n), size = keys * (int_steps(d_head) * 4 + 2 * d_head + 8) + 16 * d_head;
+    size_t keys = int_keys(n), size = keys * (int_steps(d_head) * 4 + d_head + 8) + 16 * d_head;
     return (size + 63) / 64 * 64;
 }
 
 size_t wh_attend_int_scratch(size_t d_head)
 {
-    return WH_ATTEND_ROWS * (3 + WH_ATTEND_KEYS + d_head + WH_ATTEND_KEYS / 2 + int_steps(d_head));
+    return WH_ATTEND_ROWS * (3 + WH_INT_KEYS + d_head + WH_INT_KEYS / 4 + int_steps(d_head));
 }

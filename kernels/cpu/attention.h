@@ -1,7 +1,8 @@
 /* attention.h - attention of many queries in small integers, for the fast compute types. Knows nothing of Whisper.
  *
  * The way of wh_kernels.attend (attention_body.h) with both products in integers: queries and keys as int8 with a scale
- * for each, probabilities as 14-bit and values as 10-bit integers with a scale for each channel. What the softmax does
+ * for each, probabilities as bytes and values as int8 with a scale for each channel. A query's sum of probabilities is
+ * that before rounding: what is rounded away counts as the mean of all values. What the softmax does
  * not see is taken away before rounding: the mean of all keys changes every score of a query alike, and the mean of all
  * values passes through a weighted mean unchanged (as SageAttention does with keys: Zhang et al., 2024). */
 #ifndef WH_ATTENTION_H

@@ -1,7 +1,7 @@
 /* attention_avx512vnni.c - attention in integers with AVX-512's VNNI: sixteen queries a vector. */
 #include "cpu/attention_int.h"
 
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include <immintrin.h>
 
 #define LANES 16
@@ -11,6 +11,11 @@
 static inline vec fma_vec(vec a, vec b, vec c)
 {
     return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
 }
 
 static inline ivec round_vec(vec x)
@@ -25,14 +30,19 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
     return (ivec)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(y));
 }
 
-static inline ivec dot_halves(ivec sum, ivec x, const int16_t *two)
+#include "cpu/vec_exp2.h"
+
+/* 2^x, relative error 1e-4 (vec_probability.h): x - round(x), the same polynomial, and a multiplication by 2^round(x). */
+static inline vec probability(vec x)
 {
-    int32_t y;
-    memcpy(&y, two, sizeof y);
-    return (ivec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(y));
+    __m512 r = _mm512_reduce_ps((__m512)x, 0);
+    vec p = spread(0.05517167f);
+    p = fma_vec(p, (vec)r, spread(0.24261114f));
+    p = fma_vec(p, (vec)r, spread(0.69326097f));
+    p = fma_vec(p, (vec)r, spread(0.99992806f));
+    return (vec)_mm512_scalef_ps((__m512)p, _mm512_sub_ps((__m512)x, r));
 }
 
-#include "cpu/vec_exp2.h"
 #include "cpu/attention_int_body.h"
 
 const wh_attention_int *wh_attention_int_avx512vnni(void)

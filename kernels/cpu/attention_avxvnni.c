@@ -13,6 +13,11 @@ static inline vec fma_vec(vec a, vec b, vec c)
     return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
 
+static inline vec max_vec(vec a, vec b)
+{
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
 static inline ivec round_vec(vec x)
 {
     return (ivec)_mm256_cvtps_epi32((__m256)x);
@@ -25,14 +30,8 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
     return (ivec)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, _mm256_set1_epi32(y));
 }
 
-static inline ivec dot_halves(ivec sum, ivec x, const int16_t *two)
-{
-    int32_t y;
-    memcpy(&y, two, sizeof y);
-    return (ivec)_mm256_dpwssd_avx_epi32((__m256i)sum, (__m256i)x, _mm256_set1_epi32(y));
-}
-
 #include "cpu/vec_exp2.h"
+#include "cpu/vec_probability.h"
 #include "cpu/attention_int_body.h"
 
 const wh_attention_int *wh_attention_int_avxvnni(void)

@@ -10,6 +10,11 @@ static inline vec fma_vec(vec a, vec b, vec c)
     return a * b + c;
 }
 
+static inline vec max_vec(vec a, vec b)
+{
+    return select_vec(a > b, a, b);
+}
+
 static inline ivec round_vec(vec x)
 {
     ivec y;
@@ -26,13 +31,8 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
     return sum;
 }
 
-/* sum + x[0] y[0] + x[1] y[1], signed halves */
-static inline ivec dot_halves(ivec sum, ivec x, const int16_t *two)
-{
-    return sum + (x << 16 >> 16) * two[0] + (x >> 16) * two[1];
-}
-
 #include "cpu/vec_exp2.h"
+#include "cpu/vec_probability.h"
 #include "cpu/attention_int_body.h"
 
 const wh_attention_int *wh_attention_int_generic(void)

@@ -5,12 +5,13 @@
 #include "cpu/attention.h"
 #include "cpu/levels.h"
 
-#define WH_P_BITS 14    /* a probability of 1 is 2^14 */
-#define WH_V_MOST 511   /* a channel's largest value */
+#define WH_INT_KEYS 128         /* keys of a block, a multiple of every tile */
+#define WH_P_BITS 7.99435344f   /* a probability of 1 is 255 = 2^this */
+#define WH_V_MOST 127           /* a channel's largest value */
 
 typedef struct int_packed {
     int8_t *k;          /* [n / tile][steps][tile][4], zeros where there is no key or channel */
-    int16_t *v;         /* [n / 2][d_head][2] */
+    int8_t *v;          /* [n / 4][d_head][4], zeros likewise */
     int32_t *start;     /* [n rounded up]: -128 times the sum of a key's integers */
     float *k_scale;     /* [n rounded up] */
     float *v_scale, *v_mean; /* [d_head] */
@@ -31,7 +32,7 @@ static inline int_packed int_parts(void *packed, size_t n, size_t d_head)
 {
     size_t keys = int_keys(n);
     int_packed p = {.k = packed};
-    p.v = (int16_t *)(p.k + keys * int_steps(d_head) * 4);
+    p.v = p.k + keys * int_steps(d_head) * 4;
     p.start = (int32_t *)(p.v + keys * d_head);
     p.k_scale = (float *)(p.start + keys);
     p.v_scale = p.k_scale + keys;

@@ -1,39 +1,25 @@
 /* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors and
- * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, round_vec, dot_bytes and dot_halves for its instructions.
+ * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, max_vec, round_vec, dot_bytes and probability for its instructions.
  *
  * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
- * the instruction multiplies unsigned with signed bytes), two neighbouring keys' probabilities in its two halves.
- * Integer sums are exact; a block's is at most 64 * 2^14 * 2^9 = 2^29. */
+ * the instruction multiplies unsigned with signed bytes), or four neighbouring keys' probabilities. Integer sums are
+ * exact. */
 #include "cpu/attention_int.h"
 
 #define INT_VECS 3
 #define INT_ROWS (INT_VECS * LANES)
 
-_Static_assert(INT_ROWS <= WH_ATTEND_ROWS && INT_TILE <= WH_ATTEND_TILE && WH_ATTEND_KEYS % INT_TILE == 0,
+_Static_assert(INT_ROWS <= WH_ATTEND_ROWS && INT_TILE <= WH_ATTEND_TILE && WH_INT_KEYS % INT_TILE == 0,
                "a level's tiles fit what callers set aside");
 
 typedef struct int_state {
     float *peak, *sum;      /* of the scores so far, in the query's units; of the probabilities */
     float *scale;           /* from the query's units to powers of two */
     float *scores;          /* [key][query] of a block */
-    int32_t *p;             /* [key / 2][query][2] of a block */
+    int32_t *p;             /* [key / 4][query][4] of a block, bytes */
     int32_t *q;             /* [channel / 4][query][4] */
     float *out;             /* [channel][query] */
 } int_state;
-
-/* 2^(x + WH_P_BITS) for x <= 0 to the nearest integer; the polynomial's relative error is 1e-4. */
-INLINE ivec probability(vec x)
-{
-    const float magic = 0x1.8p23f;
-    vec low = select_vec(x < spread(-40.0f), spread(-40.0f), x);
-    vec shifted = low + (magic + WH_P_BITS);
-    vec r = low - (shifted - (magic + WH_P_BITS));
-    vec p = spread(0.05517167f);
-    p = fma_vec(p, r, spread(0.24261114f));
-    p = fma_vec(p, r, spread(0.69326097f));
-    p = fma_vec(p, r, spread(0.99992806f));
-    return round_vec((vec)((uvec)p + ((uvec)shifted << 23)));
-}
 
 /* Scores of a tile of keys, of which the first `valid` exist, in units of the query's own scale. */
 INLINE void int_scores(const int V, const int32_t *q, const int8_t *k, size_t steps, const int32_t *start,
@@ -56,25 +42,25 @@ INLINE void int_scores(const int V, const int32_t *q, const int8_t *k, size_t st
             vec s = __builtin_convertvector(sum[t][v], vec) * scale[t];
             store(scores + (t * V + v) * LANES, s);
             if (t < valid)
-                peak[v] = select_vec(s > peak[v], s, peak[v]);
+                peak[v] = max_vec(s, peak[v]);
         }
 }
 
-/* out[T channels][query] = out * shrink + sum over n pairs of keys of p v */
-INLINE void int_values(const int T, const int V, const int32_t *p, const int16_t *values, int d_head, int n,
+/* out[T channels][query] = out * shrink + sum over n times four keys of p v */
+INLINE void int_values(const int T, const int V, const int32_t *p, const int8_t *values, int d_head, int n,
                        const vec *shrink, float *out)
 {
     ivec sum[INT_TILE][INT_VECS];
     for (int t = 0; t < T; t++)
         for (int v = 0; v < V; v++)
             sum[t][v] = (ivec){0};
-    for (int j = 0; j < n; j++, p += V * LANES, values += 2 * d_head) {
+    for (int j = 0; j < n; j++, p += V * LANES, values += 4 * d_head) {
         ivec x[INT_VECS];
         for (int v = 0; v < V; v++)
             x[v] = load_int(p + v * LANES);
         for (int t = 0; t < T; t++)
             for (int v = 0; v < V; v++)
-                sum[t][v] = dot_halves(sum[t][v], x[v], values + 2 * t);
+                sum[t][v] = dot_bytes(sum[t][v], x[v], values + 4 * t);
     }
     for (int t = 0; t < T; t++)
         for (int v = 0; v < V; v++) {
@@ -83,27 +69,28 @@ INLINE void int_values(const int T, const int V, const int32_t *p, const int16_t
         }
 }
 
-/* Scores of a block to probabilities in pairs of keys, and their sum; an odd last key is paired with zeros. */
+/* Scores of a block to probabilities, four keys together (zeros where there is none), and their sum before rounding. */
 INLINE void int_probabilities(const int V, const int_state *s, int n, const vec *peak, const vec *shrink)
 {
-    ivec sum[INT_VECS];
-    vec scale[INT_VECS], offset[INT_VECS];
+    vec sum[INT_VECS], scale[INT_VECS], offset[INT_VECS];
     for (int v = 0; v < V; v++) {
         scale[v] = load(s->scale + v * LANES);
-        offset[v] = peak[v] * -scale[v];
-        sum[v] = (ivec){0};
+        offset[v] = fma_vec(peak[v], -scale[v], spread(WH_P_BITS));
+        sum[v] = load(s->sum + v * LANES) * shrink[v];
     }
-    for (int j = 0; j < n; j += 2)
+    for (int j = 0; j < n; j += 4)
         for (int v = 0; v < V; v++) {
             const float *at = s->scores + (j * V + v) * LANES;
-            ivec a = probability(fma_vec(load(at), scale[v], offset[v])), b = {0};
-            if (j + 1 < n)
-                b = probability(fma_vec(load(at + V * LANES), scale[v], offset[v]));
-            sum[v] += a + b;
-            store_int(s->p + (j / 2 * V + v) * LANES, a | b << 16);
+            ivec bytes = {0};
+            for (int i = 0; i < 4 && j + i < n; i++, at += V * LANES) {
+                vec p = probability(fma_vec(load(at), scale[v], offset[v]));
+                sum[v] += p;
+                bytes |= round_vec(p) << 8 * i;
+            }
+            store_int(s->p + (j / 4 * V + v) * LANES, bytes);
         }
     for (int v = 0; v < V; v++)
-        store(s->sum + v * LANES, fma_vec(load(s->sum + v * LANES), shrink[v], __builtin_convertvector(sum[v], vec)));
+        store(s->sum + v * LANES, sum[v]);
 }
 
 INLINE void int_block(const int V, const int_state *s, const int_packed *at, int first, int n, int d_head)
@@ -127,12 +114,12 @@ INLINE void int_block(const int V, const int_state *s, const int_packed *at, int
         store(s->peak + v * LANES, peak[v]);
     }
     int_probabilities(V, s, n, peak, shrink);
-    const int16_t *values = at->v + (size_t)first * (size_t)d_head;
+    const int8_t *values = at->v + (size_t)first * (size_t)d_head;
     int c = 0;
     for (; c + INT_TILE <= d_head; c += INT_TILE)
-        int_values(INT_TILE, V, s->p, values + 2 * c, d_head, (n + 1) / 2, shrink, s->out + c * V * LANES);
+        int_values(INT_TILE, V, s->p, values + 4 * c, d_head, (n + 3) / 4, shrink, s->out + c * V * LANES);
     for (; c < d_head; c++)
-        int_values(1, V, s->p, values + 2 * c, d_head, (n + 1) / 2, shrink, s->out + c * V * LANES);
+        int_values(1, V, s->p, values + 4 * c, d_head, (n + 3) / 4, shrink, s->out + c * V * LANES);
 }
 
 /* The largest of d magnitudes over `most`, and the inverse of that; 0 and 0 where all are zeros. */
@@ -166,8 +153,8 @@ INLINE void int_rows(const int V, const int_state *s, const float *q, size_t ldq
         int_query(V, s, r, q + (size_t)(r < rows ? r : 0) * ldq, d_head);
     }
     memset(s->out, 0, (size_t)(d_head * V * LANES) * sizeof *s->out);
-    for (int j = 0; j < n; j += WH_ATTEND_KEYS)
-        int_block(V, s, at, j, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS, d_head);
+    for (int j = 0; j < n; j += WH_INT_KEYS)
+        int_block(V, s, at, j, n - j < WH_INT_KEYS ? n - j : WH_INT_KEYS, d_head);
     for (int r = 0; r < rows; r++) {
         float inverse = 1.0f / s->sum[r];
         for (int c = 0; c < d_head; c++)
@@ -182,9 +169,9 @@ static void int_attend(const float *q, size_t ldq, int rows, const void *packed,
     const int_packed at = int_parts((void *)packed, (size_t)n, (size_t)d_head);
     int_state state = {.peak = scratch, .sum = scratch + size, .scale = scratch + 2 * size};
     state.scores = state.scale + size;
-    state.out = state.scores + WH_ATTEND_KEYS * size;
+    state.out = state.scores + WH_INT_KEYS * size;
     state.p = (int32_t *)(state.out + (size_t)d_head * size);
-    state.q = state.p + WH_ATTEND_KEYS / 2 * size;
+    state.q = state.p + WH_INT_KEYS / 4 * size;
     for (int r = 0; r < rows; r += INT_ROWS, q += INT_ROWS * ldq, out += INT_ROWS * ldo) {
         int left = rows - r;
         if (left > 2 * LANES)
@@ -253,14 +240,14 @@ static void int_pack_values(const float *v, size_t ld, int n, size_t d, const in
         inverse[c] = most[c] > 1e-30f ? WH_V_MOST / most[c] : 0;
         at->v_scale[c] = most[c] / WH_V_MOST;
     }
-    for (int j = 0; j < n; j += 2)
+    for (int j = 0; j < n; j += 4)
         for (size_t c = 0; c < d; c += LANES) {
             const float *x = v + (size_t)j * ld + c;
             vec mean = load_part(at->v_mean + c, d - c), scale = load_part(inverse + c, d - c);
-            ivec a = round_vec((load_part(x, d - c) - mean) * scale), b = {0};
-            if (j + 1 < n)
-                b = round_vec((load_part(x + ld, d - c) - mean) * scale);
-            store_part((float *)(at->v + ((size_t)j / 2 * d + c) * 2), (vec)((a & 0xffff) | b << 16), d - c);
+            ivec bytes = {0};
+            for (int i = 0; i < 4 && j + i < n; i++, x += ld)
+                bytes |= (round_vec((load_part(x, d - c) - mean) * scale) & 255) << 8 * i;
+            store_part((float *)(at->v + ((size_t)j / 4 * d + c) * 4), (vec)bytes, d - c);
         }
 }
 

@@ -192,6 +192,8 @@ static int make(const whisp_model *model, const wh_kernels *kernels, const wh_ge
     int rc = list_matrices(made, model);
     if (!rc)
         rc = quantize(made, kernels, gemm, pool);
+    if (model->file) /* the system has mapped the neighbours of what was read, too */
+        wh_gguf_rest(model->file);
     if (rc)
         wh_weights_free(made);
     else

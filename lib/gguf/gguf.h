@@ -39,6 +39,9 @@ int wh_gguf_open(const char *path, wh_gguf **gguf);
 void wh_gguf_close(wh_gguf *gguf);
 const char *wh_gguf_path(const wh_gguf *gguf);
 
+/* The file's pages need not stay in the process; they come back when they are read. From any thread. */
+void wh_gguf_rest(const wh_gguf *gguf);
+
 size_t wh_gguf_tensor_count(const wh_gguf *gguf);
 const wh_tensor *wh_gguf_tensor_at(const wh_gguf *gguf, size_t i);
 const wh_tensor *wh_gguf_tensor(const wh_gguf *gguf, const char *name); /* NULL if there is none */

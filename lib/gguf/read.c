@@ -365,6 +365,12 @@ int wh_gguf_open(const char *path, wh_gguf **gguf)
     return rc;
 }
 
+void wh_gguf_rest(const wh_gguf *g)
+{
+    if (g->map)
+        madvise(g->map, g->size, MADV_DONTNEED);
+}
+
 void wh_gguf_close(wh_gguf *g)
 {
     if (!g)

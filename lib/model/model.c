@@ -87,7 +87,8 @@ static int cannot_be_int8(const whisp_model *m, const char *name)
                    wh_gguf_path(m->file), name);
 }
 
-/* A tensor as float32, row-major: the mapping itself where it is stored so, else a copy that the model owns. */
+/* A small tensor as float32, row-major: a copy that the model owns. (Left in the mapping, each would keep pages of the
+ * matrices around it in memory.) */
 static int find_floats(whisp_model *m, const char *name, int n_dims, int64_t a, int64_t b, const float **values)
 {
     const wh_tensor *t = NULL;
@@ -96,10 +97,6 @@ static int find_floats(whisp_model *m, const char *name, int n_dims, int64_t a, 
         return rc;
     if (t->type == WH_I8)
         return cannot_be_int8(m, name);
-    if (t->type == WH_F32) {
-        *values = t->data;
-        return WHISP_OK;
-    }
     int64_t rows = n_dims > 1 ? a : 1, cols = n_dims > 1 ? b : a;
     size_t row = wh_type_row_size(t->type, cols);
     float *copy = wh_alloc_aligned((size_t)rows * (size_t)cols, sizeof(float));
