@@ -46,6 +46,17 @@ int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps)
     return ops_of(backend)->decode(backend, n, steps);
 }
 
+int wh_backend_chooses(const wh_backend *backend)
+{
+    return ops_of(backend)->chooses ? ops_of(backend)->chooses(backend) : 0;
+}
+
+int wh_backend_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden)
+{
+    *forbidden = 0;
+    return ops_of(backend)->forbid ? ops_of(backend)->forbid(backend, tokens, n, forbidden) : WHISP_OK;
+}
+
 int wh_backend_fork_tail(wh_backend *backend, int dst, int src, int n_same)
 {
     return ops_of(backend)->fork_tail(backend, dst, src, n_same);

@@ -26,6 +26,28 @@ typedef struct wh_backend_config {
     void *tap_user;
 } wh_backend_config;
 
+/* How the token after a row of logits is chosen: what may not follow, and which of the others. lib/search makes it of its
+ * options and of the tokens so far, and carries it out (choose.c) unless the backend does. */
+#define WH_MOST_CHOICES 17
+typedef struct wh_choice {
+    int forbidden;              /* what never follows: a number from wh_backend_forbid() */
+    const int32_t *penalized;   /* [n_penalized] different tokens: first their logits are divided by `penalty`, or */
+    int n_penalized;            /* multiplied where they are negative */
+    float penalty;
+    const int32_t *also;        /* [n_also] these may not follow either */
+    int n_also;
+    int text_from;              /* nor may tokens below this one, */
+    int time_begin;             /* nor, of those from here on (timestamps; n_vocab: none), */
+    int time_from, time_to;     /* others than time_from .. time_to - 1, */
+    int compare_times;          /* nor any text if the times together are more probable than each text token */
+    int most;                   /* the most probable ones, at most so many, best first, the first of equals first; */
+    double temperature, u;      /* or, where temperature > 0, the one at which softmax(logits / temperature), added up
+                                   in order, passes u, 0 <= u < 1 */
+    int n;                      /* out: how many were found, */
+    int32_t ids[WH_MOST_CHOICES];
+    float logprobs[WH_MOST_CHOICES]; /* log softmax(logits); NaN where the model computed NaN or infinity */
+} wh_choice;
+
 /* One sequence's part of a decode call. */
 typedef struct wh_step {
     int slot;               /* each slot at most once a call */
@@ -33,7 +55,8 @@ typedef struct wh_step {
     const int32_t *tokens;  /* [n_tokens], each checked to be in 0 .. n_vocab-1 by the caller */
     int n_rows;             /* how many of them the caller wants logits for; may be 0 */
     const int *rows;        /* [n_rows] indices into tokens, ascending */
-    float *logits;          /* [n_rows][n_vocab] out */
+    float *logits;          /* [n_rows][n_vocab] out; NULL where `choice` is what is wanted */
+    wh_choice *choice;      /* NULL, or with n_rows 1: what follows that row; see wh_backend_chooses() */
     float *cross_scores;    /* out, or NULL: raw q.k/sqrt(d_head) of the alignment heads before the softmax,
                                [n_alignment_heads][n_tokens][n_audio_ctx] */
 } wh_step;
@@ -51,6 +74,12 @@ int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const
 
 /* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
+
+/* The greatest `most` with which a decode call carries out choices itself; 0: it does not. */
+int wh_backend_chooses(const wh_backend *backend);
+
+/* For such a backend: note n tokens (< n_vocab, ascending) that never follow; *forbidden is their number in choices. */
+int wh_backend_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden);
 
 /* dst becomes a copy of src: it shares src's cross-attention K/V and has src's tokens. */
 int wh_backend_fork(wh_backend *backend, int dst, int src);

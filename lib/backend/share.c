@@ -277,6 +277,20 @@ static int view_truncate(wh_backend *backend, int slot, int n_tokens)
     return rc;
 }
 
+static int view_chooses(const wh_backend *backend)
+{
+    return wh_backend_chooses(((const view *)(const void *)backend)->share->backend);
+}
+
+static int view_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden)
+{
+    wh_share *s = ((view *)(void *)backend)->share;
+    pthread_mutex_lock(&s->mutex);
+    int rc = wh_backend_forbid(s->backend, tokens, n, forbidden);
+    pthread_mutex_unlock(&s->mutex);
+    return rc;
+}
+
 static const wh_backend_ops view_ops = {
     .free = view_free,
     .describe = view_describe,
@@ -284,6 +298,8 @@ static const wh_backend_ops view_ops = {
     .decode = view_decode,
     .fork_tail = view_fork_tail,
     .truncate = view_truncate,
+    .chooses = view_chooses,
+    .forbid = view_forbid,
 };
 
 /* ---- the owner's side ---- */

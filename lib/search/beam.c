@@ -53,38 +53,20 @@ void wh_beams_free(wh_beams *b)
     free(b);
 }
 
-/* The indices of the `most` greatest values above -infinity, greatest first, the first of equals first. How many. */
-static int greatest(const float *x, int n, int most, int *indices)
+static void prepare(wh_search *s, const wh_beams *b, int i)
 {
-    int found = 0;
-    float least = -INFINITY; /* what a value must exceed */
-    for (int i = 0; i < n; i++) {
-        if (!(x[i] > least))
-            continue;
-        int at = found < most ? found++ : most - 1;
-        for (; at > 0 && x[indices[at - 1]] < x[i]; at--)
-            indices[at] = indices[at - 1];
-        indices[at] = i;
-        if (found == most)
-            least = x[indices[most - 1]];
-    }
-    return found;
+    wh_search_prepare(s, i, &s->candidates[i])->most = b->size + 1;
 }
 
-/* Append beam i's best extensions to b->extensions. Filters its row of logits in place. */
-static int extend(const wh_search *s, wh_beams *b, int i, int n)
+/* Append beam i's best extensions to b->extensions. */
+static int extend(wh_search *s, wh_beams *b, int i, int n)
 {
     const wh_candidate *c = &s->candidates[i];
-    int n_vocab = s->model->n_vocab, ids[WH_MAX_CANDIDATES + 1];
-    float *logits = s->logits + (size_t)i * (size_t)n_vocab;
-    wh_search_filter(s, logits, c->tokens, c->n);
-    double total = wh_log_sum_exp(s, logits, n_vocab);
-    int found = greatest(logits, n_vocab, b->size + 1, ids);
-    for (int k = 0; k < found; k++) {
-        float logprob = (float)((double)logits[ids[k]] - total);
-        float score = c->sum_logprob + logprob;
+    const wh_choice *choice = wh_search_chosen(s, i);
+    for (int k = 0; k < choice->n; k++) {
+        float logprob = choice->logprobs[k], score = c->sum_logprob + logprob;
         if (isfinite(score)) /* else the model computed NaN or infinity there */
-            b->extensions[n++] = (extension){i, {ids[k], logprob}, score};
+            b->extensions[n++] = (extension){i, {choice->ids[k], logprob}, score};
     }
     return n;
 }
@@ -221,6 +203,8 @@ int wh_beam_search(wh_search *s, wh_beams *b)
     b->n_finished = 0;
     wh_candidate_begin(s, &s->candidates[0], 0);
     memcpy(s->logits, s->start_logits + n_vocab, n_vocab * sizeof(float));
+    s->is_chosen = 0;
+    prepare(s, b, 0);
     for (size_t step = 0;; step++) {
         if ((rc = wh_check_cancel(s->options)))
             return rc;
@@ -240,6 +224,8 @@ int wh_beam_search(wh_search *s, wh_beams *b)
             rc = place_beams(s, b, n_beams, n_next);
         swap_beams(s, b, n_next);
         n_beams = n_next;
+        for (int i = 0; i < n_beams; i++)
+            prepare(s, b, i);
         s->timings->search += wh_now() - t0;
         if (over || !n_beams || rc)
             break;

@@ -1,7 +1,7 @@
 /* filters.c - what may follow: suppressed tokens, no blank beginning, timestamp rules.
  *
- * Rows of logits come from the backend and go on to the choice in sampling.c or beam.c. The rules are those of the
- * LogitFilter classes in openai-whisper's decoding.py. */
+ * Made of the options and a candidate's tokens so far; choose.c or the backend applies them to a row of logits. The rules
+ * are those of the LogitFilter classes in openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +63,8 @@ static int make_suppressed(wh_search *s)
 {
     size_t capacity = 0;
     int rc = add_listed(s, &capacity);
+    if (!rc && !s->options->values.without_timestamps)
+        rc = add_token(s, &capacity, s->specials->no_timestamps);
     if (!rc)
         rc = wh_regex_suppress(s, &capacity);
     if (rc || !s->n_suppressed)
@@ -86,66 +88,46 @@ int wh_filters_init(wh_search *s)
     s->max_initial = -1;
     if (!isnan(limit) && limit > 0) /* 0 counts as None there */
         s->max_initial = (int)nearbyint(limit / (30.0 / s->model->n_audio_ctx));
-    return make_suppressed(s);
-}
-
-static void forbid(float *logits, int from, int to)
-{
-    for (int i = from; i < to; i++)
-        logits[i] = -INFINITY;
+    rc = make_suppressed(s);
+    return rc ? rc : wh_backend_forbid(s->backend, s->suppressed, s->n_suppressed, &s->forbidden);
 }
 
 /* Times come in pairs, do not decrease, and stand at the beginning; and when the times together are more probable than
  * any single text token, a time it is. */
-static void timestamp_rules(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+static void timestamp_rules(const wh_search *s, const whisp_token *sampled, size_t n, wh_choice *c)
 {
-    const wh_specials *sp = s->specials;
-    int begin = sp->timestamp_begin, n_vocab = s->model->n_vocab;
-    logits[sp->no_timestamps] = -INFINITY;
+    int begin = s->specials->timestamp_begin;
     int last_was = n >= 1 && sampled[n - 1].id >= begin;
     int before_was = n < 2 || sampled[n - 2].id >= begin;
-    if (last_was) {
-        if (before_was)
-            forbid(logits, begin, n_vocab);
-        else
-            forbid(logits, 0, sp->eot);
-    }
+    c->time_begin = c->time_from = begin;
+    c->compare_times = 1;
+    if (last_was && !before_was)
+        c->text_from = s->specials->eot;
     for (size_t i = n; i-- > 0;)
         if (sampled[i].id >= begin) {
-            int last = sampled[i].id + (last_was && !before_was ? 0 : 1);
-            forbid(logits, begin, WH_MIN(last, n_vocab));
+            c->time_from = sampled[i].id + (last_was && !before_was ? 0 : 1);
             break;
         }
+    if (last_was && before_was)
+        c->time_from = c->time_to;
     if (n == 0) {
-        forbid(logits, 0, begin);
+        c->text_from = begin;
         if (s->max_initial >= 0)
-            forbid(logits, WH_MIN(begin + s->max_initial + 1, n_vocab), n_vocab);
+            c->time_to = WH_MIN(begin + s->max_initial + 1, c->time_to);
     }
-    float most_text = -INFINITY, most_time = -INFINITY;
-    for (int i = 0; i < begin; i++)
-        most_text = WH_MAX(most_text, logits[i]);
-    for (int i = begin; i < n_vocab; i++)
-        most_time = WH_MAX(most_time, logits[i]);
-    if (most_time == -INFINITY)
-        return;
-    double sum = 0;
-    for (int i = begin; i < n_vocab; i++)
-        sum += exp((double)logits[i] - most_time);
-    if (most_time + log(sum) > most_text)
-        forbid(logits, 0, begin);
 }
 
-void wh_search_filter(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+void wh_search_rules(const wh_search *s, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *c)
 {
     const wh_values *v = &s->options->values;
-    wh_penalize(s, logits, sampled, n);
+    int n_vocab = s->model->n_vocab;
+    *c = (wh_choice){.forbidden = s->forbidden, .time_begin = n_vocab, .time_from = n_vocab, .time_to = n_vocab, .most = 1};
+    list += wh_penalize(s, sampled, n, list, c);
     if (v->suppress_blank && n == s->n_forced) {
-        for (size_t i = 0; i < s->n_blank; i++)
-            logits[s->blank[i]] = -INFINITY;
-        logits[s->specials->eot] = -INFINITY;
+        memcpy(list + c->n_also, s->blank, s->n_blank * sizeof *list);
+        c->n_also += (int)s->n_blank;
+        list[c->n_also++] = s->specials->eot;
     }
-    for (size_t i = 0; i < s->n_suppressed; i++)
-        logits[s->suppressed[i]] = -INFINITY;
     if (!v->without_timestamps)
-        timestamp_rules(s, logits, sampled, n);
+        timestamp_rules(s, sampled, n, c);
 }

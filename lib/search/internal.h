@@ -4,6 +4,7 @@
  *   prompt.c     what the decoder is started with
  *   filters.c    what may follow: the reference's rules
  *   penalties.c  what had better not follow: repetitions, and tokens that a regular expression names
+ *   choose.c     the rules applied to a row of logits, and the choice
  *   sampling.c   one token at a time: the most probable one, or a sample, for each candidate
  *   beam.c       beam search */
 #ifndef WH_SEARCH_INTERNAL_H
@@ -41,6 +42,7 @@ struct wh_search {
 
     int32_t *suppressed; /* sorted ids */
     size_t n_suppressed;
+    int forbidden;       /* their number in the backend */
     int32_t *blank;      /* the tokens of " " */
     size_t n_blank;
     int max_initial;     /* latest first timestamp, in tokens; -1: no limit */
@@ -52,6 +54,10 @@ struct wh_search {
     wh_beams *beams;     /* or NULL: no beam search */
     struct wh_corrector *corrector; /* or NULL: no vocabulary */
     float *logits;       /* [n_candidates][n_vocab] */
+    wh_choice *choices;  /* [n_candidates]: of the current step */
+    int32_t *lists;      /* [n_candidates][list_size]: tokens that their rules name */
+    size_t list_size;
+    int is_chosen;       /* the backend has chosen: `choices`, not `logits`, say what follows */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
 
     int32_t *prefix;     /* with its opening timestamp, if any */
@@ -71,8 +77,17 @@ int wh_filters_init(wh_search *search);
 
 /* penalties.c: append the tokens whose text matches suppress_regex to search->suppressed. */
 int wh_regex_suppress(wh_search *search, size_t *capacity);
-/* Lower the logits of tokens that were sampled already, forbid those that would complete an n-gram a second time. */
-void wh_penalize(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);
+/* Tokens that were sampled already, and those that would complete an n-gram a second time, into `list` and the choice's
+ * two lists of tokens; the second may grow. Returns where in `list` it begins. */
+size_t wh_penalize(const wh_search *search, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *choice);
+
+/* filters.c: the rules for what follows n tokens; most = 1, temperature = 0. The choice's lists lie in `list`
+ * [search->list_size]. */
+void wh_search_rules(const wh_search *search, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *choice);
+
+/* choose.c: forbid in a row of logits what the rules say; and choose. */
+void wh_rules_apply(const wh_search *search, const wh_choice *choice, float *logits);
+void wh_choose(const wh_search *search, wh_choice *choice, float *logits);
 
 /* correct.c: read the option `vocabulary`. */
 int wh_corrector_init(wh_search *search);
@@ -84,9 +99,15 @@ double wh_log_sum_exp(const wh_search *search, const float *x, int n);
 /* Index of the greatest of n values, the first of several. */
 int wh_most_probable(const float *x, int n);
 
-/* Feed the last token of every candidate that has not ended in one batched step; candidate i's logits become row i of
- * search->logits. */
+/* Say in search->choices[i] what may follow a candidate; the caller then sets `most` or temperature and u there. */
+wh_choice *wh_search_prepare(wh_search *search, int i, const wh_candidate *candidate);
+
+/* Feed the last token of every candidate that has not ended in one batched step. What search->choices say is done by the
+ * backend, or candidate i's logits become row i of search->logits. */
 int wh_search_step(wh_search *search, const wh_candidate *candidates, int n);
+
+/* What follows candidate i, after prepare and step. */
+const wh_choice *wh_search_chosen(wh_search *search, int i);
 
 /* Whether another token may be sampled after `step` + 1 of them. */
 int wh_search_may_go_on(const wh_search *search, size_t step);

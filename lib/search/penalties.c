@@ -1,7 +1,7 @@
 /* penalties.c - what had better not follow: tokens that were there already, n-grams that would come a second time, and
  * tokens that a regular expression names.
  *
- * Stands before the rules of filters.c. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size (Paulus
+ * A part of the rules that filters.c makes. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size (Paulus
  * et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means in
  * whisper.cpp, in POSIX syntax. */
 #include <locale.h>
@@ -22,38 +22,36 @@ static int seen_before(const whisp_token *sampled, size_t i)
     return 0;
 }
 
-/* A token's logit is divided by the penalty if it is positive, else multiplied; once, however often it was there. */
-static void penalize_repeated(float *logits, const whisp_token *sampled, size_t n, float penalty)
+/* What followed the last size - 1 tokens wherever they stood before: into list; how many. */
+static int list_ngrams(const whisp_token *sampled, size_t n, size_t size, int32_t *list)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!seen_before(sampled, i)) {
-            float *x = &logits[sampled[i].id];
-            *x = *x < 0 ? *x * penalty : *x / penalty;
-        }
-}
-
-/* Forbid what followed the last size - 1 tokens wherever they stood before. */
-static void forbid_ngrams(float *logits, const whisp_token *sampled, size_t n, size_t size)
-{
+    int found = 0;
     if (n < size)
-        return;
+        return 0;
     const whisp_token *last = sampled + n - (size - 1);
     for (size_t at = 0; at + size <= n; at++) {
         size_t same = 0;
         while (same < size - 1 && sampled[at + same].id == last[same].id)
             same++;
         if (same == size - 1)
-            logits[sampled[at + size - 1].id] = -INFINITY;
+            list[found++] = sampled[at + size - 1].id;
     }
+    return found;
 }
 
-void wh_penalize(const wh_search *s, float *logits, const whisp_token *sampled, size_t n)
+size_t wh_penalize(const wh_search *s, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *c)
 {
     const wh_values *v = &s->options->values;
+    c->penalized = list;
+    c->penalty = (float)v->repetition_penalty;
     if (v->repetition_penalty < 1 || v->repetition_penalty > 1)
-        penalize_repeated(logits, sampled, n, (float)v->repetition_penalty);
+        for (size_t i = 0; i < n; i++)
+            if (!seen_before(sampled, i))
+                list[c->n_penalized++] = sampled[i].id;
+    c->also = list + c->n_penalized;
     if (v->no_repeat_ngram_size > 0)
-        forbid_ngrams(logits, sampled, n, (size_t)v->no_repeat_ngram_size);
+        c->n_also = list_ngrams(sampled, n, (size_t)v->no_repeat_ngram_size, list + c->n_penalized);
+    return (size_t)c->n_penalized;
 }
 
 /* ---- regular expressions ---- */

@@ -23,40 +23,24 @@ static double random_at(int64_t seed, int64_t seek, double temperature, int cand
     return (double)(h >> 11) / 9007199254740992.0;
 }
 
-/* Draw from softmax(logits / temperature) by running down the cumulative distribution to u. */
-static int draw(const float *logits, int n, double temperature, double u)
+/* What may follow candidate i, and that it is the most probable token or a sample. */
+static void prepare(wh_search *s, int i, double temperature, int64_t seek)
 {
-    float most = -INFINITY;
-    for (int i = 0; i < n; i++)
-        most = WH_MAX(most, logits[i]);
-    double sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += exp(((double)logits[i] - most) / temperature);
-    double left = u * sum;
-    int last = 0;
-    for (int i = 0; i < n; i++) {
-        double p = exp(((double)logits[i] - most) / temperature);
-        if (p <= 0)
-            continue;
-        last = i;
-        left -= p;
-        if (left < 0)
-            break;
-    }
-    return last;
+    const wh_candidate *c = &s->candidates[i];
+    wh_choice *choice = wh_search_prepare(s, i, c);
+    choice->temperature = temperature;
+    if (temperature > 0)
+        choice->u = random_at(s->options->values.seed, seek, temperature, i, c->n);
 }
 
-/* Choose the next token of a candidate from its row of logits (which is filtered in place). */
-static void choose(wh_search *s, int i, float *logits, double temperature, int64_t seek)
+/* Append what was chosen to a candidate. */
+static void go_on(wh_search *s, int i)
 {
     wh_candidate *c = &s->candidates[i];
-    int n_vocab = s->model->n_vocab;
-    wh_search_filter(s, logits, c->tokens, c->n);
-    int id = temperature > 0 ? draw(logits, n_vocab, temperature,
-                                    random_at(s->options->values.seed, seek, temperature, i, c->n))
-                             : wh_most_probable(logits, n_vocab);
-    float logprob = (float)(logits[id] - wh_log_sum_exp(s, logits, n_vocab));
-    if (!(logprob <= 0)) /* every token forbidden, or a model that computes NaN: end the sequence */
+    const wh_choice *choice = wh_search_chosen(s, i);
+    int32_t id = choice->ids[0];
+    float logprob = choice->n ? choice->logprobs[0] : -INFINITY;
+    if (!choice->n || !(logprob <= 0)) /* every token forbidden, or a model that computes NaN: end the sequence */
         id = s->specials->eot, logprob = logprob > 0 ? 0 : -INFINITY;
     c->sum_logprob += logprob;
     if (id == s->specials->eot)
@@ -69,11 +53,13 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
 {
     size_t n_vocab = (size_t)s->model->n_vocab;
     int rc;
+    s->is_chosen = 0;
     for (int i = 0; i < n; i++) {
         if (i && (rc = wh_backend_fork(s->backend, i, 0)))
             return rc;
         wh_candidate_begin(s, &s->candidates[i], i);
         memcpy(s->logits + (size_t)i * n_vocab, s->start_logits + n_vocab, n_vocab * sizeof(float));
+        prepare(s, i, temperature, seek);
     }
     for (size_t step = 0;; step++) {
         if ((rc = wh_check_cancel(s->options)))
@@ -82,9 +68,12 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
         int living = 0;
         for (int i = 0; i < n; i++) {
             if (!s->candidates[i].ended)
-                choose(s, i, s->logits + (size_t)i * n_vocab, temperature, seek);
+                go_on(s, i);
             living += !s->candidates[i].ended;
         }
+        for (int i = 0; i < n; i++)
+            if (!s->candidates[i].ended)
+                prepare(s, i, temperature, seek);
         s->timings->search += wh_now() - t0;
         if (!living || !wh_search_may_go_on(s, step))
             return WHISP_OK;

@@ -59,6 +59,11 @@ static int init(wh_search *s)
     if ((rc = wh_candidates_new(s, s->n_candidates, &s->candidates)) || (rc = wh_prompt_init(s)) ||
         (rc = wh_filters_init(s)))
         return rc;
+    s->list_size = 2 * s->max_tokens + s->n_blank + 1;
+    s->lists = wh_calloc((size_t)s->n_candidates * s->list_size, sizeof *s->lists);
+    s->choices = wh_calloc((size_t)s->n_candidates, sizeof *s->choices);
+    if (!s->lists || !s->choices)
+        return wh_fail_memory();
     if ((rc = wh_corrector_init(s)))
         return rc;
     return wh_beams_init(s, &s->beams);
@@ -96,6 +101,8 @@ void wh_search_free(wh_search *s)
     free(s->suppressed);
     free(s->blank);
     free(s->logits);
+    free(s->choices);
+    free(s->lists);
     free(s->start_logits);
     free(s->prefix);
     free(s->hotwords);
@@ -146,12 +153,26 @@ int wh_search_may_go_on(const wh_search *s, size_t step)
     return step + 1 < s->sample_len && s->n_start + step + 1 <= (size_t)s->model->n_text_ctx;
 }
 
+wh_choice *wh_search_prepare(wh_search *s, int i, const wh_candidate *c)
+{
+    wh_search_rules(s, c->tokens, c->n, s->lists + (size_t)i * s->list_size, &s->choices[i]);
+    return &s->choices[i];
+}
+
+const wh_choice *wh_search_chosen(wh_search *s, int i)
+{
+    if (!s->is_chosen)
+        wh_choose(s, &s->choices[i], s->logits + (size_t)i * (size_t)s->model->n_vocab);
+    return &s->choices[i];
+}
+
 int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
 {
     wh_step steps[WH_MAX_CANDIDATES];
     static const int row = 0;
     int n_steps = 0;
     int32_t last[WH_MAX_CANDIDATES];
+    s->is_chosen = wh_backend_chooses(s->backend) >= s->choices[0].most;
     for (int i = 0; i < n; i++) {
         const wh_candidate *c = &candidates[i];
         if (c->ended)
@@ -161,8 +182,11 @@ int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
                                    .n_tokens = 1,
                                    .tokens = &last[n_steps],
                                    .n_rows = 1,
-                                   .rows = &row,
-                                   .logits = s->logits + (size_t)i * (size_t)s->model->n_vocab};
+                                   .rows = &row};
+        if (s->is_chosen)
+            steps[n_steps].choice = &s->choices[i];
+        else
+            steps[n_steps].logits = s->logits + (size_t)i * (size_t)s->model->n_vocab;
         n_steps++;
     }
     double t0 = wh_now();
