@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define BUFFERS 2
+#define MASKS 64
 
 struct wh_cuda_engine {
     wh_cuda_sizes sizes;
@@ -43,8 +44,13 @@ struct wh_cuda_engine {
     int32_t *alignment;             /* [text_layers][heads]: number of an alignment head, or -1 */
     float *x;                   /* [rows][d] */
     half *h, *wide, *q;         /* [rows][d], [rows][4d], [heads][rows][dp] */
-    float *partial, *logits;    /* decode attention's workspace; [FEW_ROWS][n_vocab] */
+    float *partial, *logits;    /* decode attention's workspace; [FEW_ROWS][stride of n_vocab] */
     float *scores;              /* [rows][n_alignment][audio_ctx], once somebody wants them */
+    wh_cuda_choice *choices_host, *choices; /* FEW_ROWS of each */
+    wh_cuda_chosen *chosen_host, *chosen;
+    int32_t *listed_host, *listed, *best;   /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
+    float *stats;
+    uint32_t *masks;            /* [MASKS][words], once there is one */
     half **self, **windows;     /* [n_slots] each: [text_layers][2][heads][positions][dp] */
 };
 
@@ -98,6 +104,31 @@ static size_t cache_size(const wh_cuda_engine *e, int positions)
     return (size_t)s->text_layers * 2 * s->text_heads * positions * wh_cuda_padded_head(s->d / s->text_heads);
 }
 
+/* Words of a mask; tokens that a choice may name. */
+static int words(const wh_cuda_engine *e)
+{
+    return (e->sizes.n_vocab + 31) / 32;
+}
+
+static int list_size(const wh_cuda_engine *e)
+{
+    return 2 * e->sizes.text_ctx + 64;
+}
+
+static int plan_choices(wh_cuda_engine *e)
+{
+    size_t rows = WH_CUDA_FEW_ROWS, listed = rows * list_size(e);
+    TRY(device_array(e, &e->logits, rows * wh_cuda_stride(e->sizes.n_vocab)));
+    TRY(pinned_array(e, &e->choices_host, rows));
+    TRY(device_array(e, &e->choices, rows));
+    TRY(pinned_array(e, &e->chosen_host, rows));
+    TRY(device_array(e, &e->chosen, rows));
+    TRY(pinned_array(e, &e->listed_host, listed));
+    TRY(device_array(e, &e->listed, listed));
+    TRY(device_array(e, &e->stats, wh_cuda_choose_stats((int)rows)));
+    return device_array(e, &e->best, wh_cuda_choose_ids((int)rows));
+}
+
 static int plan(wh_cuda_engine *e)
 {
     const wh_cuda_sizes *s = &e->sizes;
@@ -127,7 +158,7 @@ static int plan(wh_cuda_engine *e)
     size_t positions = s->audio_ctx > s->text_ctx ? s->audio_ctx : s->text_ctx;
     TRY(device_array(e, &e->partial, wh_cuda_partial_floats((int)rows, s->text_heads, s->d / s->text_heads,
                                                             (int)positions)));
-    TRY(device_array(e, &e->logits, (size_t)WH_CUDA_FEW_ROWS * s->n_vocab));
+    TRY(plan_choices(e));
     return check(e, cudaMemsetAsync(e->conv_half, 0, d * sizeof(half), e->main), "memset");
 }
 
@@ -207,9 +238,13 @@ static void engine_close(wh_cuda_engine *e)
     }
     cudaFreeHost(e->rows_host);
     cudaFreeHost(e->which_host);
+    cudaFreeHost(e->choices_host);
+    cudaFreeHost(e->chosen_host);
+    cudaFreeHost(e->listed_host);
     void *const arrays[] = {e->mel_half, e->conv,  e->conv_half, e->audio_x, e->audio_h,   e->audio_wide,
                             e->audio_heads, e->rows, e->which,   e->alignment, e->x,       e->h,
-                            e->wide,     e->q,     e->partial,   e->logits,  e->scores};
+                            e->wide,     e->q,     e->partial,   e->logits,  e->scores,
+                            e->choices,  e->chosen, e->listed,   e->best,    e->stats,   e->masks};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         cudaFree(arrays[i]);
     if (e->main)
@@ -275,6 +310,16 @@ static int engine_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const
     TRY(device_array(e, &p, bytes));
     *to = p;
     TRY(check(e, cudaMemcpyAsync(p, data, bytes, cudaMemcpyHostToDevice, e->main), "copy to the device"));
+    return check(e, cudaStreamSynchronize(e->main), "copy to the device");
+}
+
+static int engine_forbid(wh_cuda_engine *e, int mask, const uint32_t *bits)
+{
+    TRY(enter(e));
+    if (!e->masks)
+        TRY(device_array(e, &e->masks, (size_t)MASKS * words(e)));
+    TRY(check(e, cudaMemcpyAsync(e->masks + (size_t)mask * words(e), bits, (size_t)words(e) * sizeof *bits,
+                                 cudaMemcpyHostToDevice, e->main), "copy to the device"));
     return check(e, cudaStreamSynchronize(e->main), "copy to the device");
 }
 
@@ -487,11 +532,49 @@ static int decoder_layer(wh_cuda_engine *e, pass *p, int layer)
     return add_product(e, p, e->wide, w[WH_CUDA_DOWN_W], w[WH_CUDA_DOWN_B], 4 * d);
 }
 
-/* The rows that are asked for, sixteen at a time. */
-static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens)
+/* What follows rows which_host[0 .. n-1], whose logits are there. */
+static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+{
+    wh_cuda_choose_call call = {};
+    int listed = 0;
+    for (int i = 0; i < n; i++) {
+        const wh_cuda_token *t = &tokens[e->which_host[i]];
+        e->choices_host[i] = *t->choice;
+        e->choices_host[i].first = listed;
+        if (t->choice->n_penalized + t->choice->n_also > list_size(e)) {
+            snprintf(e->message, sizeof e->message, "a choice names more than %d tokens", list_size(e));
+            e->lost = true;
+            return WH_CUDA_FAILED;
+        }
+        for (int j = 0; j < t->choice->n_penalized; j++)
+            e->listed_host[listed++] = t->penalized[j];
+        for (int j = 0; j < t->choice->n_also; j++)
+            e->listed_host[listed++] = t->also[j];
+    }
+    TRY(check(e, cudaMemcpyAsync(e->choices, e->choices_host, (size_t)n * sizeof *e->choices, cudaMemcpyHostToDevice,
+                                 e->main), "copy to the device"));
+    if (listed)
+        TRY(check(e, cudaMemcpyAsync(e->listed, e->listed_host, (size_t)listed * sizeof *e->listed,
+                                     cudaMemcpyHostToDevice, e->main), "copy to the device"));
+    call.logits = e->logits, call.n = n, call.n_vocab = e->sizes.n_vocab, call.stride = wh_cuda_stride(e->sizes.n_vocab);
+    call.words = words(e), call.has_lists = listed > 0;
+    call.choices = e->choices, call.masks = e->masks, call.listed = e->listed;
+    call.stats = e->stats, call.ids = e->best, call.chosen = e->chosen;
+    wh_cuda_choose(&call, e->main);
+    return check(e, cudaMemcpyAsync(e->chosen_host, e->chosen, (size_t)n * sizeof *e->chosen, cudaMemcpyDeviceToHost,
+                                    e->main), "copy from the device");
+}
+
+/* The rows that are asked for, sixteen at a time: as they are, or what follows them. *chosen: how many of the latter. */
+static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens, int *chosen)
 {
     const wh_cuda_sizes *s = &e->sizes;
-    int wanted = 0;
+    int wanted = 0, stride = wh_cuda_stride(s->n_vocab);
+    *chosen = 0;
+    for (int i = 0; i < p->n; i++)
+        if (tokens[i].choice)
+            e->which_host[wanted++] = i;
+    *chosen = wanted;
     for (int i = 0; i < p->n; i++)
         if (tokens[i].logits)
             e->which_host[wanted++] = i;
@@ -507,8 +590,10 @@ static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens)
                               (const float *)e->single[WH_CUDA_TEXT_SHIFT], e->which + first, e->h, n, s->d, e->main);
         wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
                          WH_CUDA_FLOAT, e->main);
-        for (int i = 0; i < n; i++)
-            TRY(check(e, cudaMemcpyAsync(tokens[e->which_host[first + i]].logits, e->logits + (size_t)i * s->n_vocab,
+        if (first == 0 && *chosen)
+            TRY(choose(e, *chosen, tokens));
+        for (int i = first ? 0 : *chosen; i < n; i++)
+            TRY(check(e, cudaMemcpyAsync(tokens[e->which_host[first + i]].logits, e->logits + (size_t)i * stride,
                                          (size_t)s->n_vocab * sizeof(float), cudaMemcpyDeviceToHost, e->main),
                       "copy from the device"));
     }
@@ -531,6 +616,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     TRY(enter(e));
     const wh_cuda_sizes *s = &e->sizes;
     pass p = {n, 0, false, NULL};
+    int chosen = 0;
     for (int i = 0; i < n; i++) {
         const wh_cuda_token *t = &tokens[i];
         TRY(slot_memory(e, t->slot));
@@ -547,10 +633,13 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
                   (const float *)e->single[WH_CUDA_TEXT_POSITIONS], e->x, n, s->d, e->main);
     for (int layer = 0; layer < s->text_layers; layer++)
         TRY(decoder_layer(e, &p, layer));
-    TRY(write_logits(e, &p, tokens));
+    TRY(write_logits(e, &p, tokens, &chosen));
     TRY(read_scores(e, &p, tokens));
     TRY(check(e, cudaGetLastError(), "decoder"));
-    return check(e, cudaStreamSynchronize(e->main), "decoder");
+    TRY(check(e, cudaStreamSynchronize(e->main), "decoder"));
+    for (int i = 0; i < chosen; i++)
+        *tokens[e->which_host[i]].chosen = e->chosen_host[i];
+    return WH_CUDA_OK;
 }
 
 static int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
@@ -568,8 +657,8 @@ static int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
 {
     static const wh_cuda_api api = {
-        WH_CUDA_ABI,     WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS, engine_open,   engine_close, engine_describe,
-        engine_error,    engine_load,       engine_encode,    engine_decode, engine_copy,
+        WH_CUDA_ABI,  WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS, MASKS,         engine_open,   engine_close, engine_describe,
+        engine_error, engine_load,       wh_cuda_can_choose, engine_forbid, engine_encode, engine_decode, engine_copy,
     };
     return &api;
 }

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 1
+#define WH_CUDA_ABI 2
 #define WH_CUDA_MESSAGE 256
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -61,11 +61,30 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
 
+/* What may not follow a row of logits, and which of the others: wh_choice of lib/backend/backend.h. */
+#define WH_CUDA_CHOICES 17
+typedef struct wh_cuda_choice {
+    int32_t mask;               /* from forbid() */
+    int32_t text_from, time_begin, time_from, time_to, compare_times, most;
+    int32_t n_penalized, n_also;
+    int32_t first;              /* of its listed tokens; the engine sets it */
+    float penalty, inverse_temperature; /* 0: no drawing */
+    double u;
+} wh_cuda_choice;
+
+typedef struct wh_cuda_chosen {
+    int32_t n, ids[WH_CUDA_CHOICES];
+    float logprobs[WH_CUDA_CHOICES];
+} wh_cuda_chosen;
+
 /* A token of a pass. */
 typedef struct wh_cuda_token {
     int slot, window, position;
     int32_t token;
     float *logits;          /* host [n_vocab], or NULL */
+    const wh_cuda_choice *choice; /* or what is wanted instead; with at most few_rows tokens a pass */
+    const int32_t *penalized, *also; /* its tokens */
+    wh_cuda_chosen *chosen; /* host, out */
     float *cross_scores;    /* host, of the first alignment head [audio_ctx], or NULL */
     size_t cross_stride;    /* floats from one alignment head to the next */
 } wh_cuda_token;
@@ -76,6 +95,7 @@ enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 
 typedef struct wh_cuda_api {
     int abi;
     int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
+    int most_masks;
     /* message: [WH_CUDA_MESSAGE] */
     int (*open)(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message);
     void (*close)(wh_cuda_engine *engine);
@@ -83,6 +103,10 @@ typedef struct wh_cuda_api {
     const char *(*error)(const wh_cuda_engine *engine);
     /* Copy a tensor to the device. layer: -1 for single ones, then the encoder's layers, then the decoder's. */
     int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
+    /* Whether choices can be made with this vocabulary, of which n_times are timestamps. */
+    int (*can_choose)(int n_vocab, int n_times);
+    /* Mask number `mask` (< most_masks): a bit for each token that never follows, [(n_vocab + 31) / 32] words. */
+    int (*forbid)(wh_cuda_engine *engine, int mask, const uint32_t *bits);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
     int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
     /* One pass: at most few_rows tokens of different slots, or at most most_rows of one slot in order. */

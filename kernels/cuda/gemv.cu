@@ -61,7 +61,8 @@ __global__ void __launch_bounds__(WARPS *WH_WARP)
 #pragma unroll
         for (int o = 0; o < OUTPUTS; o++)
             if (r < n && o < outputs && lane == (r * OUTPUTS + o) % WH_WARP)
-                finish<AFTER>(sum[r][o], bias, y, (size_t)r * m + j + o, j + o);
+                finish<AFTER>(sum[r][o], bias, y, (size_t)r * (AFTER == WH_CUDA_FLOAT ? (m + 7) / 8 * 8 : m) + j + o,
+                              j + o);
 }
 
 /* ---- launchers ---- */

@@ -4,6 +4,7 @@
 #define WH_CUDA_LAYERS_H
 
 #include "device.h"
+#include "engine.h"
 
 /* One token of a decoder pass. Its keys and values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
@@ -67,12 +68,18 @@ typedef struct wh_cuda_decode_attention_call {
 void wh_cuda_decode_attention(const wh_cuda_decode_attention_call *call, cudaStream_t stream);
 size_t wh_cuda_partial_floats(int rows, int heads, int d_head, int positions);
 
+/* Floats from one row to the next, so that each begins with a sector. */
+static inline int wh_cuda_stride(int m)
+{
+    return (m + 7) / 8 * 8;
+}
+
 /* gemv.cu: y [n][m] = x [n][k] w [m][k]^T for at most WH_CUDA_FEW_ROWS rows n; a row's sum does not depend on n. */
 typedef enum wh_cuda_after {
     WH_CUDA_HALF,   /* y halfs */
     WH_CUDA_GELU,   /* y halfs, gelu(. + bias) */
     WH_CUDA_ADD,    /* y floats += . + bias */
-    WH_CUDA_FLOAT   /* y floats */
+    WH_CUDA_FLOAT   /* y floats, rows wh_cuda_stride(m) apart */
 } wh_cuda_after;
 void wh_cuda_few_rows(const half *x, const half *w, const float *bias, void *y, int n, int m, int k,
                       wh_cuda_after after, cudaStream_t stream);
@@ -80,5 +87,22 @@ void wh_cuda_few_rows(const half *x, const half *w, const float *bias, void *y, 
 /* embed.cu: x [n][d] = embedding [token] + positions [position]. */
 void wh_cuda_embed(const wh_cuda_row *rows, const half *embedding, const float *positions, float *x, int n, int d,
                    cudaStream_t stream);
+
+/* choose.cu: for each of n rows of logits, [n][stride] (changed), what follows by its choice. masks [masks][words];
+ * listed: the tokens that choices name, where has_lists; stats and ids: workspace. */
+typedef struct wh_cuda_choose_call {
+    float *logits;
+    int n, n_vocab, stride, words, has_lists;
+    const wh_cuda_choice *choices;
+    const uint32_t *masks;
+    const int32_t *listed;
+    float *stats;
+    int32_t *ids;
+    wh_cuda_chosen *chosen;
+} wh_cuda_choose_call;
+void wh_cuda_choose(const wh_cuda_choose_call *call, cudaStream_t stream);
+int wh_cuda_can_choose(int n_vocab, int n_times);
+size_t wh_cuda_choose_stats(int rows); /* floats */
+size_t wh_cuda_choose_ids(int rows);
 
 #endif

@@ -6,6 +6,8 @@
 #include "engine.h"
 #include "layers.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -345,7 +347,7 @@ static void test_few_rows()
     auto x = halfs((size_t)(n * k)), w = halfs((size_t)(m * k));
     auto bias = floats((size_t)m), y = floats((size_t)(n * m));
     Array<half> dx(x), dw(w), h((size_t)(n * m)), g((size_t)(n * m)), one((size_t)m);
-    Array<float> b(bias), sum(y), f((size_t)(n * m));
+    Array<float> b(bias), sum(y), f((size_t)(n * wh_cuda_stride(m)));
     wh_cuda_few_rows(dx.p, dw.p, nullptr, h.p, n, m, k, WH_CUDA_HALF, stream);
     wh_cuda_few_rows(dx.p, dw.p, b.p, g.p, n, m, k, WH_CUDA_GELU, stream);
     wh_cuda_few_rows(dx.p, dw.p, b.p, sum.p, n, m, k, WH_CUDA_ADD, stream);
@@ -362,7 +364,10 @@ static void test_few_rows()
     compare("few_rows", h.read(), plain, 1e-3);
     compare("few_rows, gelu", g.read(), gelus, 1e-3);
     compare("few_rows, add", sum.read(), added, 1e-5);
-    auto all = f.read();
+    auto padded = f.read();
+    std::vector<float> all;
+    for (int i = 0; i < n; i++)
+        all.insert(all.end(), padded.begin() + i * wh_cuda_stride(m), padded.begin() + i * wh_cuda_stride(m) + m);
     compare("few_rows, float", all, plain, 1e-5);
     /* alone: the same bits */
     int r = between(0, n - 1);
@@ -393,6 +398,180 @@ static void test_embed()
             want[(size_t)(i * d + c)] = number(e[(size_t)(list[(size_t)i].token * d + c)]) +
                                         p[(size_t)(list[(size_t)i].position * d + c)];
     compare("embed", x.read(), want, 1e-6);
+}
+
+/* ---- choosing ---- */
+
+struct Rules {
+    wh_cuda_choice c;
+    std::vector<int32_t> penalized, also;
+    std::vector<bool> mask;
+};
+
+static Rules random_rules(int n_vocab, int n_times)
+{
+    Rules r = {};
+    wh_cuda_choice &c = r.c;
+    c.time_begin = n_vocab - n_times;
+    c.time_from = between(0, 2) ? c.time_begin : between(c.time_begin, n_vocab);
+    c.time_to = between(0, 2) ? n_vocab : between(c.time_begin, n_vocab);
+    c.text_from = between(0, 2) ? 0 : between(0, c.time_begin);
+    c.compare_times = between(0, 1);
+    c.most = between(0, 1) ? 1 : between(2, WH_CUDA_CHOICES);
+    c.penalty = (float)(0.5 + unit());
+    if (!between(0, 2))
+        c.inverse_temperature = (float)(0.5 + 4 * unit()), c.u = unit(), c.most = 1;
+    for (int i = between(0, 1) ? 0 : between(1, 300); i-- > 0;) {
+        int32_t id = between(0, n_vocab - 1), seen = 0;
+        for (int32_t other : r.penalized)
+            seen |= other == id;
+        if (!seen)
+            r.penalized.push_back(id);
+    }
+    for (int i = between(0, 1) ? 0 : between(1, 200); i-- > 0;) /* half of them penalized ones */
+        r.also.push_back(!r.penalized.empty() && between(0, 1)
+                             ? r.penalized[(size_t)between(0, (int)r.penalized.size() - 1)]
+                             : between(0, n_vocab - 1));
+    c.n_penalized = (int32_t)r.penalized.size(), c.n_also = (int32_t)r.also.size();
+    r.mask.resize((size_t)n_vocab);
+    for (size_t i = 0; i < r.mask.size(); i++)
+        r.mask[i] = !between(0, 9);
+    return r;
+}
+
+static double log_sum(const std::vector<double> &x, size_t from, size_t to, double scale)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = from; i < to; i++)
+        most = fmax(most, x[i]);
+    for (size_t i = from; i < to && most > -INFINITY; i++)
+        sum += exp((x[i] - most) * scale);
+    return most > -INFINITY ? most * scale + log(sum) : -INFINITY;
+}
+
+/* What may follow: the others are -infinity. */
+static std::vector<double> apply(const Rules &r, const float *logits, size_t n_vocab)
+{
+    const wh_cuda_choice &c = r.c;
+    std::vector<double> x(logits, logits + n_vocab);
+    for (int32_t id : r.penalized)
+        x[(size_t)id] = x[(size_t)id] < 0 ? (float)x[(size_t)id] * c.penalty : (float)x[(size_t)id] / c.penalty;
+    for (int32_t id : r.also)
+        x[(size_t)id] = -INFINITY;
+    for (size_t i = 0; i < n_vocab; i++) {
+        int id = (int)i, time = id >= c.time_begin;
+        if (r.mask[i] || (time ? id < c.time_from || id >= c.time_to : id < c.text_from))
+            x[i] = -INFINITY;
+    }
+    double text = -INFINITY, times = log_sum(x, (size_t)c.time_begin, n_vocab, 1);
+    for (size_t i = 0; i < (size_t)c.time_begin; i++)
+        text = fmax(text, x[i]);
+    for (size_t i = 0; i < (size_t)c.time_begin && c.compare_times && times > text; i++)
+        x[i] = -INFINITY;
+    return x;
+}
+
+static bool is_drawn(const std::vector<double> &x, const wh_cuda_choice &c, int id)
+{
+    double total = log_sum(x, 0, x.size(), c.inverse_temperature), before = 0;
+    for (int i = 0; i < id; i++)
+        before += exp(x[(size_t)i] * c.inverse_temperature - total);
+    double own = exp(x[(size_t)id] * c.inverse_temperature - total);
+    return own > 0 && c.u > before - 1e-4 && c.u < before + own + 1e-4;
+}
+
+static bool is_right(const Rules &r, const float *logits, size_t n_vocab, const wh_cuda_chosen &chosen)
+{
+    auto x = apply(r, logits, n_vocab);
+    double total = log_sum(x, 0, n_vocab, 1);
+    std::vector<int> order;
+    for (size_t i = 0; i < n_vocab; i++)
+        if (x[i] > -INFINITY)
+            order.push_back((int)i);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x[(size_t)a] > x[(size_t)b]; });
+    int n = std::min((int)order.size(), r.c.most);
+    if (chosen.n != n)
+        return false;
+    for (int i = 0; i < n; i++) {
+        int id = chosen.ids[i];
+        if (id < 0 || id >= (int)n_vocab || !(fabs(chosen.logprobs[i] - (x[(size_t)id] - total)) < 1e-4))
+            return false;
+        if (r.c.inverse_temperature > 0 ? !is_drawn(x, r.c, id) : id != order[(size_t)i])
+            return false;
+    }
+    return true;
+}
+
+static void test_choose()
+{
+    int n = between(1, 5), n_vocab = between(0, 1) ? between(2, 400) : between(1900, 6200);
+    int n_times = between(0, std::min(n_vocab - 1, 1500)), stride = wh_cuda_stride(n_vocab), words = (n_vocab + 31) / 32;
+    std::vector<Rules> rules;
+    std::vector<wh_cuda_choice> choices;
+    std::vector<uint32_t> masks((size_t)(n * words));
+    std::vector<int32_t> listed;
+    auto logits = floats((size_t)(n * stride), 8);
+    for (int r = 0; r < n; r++) {
+        for (int i = 0; i < n_vocab && r % 2; i++) /* equals */
+            logits[(size_t)(r * stride + i)] = (float)between(-3, 3);
+        for (int i = n_vocab; i < stride; i++)
+            logits[(size_t)(r * stride + i)] = NAN;
+        rules.push_back(random_rules(n_vocab, n_times));
+        Rules &rule = rules.back();
+        rule.c.mask = n - 1 - r;
+        rule.c.first = (int32_t)listed.size();
+        choices.push_back(rule.c);
+        listed.insert(listed.end(), rule.penalized.begin(), rule.penalized.end());
+        listed.insert(listed.end(), rule.also.begin(), rule.also.end());
+        for (int i = 0; i < n_vocab; i++)
+            masks[(size_t)(rule.c.mask * words + i / 32)] |= (uint32_t)rule.mask[(size_t)i] << i % 32;
+    }
+    wh_cuda_choose_call call = {};
+    bool has_lists = !listed.empty();
+    listed.push_back(0);
+    Array<float> dl(logits), stats(wh_cuda_choose_stats(n));
+    Array<wh_cuda_choice> dc(choices);
+    Array<uint32_t> dm(masks);
+    Array<int32_t> di(listed), ids(wh_cuda_choose_ids(n));
+    Array<wh_cuda_chosen> out((size_t)n);
+    call.logits = dl.p, call.n = n, call.n_vocab = n_vocab, call.stride = stride, call.words = words;
+    call.has_lists = has_lists, call.choices = dc.p, call.masks = dm.p, call.listed = di.p;
+    call.stats = stats.p, call.ids = ids.p, call.chosen = out.p;
+    wh_cuda_choose(&call, stream);
+    auto chosen = out.read();
+    for (int r = 0; r < n; r++)
+        if (!is_right(rules[(size_t)r], &logits[(size_t)(r * stride)], (size_t)n_vocab, chosen[(size_t)r])) {
+            fprintf(stderr, "choose: row %d of %d, %d tokens, %d times: not what the rules say\n", r, n, n_vocab,
+                    n_times);
+            failures++;
+            return;
+        }
+}
+
+/* What the model could not compute shows. */
+static void test_choose_nan()
+{
+    int n_vocab = 2500, stride = wh_cuda_stride(n_vocab), words = (n_vocab + 31) / 32;
+    auto logits = floats((size_t)stride);
+    logits[(size_t)between(0, n_vocab - 1)] = NAN;
+    wh_cuda_choice c = {};
+    c.time_begin = c.time_from = 2000, c.time_to = n_vocab, c.most = 3;
+    Array<float> dl(logits), stats(wh_cuda_choose_stats(1));
+    Array<wh_cuda_choice> dc(std::vector<wh_cuda_choice>{c});
+    Array<uint32_t> dm(std::vector<uint32_t>((size_t)words));
+    Array<int32_t> ids(wh_cuda_choose_ids(1));
+    Array<wh_cuda_chosen> out(1);
+    wh_cuda_choose_call call = {};
+    call.logits = dl.p, call.n = 1, call.n_vocab = n_vocab, call.stride = stride, call.words = words;
+    call.choices = dc.p, call.masks = dm.p, call.stats = stats.p, call.ids = ids.p, call.chosen = out.p;
+    wh_cuda_choose(&call, stream);
+    auto chosen = out.read();
+    for (int i = 0; i < 3; i++)
+        if (chosen[0].n != 3 || chosen[0].logprobs[i] == chosen[0].logprobs[i]) {
+            fprintf(stderr, "choose: a NaN among the logits does not show\n");
+            failures++;
+            return;
+        }
 }
 
 /* ---- the engine: windows encoded together are the same as one by one, whatever the streams' order ---- */
@@ -458,7 +637,8 @@ static void test_engine()
         logits[together].assign((size_t)(4 * s.n_vocab), 0);
         wh_cuda_token tokens[4];
         for (int i = 0; i < 4; i++)
-            tokens[i] = wh_cuda_token{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr, 0};
+            tokens[i] = wh_cuda_token{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
+                                      nullptr, nullptr, nullptr, nullptr, 0};
         if (!rc)
             rc = api->decode(e, 4, tokens);
         if (rc) {
@@ -494,9 +674,12 @@ int main(int argc, char **argv)
         test_decode_attention(true);
         test_few_rows();
         test_embed();
+        test_choose();
+        test_choose();
+        test_choose_nan();
         test_engine();
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 14 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", 17 * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }
