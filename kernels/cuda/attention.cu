@@ -1,4 +1,5 @@
-/* attention.cu - the encoder's self-attention: every query against all 1500 keys, without storing 1500 x 1500 scores.
+/* attention.cu - many queries against all 1500 keys, without storing the scores: the encoder's self-attention, and a
+ * prompt's cross-attention.
  *
  * Idea (Dao 2023, "FlashAttention-2"): a block takes 64 queries of a head, a warp 16 of them, and walks over the keys in
  * tiles of 64. A tile's scores live in the tensor cores' accumulators; a running maximum and sum make the softmax, and
@@ -165,7 +166,7 @@ __device__ __forceinline__ void write_rows(Rows<DP> &rows, half *tile, half *out
 template <int DP, bool AMPERE>
 /* sm_75's shared memory holds two blocks; three elsewhere. */
 __global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
-    attention(const half *q, const half *k, const half *v, half *out, int n, int d, int d_head, float scale)
+    attention(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int d_head, float scale)
 {
     Carve carve;
     half *q_tile = carve.take<half>(QUERIES * DP);
@@ -173,12 +174,12 @@ __global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
     half *k_next = AMPERE ? carve.take<half>(KEYS * DP) : k_now;
     half *v_next = AMPERE ? carve.take<half>(KEYS * DP) : v_now;
     int lane = threadIdx.x % WH_WARP, warp = threadIdx.x / WH_WARP, first = blockIdx.x * QUERIES;
-    size_t head = (size_t)blockIdx.y * n * DP;
-    q += head, k += head, v += head;
+    size_t head = (size_t)blockIdx.y * keys * DP;
+    q += (size_t)blockIdx.y * n * DP, k += head, v += head;
 
     copy_tile<DP, AMPERE>(q_tile, q, first, n);
-    copy_tile<DP, AMPERE>(k_now, k, 0, n);
-    copy_tile<DP, AMPERE>(v_now, v, 0, n);
+    copy_tile<DP, AMPERE>(k_now, k, 0, keys);
+    copy_tile<DP, AMPERE>(v_now, v, 0, keys);
     if (AMPERE)
         wh_cp_commit();
     Rows<DP> rows;
@@ -188,11 +189,11 @@ __global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
     for (int j = 0; j < DP / 8; j++)
         rows.out[j][0] = rows.out[j][1] = rows.out[j][2] = rows.out[j][3] = 0;
 
-    int tiles = (n + KEYS - 1) / KEYS;
+    int tiles = (keys + KEYS - 1) / KEYS;
     for (int t = 0; t < tiles; t++) {
         if (AMPERE && t + 1 < tiles) {
-            copy_tile<DP, true>(k_next, k, (t + 1) * KEYS, n);
-            copy_tile<DP, true>(v_next, v, (t + 1) * KEYS, n);
+            copy_tile<DP, true>(k_next, k, (t + 1) * KEYS, keys);
+            copy_tile<DP, true>(v_next, v, (t + 1) * KEYS, keys);
             wh_cp_commit();
             WH_UNLESS_MUTANT(2, wh_cp_wait<1>());
         } else if (AMPERE) {
@@ -205,13 +206,13 @@ __global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
                 wh_ldmatrix(rows.q[h], q_tile + place<DP>(warp * 16 + lane % 16, 2 * h + lane / 16));
         }
         float s[KEYS / 8][4];
-        scores<DP, AMPERE>(rows, k_now, n - t * KEYS, s);
+        scores<DP, AMPERE>(rows, k_now, keys - t * KEYS, s);
         weigh<DP>(rows, s, scale);
         add_values<DP, AMPERE>(rows, v_now, s);
         WH_UNLESS_MUTANT(7, __syncthreads()); /* all have read it: it may be overwritten */
         if (!AMPERE && t + 1 < tiles) {
-            copy_tile<DP, false>(k_now, k, (t + 1) * KEYS, n);
-            copy_tile<DP, false>(v_now, v, (t + 1) * KEYS, n);
+            copy_tile<DP, false>(k_now, k, (t + 1) * KEYS, keys);
+            copy_tile<DP, false>(v_now, v, (t + 1) * KEYS, keys);
         }
         half *k_old = k_now, *v_old = v_now;
         k_now = k_next, v_now = v_next, k_next = k_old, v_next = v_old;
@@ -222,25 +223,26 @@ __global__ void __launch_bounds__(THREADS, AMPERE ? 3 : 2)
 /* ---- launchers ---- */
 
 template <int DP, bool AMPERE>
-static void launch(const half *q, const half *k, const half *v, half *out, int n, int d, int heads, cudaStream_t stream)
+static void launch(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int heads,
+                   cudaStream_t stream)
 {
     dim3 grid((n + QUERIES - 1) / QUERIES, heads);
     size_t shared = (size_t)(QUERIES + (AMPERE ? 4 : 2) * KEYS) * DP * sizeof(half);
     int d_head = d / heads;
-    WH_LAUNCH((attention<DP, AMPERE>), grid, dim3(THREADS), shared, stream, q, k, v, out, n, d, d_head,
+    WH_LAUNCH((attention<DP, AMPERE>), grid, dim3(THREADS), shared, stream, q, k, v, out, n, keys, d, d_head,
               1.44269504f / sqrtf((float)d_head)); /* times log2 e: exp2 is the hardware's */
 }
 
-void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int d, int heads, int sm,
-                       cudaStream_t stream)
+void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int heads,
+                       int sm, cudaStream_t stream)
 {
     bool small = wh_cuda_padded_head(d / heads) == 32;
     if (sm >= 80 && small)
-        launch<32, true>(q, k, v, out, n, d, heads, stream);
+        launch<32, true>(q, k, v, out, n, keys, d, heads, stream);
     else if (sm >= 80)
-        launch<64, true>(q, k, v, out, n, d, heads, stream);
+        launch<64, true>(q, k, v, out, n, keys, d, heads, stream);
     else if (small)
-        launch<32, false>(q, k, v, out, n, d, heads, stream);
+        launch<32, false>(q, k, v, out, n, keys, d, heads, stream);
     else
-        launch<64, false>(q, k, v, out, n, d, heads, stream);
+        launch<64, false>(q, k, v, out, n, keys, d, heads, stream);
 }

@@ -19,8 +19,8 @@
 #define WH_WARP 32
 #define WH_ALL 0xffffffffu /* every lane of a warp */
 
-#define WH_CUDA_MOST_ROWS 64  /* rows (tokens) of a decoder pass */
-#define WH_CUDA_FEW_ROWS 16   /* rows that go through the small-batch products */
+#define WH_CUDA_MOST_ROWS 256 /* rows (tokens) of a decoder pass */
+#define WH_CUDA_FEW_ROWS 64   /* rows that go through the small-batch products */
 
 #ifndef WH_MUTANT
 #define WH_MUTANT 0

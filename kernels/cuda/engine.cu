@@ -345,7 +345,7 @@ static int attention_layer(wh_cuda_engine *e, void *const *w)
     size_t part = (size_t)heads * n * wh_cuda_padded_head(d / heads);
     TRY(gemm(e, e->audio_h, d, w[WH_CUDA_QKV_W], e->audio_wide, n, 3 * d, d, false, false));
     wh_cuda_split_heads(e->audio_wide, (const float *)w[WH_CUDA_QKV_B], e->audio_heads, n, 3, d, heads, e->main);
-    wh_cuda_attention(e->audio_heads, e->audio_heads + part, e->audio_heads + 2 * part, e->audio_h, n, d, heads, e->sm,
+    wh_cuda_attention(e->audio_heads, e->audio_heads + part, e->audio_heads + 2 * part, e->audio_h, n, n, d, heads, e->sm,
                       e->main);
     return gemm(e, e->audio_h, d, w[WH_CUDA_OUT_W], e->audio_x, n, d, d, true, true);
 }
@@ -451,6 +451,7 @@ static int slot_memory(wh_cuda_engine *e, int slot)
 typedef struct pass {
     int n, most;        /* rows; positions of the one that is furthest */
     bool scores;        /* somebody wants alignment scores */
+    bool together;      /* several tokens of one slot: a prompt */
     const float *bias;  /* of the product before, if the next norm is to add it */
 } pass;
 
@@ -460,7 +461,7 @@ static int add_product(wh_cuda_engine *e, pass *p, const half *h, const void *w,
     int d = e->sizes.d;
     p->bias = NULL;
     if (p->n <= WH_CUDA_FEW_ROWS) {
-        wh_cuda_few_rows(h, (const half *)w, (const float *)bias, e->x, p->n, d, k, WH_CUDA_ADD, e->main);
+        wh_cuda_few_rows(h, (const half *)w, (const float *)bias, e->x, p->n, d, k, WH_CUDA_ADD, e->sm, e->main);
         return WH_CUDA_OK;
     }
     p->bias = (const float *)bias;
@@ -472,7 +473,7 @@ static int half_product(wh_cuda_engine *e, const pass *p, const void *w, int m)
     int d = e->sizes.d;
     if (p->n > WH_CUDA_FEW_ROWS)
         return gemm(e, e->h, d, w, e->wide, p->n, m, d, false, false);
-    wh_cuda_few_rows(e->h, (const half *)w, NULL, e->wide, p->n, m, d, WH_CUDA_HALF, e->main);
+    wh_cuda_few_rows(e->h, (const half *)w, NULL, e->wide, p->n, m, d, WH_CUDA_HALF, e->sm, e->main);
     return WH_CUDA_OK;
 }
 
@@ -484,7 +485,7 @@ static int up_product(wh_cuda_engine *e, const pass *p, const void *w, const voi
         wh_cuda_bias_gelu(e->wide, (const float *)bias, p->n, 4 * d, e->main);
         return WH_CUDA_OK;
     }
-    wh_cuda_few_rows(e->h, (const half *)w, (const float *)bias, e->wide, p->n, 4 * d, d, WH_CUDA_GELU, e->main);
+    wh_cuda_few_rows(e->h, (const half *)w, (const float *)bias, e->wide, p->n, 4 * d, d, WH_CUDA_GELU, e->sm, e->main);
     return WH_CUDA_OK;
 }
 
@@ -498,6 +499,12 @@ static void attend(wh_cuda_engine *e, const pass *p, int layer, bool cross)
 {
     const wh_cuda_sizes *s = &e->sizes;
     wh_cuda_decode_attention_call call = {};
+    if (cross && p->together && !p->scores) { /* all rows have the same keys: they are read once */
+        size_t size = (size_t)s->text_heads * s->audio_ctx * wh_cuda_padded_head(s->d / s->text_heads);
+        const half *k = e->rows_host[0].cross + 2 * layer * size;
+        wh_cuda_attention(e->q, k, k + size, e->h, p->n, s->audio_ctx, s->d, s->text_heads, e->sm, e->main);
+        return;
+    }
     call.rows = e->rows, call.q = e->q, call.out = e->h, call.partial = e->partial;
     call.n = p->n, call.d = s->d, call.heads = s->text_heads, call.layer = layer;
     call.positions = cross ? s->audio_ctx : s->text_ctx, call.cross = cross;
@@ -565,7 +572,7 @@ static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
                                     e->main), "copy from the device");
 }
 
-/* The rows that are asked for, sixteen at a time: as they are, or what follows them. *chosen: how many of the latter. */
+/* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the latter. */
 static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens, int *chosen)
 {
     const wh_cuda_sizes *s = &e->sizes;
@@ -589,7 +596,7 @@ static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens,
         wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
                               (const float *)e->single[WH_CUDA_TEXT_SHIFT], e->which + first, e->h, n, s->d, e->main);
         wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
-                         WH_CUDA_FLOAT, e->main);
+                         WH_CUDA_FLOAT, e->sm, e->main);
         if (first == 0 && *chosen)
             TRY(choose(e, *chosen, tokens));
         for (int i = first ? 0 : *chosen; i < n; i++)
@@ -615,7 +622,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
 {
     TRY(enter(e));
     const wh_cuda_sizes *s = &e->sizes;
-    pass p = {n, 0, false, NULL};
+    pass p = {n, 0, false, n > 1, NULL};
     int chosen = 0;
     for (int i = 0; i < n; i++) {
         const wh_cuda_token *t = &tokens[i];
@@ -623,6 +630,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
         e->rows_host[i] = wh_cuda_row{t->token, t->position, e->self[t->slot], e->windows[t->window],
                                       t->cross_scores ? i : -1, 0};
         p.scores = p.scores || t->cross_scores;
+        p.together = p.together && t->slot == tokens[0].slot;
         p.most = t->position + 1 > p.most ? t->position + 1 : p.most;
     }
     if (p.scores && !e->scores && s->n_alignment)

@@ -46,9 +46,9 @@ void wh_cuda_split_heads(const half *x, const float *bias, half *out, int rows, 
 void wh_cuda_append_heads(const half *x, const float *bias, const wh_cuda_row *rows, half *q, int n, int d, int heads,
                           int layer, int positions, cudaStream_t stream);
 
-/* attention.cu: softmax(q k^T / sqrt(d_head)) v for each head without ever storing the scores; q, k, v
- * [heads][n][dp], out [n][d]. sm: the device's compute capability, 75, 80, ... */
-void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int d, int heads, int sm,
+/* attention.cu: softmax(q k^T / sqrt(d_head)) v for each head without ever storing the scores; q [heads][n][dp], k, v
+ * [heads][keys][dp], out [n][d]. sm: the device's compute capability, 75, 80, ... */
+void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int heads, int sm,
                        cudaStream_t stream);
 
 /* decode_attention.cu: each row of a pass against its slot's (self) or its window's keys. q [heads][n][dp], out [n][d].
@@ -82,7 +82,7 @@ typedef enum wh_cuda_after {
     WH_CUDA_FLOAT   /* y floats, rows wh_cuda_stride(m) apart */
 } wh_cuda_after;
 void wh_cuda_few_rows(const half *x, const half *w, const float *bias, void *y, int n, int m, int k,
-                      wh_cuda_after after, cudaStream_t stream);
+                      wh_cuda_after after, int sm, cudaStream_t stream);
 
 /* embed.cu: x [n][d] = embedding [token] + positions [position]. */
 void wh_cuda_embed(const wh_cuda_row *rows, const half *embedding, const float *positions, float *x, int n, int d,

@@ -285,16 +285,16 @@ static std::vector<half> padded(size_t rows, int d_head, int dp, double spread)
 static void test_attention(int sm)
 {
     int heads = between(1, 2), d_head = 8 * between(1, 8), dp = wh_cuda_padded_head(d_head), d = heads * d_head;
-    int n = between(0, 1) ? between(1, 64) : between(65, 260);
-    size_t rows = (size_t)(heads * n);
-    auto q = padded(rows, d_head, dp, 3), k = padded(rows, d_head, dp, 3), v = padded(rows, d_head, dp, 1);
+    int keys = between(0, 1) ? between(1, 64) : between(65, 260), n = between(0, 1) ? keys : between(1, 200);
+    auto q = padded((size_t)(heads * n), d_head, dp, 3);
+    auto k = padded((size_t)(heads * keys), d_head, dp, 3), v = padded((size_t)(heads * keys), d_head, dp, 1);
     Array<half> dq(q), dk(k), dv(v), out((size_t)(n * d));
-    wh_cuda_attention(dq.p, dk.p, dv.p, out.p, n, d, heads, sm, stream);
+    wh_cuda_attention(dq.p, dk.p, dv.p, out.p, n, keys, d, heads, sm, stream);
     std::vector<double> want(out.n);
     for (int h = 0; h < heads; h++)
         for (int r = 0; r < n; r++)
-            attend(&q[(size_t)((h * n + r) * dp)], &k[(size_t)(h * n * dp)], &v[(size_t)(h * n * dp)], n, dp, d_head,
-                   nullptr, &want[(size_t)(r * d + h * d_head)]);
+            attend(&q[(size_t)((h * n + r) * dp)], &k[(size_t)(h * keys * dp)], &v[(size_t)(h * keys * dp)], keys, dp,
+                   d_head, nullptr, &want[(size_t)(r * d + h * d_head)]);
     compare(sm >= 80 ? "attention, sm_80" : "attention, sm_75", out.read(), want, 2e-3);
 }
 
@@ -341,17 +341,17 @@ static void test_decode_attention(bool cross)
     compare(cross ? "decode_attention, cross" : "decode_attention, self", out.read(), want, 1e-3);
 }
 
-static void test_few_rows()
+static void test_few_rows(int sm)
 {
     int n = between(1, WH_CUDA_FEW_ROWS), m = between(1, 150), k = 8 * between(1, 90);
     auto x = halfs((size_t)(n * k)), w = halfs((size_t)(m * k));
     auto bias = floats((size_t)m), y = floats((size_t)(n * m));
     Array<half> dx(x), dw(w), h((size_t)(n * m)), g((size_t)(n * m)), one((size_t)m);
     Array<float> b(bias), sum(y), f((size_t)(n * wh_cuda_stride(m)));
-    wh_cuda_few_rows(dx.p, dw.p, nullptr, h.p, n, m, k, WH_CUDA_HALF, stream);
-    wh_cuda_few_rows(dx.p, dw.p, b.p, g.p, n, m, k, WH_CUDA_GELU, stream);
-    wh_cuda_few_rows(dx.p, dw.p, b.p, sum.p, n, m, k, WH_CUDA_ADD, stream);
-    wh_cuda_few_rows(dx.p, dw.p, nullptr, f.p, n, m, k, WH_CUDA_FLOAT, stream);
+    wh_cuda_few_rows(dx.p, dw.p, nullptr, h.p, n, m, k, WH_CUDA_HALF, sm, stream);
+    wh_cuda_few_rows(dx.p, dw.p, b.p, g.p, n, m, k, WH_CUDA_GELU, sm, stream);
+    wh_cuda_few_rows(dx.p, dw.p, b.p, sum.p, n, m, k, WH_CUDA_ADD, sm, stream);
+    wh_cuda_few_rows(dx.p, dw.p, nullptr, f.p, n, m, k, WH_CUDA_FLOAT, sm, stream);
     std::vector<double> plain(h.n), gelus(h.n), added(h.n);
     for (int r = 0; r < n; r++)
         for (int j = 0; j < m; j++) {
@@ -372,7 +372,7 @@ static void test_few_rows()
     /* alone: the same bits */
     int r = between(0, n - 1);
     Array<float> alone((size_t)m);
-    wh_cuda_few_rows(dx.p + (size_t)(r * k), dw.p, nullptr, alone.p, 1, m, k, WH_CUDA_FLOAT, stream);
+    wh_cuda_few_rows(dx.p + (size_t)(r * k), dw.p, nullptr, alone.p, 1, m, k, WH_CUDA_FLOAT, sm, stream);
     auto bits = alone.read();
     if (memcmp(bits.data(), &all[(size_t)(r * m)], (size_t)m * sizeof(float))) {
         fprintf(stderr, "few_rows: a row alone has other bits than among %d\n", n);
@@ -672,7 +672,8 @@ int main(int argc, char **argv)
         test_attention(75);
         test_decode_attention(false);
         test_decode_attention(true);
-        test_few_rows();
+        test_few_rows(80);
+        test_few_rows(75);
         test_embed();
         test_choose();
         test_choose();
@@ -680,6 +681,6 @@ int main(int argc, char **argv)
         test_engine();
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 17 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", 18 * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }
