@@ -313,6 +313,14 @@ static int engine_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const
     return check(e, cudaStreamSynchronize(e->main), "copy to the device");
 }
 
+static int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot)
+{
+    size_t total;
+    TRY(enter(e));
+    *slot = (cache_size(e, e->sizes.text_ctx) + cache_size(e, e->sizes.audio_ctx)) * sizeof(half);
+    return check(e, cudaMemGetInfo(left, &total), "device memory");
+}
+
 static int engine_forbid(wh_cuda_engine *e, int mask, const uint32_t *bits)
 {
     TRY(enter(e));
@@ -666,7 +674,7 @@ extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_ent
 {
     static const wh_cuda_api api = {
         WH_CUDA_ABI,  WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS, MASKS,         engine_open,   engine_close, engine_describe,
-        engine_error, engine_load,       wh_cuda_can_choose, engine_forbid, engine_encode, engine_decode, engine_copy,
+        engine_error, engine_load,       engine_room,    wh_cuda_can_choose, engine_forbid, engine_encode, engine_decode, engine_copy,
     };
     return &api;
 }

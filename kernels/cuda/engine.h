@@ -103,6 +103,8 @@ typedef struct wh_cuda_api {
     const char *(*error)(const wh_cuda_engine *engine);
     /* Copy a tensor to the device. layer: -1 for single ones, then the encoder's layers, then the decoder's. */
     int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
+    /* Bytes of device memory that are free, and that a slot and its window take when they are first used. */
+    int (*room)(wh_cuda_engine *engine, size_t *left, size_t *slot);
     /* Whether choices can be made with this vocabulary, of which n_times are timestamps. */
     int (*can_choose)(int n_vocab, int n_times);
     /* Mask number `mask` (< most_masks): a bit for each token that never follows, [(n_vocab + 31) / 32] words. */

@@ -46,6 +46,11 @@ int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps)
     return ops_of(backend)->decode(backend, n, steps);
 }
 
+int wh_backend_slots(const wh_backend *backend)
+{
+    return ops_of(backend)->slots(backend);
+}
+
 int wh_backend_chooses(const wh_backend *backend)
 {
     return ops_of(backend)->chooses ? ops_of(backend)->chooses(backend) : 0;

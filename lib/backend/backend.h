@@ -17,7 +17,8 @@ typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO } wh_
 wh_compute wh_compute_named(const char *name);
 
 typedef struct wh_backend_config {
-    int n_slots;        /* sequences that can be alive at once */
+    int n_slots;        /* sequences that can be alive at once, */
+    int least_slots;    /* or fewer, where a device's memory is short, but not fewer than these; see wh_backend_slots() */
     int threads;        /* 0: one for each core this process may use */
     wh_compute compute;
     int device;         /* "cuda": which one, from 0 */
@@ -74,6 +75,9 @@ int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const
 
 /* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
+
+/* How many slots it has. */
+int wh_backend_slots(const wh_backend *backend);
 
 /* The greatest `most` with which a decode call carries out choices itself; 0: it does not. */
 int wh_backend_chooses(const wh_backend *backend);

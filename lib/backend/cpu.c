@@ -397,6 +397,11 @@ static int cpu_decode(wh_backend *b, int n, const wh_step *steps)
     return WHISP_OK;
 }
 
+static int cpu_slots(const wh_backend *b)
+{
+    return b->config.n_slots;
+}
+
 static const wh_backend_ops ops = {
     .free = cpu_free,
     .describe = cpu_describe,
@@ -404,4 +409,5 @@ static const wh_backend_ops ops = {
     .decode = cpu_decode,
     .fork_tail = cpu_fork_tail,
     .truncate = cpu_truncate,
+    .slots = cpu_slots,
 };

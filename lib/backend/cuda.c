@@ -300,6 +300,25 @@ static int open_engine(cuda_backend *b)
     return wh_fail(rc == WH_CUDA_MEMORY ? WHISP_ERR_MEMORY : WHISP_ERR_BACKEND, "backend cuda: %s", message);
 }
 
+/* Room for n_slots, or as many as the device's memory holds: their memory is taken when they are first used. */
+static int fit_slots(cuda_backend *b)
+{
+    size_t left, each, own = 64u << 20; /* the last for what cuBLAS and the driver take */
+    int rc = failed(b, b->api->room(b->engine, &left, &each));
+    if (rc)
+        return rc;
+    size_t fit = left > own ? (left - own) / each : 0, least = (size_t)WH_MAX(b->config.least_slots, 1);
+    if (fit >= (size_t)b->config.n_slots)
+        return WHISP_OK;
+    if (fit < least)
+        return wh_fail(WHISP_ERR_MEMORY, "backend cuda: device memory: beside the model %s has room for %zu sequences of "
+                       "%.1f MiB; %zu are needed", b->api->describe(b->engine), fit, (double)each / 1048576, least);
+    b->config.n_slots = (int)fit;
+    size_t n = strlen(b->description);
+    snprintf(b->description + n, sizeof b->description - n, ", room for %zu sequences", fit);
+    return WHISP_OK;
+}
+
 static const wh_backend_ops ops;
 
 int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
@@ -336,6 +355,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     rc = b->slots && b->users && b->tokens && b->choices && b->chosen && b->wanted && b->masks ? open_engine(b) : wh_fail_memory();
     if (!rc)
         rc = load_model(b);
+    if (!rc)
+        rc = fit_slots(b);
     if (rc) {
         cuda_free((wh_backend *)(void *)b);
         return rc;
@@ -352,6 +373,11 @@ static const char *cuda_describe(const wh_backend *backend)
 }
 
 /* ---- slots ---- */
+
+static int cuda_slots(const wh_backend *backend)
+{
+    return ((const cuda_backend *)(const void *)backend)->config.n_slots;
+}
 
 static int check_slot(const cuda_backend *b, int slot)
 {
@@ -630,6 +656,7 @@ static const wh_backend_ops ops = {
     .decode = cuda_decode,
     .fork_tail = cuda_fork_tail,
     .truncate = cuda_truncate,
+    .slots = cuda_slots,
     .chooses = cuda_chooses,
     .forbid = cuda_forbid,
 };

@@ -277,6 +277,11 @@ static int view_truncate(wh_backend *backend, int slot, int n_tokens)
     return rc;
 }
 
+static int view_slots(const wh_backend *backend)
+{
+    return ((const view *)(const void *)backend)->share->slots;
+}
+
 static int view_chooses(const wh_backend *backend)
 {
     return wh_backend_chooses(((const view *)(const void *)backend)->share->backend);
@@ -298,6 +303,7 @@ static const wh_backend_ops view_ops = {
     .decode = view_decode,
     .fork_tail = view_fork_tail,
     .truncate = view_truncate,
+    .slots = view_slots,
     .chooses = view_chooses,
     .forbid = view_forbid,
 };

@@ -7,6 +7,7 @@
  * progress in order. A part's session belongs to one thread at a time. */
 #include "transcribe/parts.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -77,13 +78,6 @@ static size_t sequence_bytes(const whisp_model *m)
            ((size_t)m->n_audio_ctx + (size_t)m->n_text_ctx);
 }
 
-static int workers_for(const whisp_model *model, const wh_values *v)
-{
-    size_t fit = CACHE_BYTES / WH_MAX(sequence_bytes(model), 1);
-    int n = v->batch_size ? v->batch_size : (int)WH_MAX(2, WH_MIN(fit, 8));
-    return WH_MIN(n, MAX_WORKERS);
-}
-
 /* Beams and the samples of `confidence` need their slots in every window; fallback is rare, and two parts at a time may
  * have it. */
 static int spares_for(const wh_values *v, int workers)
@@ -91,10 +85,25 @@ static int spares_for(const wh_values *v, int workers)
     return v->beam_size > 1 || v->confidence ? workers : WH_MIN(workers, 2);
 }
 
+static int slots_for(const wh_values *v, int workers)
+{
+    return workers + spares_for(v, workers) * (wh_search_slots(v) - 1);
+}
+
+/* What batch_size says, or auto: a GPU has use for as many as there may be. A backend of few slots takes fewer. */
+static int workers_for(const whisp_model *model, const wh_values *v, int slots)
+{
+    size_t fit = CACHE_BYTES / WH_MAX(sequence_bytes(model), 1);
+    int n = v->batch_size ? v->batch_size : !strcmp(v->backend, "cuda") ? MAX_WORKERS : (int)WH_MAX(2, WH_MIN(fit, 8));
+    n = WH_MIN(n, MAX_WORKERS);
+    while (n > 1 && slots_for(v, n) > slots)
+        n--;
+    return n;
+}
+
 int wh_parts_slots(const whisp_model *model, const wh_values *v)
 {
-    int workers = workers_for(model, v);
-    return v->cut_off ? wh_search_slots(v) : workers + spares_for(v, workers) * (wh_search_slots(v) - 1);
+    return v->cut_off ? wh_search_slots(v) : slots_for(v, workers_for(model, v, INT_MAX));
 }
 
 /* ---- callbacks of the parts' sessions, in the workers' threads ---- */
@@ -477,7 +486,7 @@ int wh_parts_run(const wh_part_job *job)
 {
     whisp_session *s = job->session;
     const wh_values *v = &s->options->values;
-    int workers = workers_for(s->model, v);
+    int workers = workers_for(s->model, v, wh_backend_slots(s->backend));
     parts *p = wh_calloc(1, sizeof *p);
     if (!p)
         return wh_fail_memory();

@@ -963,6 +963,17 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int device)
     return cudaSuccess;
 }
 
+cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
+{
+    ENTER();
+    size_t used = 0;
+    for (auto &item : device_memory)
+        used += item.second;
+    *total = (size_t)setting("CUDAEMU_MEMORY", 1L << 34);
+    *left = *total > used ? *total - used : 0;
+    return cudaSuccess;
+}
+
 /* Device memory has red zones of its own where AddressSanitizer does not add them. */
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
