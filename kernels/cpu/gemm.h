@@ -23,6 +23,13 @@ static inline size_t wh_i8_steps(size_t k)
     return (k + 3) / 4;
 }
 
+/* Floats from one row of k to the next where a copy is made for f32: were they a multiple of 512, the rows that pass
+ * together would fall into the same few sets of the first-level cache. */
+static inline size_t wh_f32_stride(size_t k)
+{
+    return k % 512 ? k : k + 48;
+}
+
 /* y = tile + bias, y += tile + bias, or y = (tile + bias)^T */
 typedef enum wh_store { WH_STORE_SET, WH_STORE_ADD, WH_STORE_TRANSPOSED } wh_store;
 

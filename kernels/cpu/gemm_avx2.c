@@ -9,10 +9,10 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* ---- float32: blocks of 3 x 4 outputs, each with eight of its sixteen partial sums at a time ---- */
+/* ---- float32: blocks of 4 x 3 outputs, each with eight of its sixteen partial sums at a time ---- */
 
-#define BLOCK_X 3
-#define BLOCK_W 4
+#define BLOCK_X 4
+#define BLOCK_W 3
 #define LANES 8
 typedef __m256 lanes;
 

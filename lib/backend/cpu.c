@@ -98,8 +98,8 @@ static int plan_scratch(wh_backend *b)
 {
     const whisp_model *m = b->model;
     size_t d = (size_t)m->n_text_state, d_head = d / (size_t)m->n_text_head;
-    size_t size = WH_TILE * times(4, d);
-    size = WH_MAX(size, times(d_head, d));
+    size_t size = times(WH_TILE, wh_f32_stride(times(4, d)));
+    size = WH_MAX(size, times(d_head, wh_f32_stride(d)));
     size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
     size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
     size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));

@@ -96,32 +96,35 @@ static void few_rows(const wh_backend *backend, const wh_product *p, int j, int 
     finish(backend->kernels, p, p->y + j, p->m, n, p->linear.b ? p->linear.b + j : NULL);
 }
 
-/* Weight rows j .. j+n-1 as floats: where they are stored as such, or decoded into scratch. */
-static const float *decode_tile(const wh_backend *backend, const wh_tensor *w, int j, int n, float *scratch)
+/* Weight rows j .. j+n-1 as floats, *stride apart: where they are stored as such, or decoded into scratch. */
+static const float *decode_tile(const wh_backend *backend, const wh_tensor *w, int j, int n, float *scratch,
+                                size_t *stride)
 {
+    size_t k = *stride = (size_t)w->shape[1];
     if (w->type == WH_F32)
         return wh_cpu_row(w, j);
-    size_t k = (size_t)w->shape[1];
+    *stride = wh_f32_stride(k);
     for (int i = 0; i < n; i++)
-        backend->kernels->decode[wh_cpu_storage(w->type)](wh_cpu_row(w, j + i), scratch + (size_t)i * k, k);
+        backend->kernels->decode[wh_cpu_storage(w->type)](wh_cpu_row(w, j + i), scratch + (size_t)i * *stride, k);
     return scratch;
 }
 
 /* Weight rows j .. j+n-1 times rows r .. r+m-1 of x. */
 static void tile(const wh_backend *backend, const wh_product *p, int r, int m, int j, int n, float *scratch)
 {
-    const float *w = decode_tile(backend, p->linear.w, j, n, scratch);
+    size_t stride;
+    const float *w = decode_tile(backend, p->linear.w, j, n, scratch, &stride);
     const float *x = p->x + (size_t)r * p->ldx;
     const float *b = p->linear.b ? p->linear.b + j : NULL;
     int k = (int)p->linear.w->shape[1];
     if (p->after == WH_TRANSPOSED) {
         float *y = p->y + (size_t)j * p->ldy + r;
-        wh_cpu_gemm(backend, n, m, k, w, (size_t)k, x, p->ldx, y, p->ldy, 0);
+        wh_cpu_gemm(backend, n, m, k, w, stride, x, p->ldx, y, p->ldy, 0);
         finish_transposed(y, p->ldy, n, m, b);
         return;
     }
     float *y = p->y + (size_t)r * p->ldy + (p->piece ? (size_t)j * (size_t)p->m : (size_t)j);
-    wh_cpu_gemm(backend, m, n, k, x, p->ldx, w, (size_t)k, y, p->ldy, p->after == WH_ADD);
+    wh_cpu_gemm(backend, m, n, k, x, p->ldx, w, stride, y, p->ldy, p->after == WH_ADD);
     finish(backend->kernels, p, y, m, n, b);
 }
 

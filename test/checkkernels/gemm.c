@@ -60,7 +60,7 @@ static void *need(size_t bytes)
 static void run_f32(void *context)
 {
     const product *p = context;
-    p->level->gemm->f32(p->x, p->k, p->m, p->w, p->k, p->n, p->k, p->y, p->n, 0);
+    p->level->gemm->f32(p->x, p->k, p->m, p->w, wh_f32_stride(p->k), p->n, p->k, p->y, p->n, 0);
 }
 
 /* Blocks of the encoder's products as a thread gets them: 750 rows, a tile of 128 weights. */
@@ -69,9 +69,10 @@ static void bench_f32(const check_level *level)
     static const size_t depths[] = {384, 512, 768, 1280, 2048, 5120};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
         product p = {.level = level, .m = 750, .n = 128, .k = depths[i]};
-        p.x = need(p.m * p.k * 4), p.w = need(p.n * p.k * 4), p.y = need(p.m * p.n * 4);
+        size_t stride = wh_f32_stride(p.k);
+        p.x = need(p.m * p.k * 4), p.w = need(p.n * stride * 4), p.y = need(p.m * p.n * 4);
         check_fill(p.x, p.m * p.k, 1, 0);
-        check_fill(p.w, p.n * p.k, 1, 0);
+        check_fill(p.w, p.n * stride, 1, 0);
         char what[64];
         snprintf(what, sizeof what, "f32 %zu x %zu x %zu", p.m, p.n, p.k);
         check_report(level, what, 2.0 * (double)(p.m * p.n * p.k), check_time(run_f32, &p), CHECK_F32);
