@@ -64,6 +64,8 @@ $(eval $(call level,avx2,$(AVX2)))
 $(eval $(call level,avxvnni,$(AVX2) -mavxvnni))
 $(eval $(call level,avx512,$(AVX512)))
 $(eval $(call level,avx512vnni,$(AVX512) -mavx512vnni))
+$(eval $(call level,avx512bf16,$(AVX512) -mavx512vnni -mavx512bf16))
+$(eval $(call level,amx,$(AVX512) -mamx-tile -mamx-int8 -mamx-bf16))
 endif
 
 $(BUILD)/%.o: %.c Makefile

@@ -17,7 +17,8 @@
 #include "stages.h"
 #include "whisp.h"
 
-enum { MAX_BATCH = 16, PROMPT = 64, STEPS = 12, MAX_THREADS = 2 };
+enum { MAX_BATCH = 16, PROMPT = 64, STEPS = 12, MAX_THREADS = 2, TYPES = 3 };
+static const char *const types[TYPES] = {"f32", "bf16", "int8"};
 
 typedef struct choice {
     const char *sizes, *threads, *types;
@@ -26,7 +27,7 @@ typedef struct choice {
 
 typedef struct bench {
     const whisp_model *model;
-    const char *size, *type;    /* type: f32 or int8 */
+    const char *size, *type;    /* type: f32, bf16 or int8 */
     int is_invented, threads, json, *n_rows;
     double arithmetic, reading; /* ceilings: Gop/s, GB/s */
     float *mel;                 /* [3000][n_mels] */
@@ -197,10 +198,9 @@ static int has_word(const char *list, const char *word)
     return 0;
 }
 
-static int run_size(const char *size, const choice *c, const double ceilings[2][MAX_THREADS],
+static int run_size(const char *size, const choice *c, const double ceilings[TYPES][MAX_THREADS],
                     const double reading[MAX_THREADS], int *n_rows)
 {
-    static const char *const types[2] = {"f32", "int8"};
     bench b = {.size = size, .json = c->json, .n_rows = n_rows};
     whisp_model *model;
     int rc = load(size, &model, &b.is_invented);
@@ -214,7 +214,7 @@ static int run_size(const char *size, const choice *c, const double ceilings[2][
         b.mel[i] = (float)((unsigned)i * 2654435761u >> 8) * 0x1p-23f - 1;
     if (!c->json && !rc)
         printf("%s: weights %s\n", size, b.is_invented ? "invented" : "from a file");
-    for (int t = 0; !rc && t < 2; t++) {
+    for (int t = 0; !rc && t < TYPES; t++) {
         for (int n = 1; !rc && n <= MAX_THREADS && has_word(c->types, types[t]); n++) {
             char text[4];
             snprintf(text, sizeof text, "%d", n);
@@ -238,18 +238,19 @@ static int run(const choice *c)
     wh_cpu_level l = wh_cpu_detect();
     const check_level level = {l, wh_cpu_level_name(l), wh_kernels_get(l), wh_kernels_get(WH_CPU_GENERIC), wh_gemm_get(l),
                                wh_gemm_get(WH_CPU_GENERIC)};
-    double ceilings[2][MAX_THREADS], reading[MAX_THREADS];
+    double ceilings[TYPES][MAX_THREADS], reading[MAX_THREADS];
     for (int n = 1; n <= MAX_THREADS; n++) {
         ceilings[0][n - 1] = check_ceiling_speed(&level, CHECK_F32, n);
-        ceilings[1][n - 1] = check_ceiling_speed(&level, CHECK_INT8, n);
+        ceilings[1][n - 1] = check_ceiling_speed(&level, CHECK_BF16, n);
+        ceilings[2][n - 1] = check_ceiling_speed(&level, CHECK_INT8, n);
         reading[n - 1] = check_ceiling_speed(&level, CHECK_READ, n);
     }
     if (c->json)
         printf("{\"version\": \"%s\", \"level\": \"%s\", \"rows\": [", whisp_version(), level.name);
     else
-        printf("libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; int8 %.0f, %.0f; reading %.1f, %.1f "
+        printf("libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; bf16 %.0f, %.0f; int8 %.0f, %.0f; reading %.1f, %.1f "
                "GB/s\n\n%-9s %-5s %7s  %-8s %5s %10s %9s %5s %7s %5s\n", whisp_version(), level.name, ceilings[0][0],
-               ceilings[0][1], ceilings[1][0], ceilings[1][1], reading[0], reading[1], "size", "type", "threads", "stage",
+               ceilings[0][1], ceilings[1][0], ceilings[1][1], ceilings[2][0], ceilings[2][1], reading[0], reading[1], "size", "type", "threads", "stage",
                "batch", "ms", "Gop/s", "share", "GB/s", "share");
     char sizes[256];
     int rc = 0, n_rows = 0;
@@ -269,7 +270,7 @@ static int usage_error(const char *text)
 
 int stages_main(int argc, char **argv)
 {
-    choice c = {"tiny,base,small,medium,large-v3", "1,2", "f32,int8", MAX_BATCH, 0};
+    choice c = {"tiny,base,small,medium,large-v3", "1,2", "f32,bf16,int8", MAX_BATCH, 0};
     if (strcmp(argv[1], "--invent") == 0) {
         if (argc != 4 || !invented_find(argv[2]))
             return usage_error("--invent takes a size (tiny, base, small, medium, large-v3) and a file");

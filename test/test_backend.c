@@ -455,11 +455,11 @@ static void test_pool(void **state)
     wh_pool_free(NULL);
 }
 
-/* ---- int8 ---- */
+/* ---- int8, bfloat16 ---- */
 
-static wh_backend *make_int8(const whisp_model *m, int n_slots, int threads)
+static wh_backend *make_packed(const whisp_model *m, wh_compute compute, int n_slots, int threads)
 {
-    wh_backend_config config = {.n_slots = n_slots, .threads = threads, .compute = WH_COMPUTE_INT8};
+    wh_backend_config config = {.n_slots = n_slots, .threads = threads, .compute = compute};
     wh_backend *b = NULL;
     if (wh_backend_new("auto", m, &config, &b))
         fail_msg("%s", whisp_last_error());
@@ -479,16 +479,15 @@ static double relative(const float *want, const float *got, size_t n)
 
 /* Close to float32, and the same bits fed one by one, all at once, alone, in a batch of 14 and by any number of
  * threads. (Between levels only GELU and the float32 rest differ, so those are compared in checkkernels.) */
-static void test_int8(void **state)
+static void check_packed(wh_compute compute, double most)
 {
-    (void)state;
     fixture f;
     open_fixture(&f);
     wh_backend *exact = make("cpu", f.m, 1, 2);
     encode(exact, f.mel[0], 0);
     float *want = one_by_one(&f, exact, 0), *first = NULL;
     for (int threads = 1; threads <= 3; threads++) {
-        wh_backend *b = make_int8(f.m, 14, threads);
+        wh_backend *b = make_packed(f.m, compute, 14, threads);
         encode(b, f.mel[0], 0);
         float *logits = one_by_one(&f, b, 0), *all = floats(N * f.vocab), *batch = floats(14 * f.vocab);
         assert_int_equal(wh_backend_truncate(b, 0, 0), WHISP_OK);
@@ -509,7 +508,7 @@ static void test_int8(void **state)
             first = logits;
             double error = relative(want, logits, N * f.vocab);
             printf("  %s: %.4f of the logits' size from float32\n", wh_backend_describe(b), error);
-            assert_true(error > 0 && error < 0.03);
+            assert_true(error > 0 && error < most);
         } else {
             assert_memory_equal(first, logits, N * f.vocab * sizeof *logits);
             free(logits);
@@ -517,12 +516,25 @@ static void test_int8(void **state)
         free(all), free(batch);
         wh_backend_free(b);
     }
-    wh_backend_config config = {.n_slots = 1, .compute = WH_COMPUTE_INT8};
+    wh_backend_config config = {.n_slots = 1, .compute = compute};
     wh_backend *b;
     assert_int_equal(wh_backend_new("blas", f.m, &config, &b), WHISP_ERR_BACKEND);
     free(first), free(want);
     wh_backend_free(exact);
     close_fixture(&f);
+}
+
+static void test_packed(void **state)
+{
+    (void)state;
+    check_packed(WH_COMPUTE_INT8, 0.03);
+    for (int level = 0; level < WH_CPU_LEVELS; level++) {
+        if (!wh_kernels_get((wh_cpu_level)level))
+            continue;
+        setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
+        check_packed(WH_COMPUTE_BF16, 0.01);
+        unsetenv("WHISP_CPU");
+    }
 }
 
 /* ---- without OpenBLAS ---- */
@@ -591,7 +603,7 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "no-openblas"))
         return no_openblas_child();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_int8), cmocka_unit_test(test_no_openblas),
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_packed), cmocka_unit_test(test_no_openblas),
         cmocka_unit_test(test_slow_model), cmocka_unit_test(test_levels),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_batch),      cmocka_unit_test(test_slots),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_host_threads_and_fork), cmocka_unit_test(test_pool),

@@ -8,7 +8,8 @@ const wh_attention_int *wh_attention_int_get(wh_cpu_level level)
     switch (level) {
     case WH_CPU_GENERIC: return wh_attention_int_generic();
     case WH_CPU_AVXVNNI: return wh_attention_int_avxvnni();
-    case WH_CPU_AVX512VNNI: return wh_attention_int_avx512vnni();
+    case WH_CPU_AVX512VNNI:
+    case WH_CPU_AMX: return wh_attention_int_avx512vnni();
     default: return NULL;
     }
 }

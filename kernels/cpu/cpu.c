@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const level_names[WH_CPU_LEVELS] = {"generic", "avx2", "avxvnni", "avx512", "avx512vnni"};
+static const char *const level_names[WH_CPU_LEVELS] = {"generic", "avx2", "avxvnni", "avx512", "avx512vnni", "amx"};
 
 const char *wh_cpu_level_name(wh_cpu_level level)
 {
@@ -13,6 +13,8 @@ const char *wh_cpu_level_name(wh_cpu_level level)
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Which register states the operating system saves when it switches threads (XCR0). */
 static uint64_t saved_states(void)
@@ -20,6 +22,32 @@ static uint64_t saved_states(void)
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
+}
+
+/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then. A kernel
+ * that does not know the call, or refuses because a thread's signal stack is too small, leaves us without. */
+static int may_have_tiles(void)
+{
+#ifdef __linux__
+    const long request_permission = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return 0;
+#endif
+}
+
+static int has_tiles(uint64_t states, uint32_t features)
+{
+    const uint64_t tile_states = 0x60000;
+    const uint32_t amx = 1u << 22 | 1u << 24 | 1u << 25; /* BF16, TILE, INT8 */
+    return (states & tile_states) == tile_states && (features & amx) == amx && may_have_tiles();
+}
+
+int wh_cpu_has_bf16(void)
+{
+    unsigned a, b, c, d, highest;
+    return __get_cpuid_count(7, 0, &highest, &b, &c, &d) && highest >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+           a >> 5 & 1;
 }
 
 /* A bit for each level that the CPU and the operating system have. */
@@ -38,7 +66,7 @@ static unsigned hardware_levels(void)
     if ((states & avx512_state) == avx512_state && (b & avx512) == avx512) {
         levels |= 1u << WH_CPU_AVX512;
         if (c & avx512vnni)
-            levels |= 1u << WH_CPU_AVX512VNNI;
+            levels |= 1u << WH_CPU_AVX512VNNI | (unsigned)has_tiles(states, d) << WH_CPU_AMX;
     }
     if (highest >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avxvnni))
         levels |= 1u << WH_CPU_AVXVNNI;
@@ -49,6 +77,11 @@ static unsigned hardware_levels(void)
 {
     return 1u << WH_CPU_GENERIC;
 }
+
+int wh_cpu_has_bf16(void)
+{
+    return 0;
+}
 #endif
 
 static const wh_kernels *built_table(wh_cpu_level level)
@@ -58,7 +91,8 @@ static const wh_kernels *built_table(wh_cpu_level level)
     case WH_CPU_AVX2:
     case WH_CPU_AVXVNNI: return wh_kernels_avx2();
     case WH_CPU_AVX512:
-    case WH_CPU_AVX512VNNI: return wh_kernels_avx512();
+    case WH_CPU_AVX512VNNI:
+    case WH_CPU_AMX: return wh_kernels_avx512();
     default: return NULL;
     }
 }

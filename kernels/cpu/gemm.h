@@ -7,8 +7,11 @@
  * Integers. A weight row (an output channel) and a row of x are each stored as int8 times one float: the largest
  * magnitude becomes 127. Sums of products of int8 are exact in int32, so all levels agree in every bit. Weights are
  * packed in panels of WH_PANEL rows, each WH_PANEL * 4 bytes a step of four k: [n / 32][k / 4][32][4], zeros at the
- * ends. Rows of x are grouped likewise, at most WH_GROUP of them: [k / 4][rows][4]. One step of a tile then multiplies
- * 4 bytes of x with 4 bytes of 32 weight rows. */
+ * ends, steps in multiples of 16. Rows of x are grouped, at most WH_GROUP of them, as the level's tile reads them:
+ * [k / 4][rows][4] or, for AMX, [k / 64][rows][64].
+ *
+ * bfloat16. Weights and rows of x rounded to 16 bits, products added up in float32. The same layouts, a step's four bytes
+ * being two k. Levels agree up to the rounding of sums. */
 #ifndef WH_GEMM_H
 #define WH_GEMM_H
 
@@ -17,10 +20,10 @@
 #define WH_PANEL 32
 #define WH_GROUP 12
 
-/* Steps of four that k elements take. */
-static inline size_t wh_i8_steps(size_t k)
+/* Steps of four bytes that a row of so many bytes takes. */
+static inline size_t wh_steps(size_t bytes)
 {
-    return (k + 3) / 4;
+    return (bytes + 63) / 64 * 16;
 }
 
 /* Floats from one row of k to the next where a copy is made for f32: were they a multiple of 512, the rows that pass
@@ -44,14 +47,19 @@ typedef struct wh_gemm {
      * what rounding lost follows likewise: x[i] is about q[i] * scale + rest[i] * scale / 254, 16 bits of precision. */
     void (*quantize)(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 
-    /* What the bytes of a group are xor-ed with: 0x80 where the instruction wants unsigned bytes, x + 128; else 0. */
-    uint8_t flip;
+    /* Rows of `bytes` bytes (of int8 or bfloat16), one after the other, into a group's layout. */
+    void (*group)(const int8_t *q, int rows, size_t bytes, int8_t *group);
+    void (*group_bf16)(const int8_t *q, int rows, size_t bytes, int8_t *group);
 
     /* One tile: tile[r * WH_PANEL + j] = (float)sum * (x_scale[r] * w_scale[j]) for the rows (1 .. WH_GROUP) of a group
      * and the weight rows of a panel. w_sum[j] is the sum of weight row j's integers. `ahead`: what will be
      * wanted soon, fetched into the second-level cache meanwhile, `lines` (0, 1, 2) times 64 bytes a step. */
     void (*tile)(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
                  const float *w_scale, const int8_t *ahead, int lines, float *tile);
+
+    /* The same in bfloat16: the tile is the sums. */
+    void (*tile_bf16)(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                      float *tile);
 
     /* rows x columns of a tile (rows WH_PANEL floats apart, columns <= WH_PANEL) into y, rows ldy floats apart. bias
      * [columns] or NULL is added to the tile's values first. */
@@ -61,9 +69,22 @@ typedef struct wh_gemm {
 /* The table for a level; NULL where wh_kernels_get() is NULL. Immutable, static storage. */
 const wh_gemm *wh_gemm_get(wh_cpu_level level);
 
-/* Quantized rows of k elements, one after the other, into a group's or a panel's layout. For a panel `rows` may be less
- * than WH_PANEL; the missing ones become zeros. */
-void wh_i8_group(const int8_t *q, int rows, size_t k, uint8_t flip, int8_t *group);
-void wh_i8_panel(const int8_t *q, int rows, size_t k, int8_t *panel, int32_t *w_sum);
+/* Whether a table's tiles are the definition's, for one small product: a look before use at instructions that the authors
+ * could not run. */
+int wh_gemm_works(const wh_gemm *gemm);
+
+/* Rows of `bytes` bytes, one after the other, into a panel. `rows` may be less than WH_PANEL; the missing ones become
+ * zeros. w_sum [WH_PANEL]: sums of a row's bytes as int8, or NULL. */
+void wh_panel(const int8_t *q, int rows, size_t bytes, int8_t *panel, int32_t *w_sum);
+
+/* bfloat16 of k floats, to nearest, halves to even; and back. */
+void wh_bf16_round(const float *x, size_t k, uint16_t *q);
+static inline float wh_bf16_float(uint16_t q)
+{
+    uint32_t bits = (uint32_t)q << 16;
+    float x;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+}
 
 #endif

@@ -145,10 +145,65 @@ void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, c
     tile(x, rows, w, steps, w_sum, x_scale, w_scale, ahead, lines, out);
 }
 
+/* ---- bfloat16: its floats are its bits and sixteen zeros ---- */
+
+WH_INLINE lanes even_floats(__m256i two)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(two, 16));
+}
+
+WH_INLINE lanes odd_floats(__m256i two)
+{
+    return _mm256_castsi256_ps(_mm256_and_si256(two, _mm256_set1_epi32((int)0xffff0000)));
+}
+
+/* R rows of a group of `rows`, sixteen columns. */
+WH_INLINE void half_bf16(const int R, const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead,
+                         int lines, float *out)
+{
+    lanes sum[HALF][2];
+    for (int r = 0; r < R; r++)
+        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (size_t i = 0; i < steps; i++, x += 4 * rows, w += 4 * WH_PANEL) {
+        __m256i w0 = _mm256_loadu_si256((const __m256i *)w), w1 = _mm256_loadu_si256((const __m256i *)(w + 32));
+        lanes even0 = even_floats(w0), even1 = even_floats(w1), odd0 = odd_floats(w0), odd1 = odd_floats(w1);
+        fetch_ahead(&ahead, lines);
+        for (int r = 0; r < R; r++) {
+            int32_t two;
+            memcpy(&two, x + 4 * r, sizeof two);
+            lanes even = even_floats(_mm256_set1_epi32(two)), odd = odd_floats(_mm256_set1_epi32(two));
+            sum[r][0] = fma_lanes(odd, odd0, fma_lanes(even, even0, sum[r][0]));
+            sum[r][1] = fma_lanes(odd, odd1, fma_lanes(even, even1, sum[r][1]));
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int c = 0; c < 2; c++)
+            store_lanes(out + r * WH_PANEL + 8 * c, sum[r][c]);
+}
+
+void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *out)
+{
+    for (int first = 0; first < rows; first += HALF)
+        for (int c = 0; c < WH_PANEL; c += 16) {
+            const int8_t *xr = x + 4 * first, *wc = w + 4 * c;
+            float *to = out + first * WH_PANEL + c;
+            if (first || c) /* once is enough */
+                lines = 0;
+            switch (rows - first) {
+            case 1: half_bf16(1, xr, rows, wc, steps, ahead, lines, to); break;
+            case 2: half_bf16(2, xr, rows, wc, steps, ahead, lines, to); break;
+            case 3: half_bf16(3, xr, rows, wc, steps, ahead, lines, to); break;
+            default: half_bf16(4, xr, rows, wc, steps, ahead, lines, to); break;
+            }
+        }
+}
+
 #define STORE_LANES 8
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx2, wh_i8_quantize_avx2, 0, tile, store};
+static const wh_gemm table = {wh_f32_avx2, wh_i8_quantize_avx2, wh_group_steps, wh_group_steps, tile, wh_bf16_tile_avx2,
+                              store};
 
 const wh_gemm *wh_gemm_avx2(void)
 {

@@ -40,8 +40,8 @@ WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t s
         }
 }
 
-static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
-                 const float *w_scale, const int8_t *ahead, int lines, float *out)
+void wh_i8_tile_avx512vnni(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
+                           const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     WH_EACH_ROWS(rows, rows_tile, x, w, steps, w_sum, x_scale, w_scale, ahead, lines, out)
 }
@@ -49,7 +49,8 @@ static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, 0x80, tile, store};
+static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_unsigned, wh_group_steps,
+                              wh_i8_tile_avx512vnni, wh_bf16_tile_avx512, store};
 
 const wh_gemm *wh_gemm_avx512vnni(void)
 {

@@ -71,11 +71,32 @@ static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const
     }
 }
 
+/* Even k, then odd k, of each step. */
+static void tile_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+{
+    (void)ahead;
+    (void)lines;
+    for (int r = 0; r < rows; r++) {
+        float sum[WH_PANEL] = {0};
+        for (size_t i = 0; i < steps; i++) {
+            uint16_t a[2], b[2 * WH_PANEL];
+            memcpy(a, x + (i * (size_t)rows + (size_t)r) * 4, sizeof a);
+            memcpy(b, w + i * WH_PANEL * 4, sizeof b);
+            float even = wh_bf16_float(a[0]), odd = wh_bf16_float(a[1]);
+            for (int j = 0; j < WH_PANEL; j++) {
+                sum[j] += even * wh_bf16_float(b[2 * j]);
+                sum[j] += odd * wh_bf16_float(b[2 * j + 1]);
+            }
+        }
+        memcpy(out + r * WH_PANEL, sum, sizeof sum);
+    }
+}
+
 #define STORE_LANES 4
 #include "cpu/gemm_store.h"
 
 const wh_gemm *wh_gemm_generic(void)
 {
-    static const wh_gemm table = {f32, quantize, 0, tile, store};
+    static const wh_gemm table = {f32, quantize, wh_group_steps, wh_group_steps, tile, tile_bf16, store};
     return &table;
 }

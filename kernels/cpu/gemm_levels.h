@@ -11,6 +11,13 @@ const wh_gemm *wh_gemm_avx2(void);
 const wh_gemm *wh_gemm_avxvnni(void);
 const wh_gemm *wh_gemm_avx512(void);
 const wh_gemm *wh_gemm_avx512vnni(void);
+const wh_gemm *wh_gemm_avx512bf16(void); /* the same with vdpbf16ps: no level of its own */
+const wh_gemm *wh_gemm_amx(void);
+
+/* Groups of x: [steps][rows][4], the same with each byte's sign flipped, x + 128, and [bytes / 64][rows][64]. */
+void wh_group_steps(const int8_t *q, int rows, size_t bytes, int8_t *group);
+void wh_group_unsigned(const int8_t *q, int rows, size_t bytes, int8_t *group);
+void wh_group_rows(const int8_t *q, int rows, size_t bytes, int8_t *group);
 
 /* Kernels that later levels use too; there where their level is compiled. */
 void wh_f32_avx2(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
@@ -21,6 +28,13 @@ void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, floa
 void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
 void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
                      const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *tile);
+
+void wh_i8_tile_avx512vnni(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
+                           const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *tile);
+void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *tile);
+void wh_bf16_tile_avx512(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                         float *tile);
 
 #define WH_INLINE static inline __attribute__((always_inline))
 

@@ -9,4 +9,7 @@ const wh_kernels *wh_kernels_generic(void);
 const wh_kernels *wh_kernels_avx2(void);
 const wh_kernels *wh_kernels_avx512(void);
 
+/* Whether the CPU has AVX512_BF16. */
+int wh_cpu_has_bf16(void);
+
 #endif

@@ -84,8 +84,9 @@ static const whisp_option_info infos[] = {
     {"backend", "auto|cpu|blas|cuda", "auto",
      "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"},
     {"device", "INT", "0", "cuda: which GPU, from 0"},
-    {"compute_type", "auto|f32|int8", "auto",
-     "arithmetic of the products with weights: f32 (float32) gives openai-whisper's words, int8 (8-bit integers) is faster; "
+    {"compute_type", "auto|f32|bf16|int8", "auto",
+     "arithmetic of the products with weights: f32 (float32) gives openai-whisper's words, bf16 (bfloat16) is close to it, "
+     "int8 (8-bit integers) is the fastest; "
      "auto is int8 where the CPU has AVX2 or more"},
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
@@ -392,7 +393,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->backend = text;
         return WHISP_OK;
     case COMPUTE_TYPE:
-        if (strcmp(value, "auto") && strcmp(value, "f32") && strcmp(value, "int8"))
+        if (strcmp(value, "auto") && strcmp(value, "f32") && strcmp(value, "bf16") && strcmp(value, "int8"))
             return refuse(i, value, "no such arithmetic in this build");
         v->compute_type = text;
         return WHISP_OK;

@@ -10,13 +10,16 @@ static const wh_backend_ops *ops_of(const wh_backend *backend)
 
 wh_compute wh_compute_named(const char *name)
 {
-    return !strcmp(name, "f32") ? WH_COMPUTE_F32 : !strcmp(name, "int8") ? WH_COMPUTE_INT8 : WH_COMPUTE_AUTO;
+    return !strcmp(name, "f32")    ? WH_COMPUTE_F32
+           : !strcmp(name, "bf16") ? WH_COMPUTE_BF16
+           : !strcmp(name, "int8") ? WH_COMPUTE_INT8
+                                   : WH_COMPUTE_AUTO;
 }
 
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
     int is_cpu = !strcmp(name, "auto") || !strcmp(name, "cpu");
-    if (model->is_int8 && (!is_cpu || config->compute == WH_COMPUTE_F32))
+    if (model->is_int8 && (!is_cpu || (config->compute != WH_COMPUTE_INT8 && config->compute != WH_COMPUTE_AUTO)))
         return wh_fail(WHISP_ERR_BACKEND, "model %s is stored as int8, which only the backend cpu with "
                        "compute_type int8 (or auto) can use: take a file of another type", model->name ? model->name : "without a name");
     if (!strcmp(name, "cuda"))

@@ -28,7 +28,8 @@ static const char *core_type(void)
 {
     switch (wh_cpu_detect()) {
     case WH_CPU_AVX512:
-    case WH_CPU_AVX512VNNI: return "SkylakeX";
+    case WH_CPU_AVX512VNNI:
+    case WH_CPU_AMX: return "SkylakeX";
     case WH_CPU_AVX2:
     case WH_CPU_AVXVNNI: return "Haswell";
     default: return NULL;

@@ -48,17 +48,17 @@ static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *
     return WHISP_OK;
 }
 
-/* The matrices as int8, and room for the rows that they are multiplied with. */
-static int plan_int8(wh_backend *b)
+/* The matrices as int8 or bfloat16, and room for the rows that they are multiplied with: of 16 bits in either case. */
+static int plan_packed(wh_backend *b)
 {
     const whisp_model *m = b->model;
-    size_t steps = wh_i8_steps(times(4, (size_t)m->n_audio_state));
+    size_t steps = wh_steps(times(4, (size_t)m->n_audio_state));
     size_t rows = 2 * (size_t)WH_MAX(m->n_audio_ctx, WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
-    b->x_i8 = wh_alloc_aligned(times(rows, steps), 4);
-    if (!b->x_i8)
+    b->x_packed = wh_alloc_aligned(times(rows, steps), 4);
+    if (!b->x_packed)
         return wh_fail_memory();
     int rc = alloc_floats(&b->x_scale, rows, 1);
-    return rc ? rc : wh_weights_get(m, b->kernels, b->gemm, b->pool, &b->weights, &b->own_weights);
+    return rc ? rc : wh_weights_get(m, b->config.compute == WH_COMPUTE_BF16, b->kernels, b->gemm, b->pool, &b->weights, &b->own_weights);
 }
 
 static int plan_encoder(wh_backend *b)
@@ -66,8 +66,8 @@ static int plan_encoder(wh_backend *b)
     const whisp_model *m = b->model;
     size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
     int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
-    if (!rc && b->config.compute == WH_COMPUTE_INT8)
-        rc = plan_int8(b);
+    if (!rc && b->config.compute != WH_COMPUTE_F32)
+        rc = plan_packed(b);
     if (!rc && !wh_weights_find(b->weights, m->conv2_w))
         rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
@@ -135,16 +135,20 @@ static int plan_slots(wh_backend *b)
 /* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
 static int choose_products(wh_backend *b, const char *name)
 {
-    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_INT8] = "int8"};
+    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_BF16] = "bfloat16",
+                                       [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu, blas and cuda", name);
     const wh_blas *blas = wants_blas ? wh_blas_get() : NULL;
     if (blas && !blas->sgemm)
         return wh_fail(WHISP_ERR_BACKEND, "backend blas: %s", blas->problem);
-    if (blas && b->config.compute == WH_COMPUTE_INT8)
-        return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; int8 needs the backend cpu");
+    if (blas && (b->config.compute == WH_COMPUTE_INT8 || b->config.compute == WH_COMPUTE_BF16))
+        return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; %s needs the backend cpu",
+                       types[b->config.compute]);
     wh_cpu_level level = wh_cpu_detect();
+    if (level == WH_CPU_AMX && !wh_gemm_works(wh_gemm_get(level))) /* see gemm_amx.c */
+        level = WH_CPU_AVX512VNNI;
     b->kernels = wh_kernels_get(level);
     b->gemm = wh_gemm_get(level);
     b->sgemm = blas ? blas->sgemm : NULL;
@@ -152,8 +156,8 @@ static int choose_products(wh_backend *b, const char *name)
         b->config.compute = !b->model->is_int8 && (blas || level == WH_CPU_GENERIC) ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
     if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
         b->attention_int = wh_attention_int_get(level);
-    b->self_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_F16 : WH_KV_F32;
-    b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : WH_KV_F32;
+    b->self_type = b->config.compute == WH_COMPUTE_F32 ? WH_KV_F32 : WH_KV_F16;
+    b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : b->self_type;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
              blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
              wh_pool_threads(b->pool) == 1 ? "" : "s");
@@ -215,7 +219,7 @@ static void cpu_free(wh_backend *b)
         free(b->cross[i].k);
         free(b->cross[i].v);
     }
-    void *const arrays[] = {b->scratch, b->x_i8,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
+    void *const arrays[] = {b->scratch, b->x_packed,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
                             b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
                             b->rows,    b->groups,  b->slots,   b->cross, b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)

@@ -2,7 +2,7 @@
  *
  *   cpu.c          creation, slots: implements backend.h
  *   cpu_product.c  matrix products with stored weights, spread over the threads
- *   cpu_int8.c     the same in 8-bit integers, cpu_weights.c makes their weights
+ *   cpu_packed.c   the same in 8-bit integers or bfloat16, cpu_weights.c makes their weights
  *   cpu_encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
  *   cpu_decode.c   tokens -> logits
  *
@@ -65,7 +65,7 @@ struct wh_backend {
     const wh_kernels *kernels;
     const wh_gemm *gemm;
     wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
-    const wh_weights *weights;  /* the matrices as int8; NULL: products are float32 */
+    const wh_weights *weights;  /* the matrices, packed; NULL: products are float32 */
     wh_weights *own_weights;    /* the same where the model does not keep them */
     const wh_attention_int *attention_int; /* the encoder's attention in integers; NULL: float32 */
     wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
@@ -82,7 +82,7 @@ struct wh_backend {
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
     float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
-    int8_t *x_i8;           /* quantized rows of the product at hand: groups of WH_GROUP; NULL with float32 */
+    int8_t *x_packed;           /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
     float *x_scale;         /* [groups][WH_GROUP] */
 
     /* decoder; a pass has at most max_rows rows */
@@ -121,8 +121,8 @@ typedef struct wh_product {
  * there), or all of them more than that. */
 void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
 
-/* The same for int8 weights, which all of them have. */
-void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n);
+/* The same for packed weights, which all of them have. */
+void wh_cpu_packed_products(wh_backend *backend, const wh_product *products, int n);
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
 void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,

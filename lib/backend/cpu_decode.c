@@ -25,12 +25,17 @@ static float head_scale(const whisp_model *model)
     return 1.0f / __builtin_sqrtf((float)head_size(model));
 }
 
-/* Row j of int8 weights as floats, from its panel. */
-static void embed_int8(const wh_i8 *w, int32_t j, float *x)
+/* Row j of packed weights as floats. */
+static void embed_packed(const wh_packed *w, int32_t j, float *x)
 {
     const int8_t *q = w->w + ((size_t)j / WH_PANEL * w->steps * WH_PANEL + (size_t)j % WH_PANEL) * 4;
-    for (size_t c = 0; c < w->k; c++)
+    for (size_t c = 0; c < w->k && !w->is_bf16; c++)
         x[c] = (float)q[c / 4 * WH_PANEL * 4 + c % 4] * w->scale[j];
+    for (size_t c = 0; c < w->k && w->is_bf16; c++) {
+        uint16_t bits;
+        memcpy(&bits, q + c / 2 * WH_PANEL * 4 + c % 2 * 2, sizeof bits);
+        x[c] = wh_bf16_float(bits);
+    }
 }
 
 static void embed(wh_backend *backend, int n)
@@ -38,12 +43,12 @@ static void embed(wh_backend *backend, int n)
     const whisp_model *model = backend->model;
     size_t d = (size_t)model->n_text_state;
     wh_storage storage = wh_cpu_storage(model->token_embedding->type);
-    const wh_i8 *packed = wh_weights_find(backend->weights, model->token_embedding);
+    const wh_packed *packed = wh_weights_find(backend->weights, model->token_embedding);
     for (int r = 0; r < n; r++) {
         const wh_row *row = &backend->rows[r];
         float *x = backend->x + (size_t)r * d;
         if (packed) /* so that nothing of the file stays in memory */
-            embed_int8(packed, row->token, x);
+            embed_packed(packed, row->token, x);
         else
             backend->kernels->decode[storage](wh_cpu_row(model->token_embedding, row->token), x, d);
         backend->kernels->add(x, model->text_positions + (size_t)row->position * d, d);

@@ -3,7 +3,7 @@
  * Weights stay in the model file in their type. A product of many rows is cut into tiles of WH_TILE weight rows, which
  * a task decodes into its scratch and multiplies with gemm->f32 (or OpenBLAS, where that was asked for). A product of
  * few rows streams the stored weights once through kernels->rows, which adds in the same order. Where there are int8
- * weights cpu_int8.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
+ * weights cpu_packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
  * not depend on the number of threads. */
 #include "backend/cpu.h"
 
@@ -153,7 +153,7 @@ static void product_task(void *context, size_t index, int worker)
 void wh_cpu_products(wh_backend *backend, const wh_product *products, int n)
 {
     if (wh_weights_find(backend->weights, products->linear.w)) {
-        wh_cpu_int8_products(backend, products, n);
+        wh_cpu_packed_products(backend, products, n);
         return;
     }
     product_list list = {backend, products};

@@ -1,4 +1,5 @@
-/* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, in parallel.
+/* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, or to bfloat16,
+ * in parallel.
  *
  * One task is a few panels of 32 rows: decode a row, quantize it (unless the file has it as int8), interleave. The pages
  * of the file that have been read are given back to the operating system at once, so that the process never holds the
@@ -15,22 +16,23 @@
 #define PANELS_A_TASK 4
 
 struct wh_weights {
-    wh_i8 *list;    /* [n], by address of the tensor */
+    wh_packed *list;    /* [n], by address of the tensor */
     size_t n;
     int is_mapped;  /* the tensors are pages of a file */
+    int is_bf16;
+    struct wh_weights *next; /* another type's, of the same model */
 };
 
 /* ---- which matrices ---- */
 
 static void add(wh_weights *weights, const wh_tensor *tensor, int taps, int is_wide)
 {
-    weights->list[weights->n++] = (wh_i8){
-        .tensor = tensor, .taps = taps, .is_wide = is_wide, .n = (size_t)tensor->shape[0],
-        .k = (size_t)tensor->shape[1] * (size_t)taps,
-        .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL,
-        .steps = wh_i8_steps((size_t)tensor->shape[1] * (size_t)taps)};
+    size_t k = (size_t)tensor->shape[1] * (size_t)taps, row_bytes = weights->is_bf16 ? 2 * k : k;
+    weights->list[weights->n++] = (wh_packed){
+        .tensor = tensor, .taps = taps, .is_bf16 = weights->is_bf16, .is_wide = is_wide && !weights->is_bf16,
+        .n = (size_t)tensor->shape[0], .k = k, .row_bytes = row_bytes,
+        .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL, .steps = wh_steps(row_bytes)};
 }
-
 
 static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int is_decoder)
 {
@@ -51,7 +53,7 @@ static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int i
 
 static int by_address(const void *a, const void *b)
 {
-    const wh_tensor *x = ((const wh_i8 *)a)->tensor, *y = ((const wh_i8 *)b)->tensor;
+    const wh_tensor *x = ((const wh_packed *)a)->tensor, *y = ((const wh_packed *)b)->tensor;
     return (x > y) - (x < y);
 }
 
@@ -66,40 +68,44 @@ static int list_matrices(wh_weights *weights, const whisp_model *m)
     add(weights, m->token_embedding, 1, 1);
     qsort(weights->list, weights->n, sizeof *weights->list, by_address);
     for (size_t i = 0; i < weights->n; i++) {
-        wh_i8 *t = &weights->list[i];
+        wh_packed *t = &weights->list[i];
         t->w = wh_alloc_aligned(t->panels, t->steps * WH_PANEL * 4);
+        if (!t->w)
+            return wh_fail_memory();
+        if (t->is_bf16)
+            continue;
         t->scale = wh_calloc(t->panels * WH_PANEL, sizeof *t->scale);
         t->sum = wh_calloc(t->panels * WH_PANEL, sizeof *t->sum);
-        if (!t->w || !t->scale || !t->sum)
+        if (!t->scale || !t->sum)
             return wh_fail_memory();
     }
     return WHISP_OK;
 }
 
-const wh_i8 *wh_weights_find(const wh_weights *weights, const wh_tensor *tensor)
+const wh_packed *wh_weights_find(const wh_weights *weights, const wh_tensor *tensor)
 {
-    const wh_i8 key = {.tensor = tensor};
+    const wh_packed key = {.tensor = tensor};
     return weights ? bsearch(&key, weights->list, weights->n, sizeof *weights->list, by_address) : NULL;
 }
 
 /* ---- the work ---- */
 
-typedef struct quantize_call {
+typedef struct pack_call {
     const wh_weights *weights;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
     float *rows;            /* [threads][2][longest row] */
-    int8_t *q;              /* [threads][WH_PANEL][longest row] */
+    int8_t *q;              /* [threads][WH_PANEL][longest row], two bytes each */
     size_t longest;
-} quantize_call;
+} pack_call;
 
-static size_t task_count(const wh_i8 *t)
+static size_t task_count(const wh_packed *t)
 {
     return (t->panels + PANELS_A_TASK - 1) / PANELS_A_TASK;
 }
 
 /* Row j as floats, a convolution's taps one after the other. */
-static const float *read_row(const quantize_call *call, const wh_i8 *t, size_t j, float *row)
+static const float *read_row(const pack_call *call, const wh_packed *t, size_t j, float *row)
 {
     size_t stored = t->tensor->bytes / t->n, in = t->k / (size_t)t->taps;
     float *split = row + call->longest;
@@ -112,7 +118,7 @@ static const float *read_row(const quantize_call *call, const wh_i8 *t, size_t j
 }
 
 /* Rows that the file has as int8 with their scales: where they stand, or a convolution's in q, its taps in order. */
-static const int8_t *stored_rows(const wh_i8 *t, size_t first, size_t n, int8_t *q)
+static const int8_t *stored_rows(const wh_packed *t, size_t first, size_t n, int8_t *q)
 {
     const int8_t *rows = (const int8_t *)t->tensor->data + first * t->k;
     size_t taps = (size_t)t->taps, in = t->k / taps;
@@ -125,14 +131,19 @@ static const int8_t *stored_rows(const wh_i8 *t, size_t first, size_t n, int8_t 
     return q;
 }
 
-static void quantize_rows(const quantize_call *call, const wh_i8 *t, size_t first, size_t n, float *row, int8_t *q)
+static void round_rows(const pack_call *call, const wh_packed *t, size_t first, size_t n, float *row, int8_t *q)
 {
-    for (size_t r = 0; r < n; r++)
-        call->gemm->quantize(read_row(call, t, first + r, row), t->k, q + r * t->k, NULL, &t->scale[first + r]);
+    for (size_t r = 0; r < n; r++) {
+        const float *x = read_row(call, t, first + r, row);
+        if (t->is_bf16)
+            wh_bf16_round(x, t->k, (uint16_t *)(void *)q + r * t->k);
+        else
+            call->gemm->quantize(x, t->k, q + r * t->k, NULL, &t->scale[first + r]);
+    }
 }
 
 /* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are.) */
-static void give_back(const wh_i8 *t, size_t first, size_t n)
+static void give_back(const wh_packed *t, size_t first, size_t n)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), stored = t->tensor->bytes / t->n;
     uintptr_t begin = (uintptr_t)t->tensor->data + first * stored, end = begin + n * stored;
@@ -142,14 +153,14 @@ static void give_back(const wh_i8 *t, size_t first, size_t n)
         madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
-static void quantize_task(void *context, size_t task, int worker)
+static void pack_task(void *context, size_t task, int worker)
 {
-    const quantize_call *call = context;
-    const wh_i8 *t = call->weights->list;
+    const pack_call *call = context;
+    const wh_packed *t = call->weights->list;
     for (size_t n; task >= (n = task_count(t)); t++)
         task -= n;
     float *row = call->rows + (size_t)worker * 2 * call->longest;
-    int8_t *q = call->q + (size_t)worker * WH_PANEL * call->longest;
+    int8_t *q = call->q + (size_t)worker * WH_PANEL * call->longest * 2;
     size_t first = task * PANELS_A_TASK, last = WH_MIN(first + PANELS_A_TASK, t->panels);
     for (size_t panel = first; panel < last; panel++) {
         size_t at = panel * WH_PANEL, rows = WH_MIN(WH_PANEL, t->n - at);
@@ -157,41 +168,42 @@ static void quantize_task(void *context, size_t task, int worker)
         if (t->tensor->type == WH_I8)
             from = stored_rows(t, at, rows, q);
         else
-            quantize_rows(call, t, at, rows, row, q);
-        wh_i8_panel(from, (int)rows, t->k, t->w + panel * t->steps * WH_PANEL * 4, t->sum + at);
+            round_rows(call, t, at, rows, row, q);
+        wh_panel(from, (int)rows, t->row_bytes, t->w + panel * t->steps * WH_PANEL * 4, t->is_bf16 ? NULL : t->sum + at);
     }
     if (call->weights->is_mapped)
         give_back(t, first * WH_PANEL, WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);
 }
 
-static int quantize(const wh_weights *weights, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool)
+static int pack(const wh_weights *weights, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool)
 {
-    quantize_call call = {.weights = weights, .kernels = kernels, .gemm = gemm};
+    pack_call call = {.weights = weights, .kernels = kernels, .gemm = gemm};
     size_t threads = (size_t)wh_pool_threads(pool), tasks = 0;
     for (size_t i = 0; i < weights->n; i++) {
         tasks += task_count(&weights->list[i]);
         call.longest = WH_MAX(call.longest, (weights->list[i].k + 15) / 16 * 16);
     }
     call.rows = wh_alloc_aligned(threads * 2 * call.longest, sizeof *call.rows);
-    call.q = wh_alloc_aligned(threads * WH_PANEL, call.longest);
+    call.q = wh_alloc_aligned(threads * WH_PANEL, call.longest * 2);
     int rc = call.rows && call.q ? WHISP_OK : wh_fail_memory();
     if (!rc)
-        wh_pool_run(pool, tasks, quantize_task, &call);
+        wh_pool_run(pool, tasks, pack_task, &call);
     free(call.rows);
     free(call.q);
     return rc;
 }
 
-static int make(const whisp_model *model, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
+static int make(const whisp_model *model, int is_bf16, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
                 wh_weights **weights)
 {
     wh_weights *made = wh_calloc(1, sizeof *made);
     if (!made)
         return wh_fail_memory();
     made->is_mapped = model->file != NULL;
+    made->is_bf16 = is_bf16;
     int rc = list_matrices(made, model);
     if (!rc)
-        rc = quantize(made, kernels, gemm, pool);
+        rc = pack(made, kernels, gemm, pool);
     if (model->file) /* the system has mapped the neighbours of what was read, too */
         wh_gguf_rest(model->file);
     if (rc)
@@ -203,27 +215,32 @@ static int make(const whisp_model *model, const wh_kernels *kernels, const wh_ge
 
 static void free_shared(void *weights)
 {
-    wh_weights_free(weights);
+    for (wh_weights *w = weights, *next; w; w = next) {
+        next = w->next;
+        wh_weights_free(w);
+    }
 }
 
-int wh_weights_get(const whisp_model *model, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
+int wh_weights_get(const whisp_model *model, int is_bf16, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
                    const wh_weights **weights, wh_weights **owned)
 {
     wh_derived *derived = model->derived;
     int rc = WHISP_OK;
     if (!derived) {
-        rc = make(model, kernels, gemm, pool, owned);
+        rc = make(model, is_bf16, kernels, gemm, pool, owned);
         *weights = *owned;
         return rc;
     }
     pthread_mutex_lock(&derived->mutex);
-    if (!derived->data) {
-        wh_weights *made = NULL;
-        rc = make(model, kernels, gemm, pool, &made);
-        derived->data = made;
+    wh_weights *found = derived->data;
+    while (found && found->is_bf16 != is_bf16)
+        found = found->next;
+    if (!found && !(rc = make(model, is_bf16, kernels, gemm, pool, &found))) {
+        found->next = derived->data;
+        derived->data = found;
         derived->free = free_shared;
     }
-    *weights = derived->data;
+    *weights = found;
     pthread_mutex_unlock(&derived->mutex);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "checkkernels/ceilings.h"
+#include "cpu/levels.h"
 
 static double now(void)
 {
@@ -154,8 +155,14 @@ check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops)
 {
     check_loop loop = NULL;
     *ops = 0;
+    if (level == WH_CPU_AMX && what != CHECK_F32) /* none for its tiles yet */
+        return NULL;
+    if (what == CHECK_BF16 && level == WH_CPU_AVX512VNNI && wh_cpu_has_bf16())
+        loop = check_loop_avx512bf16(ops);
+    if (!loop && what == CHECK_BF16) /* by fused multiply-add */
+        what = CHECK_F32;
     if (level == WH_CPU_AVX512VNNI)
-        loop = check_loop_avx512vnni(what, ops);
+        loop = loop ? loop : check_loop_avx512vnni(what, ops);
     if (!loop && level >= WH_CPU_AVX512)
         loop = check_loop_avx512(what, ops);
     if (!loop && level == WH_CPU_AVXVNNI)
@@ -180,7 +187,7 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
         counted = 0; /* four instructions of different ports */
     if (says)
         printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
-           what == CHECK_F32 ? "f32" : "int8", fmax(measured, counted), measured, a_cycle, clock * 1e-9,
+           what == CHECK_F32 ? "f32" : what == CHECK_BF16 ? "bf16" : "int8", fmax(measured, counted), measured, a_cycle, clock * 1e-9,
            counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor" : "");
     return fmax(measured, counted);
 }

@@ -49,7 +49,7 @@ double check_time(check_call call, void *context);
 /* `threads` threads doing the same, each with its own context; seconds for all to do it once. */
 double check_time_threads(check_call call, void *const *contexts, int threads);
 
-typedef enum check_ceiling { CHECK_F32, CHECK_INT8, CHECK_READ, CHECK_CEILINGS } check_ceiling;
+typedef enum check_ceiling { CHECK_F32, CHECK_INT8, CHECK_BF16, CHECK_READ, CHECK_CEILINGS } check_ceiling;
 /* A line: what, Gop/s or GB/s, share of the ceiling (of one thread's arithmetic, of two threads' reading). */
 void check_report(const check_level *level, const char *what, double amount, double seconds, check_ceiling ceiling);
 
@@ -63,6 +63,6 @@ double check_ceiling_speed(const check_level *level, check_ceiling what, int thr
 typedef void (*check_loop)(int chains, long count);
 check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops);
 
-extern const check_kernel check_f32, check_quantize, check_tile, check_store, check_layouts, check_attention;
+extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts, check_attention;
 
 #endif

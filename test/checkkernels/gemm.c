@@ -1,10 +1,11 @@
-/* gemm.c - checkkernels: matrix products in float32 and int8 (kernels/cpu/gemm.h). */
+/* gemm.c - checkkernels: matrix products in float32, int8 and bfloat16 (kernels/cpu/gemm.h). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checkkernels/check.h"
+#include "cpu/gemm_levels.h"
 
 /* ---- float32 ---- */
 
@@ -43,6 +44,7 @@ static void check_f32_once(const check_level *level)
 typedef struct product {
     const check_level *level;
     size_t m, n, k;
+    int is_bf16;
     float *x, *w, *y;
     int8_t *xq, *wq;
     float *x_scale, *w_scale;
@@ -141,7 +143,7 @@ const check_kernel check_quantize = {"quantize", check_quantize_once, bench_quan
 
 static void check_layouts_once(const check_level *level)
 {
-    size_t k = check_size(1, 300), steps = wh_i8_steps(k);
+    size_t k = check_size(1, 300), steps = wh_steps(k);
     int rows = (int)check_size(1, WH_PANEL), few = (int)check_size(1, WH_GROUP);
     int8_t *q = check_alloc((size_t)rows * k, 1), *panel = check_alloc(steps * WH_PANEL * 4, 4);
     int8_t *x = check_alloc((size_t)few * k, 1), *group = check_alloc(steps * (size_t)few * 4, 4);
@@ -151,8 +153,7 @@ static void check_layouts_once(const check_level *level)
         q[i] = (int8_t)check_random();
     for (size_t i = 0; i < (size_t)few * k; i++)
         x[i] = (int8_t)check_random();
-    wh_i8_panel(q, rows, k, panel, sum);
-    wh_i8_group(x, few, k, 0x80, group);
+    wh_panel(q, rows, k, panel, sum);
     for (int j = 0; j < WH_PANEL; j++) {
         int32_t want = 0;
         for (size_t i = 0; i < 4 * steps; i++) {
@@ -162,10 +163,17 @@ static void check_layouts_once(const check_level *level)
         }
         check_that(sum[j] == want, "sum of a weight row");
     }
-    for (int r = 0; r < few; r++)
-        for (size_t i = 0; i < k; i++)
-            check_that(group[(i / 4 * (size_t)few + (size_t)r) * 4 + i % 4] == (int8_t)(x[(size_t)r * k + i] ^ 0x80),
-                       "group");
+    for (int kind = 0; kind < 3; kind++) {
+        void (*const makers[])(const int8_t *, int, size_t, int8_t *) = {wh_group_steps, wh_group_unsigned, wh_group_rows};
+        makers[kind](x, few, k, group);
+        for (int r = 0; r < few; r++)
+            for (size_t i = 0; i < 4 * steps; i++) {
+                size_t at = kind == 2 ? (i / 64 * (size_t)few + (size_t)r) * 64 + i % 64
+                                      : (i / 4 * (size_t)few + (size_t)r) * 4 + i % 4;
+                if (i < k || kind != 1) /* behind the end, what is there meets weights that are zeros */
+                    check_that(group[at] == (int8_t)(i < k ? x[(size_t)r * k + i] ^ (kind == 1 ? 0x80 : 0) : 0), "group");
+            }
+    }
 }
 
 const check_kernel check_layouts = {"layouts", check_layouts_once, NULL};
@@ -184,7 +192,7 @@ static void fill_bytes(int8_t *q, size_t n)
 
 static void check_tile_once(const check_level *level)
 {
-    size_t k = check_size(1, 900), steps = wh_i8_steps(k);
+    size_t k = check_size(1, 900), steps = wh_steps(k);
     int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL);
     int8_t *xq = check_alloc((size_t)rows * k, 1), *wq = check_alloc((size_t)columns * k, 1);
     int8_t *x = check_alloc(steps * (size_t)rows * 4, 4), *w = check_alloc(steps * WH_PANEL * 4, 64);
@@ -195,8 +203,8 @@ static void check_tile_once(const check_level *level)
     fill_bytes(wq, (size_t)columns * k);
     check_fill(xs, (size_t)rows, 1, 0);
     check_fill(ws, WH_PANEL, 1, 0);
-    wh_i8_panel(wq, columns, k, w, sum);
-    wh_i8_group(xq, rows, k, 0, x);
+    wh_panel(wq, columns, k, w, sum);
+    level->gemm_reference->group(xq, rows, k, x);
     level->gemm_reference->tile(x, rows, w, steps, sum, xs, ws, NULL, 0, want);
     for (int i = 0; i < 4; i++) { /* the definition itself */
         int r = (int)(check_random() % (uint32_t)rows), j = (int)(check_random() % (uint32_t)columns);
@@ -205,42 +213,46 @@ static void check_tile_once(const check_level *level)
             exact += xq[(size_t)r * k + t] * wq[(size_t)j * k + t];
         check_that(want[r * WH_PANEL + j] == (float)exact * (xs[r] * ws[j]), "the definition");
     }
-    wh_i8_group(xq, rows, k, level->gemm->flip, x);
+    level->gemm->group(xq, rows, k, x);
     level->gemm->tile(x, rows, w, steps, sum, xs, ws, w, (int)(check_random() % 3), tile);
     check_same(want, tile, (size_t)rows * WH_PANEL * 4, "tile");
     int r = (int)(check_random() % (uint32_t)rows); /* a row alone */
-    wh_i8_group(xq + (size_t)r * k, 1, k, level->gemm->flip, x);
+    level->gemm->group(xq + (size_t)r * k, 1, k, x);
     level->gemm->tile(x, 1, w, steps, sum, xs + r, ws, NULL, 0, tile);
     check_same(want + r * WH_PANEL, tile, WH_PANEL * 4, "a row alone");
 }
 
-/* As lib/backend/cpu_int8.c does it: few rows in groups of about the same size, each of which fetches its part of the
+/* As lib/backend/cpu_packed.c does it: few rows in groups of about the same size, each of which fetches its part of the
  * next panel. */
 static void run_tiles(void *context)
 {
     const product *p = context;
-    size_t steps = wh_i8_steps(p->k), groups = (p->m + WH_GROUP - 1) / WH_GROUP;
+    const wh_gemm *gemm = p->level->gemm;
+    size_t steps = wh_steps(p->k * (p->is_bf16 ? 2 : 1)), groups = (p->m + WH_GROUP - 1) / WH_GROUP;
     size_t most = p->m <= 16 ? (p->m + groups - 1) / groups : WH_GROUP;
     for (size_t j = 0; j < p->n; j += WH_PANEL)
         for (size_t g = 0; g < groups; g++) {
             size_t r = g * most;
             int rows = (int)(p->m - r < most ? p->m - r : most), has_next = p->m <= 16 && j + WH_PANEL < p->n;
-            const int8_t *w = p->wq + j * steps * 4;
-            p->level->gemm->tile(p->xq + r * steps * 4, rows, w, steps, p->w_sum + j, p->x_scale + r, p->w_scale + j,
-                                 w + (WH_PANEL * 4 + g * 64) * steps, !has_next || g > 1 ? 0 : groups == 1 ? 2 : 1,
-                                 p->y);
-            p->level->gemm->store(p->y, rows, WH_PANEL, NULL, WH_STORE_SET, p->y + WH_GROUP * WH_PANEL + r * p->n + j,
-                                  p->n);
+            const int8_t *w = p->wq + j * steps * 4, *x = p->xq + r * steps * 4;
+            const int8_t *ahead = w + (WH_PANEL * 4 + g * 64) * steps;
+            int lines = !has_next || g > 1 ? 0 : groups == 1 ? 2 : 1;
+            if (p->is_bf16)
+                gemm->tile_bf16(x, rows, w, steps, ahead, lines, p->y);
+            else
+                gemm->tile(x, rows, w, steps, p->w_sum + j, p->x_scale + r, p->w_scale + j, ahead, lines, p->y);
+            gemm->store(p->y, rows, WH_PANEL, NULL, WH_STORE_SET, p->y + WH_GROUP * WH_PANEL + r * p->n + j, p->n);
         }
 }
 
-static product new_product(const check_level *level, size_t m, size_t n, size_t k)
+static product new_product(const check_level *level, size_t m, size_t n, size_t k, int is_bf16)
 {
-    product p = {.level = level, .m = m, .n = n, .k = k};
-    p.xq = need(m * k), p.wq = need(n * k), p.y = need((m * n + WH_GROUP * WH_PANEL) * 4);
+    product p = {.level = level, .m = m, .n = n, .k = k, .is_bf16 = is_bf16};
+    size_t bytes = 4 * wh_steps(k * (is_bf16 ? 2 : 1));
+    p.xq = need(m * bytes), p.wq = need(n * bytes), p.y = need((m * n + WH_GROUP * WH_PANEL) * 4);
     p.x_scale = need(m * 4), p.w_scale = need(n * 4), p.w_sum = need(n * 4);
-    memset(p.xq, 3, m * k);
-    memset(p.wq, 5, n * k);
+    memset(p.xq, 3, m * bytes);
+    memset(p.wq, 5, n * bytes);
     memset(p.w_sum, 0, n * 4);
     check_fill(p.x_scale, m, 1, 0);
     check_fill(p.w_scale, n, 1, 0);
@@ -252,28 +264,96 @@ static void free_product(product *p)
     free(p->xq), free(p->wq), free(p->y), free(p->x_scale), free(p->w_scale), free(p->w_sum);
 }
 
-static void bench_tile(const check_level *level)
+static void bench_tiles(const check_level *level, int is_bf16)
 {
     static const size_t depths[] = {384, 512, 768, 1280, 2048, 5120};
+    const char *type = is_bf16 ? "bf16" : "int8";
     char what[64];
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
-        product p = new_product(level, 120, 256, depths[i]);
-        snprintf(what, sizeof what, "int8 %zu x %zu x %zu", p.m, p.n, p.k);
-        check_report(level, what, 2.0 * (double)(p.m * p.n * p.k), check_time(run_tiles, &p), CHECK_INT8);
+        product p = new_product(level, 120, 256, depths[i], is_bf16);
+        snprintf(what, sizeof what, "%s %zu x %zu x %zu", type, p.m, p.n, p.k);
+        check_report(level, what, 2.0 * (double)(p.m * p.n * p.k), check_time(run_tiles, &p),
+                     is_bf16 ? CHECK_BF16 : CHECK_INT8);
         free_product(&p);
     }
-    /* few rows against weights that no cache holds: a thread's half of 64 MiB */
+    /* few rows against weights that no cache holds: a thread's half of 64 MiB (bf16: 128) */
     for (size_t rows = 1; rows <= 16; rows = rows < 4 ? rows + 3 : 2 * rows) {
-        product p[2] = {new_product(level, rows, 65536, 512), new_product(level, rows, 65536, 512)};
+        product p[2] = {new_product(level, rows, 65536, 512, is_bf16), new_product(level, rows, 65536, 512, is_bf16)};
         void *contexts[2] = {&p[0], &p[1]};
-        snprintf(what, sizeof what, "int8 %zu rows, weights from memory, 2 threads", rows);
-        check_report(level, what, 2.0 * (double)(p[0].n * p[0].k), check_time_threads(run_tiles, contexts, 2),
-                     CHECK_READ);
+        snprintf(what, sizeof what, "%s %zu rows, weights from memory, 2 threads", type, rows);
+        check_report(level, what, (is_bf16 ? 4.0 : 2.0) * (double)(p[0].n * p[0].k),
+                     check_time_threads(run_tiles, contexts, 2), CHECK_READ);
         free_product(&p[0]), free_product(&p[1]);
     }
 }
 
+static void bench_tile(const check_level *level)
+{
+    bench_tiles(level, 0);
+}
+
 const check_kernel check_tile = {"tile", check_tile_once, bench_tile};
+
+/* ---- tiles of bfloat16 ---- */
+
+/* Rounding: the nearest, of two equally near ones the one whose last bit is 0; specials stay what they are. */
+static void check_round(void)
+{
+    float x[3] = {(float)(int32_t)check_random() * 0x1p-20f, 0x1p-130f * (float)(int32_t)check_random(), INFINITY};
+    uint16_t q[3];
+    wh_bf16_round(x, 3, q);
+    for (int i = 0; i < 3; i++) {
+        float below = wh_bf16_float((uint16_t)(q[i] - 1)), above = wh_bf16_float((uint16_t)(q[i] + 1)), at = wh_bf16_float(q[i]);
+        double error = fabs((double)at - x[i]);
+        int is_tie = error == fabs((double)below - x[i]) || error == fabs((double)above - x[i]);
+        check_that(isinf(x[i]) ? isinf(at) : (error <= fabs((double)below - x[i]) || !(q[i] & 0x7fff)) &&
+                                                 error <= fabs((double)above - x[i]) && (!is_tie || !(q[i] & 1)),
+                   "bf16 is not the nearest");
+    }
+    x[0] = NAN;
+    wh_bf16_round(x, 1, q);
+    check_that(isnan(wh_bf16_float(q[0])), "bf16 of NaN");
+}
+
+static void check_bf16_once(const check_level *level)
+{
+    size_t k = check_size(1, 900), steps = wh_steps(2 * k);
+    int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL);
+    float *xf = check_alloc((size_t)rows * k * 4, 4), *wf = check_alloc((size_t)columns * k * 4, 4);
+    uint16_t *xq = check_alloc((size_t)rows * k * 2, 2), *wq = check_alloc((size_t)columns * k * 2, 2);
+    int8_t *x = check_alloc(steps * (size_t)rows * 4, 4), *w = check_alloc(steps * WH_PANEL * 4, 64);
+    float *tile = check_alloc((size_t)rows * WH_PANEL * 4, 64), alone[WH_PANEL];
+    check_round();
+    check_fill(xf, (size_t)rows * k, 1, 0);
+    check_fill(wf, (size_t)columns * k, 1, 0);
+    wh_bf16_round(xf, (size_t)rows * k, xq);
+    wh_bf16_round(wf, (size_t)columns * k, wq);
+    wh_panel((const int8_t *)wq, columns, 2 * k, w, NULL);
+    level->gemm->group_bf16((const int8_t *)xq, rows, 2 * k, x);
+    level->gemm->tile_bf16(x, rows, w, steps, w, (int)(check_random() % 3), tile);
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < WH_PANEL; j++) {
+            double want = 0, size = 0;
+            for (size_t i = 0; j < columns && i < k; i++) {
+                double term = (double)wh_bf16_float(xq[(size_t)r * k + i]) * wh_bf16_float(wq[(size_t)j * k + i]);
+                want += term;
+                size += fabs(term);
+            }
+            check_that(fabs(tile[r * WH_PANEL + j] - want) <= 1e-5 * size, "tile of bf16");
+        }
+    int r = (int)(check_random() % (uint32_t)rows);
+    level->gemm->group_bf16((const int8_t *)(xq + (size_t)r * k), 1, 2 * k, x);
+    level->gemm->tile_bf16(x, 1, w, steps, NULL, 0, alone);
+    check_same(tile + r * WH_PANEL, alone, sizeof alone, "a row of bf16 alone");
+    check_that(wh_gemm_works(level->gemm), "the look before use");
+}
+
+static void bench_bf16(const check_level *level)
+{
+    bench_tiles(level, 1);
+}
+
+const check_kernel check_bf16 = {"bf16", check_bf16_once, bench_bf16};
 
 /* ---- a tile's end ---- */
 

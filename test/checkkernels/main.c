@@ -10,7 +10,7 @@
 
 #include "checkkernels/check.h"
 
-static const check_kernel *const kernels[] = {&check_layouts, &check_quantize, &check_tile, &check_store, &check_f32,
+static const check_kernel *const kernels[] = {&check_layouts, &check_quantize, &check_tile, &check_bf16, &check_amx, &check_store, &check_f32,
                                               &check_attention};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -30,7 +30,7 @@ def test_stages_of_invented_weights(build, root, tmp_path):
                          stdout=subprocess.PIPE, check=True, cwd=tmp_path, env={"WHISP_MODEL_DIR": str(tmp_path)})
     rows = json.loads(run.stdout)["rows"]
     assert [(r["compute_type"], r["stage"], r["batch"]) for r in rows] == [
-        (t, s, n) for t in ("f32", "int8")
+        (t, s, n) for t in ("f32", "bf16", "int8")
         for s, n in (("encoder", 1), ("prompt", 1), ("token", 1), ("prompt", 2), ("token", 2))]
     assert {r["weights"] for r in rows} == {"invented"}
     for r in rows:

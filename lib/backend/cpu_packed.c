@@ -1,12 +1,12 @@
-/* cpu_int8.c - products in 8-bit integers: x is quantized row by row, then tiles of 12 rows by 32 outputs are multiplied
- * and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has made.
+/* cpu_packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs are
+ * multiplied and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has packed.
  *
- * Of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits together. Its products
+ * With integers, of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits together. Its products
  * wait for the weights to come from memory, so twice the arithmetic costs little, and a decoder whose rows have 8 bits
  * makes mistakes that can be heard of (docs/speed.md). The two rows' tiles are added.
  *
- * Sums of integers are exact and everything after them belongs to one output, so the same bits come out for any number
- * of rows and threads. */
+ * Sums of integers are exact, those of bfloat16 have an order that depends on k alone, and everything after them belongs
+ * to one output, so the same bits come out for any number of rows and threads. */
 #include <string.h>
 
 #include "backend/cpu.h"
@@ -20,28 +20,28 @@
 /* Group g of x's quantized rows and its scales. */
 static int8_t *group_at(const wh_backend *b, int g, size_t steps)
 {
-    return b->x_i8 + (size_t)g * WH_GROUP * steps * 4;
+    return b->x_packed + (size_t)g * WH_GROUP * steps * 4;
 }
 
-static int group_count(int m, const wh_i8 *w)
+static int group_count(int m, const wh_packed *w)
 {
     int most = w->is_wide ? WH_GROUP / 2 : WH_GROUP; /* a wide row takes two of the group's */
     return (m + most - 1) / most;
 }
 
 /* Rows of x in a group. Few rows are shared out evenly, so that the groups leave the same time to fetch weights. */
-static int group_rows(int m, const wh_i8 *w)
+static int group_rows(int m, const wh_packed *w)
 {
     int groups = group_count(m, w);
     return m <= WH_FEW_ROWS ? (m + groups - 1) / groups : w->is_wide ? WH_GROUP / 2 : WH_GROUP;
 }
 
-/* ---- x to integers ---- */
+/* ---- x rounded ---- */
 
 typedef struct quantize_call {
     const wh_backend *backend;
     const wh_product *product;
-    const wh_i8 *w;
+    const wh_packed *w;
 } quantize_call;
 
 static void quantize_task(void *context, size_t g, int worker)
@@ -50,19 +50,26 @@ static void quantize_task(void *context, size_t g, int worker)
     const wh_gemm *gemm = c->backend->gemm;
     const wh_product *p = c->product;
     size_t k = c->w->k;
-    int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [WH_GROUP][k] */
+    int8_t *q = (int8_t *)wh_cpu_scratch(c->backend, worker); /* [WH_GROUP][row_bytes] */
     float *scale = c->backend->x_scale + g * WH_GROUP;
     int most = group_rows(p->m, c->w), first = (int)g * most, rows = WH_MIN(most, p->m - first), wide = c->w->is_wide;
+    int8_t *group = group_at(c->backend, (int)g, c->w->steps);
+    if (c->w->is_bf16) {
+        for (int r = 0; r < rows; r++)
+            wh_bf16_round(p->x + (size_t)(first + r) * p->ldx, k, (uint16_t *)(void *)q + (size_t)r * k);
+        gemm->group_bf16(q, rows, c->w->row_bytes, group);
+        return;
+    }
     for (int r = 0; r < rows; r++) {
         int8_t *rest = wide ? q + (size_t)(rows + r) * k : NULL;
         gemm->quantize(p->x + (size_t)(first + r) * p->ldx, k, q + (size_t)r * k, rest, &scale[r]);
     }
     for (int r = 0; wide && r < rows; r++)
         scale[rows + r] = scale[r] / 254.0f;
-    wh_i8_group(q, wide ? 2 * rows : rows, k, gemm->flip, group_at(c->backend, (int)g, c->w->steps));
+    gemm->group(q, wide ? 2 * rows : rows, k, group);
 }
 
-static void quantize(wh_backend *backend, const wh_product *p, const wh_i8 *w)
+static void quantize(wh_backend *backend, const wh_product *p, const wh_packed *w)
 {
     quantize_call call = {backend, p, w};
     if (p->m <= WH_FEW_ROWS)
@@ -103,7 +110,7 @@ static void finish(const wh_backend *backend, const wh_product *p, float *tile, 
     }
 }
 
-static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *w, int first_group, int groups,
+static void panels(const wh_backend *backend, const wh_product *p, const wh_packed *w, int first_group, int groups,
                    size_t panel, size_t end)
 {
     float tile[WH_GROUP * WH_PANEL] __attribute__((aligned(64)));
@@ -114,8 +121,12 @@ static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *
             int r = g * group_rows(p->m, w), rows = WH_MIN(group_rows(p->m, w), p->m - r);
             int lines = p->m > WH_FEW_ROWS || panel + 1 == end || g > 1 ? 0 : groups == 1 ? 2 : 1;
             const int8_t *ahead = packed + w->steps * (WH_PANEL * 4 + (size_t)g * 64); /* g's half of the next panel */
-            backend->gemm->tile(group_at(backend, g, w->steps), w->is_wide ? 2 * rows : rows, packed, w->steps,
-                                w->sum + j, backend->x_scale + g * WH_GROUP, w->scale + j, ahead, lines, tile);
+            const int8_t *group = group_at(backend, g, w->steps);
+            if (w->is_bf16)
+                backend->gemm->tile_bf16(group, rows, packed, w->steps, ahead, lines, tile);
+            else
+                backend->gemm->tile(group, w->is_wide ? 2 * rows : rows, packed, w->steps, w->sum + j,
+                                    backend->x_scale + g * WH_GROUP, w->scale + j, ahead, lines, tile);
             if (w->is_wide)
                 backend->gemm->store(tile + rows * WH_PANEL, rows, WH_PANEL, NULL, WH_STORE_ADD, tile, WH_PANEL);
             finish(backend, p, tile, r, rows, j, columns);
@@ -128,20 +139,20 @@ static void panels(const wh_backend *backend, const wh_product *p, const wh_i8 *
 typedef struct product_list {
     const wh_backend *backend;
     const wh_product *products;
-    const wh_i8 *const *weights;
+    const wh_packed *const *weights;
 } product_list;
 
-static int panels_a_task(const wh_product *p, const wh_i8 *w)
+static int panels_a_task(const wh_product *p, const wh_packed *w)
 {
     return p->m > WH_FEW_ROWS || w->n > 8192 ? PANELS_A_TASK : FEW_PANELS;
 }
 
-static int row_blocks(const wh_product *p, const wh_i8 *w)
+static int row_blocks(const wh_product *p, const wh_packed *w)
 {
     return (group_count(p->m, w) + GROUPS_A_TASK - 1) / GROUPS_A_TASK;
 }
 
-static int task_count(const wh_product *p, const wh_i8 *w)
+static int task_count(const wh_product *p, const wh_packed *w)
 {
     int slice = panels_a_task(p, w);
     return ((int)w->panels + slice - 1) / slice * row_blocks(p, w);
@@ -155,7 +166,7 @@ static void product_task(void *context, size_t index, int worker)
     for (int n; task >= (n = task_count(&list->products[i], list->weights[i])); i++)
         task -= n;
     const wh_product *p = &list->products[i];
-    const wh_i8 *w = list->weights[i];
+    const wh_packed *w = list->weights[i];
     int slices = task_count(p, w) / row_blocks(p, w), slice = panels_a_task(p, w);
     int g = task / slices * GROUPS_A_TASK, first = task % slices * slice;
     panels(list->backend, p, w, g, WH_MIN(GROUPS_A_TASK, group_count(p->m, w) - g), (size_t)first,
@@ -164,11 +175,11 @@ static void product_task(void *context, size_t index, int worker)
 
 #define MAX_TOGETHER 4
 
-void wh_cpu_int8_products(wh_backend *backend, const wh_product *products, int n)
+void wh_cpu_packed_products(wh_backend *backend, const wh_product *products, int n)
 {
     for (int first = 0, count; first < n; first += count) { /* products of the same x go together */
         const wh_product *p = products + first;
-        const wh_i8 *weights[MAX_TOGETHER] = {NULL};
+        const wh_packed *weights[MAX_TOGETHER] = {NULL};
         int tasks = 0;
         for (count = 0; first + count < n && count < MAX_TOGETHER && p[count].x == p->x; count++) {
             weights[count] = wh_weights_find(backend->weights, p[count].linear.w);
