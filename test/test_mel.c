@@ -171,6 +171,71 @@ static void test_definition(void **state)
     }
 }
 
+/* ---- frames computed elsewhere ---- */
+
+typedef struct elsewhere {
+    const float *filters;
+    int n_mels, calls, most, fails_at;
+} elsewhere;
+
+static int frames_elsewhere(void *user, const float *samples, int n, float *out)
+{
+    elsewhere *e = user;
+    if (++e->calls == e->fails_at)
+        return 1;
+    e->most = WH_MAX(e->most, n);
+    for (int t = 0; t < n; t++) {
+        double power[BINS];
+        const double turn = 2.0 * acos(-1.0);
+        for (int k = 0; k < BINS; k++) {
+            double re = 0.0, im = 0.0;
+            for (int i = 0; i < 400; i++) {
+                double x = samples[160 * t + i] * (0.5 - 0.5 * cos(turn * i / 400)), angle = turn * (i * k % 400) / 400;
+                re += x * cos(angle), im -= x * sin(angle);
+            }
+            power[k] = re * re + im * im;
+        }
+        for (int m = 0; m < e->n_mels; m++) {
+            double sum = 0;
+            for (int k = 0; k < BINS; k++)
+                sum += e->filters[m * BINS + k] * power[k];
+            out[t * e->n_mels + m] = (float)log10(fmax(sum, 1e-10));
+        }
+    }
+    return 0;
+}
+
+/* The same windows, whoever computes the frames, and when he gives up in between. */
+static void test_delegate(void **state)
+{
+    (void)state;
+    enum { MELS = 80 };
+    float *filters = filters_of(MELS), *want = calloc((size_t)WINDOW * MELS, sizeof *want);
+    float *out = calloc((size_t)WINDOW * MELS, sizeof *out);
+    size_t n = 160 * 130 + 77;
+    float *x = invent_samples(n, 5);
+    for (int kind = 0; kind < 3; kind++) { /* here; elsewhere; elsewhere until the third call */
+        elsewhere e = {filters, MELS, 0, 0, kind == 2 ? 3 : 0};
+        wh_mel *mel;
+        assert_int_equal(wh_mel_new(MELS, filters, CAPACITY, &mel), WHISP_OK);
+        if (kind)
+            assert_int_equal(wh_mel_delegate(mel, 50, frames_elsewhere, &e), WHISP_OK);
+        for (size_t at = 0, piece = 1; at < n; at += piece, piece = WH_MIN(piece * 7, 9000))
+            assert_int_equal(wh_mel_push(mel, x + at, WH_MIN(piece, n - at)), WH_MIN(piece, n - at));
+        wh_mel_finish(mel);
+        assert_int_equal(wh_mel_content(mel), n / 160);
+        wh_mel_window(mel, 0, WINDOW, WH_PAD_SAMPLES, kind ? out : want);
+        for (size_t i = 0; kind && i < (size_t)WINDOW * MELS; i++)
+            assert_float_equal(out[i], want[i], 2e-4);
+        if (kind == 1)
+            assert_true(e.calls > 2 && e.most > 20 && e.most <= 50);
+        if (kind == 2)
+            assert_int_equal(e.calls, 3);
+        wh_mel_free(mel);
+    }
+    free(x), free(out), free(want), free(filters);
+}
+
 /* Push everything in pieces, discarding what a reader of windows would not need any more; returns a checksum of all
  * frames (bit patterns) and of the loudest values. */
 static uint64_t checksum(wh_mel *mel, const float *x, size_t n, size_t most, uint64_t seed)
@@ -342,7 +407,7 @@ static void test_bad_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),      cmocka_unit_test(test_reference),  cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_filters),      cmocka_unit_test(test_reference),  cmocka_unit_test(test_definition), cmocka_unit_test(test_delegate),
         cmocka_unit_test(test_pushes),       cmocka_unit_test(test_full_store), cmocka_unit_test(test_loudest),
         cmocka_unit_test(test_bad_samples),
     };

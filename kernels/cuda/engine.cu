@@ -9,10 +9,24 @@
 #include "layers.h"
 
 #include <stdio.h>
+#include <mutex>
+#include <new>
 #include <stdlib.h>
 
 #define BUFFERS 2
 #define MASKS 64
+#define MEL_FRAMES 512
+
+/* Log-Mel on the device: a stream, memory and a lock of its own, since the thread that reads a recording is another than
+ * the one that transcribes it. */
+struct Mel {
+    std::mutex lock;
+    cudaStream_t stream;
+    float *tables, *filters;            /* device */
+    int32_t *ranges;
+    float *samples_host, *out_host;     /* pinned: MEL_FRAMES of them */
+    float *samples, *out;
+};
 
 struct wh_cuda_engine {
     wh_cuda_sizes sizes;
@@ -51,6 +65,7 @@ struct wh_cuda_engine {
     int32_t *listed_host, *listed, *best;   /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
     float *stats;
     uint32_t *masks;            /* [MASKS][words], once there is one */
+    Mel *mel_maker;             /* NULL: it is not there */
     half **self, **windows;     /* [n_slots] each: [text_layers][2][heads][positions][dp] */
 };
 
@@ -212,11 +227,14 @@ static int start(wh_cuda_engine *e)
     return upload_alignment(e);
 }
 
+static void free_mel(Mel *m);
+
 static void engine_close(wh_cuda_engine *e)
 {
     if (!e)
         return;
     cudaSetDevice(e->device);
+    free_mel(e->mel_maker);
     wh_cuda_blas_close(e->blas);
     int layers = e->sizes.audio_layers + e->sizes.text_layers;
     for (int i = 0; i < WH_CUDA_N_SINGLE; i++)
@@ -329,6 +347,98 @@ static int engine_forbid(wh_cuda_engine *e, int mask, const uint32_t *bits)
     TRY(check(e, cudaMemcpyAsync(e->masks + (size_t)mask * words(e), bits, (size_t)words(e) * sizeof *bits,
                                  cudaMemcpyHostToDevice, e->main), "copy to the device"));
     return check(e, cudaStreamSynchronize(e->main), "copy to the device");
+}
+
+/* ---- log-Mel ---- */
+
+static void free_mel(Mel *m)
+{
+    if (!m)
+        return;
+    cudaFree(m->tables);
+    cudaFree(m->filters);
+    cudaFree(m->ranges);
+    cudaFree(m->samples);
+    cudaFree(m->out);
+    cudaFreeHost(m->samples_host);
+    cudaFreeHost(m->out_host);
+    if (m->stream)
+        cudaStreamDestroy(m->stream);
+    delete m;
+}
+
+static const size_t mel_samples = 400 + 160 * (MEL_FRAMES - 1);
+
+static int plan_mel(wh_cuda_engine *e, Mel *m, const float *filters)
+{
+    int bands = e->sizes.n_mels, bins = 201;
+    size_t n_tables = wh_cuda_log_mel_tables(NULL), n_filters = (size_t)bands * bins;
+    TRY(check(e, cudaStreamCreateWithFlags(&m->stream, cudaStreamNonBlocking), "stream"));
+    TRY(device_array(e, &m->tables, n_tables));
+    TRY(device_array(e, &m->filters, n_filters));
+    TRY(device_array(e, &m->ranges, 2 * (size_t)bands));
+    TRY(device_array(e, &m->samples, mel_samples));
+    TRY(device_array(e, &m->out, (size_t)MEL_FRAMES * bands));
+    TRY(pinned_array(e, &m->samples_host, mel_samples));
+    TRY(pinned_array(e, &m->out_host, (size_t)MEL_FRAMES * bands));
+    float *tables = (float *)malloc(n_tables * sizeof *tables);
+    int32_t *ranges = (int32_t *)malloc(2 * (size_t)bands * sizeof *ranges);
+    cudaError_t error = cudaErrorMemoryAllocation;
+    if (tables && ranges) {
+        wh_cuda_log_mel_tables(tables);
+        for (int b = 0; b < bands; b++) {
+            int first = 0, end = bins;
+            while (first < end && filters[b * bins + first] == 0)
+                first++;
+            while (end > first && filters[b * bins + end - 1] == 0)
+                end--;
+            ranges[2 * b] = first, ranges[2 * b + 1] = end;
+        }
+        error = cudaMemcpyAsync(m->tables, tables, n_tables * sizeof *tables, cudaMemcpyHostToDevice, m->stream);
+        if (!error)
+            error = cudaMemcpyAsync(m->ranges, ranges, 2 * (size_t)bands * sizeof *ranges, cudaMemcpyHostToDevice,
+                                    m->stream);
+        if (!error)
+            error = cudaMemcpyAsync(m->filters, filters, n_filters * sizeof *filters, cudaMemcpyHostToDevice, m->stream);
+        if (!error)
+            error = cudaStreamSynchronize(m->stream);
+    }
+    free(tables);
+    free(ranges);
+    return check(e, error, "log-Mel's tables");
+}
+
+static int engine_load_filters(wh_cuda_engine *e, const float *filters)
+{
+    TRY(enter(e));
+    Mel *m = new (std::nothrow) Mel();
+    int rc = m ? plan_mel(e, m, filters) : check(e, cudaErrorMemoryAllocation, "host memory");
+    if (rc)
+        free_mel(m);
+    else
+        e->mel_maker = m;
+    return rc;
+}
+
+static int engine_log_mel(wh_cuda_engine *e, const float *samples, int frames, float *out)
+{
+    Mel *m = e->mel_maker;
+    if (!m || frames < 1 || frames > MEL_FRAMES)
+        return WH_CUDA_FAILED;
+    std::lock_guard<std::mutex> hold(m->lock);
+    size_t n = 400 + 160 * (size_t)(frames - 1), n_out = (size_t)frames * e->sizes.n_mels;
+    wh_cuda_log_mel_call call = {m->samples, m->tables, m->filters, m->ranges, frames, e->sizes.n_mels, m->out};
+    if (cudaSetDevice(e->device))
+        return WH_CUDA_FAILED;
+    memcpy(m->samples_host, samples, n * sizeof *samples);
+    if (cudaMemcpyAsync(m->samples, m->samples_host, n * sizeof *samples, cudaMemcpyHostToDevice, m->stream))
+        return WH_CUDA_FAILED;
+    wh_cuda_log_mel(&call, m->stream);
+    if (cudaMemcpyAsync(m->out_host, m->out, n_out * sizeof *out, cudaMemcpyDeviceToHost, m->stream) ||
+        cudaStreamSynchronize(m->stream))
+        return WH_CUDA_FAILED;
+    memcpy(out, m->out_host, n_out * sizeof *out);
+    return WH_CUDA_OK;
 }
 
 /* ---- products ---- */
@@ -673,8 +783,10 @@ static int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
 {
     static const wh_cuda_api api = {
-        WH_CUDA_ABI,  WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS, MASKS,         engine_open,   engine_close, engine_describe,
-        engine_error, engine_load,       engine_room,    wh_cuda_can_choose, engine_forbid, engine_encode, engine_decode, engine_copy,
+        WH_CUDA_ABI,   WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS,   MASKS,         MEL_FRAMES,
+        engine_open,   engine_close,      engine_describe,    engine_error,  engine_load,
+        engine_room,   wh_cuda_can_choose, engine_forbid,     engine_load_filters, engine_log_mel,
+        engine_encode, engine_decode,     engine_copy,
     };
     return &api;
 }

@@ -95,7 +95,7 @@ enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 
 typedef struct wh_cuda_api {
     int abi;
     int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
-    int most_masks;
+    int most_masks, most_frames;
     /* message: [WH_CUDA_MESSAGE] */
     int (*open)(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message);
     void (*close)(wh_cuda_engine *engine);
@@ -109,6 +109,11 @@ typedef struct wh_cuda_api {
     int (*can_choose)(int n_vocab, int n_times);
     /* Mask number `mask` (< most_masks): a bit for each token that never follows, [(n_vocab + 31) / 32] words. */
     int (*forbid)(wh_cuda_engine *engine, int mask, const uint32_t *bits);
+    /* Mel filters [n_mels][201] for log_mel(). */
+    int (*load_filters)(wh_cuda_engine *engine, const float *filters);
+    /* samples [400 + 160 (frames - 1)] to out [frames][n_mels], log10, not clamped; at most most_frames. Any thread may call
+     * it at any time, beside the other calls. It leaves no message: who cannot have it here computes it himself. */
+    int (*log_mel)(wh_cuda_engine *engine, const float *samples, int frames, float *out);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
     int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
     /* One pass: at most few_rows tokens of different slots, or at most most_rows of one slot in order. */

@@ -105,4 +105,17 @@ int wh_cuda_can_choose(int n_vocab, int n_times);
 size_t wh_cuda_choose_stats(int rows); /* floats */
 size_t wh_cuda_choose_ids(int rows);
 
+/* mel.cu: `frames` frames, each of 400 samples, the next 160 later -> out [frames][n_mels], log10 of the filters' sums, at
+ * least -10, not clamped. filters [n_mels][201]; ranges [n_mels][2]: a filter's first bin and the one behind its last. */
+typedef struct wh_cuda_log_mel_call {
+    const float *samples;   /* [400 + 160 (frames - 1)] */
+    const float *tables;    /* as the host's wh_cuda_log_mel_tables() writes them */
+    const float *filters;
+    const int32_t *ranges;
+    int frames, n_mels;
+    float *out;
+} wh_cuda_log_mel_call;
+void wh_cuda_log_mel(const wh_cuda_log_mel_call *call, cudaStream_t stream);
+size_t wh_cuda_log_mel_tables(float *tables); /* host; how many floats. NULL: only that */
+
 #endif

@@ -65,6 +65,16 @@ int wh_backend_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int 
     return ops_of(backend)->forbid ? ops_of(backend)->forbid(backend, tokens, n, forbidden) : WHISP_OK;
 }
 
+int wh_backend_mel_frames(const wh_backend *backend)
+{
+    return ops_of(backend)->mel_frames ? ops_of(backend)->mel_frames(backend) : 0;
+}
+
+int wh_backend_log_mel(wh_backend *backend, const float *samples, int n, float *out)
+{
+    return ops_of(backend)->log_mel ? ops_of(backend)->log_mel(backend, samples, n, out) : WHISP_ERR_BACKEND;
+}
+
 int wh_backend_fork_tail(wh_backend *backend, int dst, int src, int n_same)
 {
     return ops_of(backend)->fork_tail(backend, dst, src, n_same);

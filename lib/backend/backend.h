@@ -85,6 +85,12 @@ int wh_backend_chooses(const wh_backend *backend);
 /* For such a backend: note n tokens (< n_vocab, ascending) that never follow; *forbidden is their number in choices. */
 int wh_backend_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden);
 
+/* Whether it computes log-Mel frames, and does so: samples [400 + 160 (n - 1)] -> out [n][n_mels], log10 of the filters' sums
+ * (at least -10), not clamped, n at most wh_backend_mel_frames() (0: it does not). Any thread may call it at any time. An
+ * error has no text: who gets one computes the frames himself. */
+int wh_backend_mel_frames(const wh_backend *backend);
+int wh_backend_log_mel(wh_backend *backend, const float *samples, int n, float *out);
+
 /* dst becomes a copy of src: it shares src's cross-attention K/V and has src's tokens. */
 int wh_backend_fork(wh_backend *backend, int dst, int src);
 

@@ -233,7 +233,8 @@ static int load_model(const cuda_backend *b)
         (rc = load_norm(b, -1, WH_CUDA_AUDIO_GAIN, m->audio_ln)) ||
         (rc = load_matrix(b, -1, WH_CUDA_EMBEDDING_W, &m->token_embedding, 1)) ||
         (rc = load_floats(b, -1, WH_CUDA_TEXT_POSITIONS, m->text_positions, (size_t)m->n_text_ctx * d)) ||
-        (rc = load_norm(b, -1, WH_CUDA_TEXT_GAIN, m->text_ln)))
+        (rc = load_norm(b, -1, WH_CUDA_TEXT_GAIN, m->text_ln)) ||
+        (m->mel_filters && (rc = failed(b, b->api->load_filters(b->engine, m->mel_filters)))))
         return rc;
     for (int i = 0; !rc && i < m->n_audio_layer; i++)
         rc = load_block(b, i, &m->audio_blocks[i], 0);
@@ -523,6 +524,20 @@ static wh_cuda_choice translate(const wh_choice *c)
         .inverse_temperature = c->temperature > 0 ? (float)(1 / c->temperature) : 0, .u = c->u};
 }
 
+/* ---- log-Mel ---- */
+
+static int cuda_mel_frames(const wh_backend *backend)
+{
+    const cuda_backend *b = (const cuda_backend *)(const void *)backend;
+    return b->model->mel_filters ? b->api->most_frames : 0;
+}
+
+static int cuda_log_mel(wh_backend *backend, const float *samples, int n, float *out)
+{
+    const cuda_backend *b = inside(backend);
+    return b->api->log_mel(b->engine, samples, n, out) ? WHISP_ERR_BACKEND : WHISP_OK;
+}
+
 /* ---- decoding ---- */
 
 static int check_step(const cuda_backend *b, const wh_step *step)
@@ -659,4 +674,6 @@ static const wh_backend_ops ops = {
     .slots = cuda_slots,
     .chooses = cuda_chooses,
     .forbid = cuda_forbid,
+    .mel_frames = cuda_mel_frames,
+    .log_mel = cuda_log_mel,
 };

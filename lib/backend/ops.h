@@ -16,6 +16,8 @@ typedef struct wh_backend_ops {
     int (*slots)(const wh_backend *backend);
     int (*chooses)(const wh_backend *backend); /* this and the next may be NULL: it does not */
     int (*forbid)(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden);
+    int (*mel_frames)(const wh_backend *backend); /* this and the next may be NULL likewise */
+    int (*log_mel)(wh_backend *backend, const float *samples, int n, float *out);
 } wh_backend_ops;
 
 /* cpu.c: "auto", "cpu" and "blas" */

@@ -296,6 +296,17 @@ static int view_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int
     return rc;
 }
 
+/* Without the mutex: these may be called beside a computation. */
+static int view_mel_frames(const wh_backend *backend)
+{
+    return wh_backend_mel_frames(((const view *)(const void *)backend)->share->backend);
+}
+
+static int view_log_mel(wh_backend *backend, const float *samples, int n, float *out)
+{
+    return wh_backend_log_mel(((view *)(void *)backend)->share->backend, samples, n, out);
+}
+
 static const wh_backend_ops view_ops = {
     .free = view_free,
     .describe = view_describe,
@@ -306,6 +317,8 @@ static const wh_backend_ops view_ops = {
     .slots = view_slots,
     .chooses = view_chooses,
     .forbid = view_forbid,
+    .mel_frames = view_mel_frames,
+    .log_mel = view_log_mel,
 };
 
 /* ---- the owner's side ---- */

@@ -17,9 +17,7 @@
 #define HOP 160
 #define HALF (FFT / 2)
 #define WINDOW_FRAMES 3000
-#define TAIL 12             /* ring slots beyond the capacity, for finish: samples[] may hold 8 whole frames, and
-                               3 more at most begin before the recording's end */
-#define BATCH (FFT + (WH_FFT_LANES - 1) * HOP) /* samples of WH_FFT_LANES frames */
+#define TAIL 4              /* frames at most that begin behind samples[]'s whole ones and before the recording's end */
 #define SILENCE -10.0f      /* log10 of the smallest power, 1e-10 */
 #define LARGEST 1e6f        /* samples beyond this would overflow the power spectrum */
 
@@ -31,14 +29,20 @@ struct wh_mel {
     wh_fft fft;
     wh_fft_work work;
     float power[WH_FFT_BINS][WH_FFT_LANES];
+    float *values;              /* [WH_FFT_LANES][n_mels]: of the frames just computed */
 
-    float samples[BATCH];       /* from sample 160 ready - 200 on */
+    int (*frames)(void *user, const float *samples, int n, float *out); /* who else computes them; or NULL */
+    void *user;
+    float *made;                /* [lanes][n_mels]: what it gives */
+    size_t lanes;               /* frames computed at a time, at most */
+    float *samples;             /* [batch] from sample 160 ready - 200 on */
+    size_t batch;               /* samples of `lanes` frames */
     size_t n_samples;           /* valid in samples[] */
     int64_t taken;              /* samples pushed in all */
     size_t bad;
 
     size_t capacity;            /* frames that pushes may fill */
-    size_t slots;               /* frames in the ring, capacity + TAIL */
+    size_t slots;               /* frames in the ring: capacity, and those that finish() makes of samples[] */
     float *ring;                /* [slots][n_mels], frame t in slot t % slots: log10 power, not clamped */
     float *loudest_to;          /* [slots]: the loudest value of frame t and all before it */
     float loudest_dropped;      /* the same for the last frame that was dropped */
@@ -49,6 +53,22 @@ struct wh_mel {
     int is_set;                 /* wh_mel_set_loudest was called with set_loudest */
     float set_loudest;
 };
+
+/* The ring, and room for the samples of `lanes` frames. */
+static int make_room(wh_mel *mel, size_t lanes)
+{
+    size_t n_mels = (size_t)mel->n_mels, slots = mel->capacity + lanes + TAIL;
+    free(mel->ring);
+    free(mel->loudest_to);
+    free(mel->samples);
+    mel->lanes = lanes;
+    mel->batch = FFT + (lanes - 1) * HOP;
+    mel->slots = slots;
+    mel->ring = slots > mel->capacity && slots <= SIZE_MAX / n_mels ? wh_calloc(slots * n_mels, sizeof *mel->ring) : NULL;
+    mel->loudest_to = wh_calloc(slots, sizeof *mel->loudest_to);
+    mel->samples = wh_calloc(mel->batch, sizeof *mel->samples);
+    return mel->ring && mel->loudest_to && mel->samples ? WHISP_OK : wh_fail_memory();
+}
 
 int wh_mel_new(int n_mels, const float *filters, size_t capacity, wh_mel **out)
 {
@@ -61,13 +81,10 @@ int wh_mel_new(int n_mels, const float *filters, size_t capacity, wh_mel **out)
     mel->n_mels = n_mels;
     mel->filters = filters;
     mel->capacity = capacity;
-    mel->slots = capacity + TAIL;
     mel->first_bin = wh_calloc((size_t)n_mels, sizeof *mel->first_bin);
     mel->end_bin = wh_calloc((size_t)n_mels, sizeof *mel->end_bin);
-    if (mel->slots > capacity && mel->slots <= SIZE_MAX / (size_t)n_mels)
-        mel->ring = wh_calloc(mel->slots * (size_t)n_mels, sizeof *mel->ring);
-    mel->loudest_to = wh_calloc(mel->slots, sizeof *mel->loudest_to);
-    if (!mel->first_bin || !mel->end_bin || !mel->ring || !mel->loudest_to) {
+    mel->values = wh_calloc((size_t)n_mels, WH_FFT_LANES * sizeof *mel->values);
+    if (make_room(mel, WH_FFT_LANES) || !mel->first_bin || !mel->end_bin || !mel->values) {
         wh_mel_free(mel);
         return wh_fail_memory();
     }
@@ -97,15 +114,31 @@ void wh_mel_free(wh_mel *mel)
         return;
     free(mel->first_bin);
     free(mel->end_bin);
+    free(mel->values);
     free(mel->ring);
     free(mel->loudest_to);
+    free(mel->samples);
+    free(mel->made);
     free(mel);
+}
+
+int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out), void *user)
+{
+    int rc = make_room(mel, (size_t)most);
+    free(mel->made);
+    mel->made = wh_alloc_aligned((size_t)most * (size_t)mel->n_mels, sizeof *mel->made);
+    if (rc || !mel->made)
+        return wh_fail_memory();
+    mel->frames = frames;
+    mel->user = user;
+    wh_mel_reset(mel);
+    return WHISP_OK;
 }
 
 void wh_mel_reset(wh_mel *mel)
 {
     /* The first frame begins 200 samples before the recording; reflect() fills them in when they are known. */
-    memset(mel->samples, 0, sizeof mel->samples);
+    memset(mel->samples, 0, mel->batch * sizeof *mel->samples);
     mel->n_samples = HALF;
     mel->taken = 0;
     mel->bad = 0;
@@ -133,11 +166,22 @@ static void drop(wh_mel *mel)
     }
 }
 
-/* Compute the next `n` frames, at most WH_FFT_LANES, from samples[] and drop the samples that are done with. */
-static void compute(wh_mel *mel, int n)
+/* A frame's values, in order, into the ring. */
+static void keep(wh_mel *mel, const float *values)
 {
-    if (mel->ready == 0)
-        reflect(mel);
+    size_t n_mels = (size_t)mel->n_mels, slot = (size_t)mel->ready % mel->slots;
+    int64_t t = mel->ready;
+    float before = t > mel->first ? mel->loudest_to[(size_t)(t - 1) % mel->slots] : mel->loudest_dropped;
+    memcpy(mel->ring + slot * n_mels, values, n_mels * sizeof *values);
+    for (size_t m = 0; m < n_mels; m++)
+        before = WH_MAX(before, values[m]);
+    mel->loudest_to[slot] = before;
+    mel->ready++;
+}
+
+/* The next n frames, at most WH_FFT_LANES, here. */
+static void compute_here(wh_mel *mel, int n)
+{
     for (int i = 0; i < HALF; i++) {
         for (int l = 0; l < WH_FFT_LANES; l++) {
             const float *frame = mel->samples + (l < n ? l : 0) * HOP;
@@ -147,29 +191,33 @@ static void compute(wh_mel *mel, int n)
     }
     wh_fft_power(&mel->fft, &mel->work, mel->power);
 
-    float peak[WH_FFT_LANES];
-    for (int l = 0; l < WH_FFT_LANES; l++)
-        peak[l] = SILENCE;
     for (int m = 0; m < mel->n_mels; m++) {
         const float *filter = mel->filters + (size_t)m * WH_FFT_BINS;
         float sum[WH_FFT_LANES] = { 0 };
         for (int k = mel->first_bin[m]; k < mel->end_bin[m]; k++)
             for (int l = 0; l < WH_FFT_LANES; l++)
                 sum[l] += filter[k] * mel->power[k][l];
-        for (int l = 0; l < n; l++) {
-            float value = log10f(sum[l] > 1e-10f ? sum[l] : 1e-10f);
-            size_t slot = (size_t)(mel->ready + l) % mel->slots;
-            mel->ring[slot * (size_t)mel->n_mels + (size_t)m] = value;
-            peak[l] = WH_MAX(peak[l], value);
-        }
+        for (int l = 0; l < n; l++)
+            mel->values[l * mel->n_mels + m] = log10f(sum[l] > 1e-10f ? sum[l] : 1e-10f);
     }
-    for (int l = 0; l < n; l++) {
-        int64_t t = mel->ready + l;
-        float before = t > mel->first ? mel->loudest_to[(size_t)(t - 1) % mel->slots] : mel->loudest_dropped;
-        mel->loudest_to[(size_t)t % mel->slots] = WH_MAX(before, peak[l]);
-    }
-    mel->ready += n;
+    for (int l = 0; l < n; l++)
+        keep(mel, mel->values + l * mel->n_mels);
+}
 
+/* Compute the next n frames of samples[], or as many as go at once, and drop the samples that are done with. */
+static void compute(wh_mel *mel, int n)
+{
+    if (mel->ready == 0)
+        reflect(mel);
+    if (mel->frames && mel->frames(mel->user, mel->samples, n, mel->made))
+        mel->frames = NULL;
+    if (mel->frames) {
+        for (int l = 0; l < n; l++)
+            keep(mel, mel->made + l * mel->n_mels);
+    } else {
+        n = WH_MIN(n, WH_FFT_LANES);
+        compute_here(mel, n);
+    }
     size_t done = WH_MIN((size_t)n * HOP, mel->n_samples);
     memmove(mel->samples, mel->samples + done, (mel->n_samples - done) * sizeof *mel->samples);
     mel->n_samples -= done;
@@ -188,7 +236,7 @@ size_t wh_mel_push(wh_mel *mel, const float *samples, size_t n)
 {
     size_t taken = 0;
     while (!mel->finished) {
-        size_t piece = WH_MIN(n - taken, BATCH - mel->n_samples);
+        size_t piece = WH_MIN(n - taken, mel->batch - mel->n_samples);
         for (size_t i = 0; i < piece; i++) {
             float x = samples[taken + i];
             if (!isfinite(x)) {
@@ -219,8 +267,8 @@ void wh_mel_finish(wh_mel *mel)
     /* All frames that overlap the samples; the ones behind them are silence and need not be stored. */
     int64_t end = mel->taken > 0 ? (mel->taken + HALF + HOP - 1) / HOP : 0;
     while (!mel->finished && mel->ready < end) {
-        memset(mel->samples + mel->n_samples, 0, (BATCH - mel->n_samples) * sizeof *mel->samples);
-        compute(mel, (int)WH_MIN(end - mel->ready, WH_FFT_LANES));
+        memset(mel->samples + mel->n_samples, 0, (mel->batch - mel->n_samples) * sizeof *mel->samples);
+        compute(mel, (int)WH_MIN(end - mel->ready, (int64_t)mel->lanes));
     }
     mel->finished = 1;
 }

@@ -70,6 +70,11 @@ static int choose_heads(whisp_session *s)
     return m->alignment_heads ? WHISP_OK : wh_fail_memory();
 }
 
+static int log_mel(void *backend, const float *samples, int n, float *out)
+{
+    return wh_backend_log_mel(backend, samples, n, out);
+}
+
 static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
@@ -83,6 +88,9 @@ static int make_session(whisp_session *s)
         (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, frames, &s->mel)))
+        return rc;
+    int mel_frames = wh_backend_mel_frames(s->backend);
+    if (mel_frames && (rc = wh_mel_delegate(s->mel, mel_frames, log_mel, s->backend)))
         return rc;
     if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
         return rc;

@@ -574,6 +574,50 @@ static void test_choose_nan()
         }
 }
 
+/* ---- log-Mel ---- */
+
+static void test_log_mel()
+{
+    int frames = between(1, 70), bands = between(1, 128), bins = 201;
+    size_t n = 400 + 160 * (size_t)(frames - 1);
+    auto samples = floats(n, 1);
+    for (int i = between(0, 3) ? 0 : (int)n / 2; i > 0; i--) /* silence */
+        samples[(size_t)i - 1] = 0;
+    std::vector<float> filters((size_t)(bands * bins)), tables(wh_cuda_log_mel_tables(nullptr));
+    std::vector<int32_t> ranges;
+    wh_cuda_log_mel_tables(tables.data());
+    for (int b = 0; b < bands; b++) {
+        int first = between(0, bins), end = between(first, std::min(bins, first + 40));
+        ranges.push_back(first);
+        ranges.push_back(end);
+        for (int k = first; k < end; k++)
+            filters[(size_t)(b * bins + k)] = (float)(0.01 + unit());
+    }
+    Array<float> ds(samples), dt(tables), df(filters), out((size_t)(frames * bands));
+    Array<int32_t> dr(ranges);
+    wh_cuda_log_mel_call call = {ds.p, dt.p, df.p, dr.p, frames, bands, out.p};
+    wh_cuda_log_mel(&call, stream);
+    std::vector<double> want, power((size_t)bins);
+    const double turn = 2 * 3.14159265358979323846 / 400;
+    for (int f = 0; f < frames; f++) {
+        for (int k = 0; k < bins; k++) {
+            double re = 0, im = 0;
+            for (int i = 0; i < 400; i++) {
+                double x = samples[(size_t)(160 * f + i)] * (0.5 - 0.5 * cos(turn * i));
+                re += x * cos(turn * (i * k % 400)), im -= x * sin(turn * (i * k % 400));
+            }
+            power[(size_t)k] = re * re + im * im;
+        }
+        for (int b = 0; b < bands; b++) {
+            double sum = 0;
+            for (int k = ranges[(size_t)(2 * b)]; k < ranges[(size_t)(2 * b + 1)]; k++)
+                sum += filters[(size_t)(b * bins + k)] * power[(size_t)k];
+            want.push_back(log10(fmax(sum, 1e-10)));
+        }
+    }
+    compare("log_mel", out.read(), want, 2e-3); /* a quiet bin has the rounding of the loud ones */
+}
+
 /* ---- the engine: windows encoded together are the same as one by one, whatever the streams' order ---- */
 
 static wh_cuda_engine *random_engine(const wh_cuda_sizes &s, uint64_t seed)
@@ -678,9 +722,10 @@ int main(int argc, char **argv)
         test_choose();
         test_choose();
         test_choose_nan();
+        test_log_mel();
         test_engine();
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 18 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", 19 * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }
