@@ -40,7 +40,7 @@ $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 
 # The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
 EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
 $(EMU)/asan/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
@@ -70,6 +70,8 @@ MUTANT_FILE_12 := gemv
 MUTANT_FILE_13 := mel
 MUTANT_FILE_14 := mel
 MUTANT_FILE_15 := mel
+MUTANT_FILE_16 := engine
+MUTANT_FILE_17 := heads
 define mutant
 $(EMU)/mutant-$(1): kernels/cuda/$(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<

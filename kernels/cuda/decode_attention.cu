@@ -23,7 +23,7 @@ __host__ __device__ __forceinline__ int part_size(int dp)
 
 __device__ __forceinline__ int keys_of(const wh_cuda_row *row, int cross, int positions)
 {
-    return cross ? positions : row->position + 1;
+    return cross && row->position >= 0 ? positions : row->position + 1;
 }
 
 /* scores[i] = q . key i, for the block's keys; every group of lanes takes every GROUPS-th key. */
@@ -141,7 +141,7 @@ template <int DP> __global__ void __launch_bounds__(DP) decode_join(wh_cuda_deco
         x += weight * WH_LOAD(from + i * part_size(DP) + threadIdx.x);
     }
     if ((int)threadIdx.x < d_head)
-        WH_STORE(call.out + (size_t)r * call.d + head * d_head + threadIdx.x, __float2half(x / total));
+        WH_STORE(call.out + (size_t)r * call.d + head * d_head + threadIdx.x, __float2half(total > 0 ? x / total : 0));
 }
 
 /* ---- launchers ---- */

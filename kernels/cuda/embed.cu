@@ -12,7 +12,7 @@ __global__ void __launch_bounds__(THREADS)
 {
     const wh_cuda_row *row = rows + blockIdx.x;
     const half *from = embedding + (size_t)row->token * d;
-    const float *position = positions + (size_t)row->position * d;
+    const float *position = positions + (size_t)(row->position < 0 ? 0 : row->position) * d;
     for (int i = threadIdx.x * 2; i < d; i += THREADS * 2) {
         uint32_t two = WH_LOAD((const uint32_t *)(from + i));
         float2 v = WH_LOAD((const float2 *)(position + i));

@@ -16,6 +16,7 @@
 #define BUFFERS 2
 #define MASKS 64
 #define MEL_FRAMES 512
+#define CLASSES 7 /* of steps: 1, 2, 4, ... 64 rows */
 
 /* Log-Mel on the device: a stream, memory and a lock of its own, since the thread that reads a recording is another than
  * the one that transcribes it. */
@@ -66,6 +67,8 @@ struct wh_cuda_engine {
     float *stats;
     uint32_t *masks;            /* [MASKS][words], once there is one */
     Mel *mel_maker;             /* NULL: it is not there */
+    cudaGraphExec_t steps[CLASSES]; /* a decoding step of so many rows, once there was one */
+    bool no_graphs;             /* they could not be made: steps are queued kernel by kernel */
     half **self, **windows;     /* [n_slots] each: [text_layers][2][heads][positions][dp] */
 };
 
@@ -235,6 +238,9 @@ static void engine_close(wh_cuda_engine *e)
         return;
     cudaSetDevice(e->device);
     free_mel(e->mel_maker);
+    for (int i = 0; i < CLASSES; i++)
+        if (e->steps[i])
+            cudaGraphExecDestroy(e->steps[i]);
     wh_cuda_blas_close(e->blas);
     int layers = e->sizes.audio_layers + e->sizes.text_layers;
     for (int i = 0; i < WH_CUDA_N_SINGLE; i++)
@@ -657,37 +663,53 @@ static int decoder_layer(wh_cuda_engine *e, pass *p, int layer)
     return add_product(e, p, e->wide, w[WH_CUDA_DOWN_W], w[WH_CUDA_DOWN_B], 4 * d);
 }
 
-/* What follows rows which_host[0 .. n-1], whose logits are there. */
-static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+/* Row i's choice for the device; its tokens are listed behind the `*listed` that are there already. */
+static int put_choice(wh_cuda_engine *e, int i, const wh_cuda_token *t, int *listed)
+{
+    e->choices_host[i] = *t->choice;
+    e->choices_host[i].first = *listed;
+    if (t->choice->n_penalized + t->choice->n_also > list_size(e)) {
+        snprintf(e->message, sizeof e->message, "a choice names more than %d tokens", list_size(e));
+        e->lost = true;
+        return WH_CUDA_FAILED;
+    }
+    for (int j = 0; j < t->choice->n_penalized; j++)
+        e->listed_host[(*listed)++] = t->penalized[j];
+    for (int j = 0; j < t->choice->n_also; j++)
+        e->listed_host[(*listed)++] = t->also[j];
+    return WH_CUDA_OK;
+}
+
+static int copy_listed(wh_cuda_engine *e, int listed)
+{
+    if (!listed)
+        return WH_CUDA_OK;
+    return check(e, cudaMemcpyAsync(e->listed, e->listed_host, (size_t)listed * sizeof *e->listed, cudaMemcpyHostToDevice,
+                                    e->main), "copy to the device");
+}
+
+/* What follows the n first rows of logits by choices_host, to chosen_host. */
+static int queue_choices(wh_cuda_engine *e, int n, bool has_lists)
 {
     wh_cuda_choose_call call = {};
-    int listed = 0;
-    for (int i = 0; i < n; i++) {
-        const wh_cuda_token *t = &tokens[e->which_host[i]];
-        e->choices_host[i] = *t->choice;
-        e->choices_host[i].first = listed;
-        if (t->choice->n_penalized + t->choice->n_also > list_size(e)) {
-            snprintf(e->message, sizeof e->message, "a choice names more than %d tokens", list_size(e));
-            e->lost = true;
-            return WH_CUDA_FAILED;
-        }
-        for (int j = 0; j < t->choice->n_penalized; j++)
-            e->listed_host[listed++] = t->penalized[j];
-        for (int j = 0; j < t->choice->n_also; j++)
-            e->listed_host[listed++] = t->also[j];
-    }
     TRY(check(e, cudaMemcpyAsync(e->choices, e->choices_host, (size_t)n * sizeof *e->choices, cudaMemcpyHostToDevice,
                                  e->main), "copy to the device"));
-    if (listed)
-        TRY(check(e, cudaMemcpyAsync(e->listed, e->listed_host, (size_t)listed * sizeof *e->listed,
-                                     cudaMemcpyHostToDevice, e->main), "copy to the device"));
     call.logits = e->logits, call.n = n, call.n_vocab = e->sizes.n_vocab, call.stride = wh_cuda_stride(e->sizes.n_vocab);
-    call.words = words(e), call.has_lists = listed > 0;
+    call.words = words(e), call.has_lists = has_lists;
     call.choices = e->choices, call.masks = e->masks, call.listed = e->listed;
     call.stats = e->stats, call.ids = e->best, call.chosen = e->chosen;
     wh_cuda_choose(&call, e->main);
     return check(e, cudaMemcpyAsync(e->chosen_host, e->chosen, (size_t)n * sizeof *e->chosen, cudaMemcpyDeviceToHost,
                                     e->main), "copy from the device");
+}
+
+static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+{
+    int listed = 0;
+    for (int i = 0; i < n; i++)
+        TRY(put_choice(e, i, &tokens[e->which_host[i]], &listed));
+    TRY(copy_listed(e, listed));
+    return queue_choices(e, n, listed > 0);
 }
 
 /* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the latter. */
@@ -736,6 +758,95 @@ static int read_scores(wh_cuda_engine *e, const pass *p, const wh_cuda_token *to
     return WH_CUDA_OK;
 }
 
+/* The part of a pass that its rows alone determine. */
+static int queue_layers(wh_cuda_engine *e, pass *p)
+{
+    const wh_cuda_sizes *s = &e->sizes;
+    TRY(check(e, cudaMemcpyAsync(e->rows, e->rows_host, (size_t)p->n * sizeof *e->rows, cudaMemcpyHostToDevice, e->main),
+              "copy to the device"));
+    wh_cuda_embed(e->rows, (const half *)e->single[WH_CUDA_EMBEDDING_W],
+                  (const float *)e->single[WH_CUDA_TEXT_POSITIONS], e->x, p->n, s->d, e->main);
+    for (int layer = 0; layer < s->text_layers; layer++)
+        TRY(decoder_layer(e, p, layer));
+    return WH_CUDA_OK;
+}
+
+/* ---- a decoding step as a graph ----
+ *
+ * Most passes are a token of each of some sequences and what follows it. Launching their kernels one by one would cost more
+ * than running them, so the queue of such a step is captured once for each class of rows and launched as a whole. All that
+ * changes from step to step lies in memory that the graph copies from the host when it runs: rows_host and choices_host;
+ * nothing of a step may be an argument of its kernels. Rows that fill up a class have position -1. */
+
+static int queue_step(wh_cuda_engine *e, int n, int most)
+{
+    (void)most; /* a mutant uses it */
+    const wh_cuda_sizes *s = &e->sizes;
+    pass p = {n, WH_MUTATE(16, s->text_ctx, most), false, false, NULL}; /* splits for the longest sequence there may be */
+    TRY(queue_layers(e, &p));
+    wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
+                          (const float *)e->single[WH_CUDA_TEXT_SHIFT], NULL, e->h, n, s->d, e->main);
+    wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
+                     WH_CUDA_FLOAT, e->sm, e->main);
+    return queue_choices(e, n, true);
+}
+
+/* The graph of a class; it stays NULL where graphs cannot be had. */
+static int make_step(wh_cuda_engine *e, int rows, int most, cudaGraphExec_t *exec)
+{
+    cudaGraph_t graph = NULL;
+    if (e->no_graphs || cudaStreamBeginCapture(e->main, cudaStreamCaptureModeThreadLocal)) {
+        e->no_graphs = true;
+        return WH_CUDA_OK;
+    }
+    int rc = queue_step(e, rows, most);
+    cudaError_t error = cudaStreamEndCapture(e->main, &graph);
+    if (!rc && !error)
+        error = cudaGraphInstantiate(exec, graph, 0);
+    if (graph)
+        cudaGraphDestroy(graph);
+    if (error) {
+        cudaGetLastError();
+        *exec = NULL;
+        e->no_graphs = true;
+    }
+    return rc;
+}
+
+/* Whether a pass is such a step: single tokens that all want their choice and nothing else. */
+static bool is_step(const wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+{
+    for (int i = 0; i < n; i++)
+        if (!tokens[i].choice || tokens[i].cross_scores || (i && tokens[i].slot == tokens[0].slot))
+            return false;
+    return n <= WH_CUDA_FEW_ROWS && e->masks;
+}
+
+static int run_step(wh_cuda_engine *e, int n, int most, const wh_cuda_token *tokens)
+{
+    int k = 0, listed = 0;
+    while (1 << k < n)
+        k++;
+    for (int i = n; i < 1 << k; i++) {
+        e->rows_host[i] = wh_cuda_row{0, -1, NULL, NULL, -1, 0};
+        e->choices_host[i] = wh_cuda_choice();
+    }
+    for (int i = 0; i < n; i++)
+        TRY(put_choice(e, i, &tokens[i], &listed));
+    TRY(copy_listed(e, listed));
+    if (!e->steps[k])
+        TRY(make_step(e, 1 << k, most, &e->steps[k]));
+    if (e->steps[k])
+        TRY(check(e, cudaGraphLaunch(e->steps[k], e->main), "decoder"));
+    else
+        TRY(queue_step(e, 1 << k, most));
+    TRY(check(e, cudaGetLastError(), "decoder"));
+    TRY(check(e, cudaStreamSynchronize(e->main), "decoder"));
+    for (int i = 0; i < n; i++)
+        *tokens[i].chosen = e->chosen_host[i];
+    return WH_CUDA_OK;
+}
+
 static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
 {
     TRY(enter(e));
@@ -751,14 +862,11 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
         p.together = p.together && t->slot == tokens[0].slot;
         p.most = t->position + 1 > p.most ? t->position + 1 : p.most;
     }
+    if (is_step(e, n, tokens))
+        return run_step(e, n, p.most, tokens);
     if (p.scores && !e->scores && s->n_alignment)
         TRY(device_array(e, &e->scores, (size_t)WH_CUDA_MOST_ROWS * s->n_alignment * s->audio_ctx));
-    TRY(check(e, cudaMemcpyAsync(e->rows, e->rows_host, (size_t)n * sizeof *e->rows, cudaMemcpyHostToDevice, e->main),
-              "copy to the device"));
-    wh_cuda_embed(e->rows, (const half *)e->single[WH_CUDA_EMBEDDING_W],
-                  (const float *)e->single[WH_CUDA_TEXT_POSITIONS], e->x, n, s->d, e->main);
-    for (int layer = 0; layer < s->text_layers; layer++)
-        TRY(decoder_layer(e, &p, layer));
+    TRY(queue_layers(e, &p));
     TRY(write_logits(e, &p, tokens, &chosen));
     TRY(read_scores(e, &p, tokens));
     TRY(check(e, cudaGetLastError(), "decoder"));

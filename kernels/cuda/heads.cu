@@ -47,6 +47,8 @@ __global__ void __launch_bounds__(THREADS)
         half *to = q + ((size_t)head * n + row) * dp;
         if (part) {
             size_t place = ((size_t)layer * 2 + (part - 1)) * heads + head;
+            if (WH_MUTATE(17, rows[row].position < 0, false))
+                return;
             to = rows[row].self + (place * positions + rows[row].position) * dp;
         }
         WH_STORE((uint32_t *)(to + c), two);

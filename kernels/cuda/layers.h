@@ -6,7 +6,7 @@
 #include "device.h"
 #include "engine.h"
 
-/* One token of a decoder pass. Its keys and values are [n_text_layer][2][heads][positions][dp] halfs. */
+/* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
     int32_t token, position;
     half *self;         /* of its slot: positions = n_text_ctx */

@@ -700,6 +700,70 @@ static void test_engine()
     api->close(e);
 }
 
+/* ---- steps as graphs: what follows is what the logits of a pass say, after any number of other steps ---- */
+
+static void test_steps()
+{
+    const wh_cuda_api *api = wh_cuda_entry();
+    const int32_t heads[] = {0, 1};
+    const int SLOTS = 5, TOKENS = 135; /* more than one split of decode attention */
+    wh_cuda_sizes s = {};
+    s.n_vocab = 31, s.n_mels = 5, s.d = 32, s.n_slots = SLOTS + 1, s.audio_ctx = 21, s.audio_heads = s.text_heads = 2;
+    s.audio_layers = s.text_layers = 1, s.text_ctx = TOKENS + 1, s.n_alignment = 1, s.alignment = heads;
+    wh_cuda_engine *e = random_engine(s, state);
+    auto mel = floats((size_t)(2 * s.audio_ctx * s.n_mels));
+    const float *in = mel.data();
+    int window = 0, rc = api->encode(e, 1, &in, &window, nullptr, nullptr);
+    const uint32_t none[1] = {0};
+    if (!rc)
+        rc = api->forbid(e, 0, none);
+    wh_cuda_choice c = {};
+    c.time_begin = c.time_from = c.time_to = s.n_vocab, c.most = 2;
+    wh_cuda_choice choices[SLOTS];
+    wh_cuda_chosen chosen[SLOTS];
+    wh_cuda_token tokens[SLOTS];
+    const int32_t listed[1] = {between(0, s.n_vocab - 1)};
+    for (int t = 0; t < TOKENS && !rc; t++) { /* a slot joins now and then, so that classes take turns */
+        int n = 1 + t % SLOTS;
+        for (int i = 0; i < n; i++) {
+            choices[i] = c;
+            choices[i].n_also = (t + i) % 2; /* not that one, every other time */
+            tokens[i] = wh_cuda_token{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
+                                      nullptr, listed, &chosen[i], nullptr, 0};
+        }
+        rc = api->decode(e, n, tokens);
+    }
+    /* slot 0's tokens again, as passes of one slot with all logits */
+    std::vector<float> logits((size_t)(TOKENS * s.n_vocab));
+    std::vector<wh_cuda_token> again;
+    for (int t = 0; t < TOKENS; t++)
+        again.push_back(wh_cuda_token{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr,
+                                      nullptr, nullptr, nullptr, 0});
+    if (!rc)
+        rc = api->decode(e, TOKENS, again.data());
+    if (rc) {
+        fprintf(stderr, "steps: %s\n", api->error(e));
+        failures++;
+    } else {
+        Rules r = {};
+        r.c = choices[0], r.mask.resize((size_t)s.n_vocab);
+        if (r.c.n_also)
+            r.also.push_back(listed[0]);
+        auto x = apply(r, &logits[(size_t)((TOKENS - 1) * s.n_vocab)], (size_t)s.n_vocab);
+        double total = log_sum(x, 0, x.size(), 1), best = -INFINITY;
+        for (double v : x)
+            best = fmax(best, v);
+        int id = chosen[0].ids[0];
+        if (chosen[0].n != 2 || id < 0 || id >= s.n_vocab || !(x[(size_t)id] > best - 0.05) ||
+            !(fabs(chosen[0].logprobs[0] - (x[(size_t)id] - total)) < 0.05)) {
+            fprintf(stderr, "steps: after %d of them token %d of %g, not the best, %g\n", TOKENS, id,
+                    (double)chosen[0].logprobs[0], best - total);
+            failures++;
+        }
+    }
+    api->close(e);
+}
+
 int main(int argc, char **argv)
 {
     must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
@@ -724,8 +788,9 @@ int main(int argc, char **argv)
         test_choose_nan();
         test_log_mel();
         test_engine();
+        test_steps();
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 19 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", 20 * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }

@@ -814,8 +814,13 @@ struct Operation {
     uint64_t version = 0;
 };
 
+struct Graph {
+    std::vector<Operation> operations;
+};
+
 struct Stream {
     std::deque<Operation> queue;
+    Graph *captured = nullptr; /* while it is captured */
 };
 
 static std::recursive_mutex api;
@@ -843,6 +848,14 @@ static bool runnable(const Stream *stream)
         return false;
     const Operation &first = stream->queue.front();
     return !first.wait || first.wait->reached >= first.version;
+}
+
+/* What may not be done while a stream of this program is captured. */
+static void check_not_captured(const char *what)
+{
+    for (Stream *stream : streams)
+        if (stream->captured)
+            die("%s while a stream is captured", what);
 }
 
 /* Run operations of any streams, in drawn order, until `enough`. */
@@ -893,7 +906,10 @@ void enqueue(cudaStream_t stream, std::function<void()> work)
         die("the default stream is not used here");
     Operation operation;
     operation.work = std::move(work);
-    stream->queue.push_back(std::move(operation));
+    if (stream->captured)
+        stream->captured->operations.push_back(std::move(operation));
+    else
+        stream->queue.push_back(std::move(operation));
 }
 
 void enqueue_launch(const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
@@ -978,6 +994,7 @@ cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     ENTER();
+    check_not_captured("cudaMalloc");
     size_t total = bytes;
     for (auto &item : device_memory)
         total += item.second;
@@ -1088,6 +1105,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     ENTER();
+    if (stream->captured)
+        die("cudaStreamSynchronize of a stream that is captured");
     drain([&] { return stream->queue.empty(); });
     return cudaSuccess;
 }
@@ -1095,6 +1114,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
     ENTER();
+    if (stream->captured)
+        die("cudaStreamWaitEvent in a stream that is captured: not emulated");
     Operation operation;
     operation.wait = event;
     operation.version = event->recorded; /* none yet: nothing to wait for, as in CUDA */
@@ -1120,6 +1141,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     ENTER();
+    if (stream->captured)
+        die("cudaEventRecord in a stream that is captured: not emulated");
     Operation operation;
     operation.record = event;
     operation.version = ++event->recorded;
@@ -1131,6 +1154,55 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     ENTER();
     drain([&] { return event->reached >= event->recorded; });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    ENTER();
+    if (stream->captured)
+        die("cudaStreamBeginCapture twice");
+    stream->captured = new Graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    ENTER();
+    if (!stream->captured)
+        die("cudaStreamEndCapture without a beginning");
+    *graph = stream->captured;
+    stream->captured = nullptr;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    ENTER();
+    *exec = new Graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    ENTER();
+    for (const Operation &operation : exec->operations)
+        enqueue(stream, operation.work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    ENTER();
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    ENTER();
+    drain_all();
+    delete exec;
     return cudaSuccess;
 }
 

@@ -240,6 +240,20 @@ cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 
+/* Graphs: what is queued in a stream while it is captured runs when the graph is launched, with the arguments that it had
+ * then. Anything that a capture does not bear (waiting, taking memory) stops the program. */
+namespace cudaemu {
+struct Graph;
+} // namespace cudaemu
+typedef cudaemu::Graph *cudaGraph_t, *cudaGraphExec_t;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+
 namespace cudaemu {
 
 void enqueue_launch(const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
