@@ -1,9 +1,10 @@
 /* stages.c - encoder, prompt and decoder by themselves, as shares of what the machine can do: whisp-bench --stages.
  *
  * Calls the backend below the public header. Operations are counted from the shapes (a multiply-add is two): products
- * with weights, and attention's two products. Bytes of a decoding step are its weights once for all sequences and each
- * sequence's cross-attention K/V. A share of arithmetic is of the threads' ceiling for the compute type, a share of reading
- * of what the same number of threads reads from memory; both are measured in the run (test/checkkernels/bench.c). */
+ * with weights, and attention's two products. Bytes of a decoding step are its weights once for all sequences and
+ * each sequence's cross-attention K/V. A share of arithmetic is of the threads' ceiling for the compute type, a share
+ * of reading of what the same number of threads reads from memory; both are measured in the run
+ * (test/checkkernels/bench.c). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,9 +249,11 @@ static int run(const choice *c)
     if (c->json)
         printf("{\"version\": \"%s\", \"level\": \"%s\", \"rows\": [", whisp_version(), level.name);
     else
-        printf("libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; bf16 %.0f, %.0f; int8 %.0f, %.0f; reading %.1f, %.1f "
+        printf("libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; bf16 %.0f, %.0f; int8 %.0f, %.0f; "
+               "reading %.1f, %.1f "
                "GB/s\n\n%-9s %-5s %7s  %-8s %5s %10s %9s %5s %7s %5s\n", whisp_version(), level.name, ceilings[0][0],
-               ceilings[0][1], ceilings[1][0], ceilings[1][1], ceilings[2][0], ceilings[2][1], reading[0], reading[1], "size", "type", "threads", "stage",
+               ceilings[0][1], ceilings[1][0], ceilings[1][1], ceilings[2][0], ceilings[2][1], reading[0], reading[1],
+               "size", "type", "threads", "stage",
                "batch", "ms", "Gop/s", "share", "GB/s", "share");
     char sizes[256];
     int rc = 0, n_rows = 0;

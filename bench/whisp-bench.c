@@ -1,7 +1,7 @@
 /* whisp-bench.c - how long each stage takes: loading, log-Mel, encoder, prompt, token; real-time factor, peak memory.
  *
- * Uses the public header only, like any program that links libwhisp (stages.c goes deeper). Prints a table, or JSON with
- * --json. Figures of a shared machine move by tens of percent: compare figures of one run. */
+ * Uses the public header only, like any program that links libwhisp (stages.c goes deeper). Prints a table, or JSON
+ * with --json. Figures of a shared machine move by tens of percent: compare figures of one run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

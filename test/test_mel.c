@@ -407,7 +407,8 @@ static void test_bad_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),      cmocka_unit_test(test_reference),  cmocka_unit_test(test_definition), cmocka_unit_test(test_delegate),
+        cmocka_unit_test(test_filters),      cmocka_unit_test(test_reference), cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_delegate),
         cmocka_unit_test(test_pushes),       cmocka_unit_test(test_full_store), cmocka_unit_test(test_loudest),
         cmocka_unit_test(test_bad_samples),
     };

@@ -32,7 +32,8 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
 
 #include "cpu/vec_exp2.h"
 
-/* 2^x, relative error 1e-4 (vec_probability.h): x - round(x), the same polynomial, and a multiplication by 2^round(x). */
+/* 2^x, relative error 1e-4 (vec_probability.h): x - round(x), the same polynomial, and a multiplication by
+ * 2^round(x). */
 static inline vec probability(vec x)
 {
     __m512 r = _mm512_reduce_ps((__m512)x, 0);

@@ -1,5 +1,6 @@
-/* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors and
- * tile (vec_types.h, INT_TILE keys or channels) and fma_vec, max_vec, round_vec, dot_bytes and probability for its instructions.
+/* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors
+ * and tile (vec_types.h, INT_TILE keys or channels) and fma_vec, max_vec, round_vec, dot_bytes and probability for
+ * its instructions.
  *
  * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
  * the instruction multiplies unsigned with signed bytes), or four neighbouring keys' probabilities. Integer sums are

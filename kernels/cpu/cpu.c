@@ -24,8 +24,8 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then. A kernel
- * that does not know the call, or refuses because a thread's signal stack is too small, leaves us without. */
+/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then. A
+ * kernel that does not know the call, or refuses because a thread's signal stack is too small, leaves us without. */
 static int may_have_tiles(void)
 {
 #ifdef __linux__

@@ -78,7 +78,8 @@ const wh_gemm *wh_gemm_get(wh_cpu_level level)
     case WH_CPU_AVX2: return wh_gemm_avx2();
     case WH_CPU_AVXVNNI: return wh_gemm_avxvnni();
     case WH_CPU_AVX512: return wh_gemm_avx512();
-    case WH_CPU_AVX512VNNI: return wh_cpu_has_bf16() && wh_gemm_avx512bf16() ? wh_gemm_avx512bf16() : wh_gemm_avx512vnni();
+    case WH_CPU_AVX512VNNI:
+        return wh_cpu_has_bf16() && wh_gemm_avx512bf16() ? wh_gemm_avx512bf16() : wh_gemm_avx512vnni();
     case WH_CPU_AMX: return wh_gemm_amx();
     default: return NULL;
     }

@@ -10,8 +10,8 @@
  * ends, steps in multiples of 16. Rows of x are grouped, at most WH_GROUP of them, as the level's tile reads them:
  * [k / 4][rows][4] or, for AMX, [k / 64][rows][64].
  *
- * bfloat16. Weights and rows of x rounded to 16 bits, products added up in float32. The same layouts, a step's four bytes
- * being two k. Levels agree up to the rounding of sums. */
+ * bfloat16. Weights and rows of x rounded to 16 bits, products added up in float32. The same layouts, a step's four
+ * bytes being two k. Levels agree up to the rounding of sums. */
 #ifndef WH_GEMM_H
 #define WH_GEMM_H
 
@@ -69,8 +69,8 @@ typedef struct wh_gemm {
 /* The table for a level; NULL where wh_kernels_get() is NULL. Immutable, static storage. */
 const wh_gemm *wh_gemm_get(wh_cpu_level level);
 
-/* Whether a table's tiles are the definition's, for one small product: a look before use at instructions that the authors
- * could not run. */
+/* Whether a table's tiles are the definition's, for one small product: a look before use at instructions that the
+ * authors could not run. */
 int wh_gemm_works(const wh_gemm *gemm);
 
 /* Rows of `bytes` bytes, one after the other, into a panel. `rows` may be less than WH_PANEL; the missing ones become

@@ -1,6 +1,6 @@
-/* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand: the
- * text has run with its instructions written in C (test/checkkernels/amx.c), and a backend asks wh_gemm_works() before it
- * believes the table. */
+/* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand:
+ * the text has run with its instructions written in C (test/checkkernels/amx.c), and a backend asks wh_gemm_works()
+ * before it believes the table. */
 #include "cpu/gemm_levels.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AMX_BF16__) && defined(__AVX512BW__)
@@ -18,7 +18,8 @@
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8, amx_bf16, store};
+static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8, amx_bf16,
+                              store};
 
 const wh_gemm *wh_gemm_amx(void)
 {

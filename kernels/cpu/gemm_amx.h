@@ -1,10 +1,11 @@
-/* gemm_amx.h - tiles of int8 and bfloat16 with AMX: the text of gemm_amx.c, which defines the instructions, and of the test
- * that runs it with instructions in plain C (test/checkkernels/amx.c).
+/* gemm_amx.h - tiles of int8 and bfloat16 with AMX: the text of gemm_amx.c, which defines the instructions, and of
+ * the test that runs it with instructions in plain C (test/checkkernels/amx.c).
  *
- * AMX multiplies A [up to 16 rows][64 bytes] by B [16][64 bytes], where a row of B holds four bytes (or two bfloat16) of k
- * for each of 16 columns: a panel's layout as it is, 128 bytes apart, two tiles side by side. A is a group of x in rows of
- * 64 bytes. Of two successive pieces of k each has its own two sums, so that an instruction need not wait for the one
- * before; they are added at the end. Registers are given back before a call ends, so that switching threads stays cheap.
+ * AMX multiplies A [up to 16 rows][64 bytes] by B [16][64 bytes], where a row of B holds four bytes (or two bfloat16)
+ * of k for each of 16 columns: a panel's layout as it is, 128 bytes apart, two tiles side by side. A is a group of x
+ * in rows of 64 bytes. Of two successive pieces of k each has its own two sums, so that an instruction need not wait
+ * for the one before; they are added at the end. Registers are given back before a call ends, so that switching
+ * threads stays cheap.
  *
  * amx_configure(p), amx_release(), amx_zero(t), amx_load(t, p, stride), amx_store(t, p, stride), amx_dot_i8(c, a, b),
  * amx_dot_bf16(c, a, b), t, a, b and c being literal numbers. */

@@ -1,8 +1,8 @@
 /* gemm_avx2.c - float32 products with AVX2 and FMA, integer tiles with vpmaddubsw.
  *
- * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits and saturates: 2 * 255 * 127 is too much, but
- * with the magnitude of a weight (at most 127) as the unsigned one and x with the weight's sign as the other, 2 * 127 *
- * 127 fits, so that the sum is exact. */
+ * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits and saturates: 2 * 255 * 127 is too much,
+ * but with the magnitude of a weight (at most 127) as the unsigned one and x with the weight's sign as the other, 2 *
+ * 127 * 127 fits, so that the sum is exact. */
 #include "cpu/gemm_levels.h"
 
 #if defined(__AVX2__) && defined(__FMA__)

@@ -72,7 +72,8 @@ static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const
 }
 
 /* Even k, then odd k, of each step. */
-static void tile_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+static void tile_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                      float *out)
 {
     (void)ahead;
     (void)lines;

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* avx2: with FMA and F16C; avx512: F, BW, DQ, VL. A CPU may have avxvnni without the levels above it, and avx512 without
- * avxvnni. amx: tiles of int8 and bfloat16, above avx512vnni, where the kernel lets the process have them. Whether an
- * avx512vnni CPU multiplies bfloat16, too, is no level of its own. */
+/* avx2: with FMA and F16C; avx512: F, BW, DQ, VL. A CPU may have avxvnni without the levels above it, and avx512
+ * without avxvnni. amx: tiles of int8 and bfloat16, above avx512vnni, where the kernel lets the process have them.
+ * Whether an avx512vnni CPU multiplies bfloat16, too, is no level of its own. */
 typedef enum wh_cpu_level {
     WH_CPU_GENERIC,
     WH_CPU_AVX2,
@@ -23,7 +23,8 @@ typedef enum wh_cpu_level {
 } wh_cpu_level;
 
 /* The best level of this CPU and operating system, capped by the environment variable
- * WHISP_CPU=generic|avx2|avxvnni|avx512|avx512vnni|amx. A cap that this machine does not have means the next lower one. */
+ * WHISP_CPU=generic|avx2|avxvnni|avx512|avx512vnni|amx. A cap that this machine does not have means the next lower
+ * one. */
 wh_cpu_level wh_cpu_detect(void);
 const char *wh_cpu_level_name(wh_cpu_level level);
 

@@ -1,5 +1,5 @@
-/* vec_probability.h - powers of two for attention in integers, which rounds them to bytes. After vec_types.h, fma_vec and
- * max_vec; AVX-512 has instructions for it. */
+/* vec_probability.h - powers of two for attention in integers, which rounds them to bytes. After vec_types.h, fma_vec
+ * and max_vec; AVX-512 has instructions for it. */
 /* 2^x for x <= 8, relative error 1e-4; nearly 0 far below. */
 INLINE vec probability(vec x)
 {

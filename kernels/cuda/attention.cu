@@ -1,18 +1,18 @@
 /* attention.cu - many queries against all 1500 keys, without storing the scores: the encoder's self-attention, and a
  * prompt's cross-attention.
  *
- * Idea (Dao 2023, "FlashAttention-2"): a block takes 64 queries of a head, a warp 16 of them, and walks over the keys in
- * tiles of 64. A tile's scores live in the tensor cores' accumulators; a running maximum and sum make the softmax, and
- * the accumulators become the next product's operand without leaving the registers. From sm_80 on the next tile is
- * copied by cp.async into a second buffer meanwhile; sm_75 has neither that nor m16n8k16: one buffer, plain copies, and
- * two m16n8k8 in place of one m16n8k16.
+ * Idea (Dao 2023, "FlashAttention-2"): a block takes 64 queries of a head, a warp 16 of them, and walks over the keys
+ * in tiles of 64. A tile's scores live in the tensor cores' accumulators; a running maximum and sum make the softmax,
+ * and the accumulators become the next product's operand without leaving the registers. From sm_80 on the next tile
+ * is copied by cp.async into a second buffer meanwhile; sm_75 has neither that nor m16n8k16: one buffer, plain
+ * copies, and two m16n8k8 in place of one m16n8k16.
  *
  * Shared memory: rows of dp halfs in pieces of 16 bytes. Piece c of row r lies where c xor r says, so that ldmatrix,
  * which reads the same piece of eight rows, finds them in different banks, and copies stay whole lines.
  *
  * Launch: (ceil(n / 64), heads) blocks of 128 threads; 40 KiB of shared memory at dp = 64 (24 on sm_75). Work per
- * block: 4 * 64 * n * dp operations on tensor cores, 2 * n * dp * 2 bytes of K and V, of which all blocks of a head but
- * the first find theirs in the L2 cache. */
+ * block: 4 * 64 * n * dp operations on tensor cores, 2 * n * dp * 2 bytes of K and V, of which all blocks of a head
+ * but the first find theirs in the L2 cache. */
 #include "layers.h"
 #include "mma.h"
 

@@ -1,11 +1,12 @@
-/* choose.cu - rows of logits to the tokens that follow: what lib/search/choose.c does, so that a step returns a few numbers
- * and not the vocabulary.
+/* choose.cu - rows of logits to the tokens that follow: what lib/search/choose.c does, so that a step returns a few
+ * numbers and not the vocabulary.
  *
- * Idea: logits are read once. A block takes 2048 of a row's text tokens, or all of its timestamps, into registers; what may
- * not follow is -infinity. It writes its greatest value, its sums of exponentials and its `most` best tokens; whether text
- * may follow at all, which depends on the sum over all timestamps, only decides whose sums count, so that a warp a row can
- * join the blocks' findings. Drawing runs down the blocks' sums, then down the one block that holds the token. A greatest
- * value is found as the greatest of keys, value before place, so that of equals the first wins. */
+ * Idea: logits are read once. A block takes 2048 of a row's text tokens, or all of its timestamps, into registers;
+ * what may not follow is -infinity. It writes its greatest value, its sums of exponentials and its `most` best
+ * tokens; whether text may follow at all, which depends on the sum over all timestamps, only decides whose sums
+ * count, so that a warp a row can join the blocks' findings. Drawing runs down the blocks' sums, then down the one
+ * block that holds the token. A greatest value is found as the greatest of keys, value before place, so that of
+ * equals the first wins. */
 #include "layers.h"
 
 #define THREADS 256
@@ -171,8 +172,8 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* The token at which the running sum of exp((x - greatest) / temperature) passes u times the whole: `weight` is the lane's
- * chunk's part of it. Lanes agree. */
+/* The token at which the running sum of exp((x - greatest) / temperature) passes u times the whole: `weight` is the
+ * lane's chunk's part of it. Lanes agree. */
 __device__ __forceinline__ int draw(const float *row, const uint32_t *mask, const wh_cuda_choice *c, int chunks,
                                     int n_vocab, float greatest, float weight, float *value)
 {

@@ -1,12 +1,12 @@
 /* decode_attention.cu - a decoder step's attention, over a slot's own tokens or over its window.
  *
  * Idea: one query a head has little to compute and all the keys and values to read, so the sequence is split: a block
- * takes 128 keys of one (row, head), and a second kernel joins the blocks' sums. With 12 heads and 1500 keys that is 144
- * blocks for a single sequence, enough to fill a T4. Where the splits are depends on the key's number alone, so a row's
- * result does not depend on what else is in the pass.
+ * takes 128 keys of one (row, head), and a second kernel joins the blocks' sums. With 12 heads and 1500 keys that is
+ * 144 blocks for a single sequence, enough to fill a T4. Where the splits are depends on the key's number alone, so a
+ * row's result does not depend on what else is in the pass.
  *
- * Eight lanes (four at dp = 32) share a key: 16 bytes each, so a warp reads 512 consecutive bytes of K, and likewise of
- * V. Launch: (splits, heads, rows) blocks of 128 threads. */
+ * Eight lanes (four at dp = 32) share a key: 16 bytes each, so a warp reads 512 consecutive bytes of K, and likewise
+ * of V. Launch: (splits, heads, rows) blocks of 128 threads. */
 #include "layers.h"
 
 #define WARPS 4
@@ -26,9 +26,20 @@ __device__ __forceinline__ int keys_of(const wh_cuda_row *row, int cross, int po
     return cross && row->position >= 0 ? positions : row->position + 1;
 }
 
+/* Eight channels of row i of keys or values as floats; int8 ones without their scale. */
+template <bool INT8>
+__device__ __forceinline__ void load8(const void *rows, int i, int dp, int part, float *x)
+{
+    if (INT8)
+        wh_unpack_bytes(WH_LOAD((const uint2 *)((const int8_t *)rows + (size_t)i * dp + part * 8)), x);
+    else
+        wh_unpack8(WH_LOAD((const uint4 *)((const half *)rows + (size_t)i * dp + part * 8)), x);
+}
+
 /* scores[i] = q . key i, for the block's keys; every group of lanes takes every GROUPS-th key. */
-template <int DP>
-__device__ __forceinline__ void key_scores(const half *q, const half *k, int keys, float scale, float *scores)
+template <int DP, bool INT8>
+__device__ __forceinline__ void key_scores(const half *q, const void *k, const float *k_scales, int keys, float scale,
+                                           float *scores)
 {
     const int lanes = DP / 8, groups = THREADS / lanes;
     int part = threadIdx.x % lanes, group = threadIdx.x / lanes;
@@ -39,18 +50,20 @@ __device__ __forceinline__ void key_scores(const half *q, const half *k, int key
         int i = j * groups + group;
         float sum = 0;
         if (i < keys) {
-            wh_unpack8(WH_LOAD((const uint4 *)(k + (size_t)i * DP + part * 8)), b);
+            load8<INT8>(k, i, DP, part, b);
             for (int e = 0; e < 8; e++)
                 sum += a[e] * b[e];
         }
         for (int e = lanes / 2; e; e >>= 1)
             sum += __shfl_xor_sync(WH_ALL, sum, e);
+        if (INT8 && i < keys)
+            sum *= WH_LOAD(k_scales + i);
         if (part == 0)
             WH_STORE_SHARED(scores + i, i < keys ? sum * scale : -INFINITY);
     }
 }
 
-template <int DP>
+template <int DP, bool INT8>
 __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_call call, float scale)
 {
     const int lanes = DP / 8, groups = THREADS / lanes;
@@ -65,12 +78,19 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
     if (keys <= 0) /* the whole block; the second kernel does not look at its part */
         return;
     keys = keys < SPLIT ? keys : SPLIT;
-    const half *cache = call.cross ? row->cross : row->self;
-    size_t first = (size_t)call.positions * call.heads, layer = (size_t)call.layer * 2;
-    const half *k = cache + (layer * first + (size_t)head * call.positions + (size_t)split * SPLIT) * DP;
-    const half *v = k + first * DP;
+    size_t lines = (size_t)call.positions * call.heads, line = (size_t)head * call.positions + (size_t)split * SPLIT;
+    const void *k, *v;
+    const float *k_scales = NULL, *v_scales = NULL;
+    if (INT8) {
+        const int8_t *layer = (const int8_t *)row->cross + call.layer * (2 * lines * (DP + sizeof(float)));
+        k = layer + line * DP, v = layer + (lines + line) * DP;
+        k_scales = (const float *)(layer + 2 * lines * DP) + line, v_scales = k_scales + lines;
+    } else {
+        const half *layer = (call.cross ? (const half *)row->cross : row->self) + call.layer * (2 * lines * DP);
+        k = layer + line * DP, v = layer + (lines + line) * DP;
+    }
 
-    key_scores<DP>(call.q + ((size_t)head * call.n + r) * DP, k, keys, scale, scores);
+    key_scores<DP, INT8>(call.q + ((size_t)head * call.n + r) * DP, k, k_scales, keys, scale, scores);
     __syncthreads();
     float s = WH_LOAD_SHARED(scores + threadIdx.x); /* a key a thread */
     int a = call.alignment ? call.alignment[head] : -1;
@@ -97,7 +117,9 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
         int i = j * groups + group;
         if (i < keys) {
             float weight = WH_LOAD_SHARED(scores + i);
-            wh_unpack8(WH_LOAD((const uint4 *)(v + (size_t)i * DP + part * 8)), b);
+            load8<INT8>(v, i, DP, part, b);
+            if (INT8)
+                weight *= WH_LOAD(v_scales + i);
             for (int e = 0; e < 8; e++)
                 sum[e] += weight * b[e];
         }
@@ -156,7 +178,11 @@ template <int DP> static void launch(const wh_cuda_decode_attention_call *call, 
 {
     int most = call->most < call->positions ? call->most : call->positions, splits = (most + SPLIT - 1) / SPLIT;
     float scale = 1.0f / sqrtf((float)(call->d / call->heads));
-    WH_LAUNCH(decode_part<DP>, dim3(splits, call->heads, call->n), dim3(THREADS), 0, stream, *call, scale);
+    dim3 grid(splits, call->heads, call->n);
+    if (call->int8)
+        WH_LAUNCH((decode_part<DP, true>), grid, dim3(THREADS), 0, stream, *call, scale);
+    else
+        WH_LAUNCH((decode_part<DP, false>), grid, dim3(THREADS), 0, stream, *call, scale);
     WH_LAUNCH(decode_join<DP>, dim3(call->heads, call->n), dim3(DP), 0, stream, *call, splits);
 }
 

@@ -149,6 +149,13 @@ __device__ __forceinline__ void wh_unpack8(uint4 v, float *x)
     x[4] = wh_low(v.z), x[5] = wh_high(v.z), x[6] = wh_low(v.w), x[7] = wh_high(v.w);
 }
 
+/* Eight signed bytes as floats. */
+__device__ __forceinline__ void wh_unpack_bytes(uint2 v, float *x)
+{
+    for (int e = 0; e < 8; e++)
+        x[e] = (float)(int8_t)((e < 4 ? v.x : v.y) >> e % 4 * 8 & 255);
+}
+
 __device__ __forceinline__ uint4 wh_pack8(const float *x)
 {
     uint4 v;

@@ -1,7 +1,7 @@
 /* engine.cu - a model on a device: its weights, its slots, and the order in which the layers run. What engine.h says.
  *
- * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied while
- * the one before is encoded; events say when a buffer is there and when it has been read. All memory but the
+ * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied
+ * while the one before is encoded; events say when a buffer is there and when it has been read. All memory but the
  * keys and values of slots and windows, taken when they are first used, is taken when the engine is opened. */
 #include "engine.h"
 
@@ -18,8 +18,8 @@
 #define MEL_FRAMES 512
 #define CLASSES 7 /* of steps: 1, 2, 4, ... 64 rows */
 
-/* Log-Mel on the device: a stream, memory and a lock of its own, since the thread that reads a recording is another than
- * the one that transcribes it. */
+/* Log-Mel on the device: a stream, memory and a lock of its own, since the thread that reads a recording is another
+ * than the one that transcribes it. */
 struct Mel {
     std::mutex lock;
     cudaStream_t stream;
@@ -69,7 +69,8 @@ struct wh_cuda_engine {
     Mel *mel_maker;             /* NULL: it is not there */
     cudaGraphExec_t steps[CLASSES]; /* a decoding step of so many rows, once there was one */
     bool no_graphs;             /* they could not be made: steps are queued kernel by kernel */
-    half **self, **windows;     /* [n_slots] each: [text_layers][2][heads][positions][dp] */
+    half **self;                /* [n_slots]: [text_layers][2][heads][positions][dp] */
+    char **windows;             /* [n_slots]: the same, or int8 (layers.h) */
 };
 
 /* ---- errors and memory ---- */
@@ -147,11 +148,20 @@ static int plan_choices(wh_cuda_engine *e)
     return device_array(e, &e->best, wh_cuda_choose_ids((int)rows));
 }
 
+/* Bytes of a layer of a window's keys and values. */
+static size_t window_layer(const wh_cuda_engine *e)
+{
+    const wh_cuda_sizes *s = &e->sizes;
+    return s->int8_windows ? wh_cuda_int8_layer(s->audio_ctx, s->d, s->text_heads)
+                           : cache_size(e, s->audio_ctx) / s->text_layers * sizeof(half);
+}
+
 static int plan(wh_cuda_engine *e)
 {
     const wh_cuda_sizes *s = &e->sizes;
     size_t ctx = s->audio_ctx, d = s->d, rows = WH_CUDA_MOST_ROWS, mel = 2 * ctx * s->n_mels;
     size_t wide = 3 * (size_t)s->audio_heads * wh_cuda_padded_head(s->d / s->audio_heads);
+    size_t window = 2 * (size_t)s->text_heads * wh_cuda_padded_head(s->d / s->text_heads); /* of int8, as halfs */
     for (int i = 0; i < BUFFERS; i++) {
         TRY(pinned_array(e, &e->mel_host[i], mel));
         TRY(device_array(e, &e->mel[i], mel));
@@ -164,7 +174,7 @@ static int plan(wh_cuda_engine *e)
     TRY(device_array(e, &e->audio_x, ctx * d));
     TRY(device_array(e, &e->audio_h, ctx * d));
     TRY(device_array(e, &e->audio_wide, ctx * 4 * d));
-    TRY(device_array(e, &e->audio_heads, ctx * wide));
+    TRY(device_array(e, &e->audio_heads, ctx * (wide > window ? wide : window)));
     TRY(pinned_array(e, &e->rows_host, rows));
     TRY(device_array(e, &e->rows, rows));
     TRY(pinned_array(e, &e->which_host, rows));
@@ -290,7 +300,7 @@ static int engine_open(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **
         e->device = device;
         e->layers = (void *(*)[WH_CUDA_N_LAYER])calloc(sizes->audio_layers + sizes->text_layers, sizeof *e->layers);
         e->self = (half **)calloc(sizes->n_slots, sizeof *e->self);
-        e->windows = (half **)calloc(sizes->n_slots, sizeof *e->windows);
+        e->windows = (char **)calloc(sizes->n_slots, sizeof *e->windows);
     }
     if (!e || !e->layers || !e->self || !e->windows) {
         snprintf(message, WH_CUDA_MESSAGE, "out of memory");
@@ -341,7 +351,7 @@ static int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot)
 {
     size_t total;
     TRY(enter(e));
-    *slot = (cache_size(e, e->sizes.text_ctx) + cache_size(e, e->sizes.audio_ctx)) * sizeof(half);
+    *slot = cache_size(e, e->sizes.text_ctx) * sizeof(half) + e->sizes.text_layers * window_layer(e);
     return check(e, cudaMemGetInfo(left, &total), "device memory");
 }
 
@@ -507,7 +517,7 @@ static int convolutions(wh_cuda_engine *e, const float *mel)
 }
 
 /* The bias of a layer's last product is added by the norm that follows; block0 is copied after that. */
-static int encode_window(wh_cuda_engine *e, const float *mel, half *window, float *block0, float *out)
+static int encode_window(wh_cuda_engine *e, const float *mel, char *window, float *block0, float *out)
 {
     const wh_cuda_sizes *s = &e->sizes;
     int n = s->audio_ctx, d = s->d;
@@ -531,12 +541,15 @@ static int encode_window(wh_cuda_engine *e, const float *mel, half *window, floa
         wh_cuda_to_float(e->audio_h, e->conv, size, e->main);
         TRY(check(e, cudaMemcpyAsync(out, e->conv, size * 4, cudaMemcpyDeviceToHost, e->main), "copy"));
     }
-    size_t layer = cache_size(e, n) / s->text_layers;
     for (int i = 0; i < s->text_layers; i++) {
         void *const *w = e->layers[s->audio_layers + i];
+        char *to = window + i * window_layer(e);
+        const float *kv_bias = (const float *)w[WH_CUDA_CROSS_KV_B];
         TRY(gemm(e, e->audio_h, d, w[WH_CUDA_CROSS_KV_W], e->audio_wide, n, 2 * d, d, false, false));
-        wh_cuda_split_heads(e->audio_wide, (const float *)w[WH_CUDA_CROSS_KV_B], window + i * layer, n, 2, d,
-                            s->text_heads, e->main);
+        if (s->int8_windows)
+            wh_cuda_quantize_heads(e->audio_wide, kv_bias, (int8_t *)to, n, d, s->text_heads, e->main);
+        else
+            wh_cuda_split_heads(e->audio_wide, kv_bias, (half *)to, n, 2, d, s->text_heads, e->main);
     }
     return WH_CUDA_OK;
 }
@@ -548,7 +561,7 @@ static int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, cons
     size_t floats = 2 * (size_t)e->sizes.audio_ctx * e->sizes.n_mels;
     for (int i = 0; i < n; i++)
         if (!e->windows[windows[i]])
-            TRY(device_array(e, &e->windows[windows[i]], cache_size(e, e->sizes.audio_ctx)));
+            TRY(device_array(e, &e->windows[windows[i]], e->sizes.text_layers * window_layer(e)));
     for (int i = 0; i < n; i++) {
         int b = (int)(e->turn++ % BUFFERS);
         TRY(check(e, cudaEventSynchronize(e->arrived[b]), "copy to the device")); /* mel_host[b] is free again */
@@ -625,7 +638,11 @@ static void attend(wh_cuda_engine *e, const pass *p, int layer, bool cross)
     wh_cuda_decode_attention_call call = {};
     if (cross && p->together && !p->scores) { /* all rows have the same keys: they are read once */
         size_t size = (size_t)s->text_heads * s->audio_ctx * wh_cuda_padded_head(s->d / s->text_heads);
-        const half *k = e->rows_host[0].cross + 2 * layer * size;
+        const half *k = (const half *)((const char *)e->rows_host[0].cross + layer * window_layer(e));
+        if (s->int8_windows) { /* the encoder's buffer is free meanwhile */
+            wh_cuda_dequantize_heads((const int8_t *)k, e->audio_heads, s->audio_ctx, s->d, s->text_heads, e->main);
+            k = e->audio_heads;
+        }
         wh_cuda_attention(e->q, k, k + size, e->h, p->n, s->audio_ctx, s->d, s->text_heads, e->sm, e->main);
         return;
     }
@@ -633,6 +650,7 @@ static void attend(wh_cuda_engine *e, const pass *p, int layer, bool cross)
     call.n = p->n, call.d = s->d, call.heads = s->text_heads, call.layer = layer;
     call.positions = cross ? s->audio_ctx : s->text_ctx, call.cross = cross;
     call.most = cross ? s->audio_ctx : p->most;
+    call.int8 = cross && s->int8_windows;
     if (cross && p->scores) {
         call.scores = e->scores, call.n_alignment = s->n_alignment;
         call.alignment = e->alignment + (size_t)layer * s->text_heads;
@@ -712,7 +730,8 @@ static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     return queue_choices(e, n, listed > 0);
 }
 
-/* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the latter. */
+/* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the
+ * latter. */
 static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens, int *chosen)
 {
     const wh_cuda_sizes *s = &e->sizes;
@@ -773,10 +792,11 @@ static int queue_layers(wh_cuda_engine *e, pass *p)
 
 /* ---- a decoding step as a graph ----
  *
- * Most passes are a token of each of some sequences and what follows it. Launching their kernels one by one would cost more
- * than running them, so the queue of such a step is captured once for each class of rows and launched as a whole. All that
- * changes from step to step lies in memory that the graph copies from the host when it runs: rows_host and choices_host;
- * nothing of a step may be an argument of its kernels. Rows that fill up a class have position -1. */
+ * Most passes are a token of each of some sequences and what follows it. Launching their kernels one by one would
+ * cost more than running them, so the queue of such a step is captured once for each class of rows and launched as a
+ * whole. All that changes from step to step lies in memory that the graph copies from the host when it runs:
+ * rows_host and choices_host; nothing of a step may be an argument of its kernels. Rows that fill up a class have
+ * position -1. */
 
 static int queue_step(wh_cuda_engine *e, int n, int most)
 {

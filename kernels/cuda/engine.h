@@ -1,5 +1,5 @@
-/* engine.h - between lib/backend/cuda.c (C, always built, knows models and slots) and the CUDA library (libwhisp-cuda.so,
- * opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
+/* engine.h - between lib/backend/cuda.c (C, always built, knows models and slots) and the CUDA library
+ * (libwhisp-cuda.so, opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
 #ifndef WH_CUDA_ENGINE_H
 #define WH_CUDA_ENGINE_H
 
@@ -19,6 +19,7 @@ typedef struct wh_cuda_sizes {
     int n_vocab, n_mels, d, n_slots;
     int audio_ctx, audio_heads, audio_layers;
     int text_ctx, text_heads, text_layers;
+    int int8_windows;           /* windows' keys and values in int8 with a scale for each position and head, else f16 */
     int n_alignment;
     const int32_t *alignment;   /* [n_alignment][2]: layer, head */
 } wh_cuda_sizes;
@@ -111,8 +112,8 @@ typedef struct wh_cuda_api {
     int (*forbid)(wh_cuda_engine *engine, int mask, const uint32_t *bits);
     /* Mel filters [n_mels][201] for log_mel(). */
     int (*load_filters)(wh_cuda_engine *engine, const float *filters);
-    /* samples [400 + 160 (frames - 1)] to out [frames][n_mels], log10, not clamped; at most most_frames. Any thread may call
-     * it at any time, beside the other calls. It leaves no message: who cannot have it here computes it himself. */
+    /* samples [400 + 160 (frames - 1)] to out [frames][n_mels], log10, not clamped; at most most_frames. Any thread may
+     * call it at any time, beside the other calls. It leaves no message: who cannot have it here computes it himself. */
     int (*log_mel)(wh_cuda_engine *engine, const float *samples, int frames, float *out);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
     int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);

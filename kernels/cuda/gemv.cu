@@ -1,12 +1,14 @@
 /* gemv.cu - products with few rows: a decoder step of up to 64 sequences.
  *
- * Idea: bound by reading the weights, which pass once whatever the number of rows. A block makes 16 outputs of all rows on
- * the tensor cores; its four warps share k out, 32 of every 128, and their sums are added up at the end in one fixed
- * order: a row's number does not depend on how many rows are in the call. A lane reads 16 bytes of a weight row, eight
- * neighbours in k, four lanes 64 consecutive bytes, straight into the operands: which k an operand's place means is free
- * as long as both sides agree, and rows of x are read alike. What follows (bias, GELU, residual) is in the same kernel.
+ * Idea: bound by reading the weights, which pass once whatever the number of rows. A block makes 16 outputs of all
+ * rows on the tensor cores; its four warps share k out, 32 of every 128, and their sums are added up at the end in
+ * one fixed order: a row's number does not depend on how many rows are in the call. A lane reads 16 bytes of a weight
+ * row, eight neighbours in k, four lanes 64 consecutive bytes, straight into the operands: which k an operand's place
+ * means is free as long as both sides agree, and rows of x are read alike. What follows (bias, GELU, residual) is in
+ * the same kernel.
  *
- * Launch: m / 16 blocks of 128 threads. A block reads 32 k bytes of weights and 2 n k of x, the latter from the L2 cache. */
+ * Launch: m / 16 blocks of 128 threads. A block reads 32 k bytes of weights and 2 n k of x, the latter from the L2
+ * cache. */
 #include "layers.h"
 #include "mma.h"
 

@@ -55,6 +55,47 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
+/* A warp a line (part, head, row) of dp channels: its largest magnitude becomes 127. */
+template <int DP>
+__global__ void __launch_bounds__(THREADS)
+    quantize_heads(const half *x, const float *bias, int8_t *bytes, float *scales, int rows, int d, int heads)
+{
+    const int each = DP / WH_WARP;
+    int lane = threadIdx.x % WH_WARP, line = blockIdx.x * (THREADS / WH_WARP) + threadIdx.x / WH_WARP, d_head = d / heads;
+    if (WH_BRANCH(line < 2 * heads * rows)) {
+        int row = line % rows, head = line / rows % heads, part = line / rows / heads, c = lane * each;
+        float v[2] = {0, 0};
+        for (int e = 0; e < each; e++)
+            if (c + e < d_head) {
+                int at = part * d + head * d_head + c + e;
+                v[e] = __half2float(WH_LOAD(x + (size_t)row * 2 * d + at)) + WH_LOAD(bias + at);
+            }
+        float most = wh_warp_max(fmaxf(fabsf(v[0]), fabsf(v[1]))), inverse = most > 0 ? 127.0f / most : 0;
+        if (each == 2) {
+            uint32_t low = (uint32_t)(int)rintf(v[0] * inverse) & 255, high = (uint32_t)(int)rintf(v[1] * inverse) & 255;
+            WH_STORE((uint16_t *)(bytes + (size_t)line * DP + c), (uint16_t)(low | high << 8));
+        } else {
+            WH_STORE(bytes + (size_t)line * DP + c, (int8_t)(int)rintf(v[0] * inverse));
+        }
+        if (lane == 0)
+            WH_STORE(scales + line, most / 127.0f);
+    }
+}
+
+/* Eight channels a thread. */
+__global__ void __launch_bounds__(THREADS)
+    dequantize_heads(const int8_t *bytes, const float *scales, half *out, size_t pieces, int dp)
+{
+    size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    if (WH_BRANCH(i < pieces)) {
+        float x[8], scale = WH_LOAD(scales + i / (dp / 8));
+        wh_unpack_bytes(WH_LOAD((const uint2 *)(bytes + i * 8)), x);
+        for (int e = 0; e < 8; e++)
+            x[e] *= scale;
+        WH_STORE((uint4 *)(out + i * 8), wh_pack8(x));
+    }
+}
+
 /* ---- launchers ---- */
 
 static unsigned blocks_for(size_t threads)
@@ -76,4 +117,24 @@ void wh_cuda_append_heads(const half *x, const float *bias, const wh_cuda_row *r
     int dp = wh_cuda_padded_head(d / heads);
     WH_LAUNCH(append_heads, dim3(blocks_for((size_t)3 * heads * n * dp / 2)), dim3(THREADS), 0, stream, x, bias, rows, q,
               n, d, heads, layer, positions, dp);
+}
+
+void wh_cuda_quantize_heads(const half *x, const float *bias, int8_t *layer, int rows, int d, int heads,
+                            cudaStream_t stream)
+{
+    int dp = wh_cuda_padded_head(d / heads), lines = 2 * heads * rows, warps = THREADS / WH_WARP;
+    float *scales = (float *)(layer + (size_t)lines * dp);
+    dim3 grid((lines + warps - 1) / warps), block(THREADS);
+    if (dp == 32)
+        WH_LAUNCH(quantize_heads<32>, grid, block, 0, stream, x, bias, layer, scales, rows, d, heads);
+    else
+        WH_LAUNCH(quantize_heads<64>, grid, block, 0, stream, x, bias, layer, scales, rows, d, heads);
+}
+
+void wh_cuda_dequantize_heads(const int8_t *layer, half *out, int rows, int d, int heads, cudaStream_t stream)
+{
+    int dp = wh_cuda_padded_head(d / heads);
+    size_t lines = 2 * (size_t)heads * rows, pieces = lines * dp / 8;
+    WH_LAUNCH(dequantize_heads, dim3(blocks_for(pieces)), dim3(THREADS), 0, stream, layer,
+              (const float *)(layer + lines * dp), out, pieces, dp);
 }

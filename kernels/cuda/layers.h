@@ -6,11 +6,12 @@
 #include "device.h"
 #include "engine.h"
 
-/* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and values are [n_text_layer][2][heads][positions][dp] halfs. */
+/* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and
+ * values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
     int32_t token, position;
     half *self;         /* of its slot: positions = n_text_ctx */
-    const half *cross;  /* of its window: positions = n_audio_ctx */
+    const void *cross;  /* of its window: positions = n_audio_ctx; or int8, see below */
     int32_t score;      /* row of the alignment scores that it writes, or -1 */
     int32_t unused;
 } wh_cuda_row;
@@ -42,6 +43,16 @@ void wh_cuda_bias_gelu(half *x, const float *bias, int rows, int n, cudaStream_t
 /* heads.cu: x [rows][parts * d] with bias [parts * d] added, cut into heads: out [parts][heads][rows][dp]. */
 void wh_cuda_split_heads(const half *x, const float *bias, half *out, int rows, int parts, int d, int heads,
                          cudaStream_t stream);
+/* A window's keys and values in int8: of each layer [2][heads][positions][dp] bytes, then a scale for each of the [2][heads]
+ * [positions]: wh_cuda_int8_layer() bytes. x [rows][2 d] + bias to one layer of it; and one layer back to halfs. */
+static inline size_t wh_cuda_int8_layer(int positions, int d, int heads)
+{
+    return 2 * (size_t)heads * positions * (wh_cuda_padded_head(d / heads) + sizeof(float));
+}
+void wh_cuda_quantize_heads(const half *x, const float *bias, int8_t *layer, int rows, int d, int heads,
+                            cudaStream_t stream);
+void wh_cuda_dequantize_heads(const int8_t *layer, half *out, int rows, int d, int heads, cudaStream_t stream);
+
 /* A decoder pass: x [n][3d] + bias; q goes to q [heads][n][dp], k and v into each row's slot, layer `layer`. */
 void wh_cuda_append_heads(const half *x, const float *bias, const wh_cuda_row *rows, half *q, int n, int d, int heads,
                           int layer, int positions, cudaStream_t stream);
@@ -60,6 +71,7 @@ typedef struct wh_cuda_decode_attention_call {
     half *out;
     float *partial; /* workspace, wh_cuda_partial_floats() of them */
     int n, d, heads, layer, positions, cross;
+    int int8; /* cross: the window's keys and values are int8 */
     int most; /* keys of the row that has most of them */
     float *scores;
     const int32_t *alignment;
@@ -105,8 +117,9 @@ int wh_cuda_can_choose(int n_vocab, int n_times);
 size_t wh_cuda_choose_stats(int rows); /* floats */
 size_t wh_cuda_choose_ids(int rows);
 
-/* mel.cu: `frames` frames, each of 400 samples, the next 160 later -> out [frames][n_mels], log10 of the filters' sums, at
- * least -10, not clamped. filters [n_mels][201]; ranges [n_mels][2]: a filter's first bin and the one behind its last. */
+/* mel.cu: `frames` frames, each of 400 samples, the next 160 later -> out [frames][n_mels], log10 of the filters'
+ * sums, at least -10, not clamped. filters [n_mels][201]; ranges [n_mels][2]: a filter's first bin and the one behind
+ * its last. */
 typedef struct wh_cuda_log_mel_call {
     const float *samples;   /* [400 + 160 (frames - 1)] */
     const float *tables;    /* as the host's wh_cuda_log_mel_tables() writes them */

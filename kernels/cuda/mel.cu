@@ -1,13 +1,13 @@
 /* mel.cu - samples to log-Mel frames: what lib/mel does on the CPU, unclamped.
  *
- * Idea: a warp makes the spectrum of a frame, 400 = 20 x 20 (Cooley and Tukey 1965): lane r takes samples r, r + 20, ...
- * through a transform of 20 whose factors are constants of the program, turns the result, and a second transform of 20
- * over r gives the bins; 201 of them are needed, so that half of the first transform's rows do. A block takes 32 frames,
- * so that in the filters a lane is a frame: the power of a bin lies in shared memory frame by frame, a filter's weight is
- * the same for all lanes. float32 throughout: quiet bins need it.
+ * Idea: a warp makes the spectrum of a frame, 400 = 20 x 20 (Cooley and Tukey 1965): lane r takes samples r, r + 20,
+ * ... through a transform of 20 whose factors are constants of the program, turns the result, and a second transform
+ * of 20 over r gives the bins; 201 of them are needed, so that half of the first transform's rows do. A block takes
+ * 32 frames, so that in the filters a lane is a frame: the power of a bin lies in shared memory frame by frame, a
+ * filter's weight is the same for all lanes. float32 throughout: quiet bins need it.
  *
- * Launch: frames / 32 blocks of 256 threads. A frame reads 400 samples (240 of them for the second or third time, from the
- * cache) and writes n_mels numbers. */
+ * Launch: frames / 32 blocks of 256 threads. A frame reads 400 samples (240 of them for the second or third time,
+ * from the cache) and writes n_mels numbers. */
 #include "layers.h"
 
 #define WARPS 8

@@ -27,8 +27,8 @@ typedef struct wh_backend_config {
     void *tap_user;
 } wh_backend_config;
 
-/* How the token after a row of logits is chosen: what may not follow, and which of the others. lib/search makes it of its
- * options and of the tokens so far, and carries it out (choose.c) unless the backend does. */
+/* How the token after a row of logits is chosen: what may not follow, and which of the others. lib/search makes it of
+ * its options and of the tokens so far, and carries it out (choose.c) unless the backend does. */
 #define WH_MOST_CHOICES 17
 typedef struct wh_choice {
     int forbidden;              /* what never follows: a number from wh_backend_forbid() */
@@ -62,7 +62,8 @@ typedef struct wh_step {
                                [n_alignment_heads][n_tokens][n_audio_ctx] */
 } wh_step;
 
-/* Make a backend by name: "auto", "cpu", "blas" or "cuda". WHISP_ERR_BACKEND when it cannot run here, with the reason. */
+/* Make a backend by name: "auto", "cpu", "blas" or "cuda". WHISP_ERR_BACKEND when it cannot run here, with the
+ * reason. */
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 void wh_backend_free(wh_backend *backend);
 
@@ -85,9 +86,9 @@ int wh_backend_chooses(const wh_backend *backend);
 /* For such a backend: note n tokens (< n_vocab, ascending) that never follow; *forbidden is their number in choices. */
 int wh_backend_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden);
 
-/* Whether it computes log-Mel frames, and does so: samples [400 + 160 (n - 1)] -> out [n][n_mels], log10 of the filters' sums
- * (at least -10), not clamped, n at most wh_backend_mel_frames() (0: it does not). Any thread may call it at any time. An
- * error has no text: who gets one computes the frames himself. */
+/* Whether it computes log-Mel frames, and does so: samples [400 + 160 (n - 1)] -> out [n][n_mels], log10 of the
+ * filters' sums (at least -10), not clamped, n at most wh_backend_mel_frames() (0: it does not). Any thread may call
+ * it at any time. An error has no text: who gets one computes the frames himself. */
 int wh_backend_mel_frames(const wh_backend *backend);
 int wh_backend_log_mel(wh_backend *backend, const float *samples, int n, float *out);
 

@@ -1,12 +1,12 @@
-/* cpu_packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs are
- * multiplied and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has packed.
+/* cpu_packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs
+ * are multiplied and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has packed.
  *
- * With integers, of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits together. Its products
- * wait for the weights to come from memory, so twice the arithmetic costs little, and a decoder whose rows have 8 bits
- * makes mistakes that can be heard of (docs/speed.md). The two rows' tiles are added.
+ * With integers, of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits
+ * together. Its products wait for the weights to come from memory, so twice the arithmetic costs little, and a
+ * decoder whose rows have 8 bits makes mistakes that can be heard of (docs/speed.md). The two rows' tiles are added.
  *
- * Sums of integers are exact, those of bfloat16 have an order that depends on k alone, and everything after them belongs
- * to one output, so the same bits come out for any number of rows and threads. */
+ * Sums of integers are exact, those of bfloat16 have an order that depends on k alone, and everything after them
+ * belongs to one output, so the same bits come out for any number of rows and threads. */
 #include <string.h>
 
 #include "backend/cpu.h"

@@ -1,5 +1,5 @@
-/* cpu_weights.h - the model's matrices as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made once for all backends of a
- * model. For lib/backend/cpu_....c. */
+/* cpu_weights.h - the model's matrices as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made once for all
+ * backends of a model. For lib/backend/cpu_....c. */
 #ifndef WH_CPU_WEIGHTS_H
 #define WH_CPU_WEIGHTS_H
 
@@ -19,9 +19,9 @@ typedef struct wh_packed {
     int32_t *sum;               /* likewise */
 } wh_packed;
 
-/* Pack the products' matrices of a model, all but the first convolution. Those of one model and type are made once, under
- * its lock, by whoever asks first, and live as long as the model; where the model has no place for them (a model of the
- * tests), *owned is what the caller frees. WHISP_ERR_MEMORY. */
+/* Pack the products' matrices of a model, all but the first convolution. Those of one model and type are made once,
+ * under its lock, by whoever asks first, and live as long as the model; where the model has no place for them (a
+ * model of the tests), *owned is what the caller frees. WHISP_ERR_MEMORY. */
 typedef struct wh_weights wh_weights;
 int wh_weights_get(const whisp_model *model, int is_bf16, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
                    const wh_weights **weights, wh_weights **owned);

@@ -291,11 +291,13 @@ static int open_engine(cuda_backend *b)
         .n_vocab = m->n_vocab, .n_mels = m->n_mels, .d = m->n_text_state, .n_slots = b->config.n_slots,
         .audio_ctx = m->n_audio_ctx, .audio_heads = m->n_audio_head, .audio_layers = m->n_audio_layer,
         .text_ctx = m->n_text_ctx, .text_heads = m->n_text_head, .text_layers = m->n_text_layer,
+        .int8_windows = b->config.compute == WH_COMPUTE_INT8,
         .n_alignment = m->n_alignment_heads, .alignment = heads};
     int rc = b->api->open(&sizes, b->config.device, &b->engine, message);
     free(heads);
     if (rc == WH_CUDA_OK) {
-        snprintf(b->description, sizeof b->description, "cuda: %s", b->api->describe(b->engine));
+        snprintf(b->description, sizeof b->description, "cuda: %s%s", b->api->describe(b->engine),
+                 sizes.int8_windows ? ", int8 keys and values" : "");
         return WHISP_OK;
     }
     return wh_fail(rc == WH_CUDA_MEMORY ? WHISP_ERR_MEMORY : WHISP_ERR_BACKEND, "backend cuda: %s", message);
@@ -329,9 +331,9 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
         return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: the CUDA backend takes 1 to %d", config->n_slots,
                        MAX_SLOTS);
-    if (config->compute != WH_COMPUTE_AUTO)
-        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums; float32 and int8 need "
-                       "the backend cpu");
+    if (config->compute != WH_COMPUTE_AUTO && config->compute != WH_COMPUTE_INT8)
+        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums (compute_type auto; int8: "
+                       "windows' keys and values in 8 bits); f32 and bf16 need the backend cpu");
     int rc = check_model(model);
     if (rc)
         return rc;
@@ -353,7 +355,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     b->chosen = wh_calloc((size_t)api->most_rows, sizeof *b->chosen);
     b->wanted = wh_calloc((size_t)api->most_rows, sizeof *b->wanted);
     b->masks = wh_calloc((size_t)api->most_masks, sizeof *b->masks);
-    rc = b->slots && b->users && b->tokens && b->choices && b->chosen && b->wanted && b->masks ? open_engine(b) : wh_fail_memory();
+    int has_all = b->slots && b->users && b->tokens && b->choices && b->chosen && b->wanted && b->masks;
+    rc = has_all ? open_engine(b) : wh_fail_memory();
     if (!rc)
         rc = load_model(b);
     if (!rc)

@@ -1,8 +1,8 @@
 /* share.c - one backend for several threads (see share.h).
  *
- * One mutex guards everything. `running` counts the threads that have entered and do not wait for the backend; the owner
- * computes only when it is 0, so during a computation nobody else touches the backend. Forks and truncations are quick
- * and happen under the mutex in the thread that asks. */
+ * One mutex guards everything. `running` counts the threads that have entered and do not wait for the backend; the
+ * owner computes only when it is 0, so during a computation nobody else touches the backend. Forks and truncations
+ * are quick and happen under the mutex in the thread that asks. */
 #include "backend/share.h"
 
 #include <pthread.h>

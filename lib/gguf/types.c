@@ -1,4 +1,5 @@
-/* types.c - how numbers are stored in a model file: float32, float16, bfloat16, int8 and Q8_0 blocks, to floats and back.
+/* types.c - how numbers are stored in a model file: float32, float16, bfloat16, int8 and Q8_0 blocks, to floats and
+ * back.
  *
  * These are the definitions; kernels/cpu has faster ones for the running model. Rows may stand anywhere in memory
  * (other formats' files do not align them), so every number is loaded and stored through memcpy. */

@@ -122,7 +122,8 @@ void wh_mel_free(wh_mel *mel)
     free(mel);
 }
 
-int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out), void *user)
+int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out),
+                    void *user)
 {
     int rc = make_room(mel, (size_t)most);
     free(mel->made);

@@ -20,9 +20,10 @@ void wh_mel_free(wh_mel *mel);
 void wh_mel_reset(wh_mel *mel); /* forgets frames, samples and loudest */
 
 /* Let frames be computed elsewhere, up to `most` at a time, before the first push: frames(user, samples, n, out) gets
- * 400 + 160 (n - 1) samples and writes log10 powers [n][n_mels], at least -10. Where it does not return 0, frames are computed
- * here from then on. WHISP_ERR_MEMORY. */
-int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out), void *user);
+ * 400 + 160 (n - 1) samples and writes log10 powers [n][n_mels], at least -10. Where it does not return 0, frames are
+ * computed here from then on. WHISP_ERR_MEMORY. */
+int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out),
+                    void *user);
 
 /* Feed samples; returns how many were taken: fewer than n once the store is full (see wh_mel_discard). Values that are
  * not finite count as 0 and are counted in wh_mel_bad_samples(). */

@@ -1,14 +1,15 @@
 /* beam.c - beam search: the most probable sequences side by side, in one batched step.
  *
- * Rows of logits come from the backend; the sequences that have ended go to the ranking in search.c. The search is that
- * of BeamSearchDecoder in openai-whisper's decoding.py, its order among equals included: each beam is extended by its
- * size + 1 most probable tokens; of all extensions, best first, those that end are put aside and the others become the
- * new beams until there are `size` of them; it is over when size * patience sequences were put aside (Kasai et al.
- * 2022, A Call for Clarity in Beam Search). What cannot follow (probability zero) is no extension here, so there may be fewer
- * beams than `size`; the reference carries such sequences along but never chooses them.
+ * Rows of logits come from the backend; the sequences that have ended go to the ranking in search.c. The search is
+ * that of BeamSearchDecoder in openai-whisper's decoding.py, its order among equals included: each beam is extended
+ * by its size + 1 most probable tokens; of all extensions, best first, those that end are put aside and the others
+ * become the new beams until there are `size` of them; it is over when size * patience sequences were put aside
+ * (Kasai et al. 2022, A Call for Clarity in Beam Search). What cannot follow (probability zero) is no extension here,
+ * so there may be fewer beams than `size`; the reference carries such sequences along but never chooses them.
  *
- * A beam's keys and values live in a slot. All slots share the window's. A beam's first child takes over its slot as it
- * is; a second child takes the slot of a beam without children and copies the tokens in which the two beams differ. */
+ * A beam's keys and values live in a slot. All slots share the window's. A beam's first child takes over its slot as
+ * it is; a second child takes the slot of a beam without children and copies the tokens in which the two beams
+ * differ. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

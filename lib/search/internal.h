@@ -102,8 +102,8 @@ int wh_most_probable(const float *x, int n);
 /* Say in search->choices[i] what may follow a candidate; the caller then sets `most` or temperature and u there. */
 wh_choice *wh_search_prepare(wh_search *search, int i, const wh_candidate *candidate);
 
-/* Feed the last token of every candidate that has not ended in one batched step. What search->choices say is done by the
- * backend, or candidate i's logits become row i of search->logits. */
+/* Feed the last token of every candidate that has not ended in one batched step. What search->choices say is done by
+ * the backend, or candidate i's logits become row i of search->logits. */
 int wh_search_step(wh_search *search, const wh_candidate *candidates, int n);
 
 /* What follows candidate i, after prepare and step. */

@@ -1,9 +1,9 @@
-/* penalties.c - what had better not follow: tokens that were there already, n-grams that would come a second time, and
- * tokens that a regular expression names.
+/* penalties.c - what had better not follow: tokens that were there already, n-grams that would come a second time,
+ * and tokens that a regular expression names.
  *
- * A part of the rules that filters.c makes. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size (Paulus
- * et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means in
- * whisper.cpp, in POSIX syntax. */
+ * A part of the rules that filters.c makes. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size
+ * (Paulus et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means
+ * in whisper.cpp, in POSIX syntax. */
 #include <locale.h>
 #include <math.h>
 #include <regex.h>

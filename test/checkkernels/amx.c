@@ -1,6 +1,7 @@
-/* amx.c - checkkernels: the text of AMX's tiles (kernels/cpu/gemm_amx.h) with its instructions in plain C, after Intel's
- * Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured fails. So the
- * kernel's logic is tested on machines without AMX; on one with it, level amx runs the instructions themselves. */
+/* amx.c - checkkernels: the text of AMX's tiles (kernels/cpu/gemm_amx.h) with its instructions in plain C, after
+ * Intel's Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured
+ * fails. So the kernel's logic is tested on machines without AMX; on one with it, level amx runs the instructions
+ * themselves. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* bench.c - times for checkkernels --bench: calls, ceilings and shares.
  *
  * A ceiling of arithmetic is the best of three unrolled loops, or clock times ports times the operations of an
- * instruction if that is more: the clock from a chain of dependent additions, the ports from the loop's instructions a
- * cycle, rounded. A loop that falls short of whole ports is said aloud. The ceiling of reading is two threads that add up
- * 64 MiB each. */
+ * instruction if that is more: the clock from a chain of dependent additions, the ports from the loop's instructions
+ * a cycle, rounded. A loop that falls short of whole ports is said aloud. The ceiling of reading is two threads that
+ * add up 64 MiB each. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -187,7 +187,8 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
         counted = 0; /* four instructions of different ports */
     if (says)
         printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
-           what == CHECK_F32 ? "f32" : what == CHECK_BF16 ? "bf16" : "int8", fmax(measured, counted), measured, a_cycle, clock * 1e-9,
+           what == CHECK_F32 ? "f32" : what == CHECK_BF16 ? "bf16" : "int8", fmax(measured, counted), measured, a_cycle,
+           clock * 1e-9,
            counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor" : "");
     return fmax(measured, counted);
 }

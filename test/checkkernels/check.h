@@ -63,6 +63,7 @@ double check_ceiling_speed(const check_level *level, check_ceiling what, int thr
 typedef void (*check_loop)(int chains, long count);
 check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops);
 
-extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts, check_attention;
+extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts,
+    check_attention;
 
 #endif

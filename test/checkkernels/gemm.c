@@ -164,7 +164,8 @@ static void check_layouts_once(const check_level *level)
         check_that(sum[j] == want, "sum of a weight row");
     }
     for (int kind = 0; kind < 3; kind++) {
-        void (*const makers[])(const int8_t *, int, size_t, int8_t *) = {wh_group_steps, wh_group_unsigned, wh_group_rows};
+        void (*const makers[])(const int8_t *, int, size_t, int8_t *) = {wh_group_steps, wh_group_unsigned,
+                                                                         wh_group_rows};
         makers[kind](x, few, k, group);
         for (int r = 0; r < few; r++)
             for (size_t i = 0; i < 4 * steps; i++) {
@@ -303,7 +304,8 @@ static void check_round(void)
     uint16_t q[3];
     wh_bf16_round(x, 3, q);
     for (int i = 0; i < 3; i++) {
-        float below = wh_bf16_float((uint16_t)(q[i] - 1)), above = wh_bf16_float((uint16_t)(q[i] + 1)), at = wh_bf16_float(q[i]);
+        float below = wh_bf16_float((uint16_t)(q[i] - 1)), above = wh_bf16_float((uint16_t)(q[i] + 1));
+        float at = wh_bf16_float(q[i]);
         double error = fabs((double)at - x[i]);
         int is_tie = error == fabs((double)below - x[i]) || error == fabs((double)above - x[i]);
         check_that(isinf(x[i]) ? isinf(at) : (error <= fabs((double)below - x[i]) || !(q[i] & 0x7fff)) &&

@@ -341,6 +341,72 @@ static void test_decode_attention(bool cross)
     compare(cross ? "decode_attention, cross" : "decode_attention, self", out.read(), want, 1e-3);
 }
 
+/* A window's keys and values in int8: rounding, back to halfs, and a step's attention to them. */
+static void test_int8_windows()
+{
+    int heads = between(1, 4), d_head = 8 * between(1, 8), dp = wh_cuda_padded_head(d_head), d = heads * d_head;
+    int ctx = between(1, 300), n = between(1, 5), layers = between(1, 2), lines = 2 * heads * ctx;
+    size_t size = wh_cuda_int8_layer(ctx, d, heads);
+    Array<int8_t> window((size_t)layers * size);
+    std::vector<double> values((size_t)(layers * lines * dp)); /* what the integers mean */
+    for (int l = 0; l < layers; l++) {
+        auto x = halfs((size_t)(ctx * 2 * d), 3);
+        auto bias = floats((size_t)(2 * d));
+        Array<half> dx(x), back((size_t)(lines * dp));
+        Array<float> b(bias);
+        wh_cuda_quantize_heads(dx.p, b.p, window.p + (size_t)l * size, ctx, d, heads, stream);
+        wh_cuda_dequantize_heads(window.p + (size_t)l * size, back.p, ctx, d, heads, stream);
+        auto bytes = window.read();
+        std::vector<float> scales((size_t)lines);
+        memcpy(scales.data(), bytes.data() + (size_t)l * size + (size_t)(lines * dp), scales.size() * sizeof(float));
+        std::vector<double> want((size_t)(lines * dp));
+        bool rounded = true;
+        for (int i = 0; i < lines; i++)
+            for (int c = 0; c < dp; c++) {
+                int row = i % ctx, head = i / ctx % heads, part = i / ctx / heads, at = part * d + head * d_head + c;
+                double exact = c < d_head ? number(x[(size_t)(row * 2 * d + at)]) + bias[(size_t)at] : 0;
+                double v = bytes[(size_t)l * size + (size_t)(i * dp + c)] * (double)scales[(size_t)i];
+                rounded = rounded && fabs(v - exact) <= scales[(size_t)i] * 0.501;
+                want[(size_t)(i * dp + c)] = values[(size_t)((l * lines + i) * dp + c)] = v;
+            }
+        if (!rounded) {
+            fprintf(stderr, "quantize_heads: not the nearest integers\n");
+            failures++;
+        }
+        compare("dequantize_heads", back.read(), want, 1e-3);
+    }
+    auto q = padded((size_t)(heads * n), d_head, dp, 2);
+    std::vector<wh_cuda_row> rows;
+    for (int i = 0; i < n; i++)
+        rows.push_back(wh_cuda_row{0, 0, nullptr, window.p, -1, 0});
+    Array<half> dq(q), out((size_t)(n * d));
+    Array<wh_cuda_row> dr(rows);
+    Array<float> partial(wh_cuda_partial_floats(n, heads, d_head, ctx));
+    wh_cuda_decode_attention_call call = {};
+    call.rows = dr.p, call.q = dq.p, call.out = out.p, call.partial = partial.p, call.n = n, call.d = d;
+    call.heads = heads, call.layer = layers - 1, call.positions = call.most = ctx, call.cross = call.int8 = 1;
+    wh_cuda_decode_attention(&call, stream);
+    std::vector<double> want(out.n);
+    const double *k = values.data() + (size_t)((layers - 1) * lines * dp), *v = k + heads * ctx * dp;
+    for (int r = 0; r < n; r++)
+        for (int h = 0; h < heads; h++) {
+            std::vector<double> p((size_t)ctx);
+            double most = -INFINITY, total = 0;
+            for (int i = 0; i < ctx; i++) {
+                for (int c = 0; c < dp; c++)
+                    p[(size_t)i] += number(q[(size_t)((h * n + r) * dp + c)]) * k[(h * ctx + i) * dp + c];
+                p[(size_t)i] /= sqrt((double)d_head);
+                most = fmax(most, p[(size_t)i]);
+            }
+            for (double &x : p)
+                total += x = exp(x - most);
+            for (int c = 0; c < d_head; c++)
+                for (int i = 0; i < ctx; i++)
+                    want[(size_t)(r * d + h * d_head + c)] += p[(size_t)i] / total * v[(h * ctx + i) * dp + c];
+        }
+    compare("decode_attention, int8", out.read(), want, 2e-3);
+}
+
 static void test_few_rows(int sm)
 {
     int n = between(1, WH_CUDA_FEW_ROWS), m = between(1, 150), k = 8 * between(1, 90);
@@ -780,6 +846,7 @@ int main(int argc, char **argv)
         test_attention(75);
         test_decode_attention(false);
         test_decode_attention(true);
+        test_int8_windows();
         test_few_rows(80);
         test_few_rows(75);
         test_embed();
@@ -791,6 +858,6 @@ int main(int argc, char **argv)
         test_steps();
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 20 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", 21 * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }

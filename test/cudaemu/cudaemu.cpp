@@ -1,4 +1,5 @@
-/* cudaemu.cpp - the inside of cudaemu.h: blocks and their fibers, memory, streams, the runtime's calls, cuBLAS's one. */
+/* cudaemu.cpp - the inside of cudaemu.h: blocks and their fibers, memory, streams, the runtime's calls, cuBLAS's one.
+ */
 #include "cudaemu.h"
 #include "fiber.h"
 

@@ -240,8 +240,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 
-/* Graphs: what is queued in a stream while it is captured runs when the graph is launched, with the arguments that it had
- * then. Anything that a capture does not bear (waiting, taking memory) stops the program. */
+/* Graphs: what is queued in a stream while it is captured runs when the graph is launched, with the arguments that it
+ * had then. Anything that a capture does not bear (waiting, taking memory) stops the program. */
 namespace cudaemu {
 struct Graph;
 } // namespace cudaemu
