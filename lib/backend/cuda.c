@@ -330,8 +330,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
         return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: the CUDA backend takes 1 to %d", config->n_slots,
                        MAX_SLOTS);
     if (config->compute != WH_COMPUTE_AUTO)
-        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums; float32 and int8 need "
-                       "the backend cpu");
+        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums; other types "
+                       "need the backend cpu");
     int rc = check_model(model);
     if (rc)
         return rc;

@@ -44,6 +44,12 @@ static void release(void)
     tiles.configured = 0;
 }
 
+static void zero(int t)
+{
+    need(tiles.configured && tiles.rows[t], "zero");
+    memset(tiles.data[t], 0, sizeof tiles.data[t]);
+}
+
 static void load(int t, const void *p, long stride)
 {
     need(tiles.configured && tiles.rows[t], "load");
@@ -100,7 +106,7 @@ static void dot_bf16(int c, int a, int b)
 
 #define amx_configure(p) configure(p)
 #define amx_release() release()
-#define amx_zero(t) memset(tiles.data[t], 0, sizeof tiles.data[t])
+#define amx_zero(t) zero(t)
 #define amx_load(t, p, stride) load(t, p, stride)
 #define amx_store(t, p, stride) store_tile(t, p, stride)
 #define amx_dot_i8(c, a, b) dot_i8(c, a, b)
@@ -113,6 +119,12 @@ static void wrong_tile(const int8_t *x, int rows, const int8_t *w, size_t steps,
 {
     amx_i8(x, rows, w, steps, w_sum, x_scale, w_scale, ahead, lines, out);
     out[rows * WH_PANEL - 1] += wrong;
+}
+
+static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+{
+    amx_bf16(x, rows, w, steps, ahead, lines, out);
+    out[0] = wrong ? NAN : out[0];
 }
 
 /* The same checks as every level's tiles get, and that a wrong one is noticed before use. */
@@ -133,6 +145,11 @@ static void check_amx_once(const check_level *level)
     check_that(wh_gemm_works(&table), "a right table is refused");
     wrong = 1;
     check_that(!wh_gemm_works(&table), "a wrong table is believed");
+    table.tile = amx_i8;
+    table.tile_bf16 = wrong_bf16;
+    check_that(!wh_gemm_works(&table), "a table whose bf16 is wrong is believed");
+    wrong = 0;
+    check_that(wh_gemm_works(&table), "a right table is refused");
     check_that(!tiles.configured, "tiles in use after a call");
 }
 
