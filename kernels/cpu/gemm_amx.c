@@ -1,5 +1,5 @@
 /* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand: the
- * text has run with its instructions written in C (test/checkkernels/amx.c), and a backend asks wh_gemm_works() before it
+ * text has run with its instructions written in C (test/support/amx_in_c.h), and a backend asks wh_gemm_works() before it
  * believes the table. */
 #include "cpu/gemm_levels.h"
 
