@@ -1,7 +1,9 @@
-/* test_amx.c - a backend on AMX's tiles, with the instructions in plain C (support/amx_in_c.h): AMX reads rows of x in a layout
- * of its own, which must be right in all that a model does; and a backend does not take tiles that compute something else.
+/* test_amx.c - a backend on AMX's tiles, with the instructions in plain C (support/amx_in_c.h): AMX reads rows of x in
+ * a layout of its own, which must be right in all that a model does; and a backend does not take tiles that compute
+ * something else.
  *
- * The linker puts the functions below in place of those that say what the CPU has. All else is the best level there is. */
+ * The linker puts the functions below in place of those that say what the CPU has. All else is the best level there
+ * is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,16 +57,17 @@ const wh_kernels *__wrap_wh_kernels_get(wh_cpu_level level)
 const wh_attention_int *__wrap_wh_attention_int_get(wh_cpu_level level)
 {
     level = real(level);
-    return level == WH_CPU_GENERIC ? NULL : __real_wh_attention_int_get(level); /* a backend does not use the definition */
+    return level == WH_CPU_GENERIC ? NULL : __real_wh_attention_int_get(level); /* as a backend has it */
 }
 
-static void wrong_i8(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum, const float *x_scale,
-                     const float *w_scale, const int8_t *ahead, int lines, float *out)
+static void wrong_i8(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
+                     const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     amx_i8(x, rows, w, steps - 16, w_sum, x_scale, w_scale, ahead, lines, out); /* the last piece is forgotten */
 }
 
-static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *out)
 {
     amx_bf16(x, rows, w, steps - 16, ahead, lines, out);
 }
@@ -170,9 +173,10 @@ static void test_int8(void **state)
     slow_model_free(m);
 }
 
-/* bfloat16: the bits of the same sums made from the layout of the other levels, for any threads and rows. (The other levels
- * add up in another order. The last bit of a sum can round a number of the next product's rows to the other side, which moves
- * many of those behind it: sums in double precision differ from avx512vnni's logits as much as AMX's do.) */
+/* bfloat16: the bits of the same sums made from the layout of the other levels, for any threads and rows. (The other
+ * levels add up in another order. The last bit of a sum can round a number of the next product's rows to the other
+ * side, which moves many of those behind it: sums in double precision differ from avx512vnni's logits as much as AMX's
+ * do.) */
 static void test_bf16(void **state)
 {
     (void)state;

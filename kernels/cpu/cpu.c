@@ -24,10 +24,10 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then, and asking
- * again changes nothing. A kernel that does not know the call, or refuses because a thread's signal stack is too small,
- * leaves us without. From then on the process's signal stacks must have room for the tiles, so it asks only when it
- * would use them. */
+/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then, and
+ * asking again changes nothing. A kernel that does not know the call, or refuses because a thread's signal stack is
+ * too small, leaves us without. From then on the process's signal stacks must have room for the tiles, so it asks only
+ * when it would use them. */
 static int may_have_tiles(void)
 {
 #ifdef __linux__

@@ -1,13 +1,13 @@
-/* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand: the
- * text has run with its instructions written in C (test/support/amx_in_c.h), and a backend asks wh_gemm_works() before it
- * believes the table. */
+/* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand:
+ * the text has run with its instructions written in C (test/support/amx_in_c.h), and a backend asks wh_gemm_works()
+ * before it believes the table. */
 #include "cpu/gemm_levels.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AMX_BF16__) && defined(__AVX512BW__)
 #include <immintrin.h>
 
-/* What reads memory is written as assembly: GCC 12's intrinsics name 8 of the configuration's 64 bytes as what is read, and
- * nothing of a tile, so that the compiler may leave out or put off what was written there. */
+/* What reads memory is written as assembly: GCC 12's intrinsics name 8 of the configuration's 64 bytes as what is
+ * read, and nothing of a tile, so that the compiler may leave out or put off what was written there. */
 #define amx_configure(p) __asm__ volatile("ldtilecfg %0" ::"m"(*(p)) : "memory")
 #define amx_load(t, p, stride)                                                                                         \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"((const void *)(p)), "r"((long)(stride)) : "memory")
@@ -21,7 +21,8 @@
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8, amx_bf16, store};
+static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8,
+                              amx_bf16, store};
 
 const wh_gemm *wh_gemm_amx(void)
 {

@@ -1,5 +1,5 @@
-/* amx.c - checkkernels: AMX's tiles with its instructions in plain C (support/amx_in_c.h); on a machine with AMX, level amx runs
- * the instructions themselves. */
+/* amx.c - checkkernels: AMX's tiles with its instructions in plain C (support/amx_in_c.h); on a machine with AMX,
+ * level amx runs the instructions themselves. */
 #include <math.h>
 
 #include "checkkernels/check.h"
@@ -13,7 +13,8 @@ static void wrong_tile(const int8_t *x, int rows, const int8_t *w, size_t steps,
     out[rows * WH_PANEL - 1] += wrong;
 }
 
-static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *out)
 {
     amx_bf16(x, rows, w, steps, ahead, lines, out);
     out[0] = wrong ? NAN : out[0];

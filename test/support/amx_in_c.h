@@ -1,7 +1,7 @@
-/* amx_in_c.h - AMX's tiles (kernels/cpu/gemm_amx.h: amx_i8, amx_bf16) with the instructions in plain C, after Intel's Software
- * Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured fails. So the kernel's logic
- * is tested on machines without AMX. Included by checkkernels/amx.c (tiles alone) and test_amx.c (in a backend), which have
- * check_that(is_true, what). */
+/* amx_in_c.h - AMX's tiles (kernels/cpu/gemm_amx.h: amx_i8, amx_bf16) with the instructions in plain C, after Intel's
+ * Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured fails. So
+ * the kernel's logic is tested on machines without AMX. Included by checkkernels/amx.c (tiles alone) and test_amx.c
+ * (in a backend), which have check_that(is_true, what). */
 #include <string.h>
 
 #include "cpu/gemm_levels.h"
