@@ -108,6 +108,8 @@ $(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
 # test_fault makes the library's own allocations fail.
 $(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
+# test_amx makes a backend believe that the CPU has AMX.
+$(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_detect wh_kernels_get wh_gemm_get wh_attention_int_get)
 comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.

@@ -240,7 +240,7 @@ static void batch_and_threads_change_nothing(void **state)
     (void)state;
     static const char *const more[][2] = {{"temperature", "0"},       {"temperature", "0.5"},    {"beam_size", "3"},
                                           {"word_timestamps", "True"}, {"confidence", "True"},   {"initial_prompt", "And so"},
-                                          {"logprob_threshold", "-0.01"}};
+                                          {"logprob_threshold", "-0.01"}, {"compute_type", "bf16"}};
     for (size_t i = 0; i < WH_COUNT(more); i++) {
         char *one = transcribe(options("15", "1", more[i][0], more[i][1]));
         static const char *const sizes[] = {"2", "3", "16", "auto"};

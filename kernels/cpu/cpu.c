@@ -24,8 +24,10 @@ static uint64_t saved_states(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then. A
- * kernel that does not know the call, or refuses because a thread's signal stack is too small, leaves us without. */
+/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then, and
+ * asking again changes nothing. A kernel that does not know the call, or refuses because a thread's signal stack is
+ * too small, leaves us without. From then on the process's signal stacks must have room for the tiles, so it asks only
+ * when it would use them. */
 static int may_have_tiles(void)
 {
 #ifdef __linux__
@@ -50,8 +52,8 @@ int wh_cpu_has_bf16(void)
            a >> 5 & 1;
 }
 
-/* A bit for each level that the CPU and the operating system have. */
-static unsigned hardware_levels(void)
+/* A bit for each level up to `most` that the CPU and the operating system have. */
+static unsigned hardware_levels(wh_cpu_level most)
 {
     const uint64_t avx_state = 0x06, avx512_state = 0xe6;
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
@@ -66,15 +68,18 @@ static unsigned hardware_levels(void)
     if ((states & avx512_state) == avx512_state && (b & avx512) == avx512) {
         levels |= 1u << WH_CPU_AVX512;
         if (c & avx512vnni)
-            levels |= 1u << WH_CPU_AVX512VNNI | (unsigned)has_tiles(states, d) << WH_CPU_AMX;
+            levels |= 1u << WH_CPU_AVX512VNNI;
+        if (c & avx512vnni && most >= WH_CPU_AMX && has_tiles(states, d))
+            levels |= 1u << WH_CPU_AMX;
     }
     if (highest >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avxvnni))
         levels |= 1u << WH_CPU_AVXVNNI;
     return levels;
 }
 #else
-static unsigned hardware_levels(void)
+static unsigned hardware_levels(wh_cpu_level most)
 {
+    (void)most;
     return 1u << WH_CPU_GENERIC;
 }
 
@@ -104,7 +109,7 @@ wh_cpu_level wh_cpu_detect(void)
     for (int i = 0; cap && i < WH_CPU_LEVELS; i++)
         if (!strcmp(cap, level_names[i]))
             level = (wh_cpu_level)i;
-    unsigned there = hardware_levels();
+    unsigned there = hardware_levels(level);
     while (level > WH_CPU_GENERIC && (!(there >> level & 1) || !built_table(level)))
         level--;
     return level;
@@ -112,5 +117,5 @@ wh_cpu_level wh_cpu_detect(void)
 
 const wh_kernels *wh_kernels_get(wh_cpu_level level)
 {
-    return (unsigned)level < WH_CPU_LEVELS && hardware_levels() >> level & 1 ? built_table(level) : NULL;
+    return (unsigned)level < WH_CPU_LEVELS && hardware_levels(level) >> level & 1 ? built_table(level) : NULL;
 }

@@ -1,5 +1,5 @@
 /* gemm_amx.h - tiles of int8 and bfloat16 with AMX: the text of gemm_amx.c, which defines the instructions, and of
- * the test that runs it with instructions in plain C (test/checkkernels/amx.c).
+ * the tests that run it with instructions in plain C (test/support/amx_in_c.h).
  *
  * AMX multiplies A [up to 16 rows][64 bytes] by B [16][64 bytes], where a row of B holds four bytes (or two bfloat16)
  * of k for each of 16 columns: a panel's layout as it is, 128 bytes apart, two tiles side by side. A is a group of x

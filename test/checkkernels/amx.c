@@ -1,112 +1,9 @@
-/* amx.c - checkkernels: the text of AMX's tiles (kernels/cpu/gemm_amx.h) with its instructions in plain C, after
- * Intel's Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured
- * fails. So the kernel's logic is tested on machines without AMX; on one with it, level amx runs the instructions
- * themselves. */
+/* amx.c - checkkernels: AMX's tiles with its instructions in plain C (support/amx_in_c.h); on a machine with AMX,
+ * level amx runs the instructions themselves. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "checkkernels/check.h"
-#include "cpu/gemm_levels.h"
-
-static struct {
-    int configured;
-    uint16_t row_bytes[8];
-    uint8_t rows[8], data[8][16][64];
-} tiles;
-
-static void need(int is_true, const char *what)
-{
-    check_that(is_true, what);
-}
-
-static void configure(const void *config)
-{
-    const uint8_t *c = config;
-    need(c[0] == 1 && c[1] == 0, "palette or first row");
-    for (int i = 2; i < 16; i++)
-        need(c[i] == 0, "reserved bytes");
-    for (int t = 0; t < 8; t++) {
-        memcpy(&tiles.row_bytes[t], c + 16 + 2 * t, 2);
-        tiles.rows[t] = c[48 + t];
-        need(tiles.row_bytes[t] <= 64 && tiles.rows[t] <= 16, "a tile's size");
-    }
-    for (int i = 32; i < 48; i++)
-        need(c[i] == 0, "tiles 8 to 15");
-    for (int i = 56; i < 64; i++)
-        need(c[i] == 0, "rows of tiles 8 to 15");
-    tiles.configured = 1;
-    memset(tiles.data, 0, sizeof tiles.data);
-}
-
-static void release(void)
-{
-    need(tiles.configured, "released twice");
-    tiles.configured = 0;
-}
-
-static void load(int t, const void *p, long stride)
-{
-    need(tiles.configured && tiles.rows[t], "load");
-    memset(tiles.data[t], 0, sizeof tiles.data[t]);
-    for (int r = 0; r < tiles.rows[t]; r++)
-        memcpy(tiles.data[t][r], (const char *)p + r * stride, tiles.row_bytes[t]);
-}
-
-static void store_tile(int t, void *p, long stride)
-{
-    need(tiles.configured && tiles.rows[t], "store");
-    for (int r = 0; r < tiles.rows[t]; r++)
-        memcpy((char *)p + r * stride, tiles.data[t][r], tiles.row_bytes[t]);
-}
-
-static void check_shapes(int c, int a, int b)
-{
-    need(tiles.configured && c != a && a != b && b != c, "product");
-    need(tiles.rows[c] == tiles.rows[a] && tiles.row_bytes[c] == tiles.row_bytes[b] &&
-             tiles.row_bytes[a] / 4 == tiles.rows[b], "shapes of a product");
-}
-
-static void dot_i8(int c, int a, int b)
-{
-    check_shapes(c, a, b);
-    for (int m = 0; m < tiles.rows[c]; m++)
-        for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
-            int32_t sum;
-            memcpy(&sum, &tiles.data[c][m][4 * n], 4);
-            for (int k = 0; k < tiles.rows[b]; k++)
-                for (int i = 0; i < 4; i++)
-                    sum += (int8_t)tiles.data[a][m][4 * k + i] * (int8_t)tiles.data[b][k][4 * n + i];
-            memcpy(&tiles.data[c][m][4 * n], &sum, 4);
-        }
-}
-
-static void dot_bf16(int c, int a, int b)
-{
-    check_shapes(c, a, b);
-    for (int m = 0; m < tiles.rows[c]; m++)
-        for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
-            float sum;
-            memcpy(&sum, &tiles.data[c][m][4 * n], 4);
-            for (int k = 0; k < tiles.rows[b]; k++)
-                for (int i = 0; i < 2; i++) {
-                    uint16_t x, y;
-                    memcpy(&x, &tiles.data[a][m][4 * k + 2 * i], 2);
-                    memcpy(&y, &tiles.data[b][k][4 * n + 2 * i], 2);
-                    sum += wh_bf16_float(x) * wh_bf16_float(y);
-                }
-            memcpy(&tiles.data[c][m][4 * n], &sum, 4);
-        }
-}
-
-#define amx_configure(p) configure(p)
-#define amx_release() release()
-#define amx_zero(t) memset(tiles.data[t], 0, sizeof tiles.data[t])
-#define amx_load(t, p, stride) load(t, p, stride)
-#define amx_store(t, p, stride) store_tile(t, p, stride)
-#define amx_dot_i8(c, a, b) dot_i8(c, a, b)
-#define amx_dot_bf16(c, a, b) dot_bf16(c, a, b)
-#include "cpu/gemm_amx.h"
+#include "support/amx_in_c.h"
 
 static int8_t wrong;
 static void wrong_tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
@@ -114,6 +11,13 @@ static void wrong_tile(const int8_t *x, int rows, const int8_t *w, size_t steps,
 {
     amx_i8(x, rows, w, steps, w_sum, x_scale, w_scale, ahead, lines, out);
     out[rows * WH_PANEL - 1] += wrong;
+}
+
+static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *out)
+{
+    amx_bf16(x, rows, w, steps, ahead, lines, out);
+    out[0] = wrong ? NAN : out[0];
 }
 
 /* The same checks as every level's tiles get, and that a wrong one is noticed before use. */
@@ -134,6 +38,11 @@ static void check_amx_once(const check_level *level)
     check_that(wh_gemm_works(&table), "a right table is refused");
     wrong = 1;
     check_that(!wh_gemm_works(&table), "a wrong table is believed");
+    table.tile = amx_i8;
+    table.tile_bf16 = wrong_bf16;
+    check_that(!wh_gemm_works(&table), "a table whose bf16 is wrong is believed");
+    wrong = 0;
+    check_that(wh_gemm_works(&table), "a right table is refused");
     check_that(!tiles.configured, "tiles in use after a call");
 }
 

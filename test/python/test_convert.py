@@ -198,7 +198,7 @@ def test_int8_is_transcribed(convert, tiny, work, build, root):
     demo = root / "test/data/demo.flac"
     texts = [run("--compute_type", "int8", "--model", m, demo).stdout for m in (tiny[0], work / "int8.gguf")]
     assert texts[0] and texts[0] == texts[1]
-    for wrong in (["--compute_type", "f32"], ["--backend", "blas"], ["--backend", "cuda"]):
+    for wrong in (["--compute_type", "f32"], ["--compute_type", "bf16"], ["--backend", "blas"], ["--backend", "cuda"]):
         done = run(*wrong, "--model", work / "int8.gguf", demo)
         assert done.returncode == 6 and "stored as int8" in done.stderr, done.stderr
     damaged = (work / "int8.gguf").read_bytes().replace(b"mlp.0.weight_scale", b"mlp.0.weight_scalx", 1)

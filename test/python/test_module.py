@@ -533,6 +533,20 @@ def test_jfk(whisp, shared, real_model):
         assert "fellow Americans" in model.transcribe_text(shared / "audio" / "jfk.flac", temperature=0.0)
 
 
+def test_jfk_in_bf16(whisp, shared, real_model):
+    """bfloat16 hears the reference's words, whatever the threads; arithmetic of that name and no other is meant."""
+    expected = json.loads((shared / "reference" / "tiny.en" / "jfk.mp3.transcribe.json").read_text())["greedy"]
+    with whisp.load_model(real_model("tiny.en")) as model:
+        results = [model.transcribe(shared / "audio" / "jfk.flac", language="en", temperature=0.0, compute_type="bf16",
+                                    threads=n) for n in (1, 2)]
+        assert results[0]["text"] == expected["text"] and results[0] == results[1]
+        with model.session(compute_type="bf16") as session:
+            assert "bfloat16" in session.backend
+        for wrong in ({"compute_type": "bf"}, {"compute_type": "bf16", "backend": "blas"}):
+            with pytest.raises(whisp.Error):
+                model.session(**wrong)
+
+
 def test_reference_tokens(whisp, shared, real_model):
     pairs = json.loads((shared / "reference" / "tiny.en" / "tokenizer.json").read_text())
     with whisp.load_model(real_model("tiny.en")) as model:

@@ -1,0 +1,226 @@
+/* test_amx.c - a backend on AMX's tiles, with the instructions in plain C (support/amx_in_c.h): AMX reads rows of x in
+ * a layout of its own, which must be right in all that a model does; and a backend does not take tiles that compute
+ * something else.
+ *
+ * The linker puts the functions below in place of those that say what the CPU has. All else is the best level there
+ * is. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/testing.h"
+
+#include "backend/backend.h"
+#include "cpu/attention.h"
+#include "support/slow_model.h"
+
+static void check_that(int is_true, const char *what)
+{
+    if (!is_true) { /* in any thread */
+        fprintf(stderr, "amx: %s\n", what);
+        abort();
+    }
+}
+
+#include "support/amx_in_c.h"
+
+/* ---- a CPU with AMX ---- */
+
+static enum { NO_AMX, AMX, OTHER_LAYOUT, WRONG_INT8, WRONG_BF16 } cpu;
+static wh_gemm table;
+
+wh_cpu_level __real_wh_cpu_detect(void);
+const wh_kernels *__real_wh_kernels_get(wh_cpu_level level);
+const wh_gemm *__real_wh_gemm_get(wh_cpu_level level);
+const wh_attention_int *__real_wh_attention_int_get(wh_cpu_level level);
+wh_cpu_level __wrap_wh_cpu_detect(void);
+const wh_kernels *__wrap_wh_kernels_get(wh_cpu_level level);
+const wh_gemm *__wrap_wh_gemm_get(wh_cpu_level level);
+const wh_attention_int *__wrap_wh_attention_int_get(wh_cpu_level level);
+
+/* What stands behind a level. */
+static wh_cpu_level real(wh_cpu_level level)
+{
+    return cpu != NO_AMX && level == WH_CPU_AMX ? __real_wh_cpu_detect() : level;
+}
+
+wh_cpu_level __wrap_wh_cpu_detect(void)
+{
+    return cpu == NO_AMX ? __real_wh_cpu_detect() : WH_CPU_AMX;
+}
+
+const wh_kernels *__wrap_wh_kernels_get(wh_cpu_level level)
+{
+    return __real_wh_kernels_get(real(level));
+}
+
+const wh_attention_int *__wrap_wh_attention_int_get(wh_cpu_level level)
+{
+    level = real(level);
+    return level == WH_CPU_GENERIC ? NULL : __real_wh_attention_int_get(level); /* as a backend has it */
+}
+
+static void wrong_i8(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
+                     const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
+{
+    amx_i8(x, rows, w, steps - 16, w_sum, x_scale, w_scale, ahead, lines, out); /* the last piece is forgotten */
+}
+
+static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                       float *out)
+{
+    amx_bf16(x, rows, w, steps - 16, ahead, lines, out);
+}
+
+/* The same sums from the layout of the other levels. */
+static void bf16_of_steps(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                          float *out)
+{
+    int8_t group[WH_GROUP * 1024];
+    size_t n = (size_t)rows;
+    check_that(steps * 4 <= 1024, "a row of this test's model");
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < steps; i++)
+            memcpy(group + (i / 16 * n + r) * 64 + i % 16 * 4, x + (i * n + r) * 4, 4);
+    amx_bf16(group, rows, w, steps, ahead, lines, out);
+}
+
+const wh_gemm *__wrap_wh_gemm_get(wh_cpu_level level)
+{
+    const wh_gemm *found = __real_wh_gemm_get(real(level));
+    if (cpu == NO_AMX || level != WH_CPU_AMX)
+        return found;
+    table = *found;
+    table.group = table.group_bf16 = wh_group_rows;
+    table.tile = cpu == WRONG_INT8 ? wrong_i8 : amx_i8;
+    table.tile_bf16 = cpu == WRONG_BF16 ? wrong_bf16 : amx_bf16;
+    if (cpu == OTHER_LAYOUT) {
+        table.group_bf16 = wh_group_steps;
+        table.tile_bf16 = bf16_of_steps;
+    }
+    return &table;
+}
+
+/* ---- tests ---- */
+
+#define N 24 /* tokens: more than a pass of few rows */
+
+/* Odd everywhere: rows of x and of weights that end within a tile. */
+static const slow_sizes sizes = {.n_vocab = 300, .n_mels = 17, .n_audio_ctx = 75, .n_text_ctx = 45, .d = 96, .heads = 4,
+                                 .audio_layers = 1, .text_layers = 2};
+
+static wh_backend *make(const whisp_model *m, wh_compute compute, int threads)
+{
+    wh_backend_config config = {.n_slots = 1, .threads = threads, .compute = compute};
+    wh_backend *b;
+    if (wh_backend_new("cpu", m, &config, &b))
+        fail_msg("%s", whisp_last_error());
+    return b;
+}
+
+/* The logits of N tokens [N][n_vocab], `at_once` in a call, after a window of noise. */
+static float *logits_of(const whisp_model *m, wh_backend *b, int at_once)
+{
+    size_t n_mel = (size_t)(2 * m->n_audio_ctx * m->n_mels), vocab = (size_t)m->n_vocab;
+    float *mel = malloc(n_mel * sizeof *mel), *logits = calloc(N * vocab, sizeof *logits);
+    const float *window = mel;
+    uint64_t seed = 4;
+    int rows[N];
+    int32_t tokens[N];
+    assert_true(mel && logits);
+    for (size_t i = 0; i < n_mel; i++)
+        mel[i] = (float)(2 * random_unit(&seed) - 1);
+    for (int i = 0; i < N; i++)
+        rows[i] = i, tokens[i] = (int32_t)(random_unit(&seed) * m->n_vocab);
+    assert_int_equal(wh_backend_encode(b, 1, &window, (int[]){0}), WHISP_OK);
+    for (int i = 0; i < N; i += at_once) {
+        wh_step step = {.slot = 0, .n_tokens = at_once, .tokens = tokens + i, .n_rows = at_once, .rows = rows,
+                        .logits = logits + (size_t)i * vocab};
+        assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_OK);
+    }
+    free(mel);
+    return logits;
+}
+
+static float *run(const whisp_model *m, wh_compute compute, int threads, int at_once)
+{
+    wh_backend *b = make(m, compute, threads);
+    float *logits = logits_of(m, b, at_once);
+    wh_backend_free(b);
+    return logits;
+}
+
+/* Integers: the bits of the level without AMX. */
+static void test_int8(void **state)
+{
+    (void)state;
+    whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
+    size_t bytes = N * (size_t)m->n_vocab * sizeof(float);
+    cpu = NO_AMX;
+    float *want = run(m, WH_COMPUTE_INT8, 1, 1);
+    cpu = AMX;
+    wh_backend *b = make(m, WH_COMPUTE_INT8, 1);
+    assert_string_equal(wh_backend_describe(b), "cpu: int8, amx, 1 thread");
+    wh_backend_free(b);
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (int at_once = 1; at_once <= N; at_once *= N) {
+            float *got = run(m, WH_COMPUTE_INT8, threads, at_once);
+            assert_memory_equal(want, got, bytes);
+            free(got);
+        }
+    cpu = NO_AMX;
+    free(want);
+    slow_model_free(m);
+}
+
+/* bfloat16: the bits of the same sums made from the layout of the other levels, for any threads and rows. (The other
+ * levels add up in another order. The last bit of a sum can round a number of the next product's rows to the other
+ * side, which moves many of those behind it: sums in double precision differ from avx512vnni's logits as much as AMX's
+ * do.) */
+static void test_bf16(void **state)
+{
+    (void)state;
+    whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
+    size_t bytes = N * (size_t)m->n_vocab * sizeof(float);
+    cpu = OTHER_LAYOUT;
+    float *want = run(m, WH_COMPUTE_BF16, 1, 1);
+    cpu = AMX;
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (int at_once = 1; at_once <= N; at_once *= N) {
+            float *got = run(m, WH_COMPUTE_BF16, threads, at_once);
+            assert_memory_equal(want, got, bytes);
+            free(got);
+        }
+    cpu = NO_AMX;
+    free(want);
+    slow_model_free(m);
+}
+
+/* Tiles that compute something else: the backend is avx512vnni's, whatever it is to compute. */
+static void test_wrong_tiles(void **state)
+{
+    (void)state;
+    if (!__real_wh_kernels_get(WH_CPU_AVX512VNNI)) {
+        printf("skipped: no avx512vnni here\n");
+        return;
+    }
+    whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
+    for (int i = 0; i < 2; i++) {
+        cpu = i ? WRONG_BF16 : WRONG_INT8;
+        wh_backend *b = make(m, WH_COMPUTE_INT8, 1);
+        assert_string_equal(wh_backend_describe(b), "cpu: int8, avx512vnni, 1 thread");
+        wh_backend_free(b);
+    }
+    cpu = NO_AMX;
+    slow_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_wrong_tiles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
