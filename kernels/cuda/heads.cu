@@ -65,11 +65,13 @@ __global__ void __launch_bounds__(THREADS)
     if (WH_BRANCH(line < 2 * heads * rows)) {
         int row = line % rows, head = line / rows % heads, part = line / rows / heads, c = lane * each;
         float v[2] = {0, 0};
-        for (int e = 0; e < each; e++)
-            if (c + e < d_head) {
-                int at = part * d + head * d_head + c + e;
-                v[e] = __half2float(WH_LOAD(x + (size_t)row * 2 * d + at)) + WH_LOAD(bias + at);
-            }
+        int at = part * d + head * d_head + c;
+        if (each == 2 && c < d_head) {
+            uint32_t two = pick(x, bias, row, 2 * d, part * d + head * d_head, c, d_head);
+            v[0] = wh_low(two), v[1] = wh_high(two);
+        } else if (c < d_head) {
+            v[0] = __half2float(WH_LOAD(x + (size_t)row * 2 * d + at)) + WH_LOAD(bias + at);
+        }
         float most = wh_warp_max(fmaxf(fabsf(v[0]), fabsf(v[1]))), inverse = most > 0 ? 127.0f / most : 0;
         if (each == 2) {
             uint32_t low = (uint32_t)(int)rintf(v[0] * inverse) & 255, high = (uint32_t)(int)rintf(v[1] * inverse) & 255;
