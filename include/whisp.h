@@ -91,8 +91,8 @@ WHISP_API const char *whisp_error_name(int code);
  * 2. Models
  */
 
-/* A model in memory: hyper-parameters, weights, vocabulary. The file is mapped, so several processes share it, and it
- * must not be changed while it is loaded. */
+/* A model in memory: hyper-parameters, weights, vocabulary. The file is mapped, so processes that compute in float32
+ * share it, and it must not be changed while it is loaded. */
 typedef struct whisp_model whisp_model;
 
 /* What a model is. Set `size` to sizeof(whisp_model_info) before the call. */

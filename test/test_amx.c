@@ -150,21 +150,20 @@ static float *run(const whisp_model *m, wh_compute compute, int threads, int at_
     return logits;
 }
 
-/* Integers: the bits of the level without AMX. */
-static void test_int8(void **state)
+/* The bits that `other` computes come out of AMX's tiles, for any threads and rows. */
+static void same_bits(wh_compute compute, int other, const char *description)
 {
-    (void)state;
     whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
     size_t bytes = N * (size_t)m->n_vocab * sizeof(float);
-    cpu = NO_AMX;
-    float *want = run(m, WH_COMPUTE_INT8, 1, 1);
+    cpu = other;
+    float *want = run(m, compute, 1, 1);
     cpu = AMX;
-    wh_backend *b = make(m, WH_COMPUTE_INT8, 1);
-    assert_string_equal(wh_backend_describe(b), "cpu: int8, amx, 1 thread");
+    wh_backend *b = make(m, compute, 1);
+    assert_string_equal(wh_backend_describe(b), description);
     wh_backend_free(b);
     for (int threads = 1; threads <= 3; threads += 2)
         for (int at_once = 1; at_once <= N; at_once *= N) {
-            float *got = run(m, WH_COMPUTE_INT8, threads, at_once);
+            float *got = run(m, compute, threads, at_once);
             assert_memory_equal(want, got, bytes);
             free(got);
         }
@@ -173,27 +172,20 @@ static void test_int8(void **state)
     slow_model_free(m);
 }
 
-/* bfloat16: the bits of the same sums made from the layout of the other levels, for any threads and rows. (The other
- * levels add up in another order. The last bit of a sum can round a number of the next product's rows to the other
- * side, which moves many of those behind it: sums in double precision differ from avx512vnni's logits as much as AMX's
- * do.) */
+/* Integers: those of the level without AMX. */
+static void test_int8(void **state)
+{
+    (void)state;
+    same_bits(WH_COMPUTE_INT8, NO_AMX, "cpu: int8, amx, 1 thread");
+}
+
+/* bfloat16: those of the same sums made from the layout of the other levels. (The other levels add up in another order.
+ * The last bit of a sum can round a number of the next product's rows to the other side, which moves many of those
+ * behind it: sums in double precision differ from avx512vnni's logits as much as AMX's do.) */
 static void test_bf16(void **state)
 {
     (void)state;
-    whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
-    size_t bytes = N * (size_t)m->n_vocab * sizeof(float);
-    cpu = OTHER_LAYOUT;
-    float *want = run(m, WH_COMPUTE_BF16, 1, 1);
-    cpu = AMX;
-    for (int threads = 1; threads <= 3; threads += 2)
-        for (int at_once = 1; at_once <= N; at_once *= N) {
-            float *got = run(m, WH_COMPUTE_BF16, threads, at_once);
-            assert_memory_equal(want, got, bytes);
-            free(got);
-        }
-    cpu = NO_AMX;
-    free(want);
-    slow_model_free(m);
+    same_bits(WH_COMPUTE_BF16, OTHER_LAYOUT, "cpu: bfloat16, amx, 1 thread");
 }
 
 /* Tiles that compute something else: the backend is avx512vnni's, whatever it is to compute. */

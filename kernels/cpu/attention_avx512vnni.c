@@ -32,16 +32,14 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
 
 #include "cpu/vec_exp2.h"
 
-/* 2^x, relative error 1e-4 (vec_probability.h): x - round(x), the same polynomial, and a multiplication by
- * 2^round(x). */
+#define WH_OWN_PROBABILITY
+#include "cpu/vec_probability.h"
+
+/* 2^x by x - round(x) and a multiplication by 2^round(x). */
 static inline vec probability(vec x)
 {
     __m512 r = _mm512_reduce_ps((__m512)x, 0);
-    vec p = spread(0.05517167f);
-    p = fma_vec(p, (vec)r, spread(0.24261114f));
-    p = fma_vec(p, (vec)r, spread(0.69326097f));
-    p = fma_vec(p, (vec)r, spread(0.99992806f));
-    return (vec)_mm512_scalef_ps((__m512)p, _mm512_sub_ps((__m512)x, r));
+    return (vec)_mm512_scalef_ps((__m512)probability_near((vec)r), _mm512_sub_ps((__m512)x, r));
 }
 
 #include "cpu/attention_int_body.h"

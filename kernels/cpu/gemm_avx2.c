@@ -147,39 +147,31 @@ void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, c
 
 /* ---- bfloat16: its floats are its bits and sixteen zeros ---- */
 
-WH_INLINE lanes even_floats(__m256i two)
+typedef __m256i pairs;
+
+WH_INLINE pairs load_pairs(const int8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+WH_INLINE pairs spread_pair(const int8_t *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm256_set1_epi32(pair);
+}
+
+WH_INLINE lanes even_floats(pairs two)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(two, 16));
 }
 
-WH_INLINE lanes odd_floats(__m256i two)
+WH_INLINE lanes odd_floats(pairs two)
 {
     return _mm256_castsi256_ps(_mm256_and_si256(two, _mm256_set1_epi32((int)0xffff0000)));
 }
 
-/* R rows of a group of `rows`, sixteen columns. */
-WH_INLINE void half_bf16(const int R, const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead,
-                         int lines, float *out)
-{
-    lanes sum[HALF][2];
-    for (int r = 0; r < R; r++)
-        sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-    for (size_t i = 0; i < steps; i++, x += 4 * rows, w += 4 * WH_PANEL) {
-        __m256i w0 = _mm256_loadu_si256((const __m256i *)w), w1 = _mm256_loadu_si256((const __m256i *)(w + 32));
-        lanes even0 = even_floats(w0), even1 = even_floats(w1), odd0 = odd_floats(w0), odd1 = odd_floats(w1);
-        fetch_ahead(&ahead, lines);
-        for (int r = 0; r < R; r++) {
-            int32_t two;
-            memcpy(&two, x + 4 * r, sizeof two);
-            lanes even = even_floats(_mm256_set1_epi32(two)), odd = odd_floats(_mm256_set1_epi32(two));
-            sum[r][0] = fma_lanes(odd, odd0, fma_lanes(even, even0, sum[r][0]));
-            sum[r][1] = fma_lanes(odd, odd1, fma_lanes(even, even1, sum[r][1]));
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < 2; c++)
-            store_lanes(out + r * WH_PANEL + 8 * c, sum[r][c]);
-}
+#include "cpu/gemm_bf16.h"
 
 void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
                        float *out)
@@ -191,10 +183,10 @@ void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps,
             if (first || c) /* once is enough */
                 lines = 0;
             switch (rows - first) {
-            case 1: half_bf16(1, xr, rows, wc, steps, ahead, lines, to); break;
-            case 2: half_bf16(2, xr, rows, wc, steps, ahead, lines, to); break;
-            case 3: half_bf16(3, xr, rows, wc, steps, ahead, lines, to); break;
-            default: half_bf16(4, xr, rows, wc, steps, ahead, lines, to); break;
+            case 1: bf16_block(1, xr, rows, wc, steps, ahead, lines, to); break;
+            case 2: bf16_block(2, xr, rows, wc, steps, ahead, lines, to); break;
+            case 3: bf16_block(3, xr, rows, wc, steps, ahead, lines, to); break;
+            default: bf16_block(4, xr, rows, wc, steps, ahead, lines, to); break;
             }
         }
 }

@@ -106,43 +106,36 @@ void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, fl
 
 /* ---- bfloat16: its floats are its bits and sixteen zeros ---- */
 
-WH_INLINE lanes even_floats(__m512i two)
+typedef __m512i pairs;
+
+WH_INLINE pairs load_pairs(const int8_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+WH_INLINE pairs spread_pair(const int8_t *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+}
+
+WH_INLINE lanes even_floats(pairs two)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(two, 16));
 }
 
-WH_INLINE lanes odd_floats(__m512i two)
+WH_INLINE lanes odd_floats(pairs two)
 {
     return _mm512_castsi512_ps(_mm512_and_si512(two, _mm512_set1_epi32((int)0xffff0000)));
 }
 
-WH_INLINE void rows_bf16(const int R, const int8_t *x, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
-                         float *out)
-{
-    lanes sum[WH_GROUP][2];
-    for (int r = 0; r < R; r++)
-        sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    for (size_t i = 0; i < steps; i++, x += 4 * R, w += 4 * WH_PANEL) {
-        __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
-        lanes even0 = even_floats(w0), even1 = even_floats(w1), odd0 = odd_floats(w0), odd1 = odd_floats(w1);
-        fetch_ahead(&ahead, lines);
-        for (int r = 0; r < R; r++) {
-            int32_t two;
-            memcpy(&two, x + 4 * r, sizeof two);
-            lanes even = even_floats(_mm512_set1_epi32(two)), odd = odd_floats(_mm512_set1_epi32(two));
-            sum[r][0] = fma_lanes(odd, odd0, fma_lanes(even, even0, sum[r][0]));
-            sum[r][1] = fma_lanes(odd, odd1, fma_lanes(even, even1, sum[r][1]));
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < 2; c++)
-            store_lanes(out + r * WH_PANEL + 16 * c, sum[r][c]);
-}
+#include "cpu/gemm_bf16.h"
 
 void wh_bf16_tile_avx512(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
                          float *out)
 {
-    WH_EACH_ROWS(rows, rows_bf16, x, w, steps, ahead, lines, out)
+    WH_EACH_ROWS(rows, bf16_block, x, rows, w, steps, ahead, lines, out)
 }
 
 #define STORE_LANES 16

@@ -798,11 +798,11 @@ static int queue_layers(wh_cuda_engine *e, pass *p)
  * rows_host and choices_host; nothing of a step may be an argument of its kernels. Rows that fill up a class have
  * position -1. */
 
-static int queue_step(wh_cuda_engine *e, int n, int most)
+static int queue_step(wh_cuda_engine *e, int n)
 {
-    (void)most; /* a mutant uses it */
     const wh_cuda_sizes *s = &e->sizes;
-    pass p = {n, WH_MUTATE(16, s->text_ctx, most), false, false, NULL}; /* splits for the longest sequence there may be */
+    /* splits for the longest sequence that there may be, not for those that are there */
+    pass p = {n, WH_MUTATE(16, s->text_ctx, e->rows_host[0].position + 1), false, false, NULL};
     TRY(queue_layers(e, &p));
     wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
                           (const float *)e->single[WH_CUDA_TEXT_SHIFT], NULL, e->h, n, s->d, e->main);
@@ -812,14 +812,14 @@ static int queue_step(wh_cuda_engine *e, int n, int most)
 }
 
 /* The graph of a class; it stays NULL where graphs cannot be had. */
-static int make_step(wh_cuda_engine *e, int rows, int most, cudaGraphExec_t *exec)
+static int make_step(wh_cuda_engine *e, int rows, cudaGraphExec_t *exec)
 {
     cudaGraph_t graph = NULL;
     if (e->no_graphs || cudaStreamBeginCapture(e->main, cudaStreamCaptureModeThreadLocal)) {
         e->no_graphs = true;
         return WH_CUDA_OK;
     }
-    int rc = queue_step(e, rows, most);
+    int rc = queue_step(e, rows);
     cudaError_t error = cudaStreamEndCapture(e->main, &graph);
     if (!rc && !error)
         error = cudaGraphInstantiate(exec, graph, 0);
@@ -842,7 +842,7 @@ static bool is_step(const wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     return n <= WH_CUDA_FEW_ROWS && e->masks;
 }
 
-static int run_step(wh_cuda_engine *e, int n, int most, const wh_cuda_token *tokens)
+static int run_step(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
 {
     int k = 0, listed = 0;
     while (1 << k < n)
@@ -855,11 +855,11 @@ static int run_step(wh_cuda_engine *e, int n, int most, const wh_cuda_token *tok
         TRY(put_choice(e, i, &tokens[i], &listed));
     TRY(copy_listed(e, listed));
     if (!e->steps[k])
-        TRY(make_step(e, 1 << k, most, &e->steps[k]));
+        TRY(make_step(e, 1 << k, &e->steps[k]));
     if (e->steps[k])
         TRY(check(e, cudaGraphLaunch(e->steps[k], e->main), "decoder"));
     else
-        TRY(queue_step(e, 1 << k, most));
+        TRY(queue_step(e, 1 << k));
     TRY(check(e, cudaGetLastError(), "decoder"));
     TRY(check(e, cudaStreamSynchronize(e->main), "decoder"));
     for (int i = 0; i < n; i++)
@@ -883,7 +883,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
         p.most = t->position + 1 > p.most ? t->position + 1 : p.most;
     }
     if (is_step(e, n, tokens))
-        return run_step(e, n, p.most, tokens);
+        return run_step(e, n, tokens);
     if (p.scores && !e->scores && s->n_alignment)
         TRY(device_array(e, &e->scores, (size_t)WH_CUDA_MOST_ROWS * s->n_alignment * s->audio_ctx));
     TRY(queue_layers(e, &p));

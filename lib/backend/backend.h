@@ -10,7 +10,7 @@
 
 typedef struct wh_backend wh_backend;
 
-/* The arithmetic of the products with weights. WH_COMPUTE_AUTO: what docs/speed.md's table says for the model. */
+/* The arithmetic of the products with weights. WH_COMPUTE_AUTO: what docs/performance.md's table says for the model. */
 typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_COMPUTE_BF16 } wh_compute;
 
 /* By its name as the option compute_type has it: "auto", "f32", "bf16", "int8". */

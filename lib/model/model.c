@@ -1,7 +1,7 @@
 /* model.c - a GGUF file to a whisp_model: reads the hyper-parameters, finds every tensor, checks every shape.
  *
  * Nothing in the file is believed before it is checked: a model that passes here cannot make the backends read outside
- * their arrays. Big matrices stay in the mapping; vectors that are not stored as float32 are decoded once. */
+ * their arrays. Big matrices stay in the mapping; vectors are copied or decoded to float32 once. */
 #include "model/model.h"
 
 #include <stdio.h>
