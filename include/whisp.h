@@ -294,6 +294,8 @@ WHISP_API int whisp_session_measure(whisp_session *session, const float *samples
 
 /* The language in use: the option's, or the detected one; NULL before it is known. Static storage. */
 WHISP_API const char *whisp_session_language(const whisp_session *session);
+/* As whisp_result_incomplete(), of what was heard so far. Lives until the session is reset or freed. */
+WHISP_API const char *whisp_session_incomplete(const whisp_session *session);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * 6. Results and writers
@@ -303,6 +305,9 @@ WHISP_API void whisp_result_free(whisp_result *result);
 WHISP_API const char *whisp_result_text(const whisp_result *result);        /* the whole transcript */
 WHISP_API const char *whisp_result_language(const whisp_result *result);    /* code, "en" */
 WHISP_API double whisp_result_duration(const whisp_result *result);         /* of the recording, seconds */
+/* NULL; or, where something of the recording is not in the transcript (it was damaged, cut off, ...), a line that says
+ * what: the work is done, but not all was heard. The log callback got it as a warning. Lives as long as the result. */
+WHISP_API const char *whisp_result_incomplete(const whisp_result *result);
 WHISP_API size_t whisp_result_segment_count(const whisp_result *result);
 /* Segment i, or NULL when there is none. Lives as long as the result. */
 WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
@@ -395,6 +400,10 @@ WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *i
 WHISP_API int whisp_audio_select_channel(whisp_audio *audio, int channel);
 /* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
 WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
+/* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past the
+ * last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only. Lives
+ * as long as the handle. */
+WHISP_API const char *whisp_audio_warning(const whisp_audio *audio, size_t i, int *incomplete);
 WHISP_API void whisp_audio_close(whisp_audio *audio);
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /* audio.c - a recording becomes mono float samples at 16 kHz, block by block.
  *
- * The beginning of the data's way: bytes (lib/audio/source.c) -> libsndfile decodes -> channels are averaged ->
- * libsamplerate -> rounded to 16 bits -> lib/mel. The reference hears what `ffmpeg -ac 1 -ar 16000 -f s16le` writes,
+ * The beginning of the data's way: bytes (source.c) -> a decoder (decoder.h) -> channels become one (mix.c) -> 16 kHz
+ * (resample.c) -> rounded to 16 bits -> lib/mel. The reference hears what `ffmpeg -ac 1 -ar 16000 -f s16le` writes,
  * therefore the rounding. See docs/audio.md. */
 #include "audio/audio.h"
 
@@ -13,44 +13,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audio/mpeg.h"
+#include "audio/decoder.h"
+#include "audio/mix.h"
 #include "audio/recognise.h"
 #include "audio/resample.h"
-#include "audio/source.h"
 
 #define RATE 16000
 #define MIN_RATE 8000
 #define MAX_RATE 192000
 #define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
-#define LIVE_BLOCK 1024         /* the same from somebody who is speaking now */
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
-#define LARGEST 1024.0f         /* louder than any recording; keeps the resampler's sums finite */
-#define PLAUSIBLE (1 << 27)     /* frames; a pipe of unknown length claims to have more */
 
 struct whisp_audio {
     char *name;                 /* for messages */
     int own_fd;                 /* to be closed, or -1 */
     int channel;                /* the only one to be heard, from 0 on; -1: all, mixed */
     wh_source source;
-    SNDFILE *file;              /* or */
-    wh_mpeg *mpeg;
-    SF_INFO info;
-    int is_mpeg;
+    wh_decoder *decoder;
+    wh_notes notes;
     int raw_rate, raw_channels; /* of bytes that are not a WAV file's, else 0; then blocks are small */
-    int is_buffered;            /* the decoder may have sound left when its bytes have ended */
-    char format[80];
-    double duration;            /* seconds, -1 if not known */
 
     float *decoded;             /* [BLOCK_VALUES], interleaved */
+    wh_sound sound;             /* of the block in decoded[] and mono[] */
     float *mono;                /* [BLOCK] at the recording's rate */
     size_t mono_length, mono_used;
     int decoded_all;
     int64_t frames;             /* decoded so far */
     uint64_t bad;
 
+    int rate;                   /* that is resampled now; differs from sound.rate where recordings were joined */
     wh_resampler *resampler;    /* NULL at 16 kHz */
-    int resampler_ended;        /* it was told that no more samples come */
+    int resampler_ended;        /* it was told that no more samples come at this rate */
+    int drained;                /* and all have come out */
     float *resampled;           /* [RESAMPLED] */
     float *ready;               /* mono or resampled: rounded, to be given out */
     size_t ready_length, ready_used;
@@ -91,34 +86,36 @@ static int fail_with_command(const whisp_audio *audio, const char *path, const c
 
 /* ---- opening ---- */
 
-/* Let libmpg123 or libsndfile try. */
+/* Let the decoders try, one after the other. */
 static int try_open(whisp_audio *audio)
 {
-    SF_VIRTUAL_IO io = wh_source_io;
-    char magic[4] = { 0 };
-    wh_source_peek(&audio->source, 0, magic, 4);
-    audio->is_mpeg = wh_mpeg_layer(&audio->source) > 0;
-    if (audio->is_mpeg && (audio->mpeg = wh_mpeg_open(&audio->source, &audio->info)))
-        return 1;
-    /* the others are read page by page or frame by frame and rely on exact positions */
-    audio->source.tell_end = !audio->is_mpeg && memcmp(magic, "OggS", 4) != 0 && memcmp(magic, "fLaC", 4) != 0;
-    /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
-    audio->source.hide_end = audio->is_mpeg;
-    audio->source.position = 0;
-    memset(&audio->info, 0, sizeof audio->info);
-    audio->file = sf_open_virtual(&io, SFM_READ, &audio->info, &audio->source);
-    return audio->file != NULL;
+    static int (*const openers[])(wh_source *, wh_notes *, const char *, wh_decoder **) = {
+        wh_mpeg_open, wh_sndfile_open,
+    };
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < WH_COUNT(openers) && !rc && !audio->decoder; i++)
+        rc = openers[i](&audio->source, &audio->notes, audio->name, &audio->decoder);
+    return rc;
 }
 
-/* Samples without a header. */
-static int open_raw(whisp_audio *audio)
+/* The decoder, where other bytes may stand before an MP3's first frame. */
+static int try_after_junk(whisp_audio *audio)
 {
-    SF_VIRTUAL_IO io = wh_source_io;
-    audio->info = (SF_INFO){ .samplerate = audio->raw_rate, .channels = audio->raw_channels,
-                             .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE };
-    audio->file = sf_open_virtual(&io, SFM_READ, &audio->info, &audio->source);
-    audio->source.opening = 0;
-    return audio->file ? WHISP_OK : wh_fail(WHISP_ERR_AUDIO, "%s: cannot be read as raw samples", audio->name);
+    int64_t junk = wh_find_mpeg(&audio->source);
+    if (junk == WHISP_ERR_MEMORY)
+        return WHISP_ERR_MEMORY;
+    if (junk <= 0)
+        return WHISP_OK;
+    wh_source_skip(&audio->source, junk);
+    return try_open(audio);
+}
+
+static int check_rate(const whisp_audio *audio)
+{
+    int rate = audio->decoder->sound.rate;
+    if (rate >= MIN_RATE && rate <= MAX_RATE)
+        return WHISP_OK;
+    return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name, rate);
 }
 
 static int open_decoder(whisp_audio *audio, const char *path)
@@ -129,8 +126,11 @@ static int open_decoder(whisp_audio *audio, const char *path)
                    ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error))
                    : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
     char riff[4] = { 0 };
-    if (audio->raw_rate && (wh_source_peek(&audio->source, 0, riff, 4) < 4 || memcmp(riff, "RIFF", 4) != 0))
-        return open_raw(audio);
+    if (audio->raw_rate && (wh_source_peek(&audio->source, 0, riff, 4) < 4 || memcmp(riff, "RIFF", 4) != 0)) {
+        int rc = wh_raw_open(&audio->source, audio->name, audio->raw_rate, audio->raw_channels, &audio->decoder);
+        audio->source.opening = 0;
+        return rc;
+    }
     wh_skip_tags(&audio->source);
     const char *foreign = wh_foreign_format(&audio->source);
     if (foreign) {
@@ -141,68 +141,38 @@ static int open_decoder(whisp_audio *audio, const char *path)
     if (wh_is_sample_dump(&audio->source))
         return wh_fail(WHISP_ERR_AUDIO, "%s: is a MIDI sample dump, not a recording", audio->name);
     wh_patch_unknown_length(&audio->source);
-    if (!try_open(audio)) {
-        /* Other bytes may stand before an MP3's first frame. */
-        int64_t junk = wh_find_mpeg(&audio->source);
-        if (junk == WHISP_ERR_MEMORY)
-            return WHISP_ERR_MEMORY;
-        if (junk > 0)
-            wh_source_skip(&audio->source, junk);
-        if (junk <= 0 || !try_open(audio)) {
-            if (audio->source.error)
-                return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
-            return fail_with_command(audio, path,
-                                     "not a recording in a known format; if it is one, ffmpeg may know it");
-        }
-    }
-    int container = audio->info.format & SF_FORMAT_TYPEMASK;
-    audio->is_buffered = audio->is_mpeg || container == SF_FORMAT_OGG || container == SF_FORMAT_FLAC;
+    int rc = try_open(audio);
+    if (!rc && !audio->decoder)
+        rc = try_after_junk(audio);
+    if (rc)
+        return rc;
+    if (!audio->decoder && audio->source.error)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
+    if (!audio->decoder)
+        return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
     audio->source.opening = 0;
-    int coding = audio->info.format & SF_FORMAT_SUBMASK;
-    if (!audio->source.is_file && coding >= SF_FORMAT_ALAC_16 && coding <= SF_FORMAT_ALAC_32)
-        return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a "
-                       "file and name that", audio->name);
-    if (audio->info.samplerate < MIN_RATE || audio->info.samplerate > MAX_RATE)
-        return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name,
-                       audio->info.samplerate);
-    return WHISP_OK;
+    return check_rate(audio);
 }
 
-static void describe(whisp_audio *audio)
+/* Resample from audio->rate from now on. */
+static int begin_rate(whisp_audio *audio, int rate)
 {
-    SF_FORMAT_INFO container = { .format = audio->info.format & SF_FORMAT_TYPEMASK };
-    SF_FORMAT_INFO codec = { .format = audio->info.format & SF_FORMAT_SUBMASK };
-    sf_command(NULL, SFC_GET_FORMAT_INFO, &container, sizeof container);
-    sf_command(NULL, SFC_GET_FORMAT_INFO, &codec, sizeof codec);
-    snprintf(audio->format, sizeof audio->format, "%.39s, %.38s", container.name ? container.name : "unknown format",
-             codec.name ? codec.name : "unknown coding");
-
-    audio->duration = -1.0;
-    if (!audio->source.is_file)
-        return;
-    if (audio->info.frames >= 0 && audio->info.frames < WH_SOURCE_UNKNOWN) {
-        audio->duration = (double)audio->info.frames / audio->info.samplerate;
-    } else if (audio->is_mpeg) {
-        /* no header with a length: estimated from the first frame's bit rate */
-        int rate = wh_mpeg_bit_rate(&audio->source);
-        if (rate > 0)
-            audio->duration = 8.0 * (double)audio->source.size / rate;
-    }
+    wh_resampler_free(audio->resampler);
+    audio->resampler = NULL;
+    audio->resampler_ended = audio->drained = 0;
+    audio->rate = rate;
+    return rate == RATE ? WHISP_OK : wh_resampler_new(rate, &audio->resampler);
 }
 
 static int prepare(whisp_audio *audio)
 {
     audio->decoded = wh_calloc(BLOCK_VALUES, sizeof(float));
     audio->mono = wh_calloc(BLOCK, sizeof(float));
-    if (!audio->decoded || !audio->mono)
+    audio->resampled = wh_calloc(RESAMPLED, sizeof(float));
+    audio->sound = audio->decoder->sound;
+    if (!audio->decoded || !audio->mono || !audio->resampled)
         return wh_fail_memory();
-    if (audio->info.samplerate != RATE) {
-        audio->resampled = wh_calloc(RESAMPLED, sizeof(float));
-        if (!audio->resampled)
-            return wh_fail_memory();
-        return wh_resampler_new(audio->info.samplerate, &audio->resampler);
-    }
-    return WHISP_OK;
+    return begin_rate(audio, audio->sound.rate);
 }
 
 /* `path` is NULL for a descriptor; fd -1 means that it could not be opened (errno). Owns fd if own_fd. */
@@ -236,7 +206,6 @@ static int open_any(const char *name, const char *path, int fd, int own_fd, int 
         whisp_audio_close(audio);
         return rc;
     }
-    describe(audio);
     *out = audio;
     return WHISP_OK;
 }
@@ -284,10 +253,10 @@ int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
     if (!audio || !info || info->size < sizeof info->size)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_describe: set info.size first");
     whisp_audio_info all = { .size = info->size,
-                             .sample_rate = audio->info.samplerate,
-                             .channels = audio->info.channels,
-                             .duration = audio->duration,
-                             .format = audio->format };
+                             .sample_rate = audio->decoder->sound.rate,
+                             .channels = audio->decoder->sound.channels,
+                             .duration = audio->decoder->duration,
+                             .format = audio->decoder->format };
     memcpy(info, &all, WH_MIN(info->size, sizeof all));
     return WHISP_OK;
 }
@@ -296,9 +265,10 @@ int whisp_audio_select_channel(whisp_audio *audio, int channel)
 {
     if (!audio)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_select_channel: no recording");
-    if (channel < -1 || channel >= audio->info.channels)
+    int channels = audio->decoder->sound.channels;
+    if (channel < -1 || channel >= channels)
         return wh_fail(WHISP_ERR_ARGUMENT, "%s: has no channel %d; it has %d, counted from 0", audio->name, channel,
-                       audio->info.channels);
+                       channels);
     if (audio->frames)
         return wh_fail(WHISP_ERR_STATE, "whisp_audio_select_channel: samples were read already");
     audio->channel = channel;
@@ -309,9 +279,8 @@ void whisp_audio_close(whisp_audio *audio)
 {
     if (!audio)
         return;
-    if (audio->file)
-        sf_close(audio->file);
-    wh_mpeg_close(audio->mpeg);
+    if (audio->decoder)
+        audio->decoder->close(audio->decoder);
     wh_resampler_free(audio->resampler);
     wh_source_free(&audio->source);
     if (audio->own_fd >= 0)
@@ -323,70 +292,75 @@ void whisp_audio_close(whisp_audio *audio)
     free(audio);
 }
 
-uint64_t wh_audio_bad_samples(const whisp_audio *audio)
+const char *whisp_audio_warning(const whisp_audio *audio, size_t i, int *incomplete)
 {
-    return audio->bad;
+    if (!audio || i >= (size_t)audio->notes.n)
+        return NULL;
+    if (incomplete)
+        *incomplete = audio->notes.list[i].incomplete;
+    return audio->notes.list[i].text;
+}
+
+const char *wh_audio_name(const whisp_audio *audio)
+{
+    return audio->name;
 }
 
 /* ---- reading ---- */
 
+/* All was decoded: what is to be said about it now? */
+static void end_decoding(whisp_audio *audio)
+{
+    audio->decoded_all = 1;
+    wh_notes_settle(&audio->notes);
+    if (audio->bad)
+        wh_note(&audio->notes, 0, "%llu samples are not finite numbers; they count as silence",
+                (unsigned long long)audio->bad);
+}
+
 /* Decode the next block into mono[]; sets decoded_all at the end. */
 static int decode(whisp_audio *audio)
 {
-    int channels = audio->info.channels, failed = 0;
-    int64_t want = WH_MAX(1, WH_MIN(audio->raw_rate ? LIVE_BLOCK : BLOCK, BLOCK_VALUES / channels)), got;
-    int64_t before = audio->source.position;
-    audio->source.ran_dry = 0;
-    if (audio->mpeg) {
-        got = wh_mpeg_read(audio->mpeg, audio->decoded, want, &channels);
-    } else {
-        got = sf_readf_float(audio->file, audio->decoded, want);
-        failed = sf_error(audio->file) != SF_ERR_NO_ERROR;
-    }
+    wh_decoder *decoder = audio->decoder;
+    wh_sound sound = audio->sound;
+    int64_t got = decoder->read(decoder, audio->decoded, BLOCK_VALUES, BLOCK, &sound);
     if (audio->source.error)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
-    /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
-    if (!audio->is_buffered && audio->source.ran_dry && audio->source.position == before)
-        got = 0;
-    if (got <= 0) {
-        /* What could be decoded before damage or a missing end is given out, as ffmpeg does. */
-        int promised = audio->info.frames > 0 && (audio->source.is_file || audio->info.frames < PLAUSIBLE);
-        if (audio->frames == 0 && (promised || failed))
-            return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
-        audio->decoded_all = 1;
+    if (got == 0 && audio->frames == 0 && decoder->frames > 0)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
+    if (got < 0)
+        return (int)got;
+    if (got > 0 && (sound.rate < MIN_RATE || sound.rate > MAX_RATE)) {
+        wh_note(&audio->notes, 1, "goes on with a sample rate of %d Hz, which cannot be read; the rest was not heard",
+                sound.rate);
         got = 0;
     }
-    for (int64_t i = 0; i < got; i++) {
-        const float *frame = audio->decoded + i * channels;
-        float sum = 0.0f;
-        int first = audio->channel < 0 ? 0 : WH_MIN(audio->channel, channels - 1);
-        int end = audio->channel < 0 ? channels : first + 1;
-        for (int c = first; c < end; c++) {
-            if (isfinite(frame[c]))
-                sum += WH_MAX(-LARGEST, WH_MIN(frame[c], LARGEST));
-            else
-                audio->bad++;
-        }
-        audio->mono[i] = sum / (float)(end - first);
-    }
-    audio->frames += got;
     audio->mono_used = 0;
     audio->mono_length = (size_t)got;
+    audio->frames += got;
+    if (got == 0) {
+        end_decoding(audio);
+        return WHISP_OK;
+    }
+    audio->sound = sound;
+    audio->bad += wh_mix(audio->decoded, got, &sound, audio->channel, audio->mono);
     return WHISP_OK;
 }
 
 /* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after the
- * recording's end, when all have come out. */
+ * last one at this rate, when all have come out. */
 static int resample(whisp_audio *audio, size_t *n)
 {
-    size_t left = audio->mono_length - audio->mono_used, used;
-    if (audio->decoded_all && left == 0 && !audio->resampler_ended) {
+    int other = audio->sound.rate != audio->rate; /* mono[] belongs to what was joined */
+    size_t left = other ? 0 : audio->mono_length - audio->mono_used, used;
+    if ((audio->decoded_all || other) && left == 0 && !audio->resampler_ended) {
         wh_resampler_end(audio->resampler);
         audio->resampler_ended = 1;
     }
     int rc = wh_resample(audio->resampler, audio->mono + audio->mono_used, left, &used, audio->resampled, RESAMPLED, n);
     if (rc == WHISP_OK)
         audio->mono_used += used;
+    audio->drained = audio->resampler_ended && *n < RESAMPLED;
     return rc;
 }
 
@@ -399,6 +373,19 @@ static void round_to_16_bits(float *samples, size_t n)
     }
 }
 
+/* The next samples at 16 kHz; *n = 0 where the resampler needs more. */
+static int convert(whisp_audio *audio, size_t *n)
+{
+    if (audio->resampler) {
+        audio->ready = audio->resampled;
+        return resample(audio, n);
+    }
+    audio->ready = audio->mono;
+    *n = audio->mono_length - audio->mono_used;
+    audio->mono_used = audio->mono_length;
+    return WHISP_OK;
+}
+
 /* The next block of ready samples; ready_length is 0 only at the end. */
 static int refill(whisp_audio *audio)
 {
@@ -407,17 +394,12 @@ static int refill(whisp_audio *audio)
     while (n == 0 && rc == WHISP_OK) {
         if (audio->mono_used == audio->mono_length && !audio->decoded_all)
             rc = decode(audio);
-        if (rc != WHISP_OK)
-            break;
-        if (audio->resampler) {
-            audio->ready = audio->resampled;
-            rc = resample(audio, &n);
-        } else {
-            audio->ready = audio->mono;
-            n = audio->mono_length - audio->mono_used;
-            audio->mono_used = audio->mono_length;
-        }
-        if (audio->decoded_all && n == 0 && (!audio->resampler || audio->resampler_ended))
+        int joined = audio->sound.rate != audio->rate && audio->mono_used < audio->mono_length;
+        if (!rc && joined && (!audio->resampler || audio->drained))
+            rc = begin_rate(audio, audio->sound.rate);
+        if (!rc)
+            rc = convert(audio, &n);
+        if (audio->decoded_all && n == 0 && (!audio->resampler || audio->drained))
             break;
     }
     if (rc != WHISP_OK)

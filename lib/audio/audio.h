@@ -4,7 +4,7 @@
 
 #include "util/util.h"
 
-/* Samples (of any channel) that were NaN or infinite so far and were heard as silence, so that a caller can warn. */
-uint64_t wh_audio_bad_samples(const whisp_audio *audio);
+/* How messages call it: the file's name, "standard input", ... Lives as long as the handle. */
+const char *wh_audio_name(const whisp_audio *audio);
 
 #endif

@@ -3,13 +3,14 @@
  * libsndfile decodes MPEG with the same libmpg123 and leaves no way to tell it not to write about damaged streams to
  * standard error, to look further than 1 kB for the next frame, or to go on where another recording was appended. It
  * has loaded the library anyway, so nothing is added to what the program needs. */
-#include "audio/mpeg.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
+#include "audio/decoder.h"
 #include "audio/recognise.h"
 
 #if defined(__has_include)
@@ -25,7 +26,8 @@
 #define LIBRARY "libmpg123.so.0"
 #define MAX_EMPTY 64 /* calls in a row that bring no sample */
 
-struct wh_mpeg {
+typedef struct wh_mpeg {
+    wh_decoder decoder;
     void *library;
     mpg123_handle *handle;
     long rate;
@@ -41,7 +43,7 @@ struct wh_mpeg {
     int (*format)(mpg123_handle *, long *rate, int *channels, int *encoding);
     int (*read)(mpg123_handle *, void *, size_t, size_t *done);
     int64_t (*length)(mpg123_handle *);
-};
+} wh_mpeg;
 
 /* dlsym() gives void *, which ISO C does not convert to a function pointer. */
 static int find(void *library, const char *name, void *fn)
@@ -74,7 +76,22 @@ static int64_t no_seek(void *user, int64_t offset, int whence)
     return -1;
 }
 
-static int start(wh_mpeg *m, wh_source *source, SF_INFO *info)
+static void describe(wh_mpeg *m, wh_source *source, int layer)
+{
+    wh_decoder *decoder = &m->decoder;
+    int64_t length = m->length(m->handle);
+    int bits = wh_mpeg_bit_rate(source);
+    decoder->sound = (wh_sound){ .rate = (int)m->rate, .channels = m->channels };
+    decoder->frames = length > 0 ? length : -1;
+    decoder->duration = -1;
+    if (source->is_file && length >= 0)
+        decoder->duration = (double)length / (double)m->rate;
+    else if (source->is_file && bits > 0) /* no header with a length: estimated from the first frame */
+        decoder->duration = 8.0 * (double)source->size / bits;
+    snprintf(decoder->format, sizeof decoder->format, "MPEG-1/2 Audio, MPEG Layer %.3s", "III" + 3 - WH_MAX(layer, 1));
+}
+
+static int start(wh_mpeg *m, wh_source *source)
 {
     int error, encoding, layer = wh_mpeg_layer(source);
     m->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -89,29 +106,13 @@ static int start(wh_mpeg *m, wh_source *source, SF_INFO *info)
         m->format(m->handle, &m->rate, &m->channels, &encoding) != MPG123_OK || encoding != MPG123_ENC_FLOAT_32 ||
         m->channels < 1 || m->channels > 2)
         return 0;
-    int64_t length = m->length(m->handle);
-    memset(info, 0, sizeof *info);
-    info->samplerate = (int)m->rate;
-    info->channels = m->channels;
-    info->format = SF_FORMAT_MPEG | (SF_FORMAT_MPEG_LAYER_I + WH_MAX(layer, 1) - 1);
-    info->frames = length >= 0 ? length : SF_COUNT_MAX;
+    describe(m, source, layer);
     return 1;
 }
 
-wh_mpeg *wh_mpeg_open(wh_source *source, SF_INFO *info)
+static void close_mpeg(wh_decoder *decoder)
 {
-    wh_mpeg *m = wh_calloc(1, sizeof *m);
-    if (m && !start(m, source, info)) {
-        wh_mpeg_close(m);
-        m = NULL;
-    }
-    return m;
-}
-
-void wh_mpeg_close(wh_mpeg *m)
-{
-    if (!m)
-        return;
+    wh_mpeg *m = (wh_mpeg *)decoder;
     if (m->handle)
         m->destroy(m->handle);
     if (m->library)
@@ -119,11 +120,13 @@ void wh_mpeg_close(wh_mpeg *m)
     free(m);
 }
 
-int64_t wh_mpeg_read(wh_mpeg *m, float *samples, int64_t n, int *channels)
+static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
 {
+    wh_mpeg *m = (wh_mpeg *)decoder;
     for (int empty = 0; empty < MAX_EMPTY; empty++) {
         size_t bytes = 0;
-        *channels = m->channels;
+        int64_t n = WH_MIN(max_frames, room / m->channels);
+        *sound = (wh_sound){ .rate = (int)m->rate, .channels = m->channels };
         int rc = m->read(m->handle, samples, (size_t)n * (size_t)m->channels * sizeof(float), &bytes);
         int64_t got = (int64_t)(bytes / sizeof(float)) / m->channels;
         if (rc == MPG123_NEW_FORMAT) {
@@ -141,23 +144,31 @@ int64_t wh_mpeg_read(wh_mpeg *m, float *samples, int64_t n, int *channels)
     return 0;
 }
 
+int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
+{
+    *decoder = NULL;
+    (void)notes, (void)name;
+    if (wh_mpeg_layer(source) == 0)
+        return WHISP_OK;
+    wh_mpeg *m = wh_calloc(1, sizeof *m);
+    if (!m)
+        return wh_fail_memory();
+    m->decoder.read = read_mpeg;
+    m->decoder.close = close_mpeg;
+    if (start(m, source))
+        *decoder = &m->decoder;
+    else
+        close_mpeg(&m->decoder);
+    return WHISP_OK;
+}
+
 #else
 
-wh_mpeg *wh_mpeg_open(wh_source *source, SF_INFO *info)
+int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
-    (void)source, (void)info;
-    return NULL;
-}
-
-void wh_mpeg_close(wh_mpeg *mpeg)
-{
-    (void)mpeg;
-}
-
-int64_t wh_mpeg_read(wh_mpeg *mpeg, float *samples, int64_t n, int *channels)
-{
-    (void)mpeg, (void)samples, (void)n, (void)channels;
-    return 0;
+    (void)source, (void)notes, (void)name;
+    *decoder = NULL;
+    return WHISP_OK;
 }
 
 #endif

@@ -104,5 +104,9 @@ void wh_write_json(const whisp_result *result, const whisp_writer_options *layou
         put_string(out, result->language);
     else
         wh_buf_puts(out, "null");
+    if (result->incomplete) {
+        wh_buf_puts(out, ", \"incomplete\": ");
+        put_string(out, result->incomplete);
+    }
     wh_buf_puts(out, "}");
 }

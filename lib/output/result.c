@@ -67,6 +67,16 @@ int wh_result_finish(whisp_result *result, const char *text, const char *languag
     return WHISP_OK;
 }
 
+int wh_result_set_incomplete(whisp_result *result, const char *why)
+{
+    char *copy = why ? strdup(why) : NULL;
+    if (why && !copy)
+        return wh_fail_memory();
+    free(result->incomplete);
+    result->incomplete = copy;
+    return WHISP_OK;
+}
+
 void whisp_result_free(whisp_result *result)
 {
     if (!result)
@@ -78,6 +88,7 @@ void whisp_result_free(whisp_result *result)
     }
     free(result->segments);
     free(result->text);
+    free(result->incomplete);
     free(result);
 }
 
@@ -94,6 +105,11 @@ const char *whisp_result_language(const whisp_result *result)
 double whisp_result_duration(const whisp_result *result)
 {
     return result ? result->duration : 0;
+}
+
+const char *whisp_result_incomplete(const whisp_result *result)
+{
+    return result ? result->incomplete : NULL;
 }
 
 size_t whisp_result_segment_count(const whisp_result *result)

@@ -12,5 +12,7 @@ int wh_result_new(whisp_result **result);
 int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared);
 /* Set what belongs to the whole: text (copied), language code (static storage), duration in seconds. */
 int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration);
+/* Why it is not of the whole recording (copied); NULL: it is. */
+int wh_result_set_incomplete(whisp_result *result, const char *why);
 
 #endif

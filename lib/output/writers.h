@@ -13,6 +13,7 @@ struct whisp_result {
     char *text;
     const char *language;
     double duration;
+    char *incomplete;       /* why it is not of the whole recording; NULL: it is */
     wh_result_segment *segments; /* [n] */
     size_t n, capacity;
 };

@@ -125,6 +125,9 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
     if (!rc)
         rc = wh_result_finish(*result, text.data ? text.data : "", whisp_result_language(parts[0]),
                               whisp_result_duration(parts[0]));
+    for (int c = 0; c < CHANNELS && !rc; c++)
+        if (whisp_result_incomplete(parts[c]))
+            rc = wh_result_set_incomplete(*result, whisp_result_incomplete(parts[c]));
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "audio/audio.h"
+#include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cut.h"
 #include "transcribe/parts.h"
@@ -66,8 +66,8 @@ static int push_file(many *m, whisp_audio *audio, const char *path, whisp_sessio
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", path);
     if (!rc && total < WH_HOP)
         wh_log(part->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear", path);
-    if (!rc && wh_audio_bad_samples(audio))
-        wh_log(part->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence", path);
+    if (!rc)
+        wh_session_hear_warnings(part, audio);
     if (!rc)
         rc = wh_session_end_part(part, -INFINITY, &loudest);
     return rc ? rc : 1;
@@ -111,6 +111,10 @@ static int end(void *user, const wh_part_end *e)
         wh_fail(rc, "%s", e->problem ? e->problem : "");
     else
         rc = wh_collect_end(&m->collected, m->session->model, e->language, e->total, &result);
+    if (!rc && (rc = wh_result_set_incomplete(result, e->incomplete))) {
+        whisp_result_free(result);
+        result = NULL;
+    }
     wh_collect_free(&m->collected);
     rc = hand_over(m, rc, result);
     return rc ? rc : wh_collect_begin(&m->collected);

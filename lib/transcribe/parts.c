@@ -48,6 +48,7 @@ typedef struct part {
     char *problem;
     int language;
     double total;           /* its seconds, once over */
+    char *incomplete;       /* why its text is not of all that it holds, or NULL */
 } part;
 
 typedef struct parts {
@@ -306,6 +307,8 @@ static void *work(void *user)
         done->over = 1;
         done->language = s->session->language;
         done->total = s->session->total;
+        done->incomplete = whisp_session_incomplete(s->session) ? strdup(s->session->incomplete) : NULL;
+        rc = rc || done->incomplete || !whisp_session_incomplete(s->session) ? rc : wh_fail_memory();
         if (rc) {
             fail_part(done, rc);
             atomic_store(&p->stop, 1);
@@ -349,8 +352,10 @@ static int hand_out(parts *p)
         if (rc || !from->over || (from->rc && (!p->job->end || atomic_load(&p->stop))))
             break;
         if (p->job->end && !from->none) {
-            const wh_part_end end = {from->rc, from->problem, from->language, from->total};
+            const wh_part_end end = {from->rc, from->problem, from->language, from->total, from->incomplete};
             rc = p->job->end(p->job->user, &end);
+        } else if (from->incomplete) {
+            wh_session_remember_incomplete(s, from->incomplete);
         }
         whisp_result_free(from->result);
         from->result = NULL;
@@ -473,6 +478,7 @@ static void free_parts(parts *p)
         whisp_result_free(p->list[i].result);
         free(p->list[i].cleared);
         free(p->list[i].problem);
+        free(p->list[i].incomplete);
         hand_out_lines(&p->list[i], &(whisp_options){0});
         free(p->list[i].lines);
     }

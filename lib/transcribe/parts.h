@@ -10,6 +10,7 @@ typedef struct wh_part_end {
     const char *problem;    /* what was wrong, where rc is not WHISP_OK */
     int language;           /* -1 where it is not known */
     double total;           /* its seconds */
+    const char *incomplete; /* why its text is not of all that it holds; NULL: it is */
 } wh_part_end;
 
 typedef struct wh_part_job {

@@ -1,8 +1,10 @@
 /* session.c - a transcription's state: made, fed with samples, reset. The windows are in window.c. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/audio.h"
 #include "transcribe/given.h"
 #include "transcribe/guard.h"
 #include "transcribe/parts.h"
@@ -234,6 +236,7 @@ int whisp_session_reset(whisp_session *s)
     s->total = -1;
     s->measured_frames = -1;
     s->bad_samples = 0;
+    s->incomplete[0] = '\0';
     s->language = s->options->values.language;
     s->encoded_first = 0;
     s->was_reset = 0;
@@ -313,6 +316,43 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
     }
     s->timings.mel += wh_now() - t0;
     return WHISP_OK;
+}
+
+void wh_session_remember_incomplete(whisp_session *s, const char *why)
+{
+    size_t length = strlen(s->incomplete);
+    if (!strstr(s->incomplete, why))
+        snprintf(s->incomplete + length, sizeof s->incomplete - length, "%s%s", length ? "; " : "", why);
+}
+
+void wh_session_incomplete(whisp_session *s, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    wh_session_remember_incomplete(s, text);
+    wh_log(s->options, WHISP_LOG_WARNING, "%s", text);
+}
+
+void wh_session_hear_warnings(whisp_session *s, const whisp_audio *audio)
+{
+    const char *text;
+    int incomplete;
+    for (size_t i = 0; audio && (text = whisp_audio_warning(audio, i, &incomplete)); i++) {
+        char line[1024];
+        snprintf(line, sizeof line, "%s: %s", wh_audio_name(audio), text);
+        if (incomplete)
+            wh_session_remember_incomplete(s, line);
+        if (s->channel <= 0) /* with split_stereo the second pass has the same */
+            wh_log(s->options, WHISP_LOG_WARNING, "%s", line);
+    }
+}
+
+const char *whisp_session_incomplete(const whisp_session *s)
+{
+    return s && s->incomplete[0] ? s->incomplete : NULL;
 }
 
 const char *whisp_session_language(const whisp_session *s)

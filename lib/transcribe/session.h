@@ -66,6 +66,7 @@ struct whisp_session {
     int64_t measured_frames;   /* of the whole recording, where it was measured; else -1 */
     double total;              /* seconds of the whole recording; negative if not known */
     size_t bad_samples;        /* of those already warned about */
+    char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
     int language;              /* -1: not known yet */
     float *language_probs;     /* [n_languages], once detected */
     int window_language;       /* of the current window */
@@ -117,6 +118,14 @@ int wh_session_next(whisp_session *session, int *cleared);
 /* Warn of options that have no effect beside others; and, once its length is known, of clips beyond the recording. */
 int wh_session_warn(const whisp_session *session);
 void wh_session_warn_clips(const whisp_session *session);
+
+/* The text will not be of all that the recording holds: say why, in a line that names the recording, and remember it
+ * for the result. */
+void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_PRINTF(2, 3);
+/* Only remember it. */
+void wh_session_remember_incomplete(whisp_session *session, const char *why);
+/* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
+void wh_session_hear_warnings(whisp_session *session, const whisp_audio *audio);
 
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);

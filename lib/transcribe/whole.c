@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "audio/ahead.h"
-#include "audio/audio.h"
+#include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
 #include "transcribe/given.h"
@@ -315,22 +315,21 @@ static void close_source(source *in)
     free(in);
 }
 
-static void warn_bad_samples(whisp_session *s, source *in, const char *path)
+/* The recording was read to its end. */
+static void hear_warnings(whisp_session *s, source *in)
 {
     stop_ahead(in);
-    if (in->audio && wh_audio_bad_samples(in->audio))
-        wh_log(s->options, WHISP_LOG_WARNING, "%s: some samples are not finite numbers; they count as silence",
-               name_of(path));
+    wh_session_hear_warnings(s, in->audio);
 }
 
 /* The first pass over a file has ended: are its samples at hand for the next one? */
-static void end_first_pass(whisp_session *s, source *in, const char *path)
+static void end_first_pass(whisp_session *s, source *in)
 {
     stop_ahead(in);
     in->keeps = 0;
     in->from_kept = in->kept != NULL;
     if (in->from_kept)
-        warn_bad_samples(s, in, path);
+        hear_warnings(s, in);
     whisp_audio_close(in->audio);
     in->audio = NULL;
     start_again(in);
@@ -355,9 +354,9 @@ static int find_speech_in(whisp_session *s, const char *path, source *in)
     if (!rc)
         rc = find_speech(s, in, copy);
     if (!rc && copy)
-        warn_bad_samples(s, in, path);
+        hear_warnings(s, in);
     in->copy = copy;
-    end_first_pass(s, in, path);
+    end_first_pass(s, in);
     return rc;
 }
 
@@ -415,7 +414,7 @@ static int open_for_pass(whisp_session *s, const char *path, source *in, int *in
     if (twice && *in_parts)
         rc = is_long(s, in, in_parts);
     if (!rc && in->n_kept && !in->kept) { /* its beginning could not be kept after all */
-        end_first_pass(s, in, path);
+        end_first_pass(s, in);
         rc = wh_channels_open(s, path, &in->audio);
     }
     if (rc || !twice || *in_parts) {
@@ -424,14 +423,14 @@ static int open_for_pass(whisp_session *s, const char *path, source *in, int *in
     }
     if (in->copy || in->from_kept) {
         if (in->from_kept)
-            end_first_pass(s, in, path);
+            end_first_pass(s, in);
         rc = measure(s, in);
         start_again(in);
         return rc;
     }
     in->keeps = 1;
     rc = measure(s, in);
-    end_first_pass(s, in, path);
+    end_first_pass(s, in);
     return rc || in->from_kept ? rc : wh_channels_open(s, path, &in->audio);
 }
 
@@ -458,16 +457,19 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
     int64_t heard = s->recording >= 0 ? s->recording : in->heard;
-    if (!rc && heard == 0) {
-        whisp_result_free(*result);
-        *result = NULL;
+    if (!rc && heard == 0)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", name_of(path));
-    }
     if (!rc && heard < WH_HOP)
         wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
                name_of(path));
-    if (!rc)
-        warn_bad_samples(s, in, path);
+    if (!rc) {
+        hear_warnings(s, in);
+        rc = wh_result_set_incomplete(*result, whisp_session_incomplete(s));
+    }
+    if (rc) {
+        whisp_result_free(*result);
+        *result = NULL;
+    }
     close_source(in);
     return rc;
 }
@@ -513,6 +515,10 @@ static int run_samples(whisp_session *s, const float *samples, size_t n, const c
     }
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
+    if (!rc && (rc = wh_result_set_incomplete(*result, whisp_session_incomplete(s)))) {
+        whisp_result_free(*result);
+        *result = NULL;
+    }
     close_source(in);
     return rc;
 }
@@ -600,6 +606,8 @@ int whisp_session_detect_language_file(whisp_session *s, const char *path, float
     int in_parts = 0;
     if (!(rc = open_for_pass(s, path, in, &in_parts)))
         rc = detect(s, in, probabilities, n);
+    if (rc >= 0)
+        hear_warnings(s, in);
     close_source(in);
     return rc;
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/options.h"
+#include "audio/audio.h"
 #include "vad/vad.h"
 
 struct whisp_speech {
@@ -61,6 +63,9 @@ int whisp_vad_speech_file(const whisp_vad *vad, const char *path, const whisp_op
     if (rc)
         return rc;
     rc = find(vad, options, read_audio, audio, speech);
+    const char *text;
+    for (size_t i = 0; !rc && options && (text = whisp_audio_warning(audio, i, NULL)); i++)
+        wh_log(options, WHISP_LOG_WARNING, "%s: %s", wh_audio_name(audio), text);
     whisp_audio_close(audio);
     return rc;
 }

@@ -24,6 +24,7 @@ static const char *const exit_codes[] = {
     "4    no model is there, or it is not one that works",
     "5    the transcript cannot be written",
     "6    the compute backend cannot run",
+    "7    written, but heard in part: a recording is damaged or cut off, and a warning says what is missing",
     "130  interrupted (Ctrl-C); other signals: 128 and their number",
 };
 

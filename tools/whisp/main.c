@@ -163,6 +163,7 @@ static int is_done(void *user, size_t i, int error, whisp_result *result)
         signals_writing(1);
         remember(tool, files_write(settings, settings->inputs[i], result));
         signals_writing(0);
+        if (whisp_result_incomplete(result)) remember(tool, CODE_PART); /* the log has said why */
     } else if (error != WHISP_ERR_CANCELLED) {
         note_error("%s", whisp_last_error());
         remember(tool, exit_code(error, CODE_INPUT));

@@ -236,6 +236,18 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
     return rc == WHISP_OK ? print_settled(live) : rc;
 }
 
+/* What is to be told about the sound. Nonzero: something of it was not heard. */
+static int tell_warnings(const whisp_audio *audio)
+{
+    int incomplete, any = 0;
+    const char *text;
+    for (size_t i = 0; (text = whisp_audio_warning(audio, i, &incomplete)); i++) {
+        note_warning("standard input: %s", text);
+        any |= incomplete;
+    }
+    return any;
+}
+
 int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code)
 {
     whisp_audio *audio = NULL;
@@ -251,10 +263,12 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     if (rc == WHISP_OK)
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
     if (rc == WHISP_OK) rc = hear(&live, audio, is_file);
+    int in_part = audio && tell_warnings(audio);
     if (live.show_tail) fputs("\r\033[K", stderr);
     if (live.line_begun) transcript_print(out, "\n");
     if (live.final && signals_stop()) print_waiting(&live);
     *code = close_final(&live, settings->stream_final);
+    if (*code == CODE_DONE && in_part) *code = CODE_PART;
     whisp_audio_close(audio);
     whisp_stream_free(live.stream);
     return rc;

@@ -38,6 +38,7 @@ enum {
     CODE_MODEL = 4,     /* no model, or not one that works */
     CODE_OUTPUT = 5,    /* the transcript cannot be written */
     CODE_BACKEND = 6,   /* the compute backend */
+    CODE_PART = 7,      /* written, but heard in part: damaged, cut off, ... */
     CODE_SIGNAL = 128,
     CODE_DONE = -1      /* not an exit code: go on */
 };
@@ -163,7 +164,7 @@ int words_check(struct settings *settings);
 /* Which options do not go together with --stream. CODE_DONE or CODE_USAGE. */
 int stream_check(const struct settings *settings);
 /* Transcribe standard input live. WHISP_OK or the library's error; *code is CODE_OUTPUT where the final text's file
- * could not be written, which the user has been told, else CODE_DONE. */
+ * could not be written, CODE_PART where something was not heard, of which the user has been told, else CODE_DONE. */
 int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code);
 
 /* ---- signals.c ---- */

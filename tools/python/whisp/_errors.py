@@ -57,6 +57,10 @@ class StateError(Error):
     code = -8
 
 
+class IncompleteWarning(UserWarning):
+    """The transcript is not of the whole recording: it is damaged, cut off, ... The text says what is missing."""
+
+
 class LibraryError(Error, ImportError):
     """libwhisp cannot be found, or is of another version than this module."""
 

@@ -161,6 +161,8 @@ _PROTOTYPES = {
     "whisp_options_on_progress": (None, c_void_p, ProgressFn, c_void_p),
     "whisp_options_on_segment": (None, c_void_p, SegmentFn, c_void_p),
     "whisp_options_on_cancel": (None, c_void_p, CancelFn, c_void_p),
+    "whisp_result_incomplete": (c_char_p, c_void_p),
+    "whisp_session_incomplete": (c_char_p, c_void_p),
     "whisp_session_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
     "whisp_session_free": (None, c_void_p),
     "whisp_session_reset": (c_int, c_void_p),

@@ -82,15 +82,25 @@ class Result:
     def __exit__(self, *exception: Any) -> None:
         library().whisp_result_free(self._handle)
 
+    @property
+    def incomplete(self) -> Optional[str]:
+        """What of the recording is not in the transcript, or None: all was heard."""
+        why = library().whisp_result_incomplete(self._handle)
+        return why.decode("utf-8", "replace") if why else None
+
     def to_dict(self) -> Dict[str, Any]:
+        """openai-whisper's keys; and "incomplete" where something was not heard."""
         lib = library()
         n = lib.whisp_result_segment_count(self._handle)
         language = lib.whisp_result_language(self._handle)
-        return {
+        result = {
             "text": lib.whisp_result_text(self._handle).decode("utf-8", "replace"),
             "segments": [segment_dict(lib.whisp_result_segment(self._handle, i).contents) for i in range(n)],
             "language": language.decode() if language else None,
         }
+        if self.incomplete:
+            result["incomplete"] = self.incomplete
+        return result
 
     def format(self, format: str, layout: Optional[WriterOptions] = None) -> str:
         lib = library()

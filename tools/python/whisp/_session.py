@@ -6,11 +6,12 @@ import contextlib
 import ctypes
 import sys
 import threading
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._audio import Samples, is_path, path_bytes
-from ._errors import ArgumentError, StateError
+from ._errors import ArgumentError, IncompleteWarning, StateError
 from ._library import END, Segment, Timings, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
 from ._result import Result, layout_of, segment_dict, segment_line
@@ -125,10 +126,13 @@ class Session:
                     samples = Samples(audio)
                     code = samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result))
                 self._callbacks.check(code)
+                made = Result(result)
+                if made.incomplete:  # raises where warnings are errors
+                    warnings.warn(made.incomplete, IncompleteWarning, stacklevel=4)
             except BaseException:
                 lib.whisp_result_free(result)
                 raise
-        return Result(result)
+        return made
 
     def transcribe(self, audio: Any) -> Dict[str, Any]:
         """Forget what was heard, then transcribe a path or samples: see Model.transcribe()."""

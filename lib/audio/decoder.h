@@ -1,0 +1,40 @@
+/* decoder.h - from a source's bytes to interleaved floats: one kind of decoder for each library that does the work.
+ *
+ * lib/audio/audio.c opens the first one that understands the bytes and reads frames from it. What the frames are (rate,
+ * channels, where the channels stand) may change from one read to the next, where recordings were joined; audio.c
+ * follows. A decoder gives silence for what is missing where the format says how much that is, and puts a note. */
+#ifndef WH_AUDIO_DECODER_H
+#define WH_AUDIO_DECODER_H
+
+#include "audio/notes.h"
+#include "audio/source.h"
+
+/* What a block's frames are. */
+typedef struct wh_sound {
+    int rate;                   /* frames a second */
+    int channels;
+    uint32_t speakers;          /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i, and
+                                   the channels come in the order of the bits; 0: the format does not say */
+} wh_sound;
+
+typedef struct wh_decoder wh_decoder;
+struct wh_decoder {
+    /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an error
+     * of which the message is set. */
+    int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
+    void (*close)(wh_decoder *decoder);
+    wh_sound sound;             /* of the first frame */
+    int64_t frames;             /* in all, as the recording promises; -1 where it says nothing */
+    double duration;            /* seconds, may be an estimate; -1 where not known */
+    char format[80];            /* in words */
+};
+
+/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error whose
+ * message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
+int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* what libsndfile reads */
+int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, its older sisters */
+
+/* 16-bit little-endian samples without a header, in small blocks as they come. */
+int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder);
+
+#endif

@@ -1,0 +1,11 @@
+/* mix.h - channels become one. Between the decoders and the resampler; used by lib/audio/audio.c only. */
+#ifndef WH_AUDIO_MIX_H
+#define WH_AUDIO_MIX_H
+
+#include "audio/decoder.h"
+
+/* Mix n interleaved frames into mono[n], or take `channel` alone if that is not negative. Samples that are not finite
+ * count as silence; returns how many there were. */
+uint64_t wh_mix(const float *frames, int64_t n, const wh_sound *sound, int channel, float *mono);
+
+#endif

@@ -1,0 +1,124 @@
+/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, FLAC, Ogg, ... (see decoder.h). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audio/decoder.h"
+#include "audio/recognise.h"
+
+#define PLAUSIBLE (1 << 27) /* frames; a pipe of unknown length claims to have more */
+#define LIVE_BLOCK 1024     /* frames at once from somebody who is speaking now */
+
+typedef struct sndfile_decoder {
+    wh_decoder decoder;
+    wh_source *source;
+    const char *name;
+    SNDFILE *file;
+    int is_buffered;        /* the decoder may have sound left when its bytes have ended */
+    int most;               /* frames in a block, 0: any number */
+    int64_t given;          /* frames so far */
+} sndfile_decoder;
+
+static void close_file(wh_decoder *decoder)
+{
+    sndfile_decoder *d = (sndfile_decoder *)decoder;
+    if (d->file)
+        sf_close(d->file);
+    free(d);
+}
+
+static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
+{
+    sndfile_decoder *d = (sndfile_decoder *)decoder;
+    int64_t want = WH_MAX(1, WH_MIN(max_frames, room / decoder->sound.channels)), before = d->source->position;
+    if (d->most)
+        want = WH_MIN(want, d->most);
+    d->source->ran_dry = 0;
+    *sound = decoder->sound;
+    int64_t got = sf_readf_float(d->file, samples, want);
+    int failed = sf_error(d->file) != SF_ERR_NO_ERROR;
+    /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
+    if (!d->is_buffered && d->source->ran_dry && d->source->position == before)
+        got = 0;
+    if (got <= 0 && d->given == 0 && failed && !d->source->error)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", d->name);
+    d->given += WH_MAX(got, 0);
+    return WH_MAX(got, 0);
+}
+
+static void describe(sndfile_decoder *d, const SF_INFO *info)
+{
+    SF_FORMAT_INFO container = { .format = info->format & SF_FORMAT_TYPEMASK };
+    SF_FORMAT_INFO codec = { .format = info->format & SF_FORMAT_SUBMASK };
+    sf_command(NULL, SFC_GET_FORMAT_INFO, &container, sizeof container);
+    sf_command(NULL, SFC_GET_FORMAT_INFO, &codec, sizeof codec);
+    wh_decoder *decoder = &d->decoder;
+    snprintf(decoder->format, sizeof decoder->format, "%.39s, %.38s", container.name ? container.name : "unknown format",
+             codec.name ? codec.name : "unknown coding");
+    decoder->sound = (wh_sound){ .rate = info->samplerate, .channels = info->channels };
+    decoder->duration = -1;
+    decoder->frames = info->frames > 0 && (d->source->is_file || info->frames < PLAUSIBLE) ? info->frames : -1;
+    if (d->source->is_file && info->frames >= 0 && info->frames < WH_SOURCE_UNKNOWN && info->samplerate > 0)
+        decoder->duration = (double)info->frames / info->samplerate;
+}
+
+/* *decoder stays NULL where libsndfile does not know the bytes. */
+static int open_file(wh_source *source, const char *name, SF_INFO *info, wh_decoder **decoder)
+{
+    SF_VIRTUAL_IO io = wh_source_io;
+    sndfile_decoder *d = wh_calloc(1, sizeof *d);
+    *decoder = NULL;
+    if (!d)
+        return wh_fail_memory();
+    d->decoder.read = read_file;
+    d->decoder.close = close_file;
+    d->source = source;
+    d->name = name;
+    source->position = 0;
+    d->file = sf_open_virtual(&io, SFM_READ, info, source);
+    if (!d->file || info->channels < 1) {
+        close_file(&d->decoder);
+        return WHISP_OK;
+    }
+    describe(d, info);
+    *decoder = &d->decoder;
+    return WHISP_OK;
+}
+
+int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
+{
+    char magic[4] = { 0 };
+    SF_INFO info = { 0 };
+    int is_mpeg = wh_mpeg_layer(source) > 0;
+    (void)notes;
+    wh_source_peek(source, 0, magic, 4);
+    /* the others are read page by page or frame by frame and rely on exact positions */
+    source->tell_end = !is_mpeg && memcmp(magic, "OggS", 4) != 0 && memcmp(magic, "fLaC", 4) != 0;
+    /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
+    source->hide_end = is_mpeg;
+    int rc = open_file(source, name, &info, decoder);
+    if (rc || !*decoder)
+        return rc;
+    int container = info.format & SF_FORMAT_TYPEMASK, coding = info.format & SF_FORMAT_SUBMASK;
+    ((sndfile_decoder *)*decoder)->is_buffered = is_mpeg || container == SF_FORMAT_OGG || container == SF_FORMAT_FLAC;
+    if (source->is_file || coding < SF_FORMAT_ALAC_16 || coding > SF_FORMAT_ALAC_32)
+        return WHISP_OK;
+    close_file(*decoder);
+    *decoder = NULL;
+    return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a file and "
+                   "name that", name);
+}
+
+int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder)
+{
+    SF_INFO info = { .samplerate = rate, .channels = channels,
+                     .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE };
+    int rc = open_file(source, name, &info, decoder);
+    if (!rc && !*decoder)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: cannot be read as raw samples", name);
+    if (!rc) {
+        ((sndfile_decoder *)*decoder)->most = LIVE_BLOCK;
+        (*decoder)->frames = -1;
+    }
+    return rc;
+}
