@@ -30,7 +30,7 @@ WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-pro
 BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -Iinclude -Ilib -Ikernels -fPIC -fvisibility=hidden -pthread \
         -ffp-contract=off -fno-math-errno -MMD -MP $(WARN)
 
-LIB_SRC := $(wildcard lib/*/*.c kernels/cpu/*.c)
+LIB_SRC := $(wildcard lib/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB_LIBS := -lsndfile -lsamplerate -lz -lutf8proc -lm -ldl -pthread
 CONVERT_LIBS := -lzip -ljansson -lnettle
@@ -58,7 +58,7 @@ ifeq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),x86_64)
 AVX2 := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 define level
-$$(BUILD)/kernels/cpu/%_$(1).o $$(BUILD)/test/checkkernels/%_$(1).o: LEVEL := $(2)
+$$(BUILD)/kernels/cpu/x86/%_$(1).o $$(BUILD)/test/checkkernels/%_$(1).o: LEVEL := $(2)
 endef
 $(eval $(call level,avx2,$(AVX2)))
 $(eval $(call level,avxvnni,$(AVX2) -mavxvnni))
@@ -109,7 +109,7 @@ $(BUILD)/test/%.o: CPPFLAGS += -Itest
 # test_fault makes the library's own allocations fail.
 $(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
 # test_amx makes a backend believe that the CPU has AMX.
-$(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_detect wh_kernels_get wh_gemm_get wh_attention_int_get)
+$(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_best wh_x86_has_amx wh_gemm_amx)
 comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.
@@ -152,7 +152,7 @@ check:
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 
 # Kernels against their definitions, and their speed: nothing but kernels/cpu.
-CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c))
+CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c))
 $(CHECK_OBJ): CPPFLAGS += -Itest
 $(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread

@@ -236,9 +236,10 @@ static int run_size(const char *size, const choice *c, const double ceilings[TYP
 
 static int run(const choice *c)
 {
-    wh_cpu_level l = wh_cpu_detect();
-    const check_level level = {l, wh_cpu_level_name(l), wh_kernels_get(l), wh_kernels_get(WH_CPU_GENERIC), wh_gemm_get(l),
-                               wh_gemm_get(WH_CPU_GENERIC)};
+    check_level level;
+    int best = wh_cpu_levels();
+    while (!check_level_get(--best, &level) || strcmp(level.name, wh_cpu_best().name))
+        ;
     double ceilings[TYPES][MAX_THREADS], reading[MAX_THREADS];
     for (int n = 1; n <= MAX_THREADS; n++) {
         ceilings[0][n - 1] = check_ceiling_speed(&level, CHECK_F32, n);

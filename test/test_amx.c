@@ -11,7 +11,8 @@
 #include "support/testing.h"
 
 #include "backend/backend.h"
-#include "cpu/attention.h"
+#include "cpu/generic/generic.h"
+#include "cpu/registry.h"
 #include "support/slow_model.h"
 
 static void check_that(int is_true, const char *what)
@@ -26,39 +27,16 @@ static void check_that(int is_true, const char *what)
 
 /* ---- a CPU with AMX ---- */
 
-static enum { NO_AMX, AMX, OTHER_LAYOUT, WRONG_INT8, WRONG_BF16 } cpu;
+enum { NO_AMX, AMX, OTHER_LAYOUT, WRONG_INT8, WRONG_BF16 };
+static int cpu;
 static wh_gemm table;
 
-wh_cpu_level __real_wh_cpu_detect(void);
-const wh_kernels *__real_wh_kernels_get(wh_cpu_level level);
-const wh_gemm *__real_wh_gemm_get(wh_cpu_level level);
-const wh_attention_int *__real_wh_attention_int_get(wh_cpu_level level);
-wh_cpu_level __wrap_wh_cpu_detect(void);
-const wh_kernels *__wrap_wh_kernels_get(wh_cpu_level level);
-const wh_gemm *__wrap_wh_gemm_get(wh_cpu_level level);
-const wh_attention_int *__wrap_wh_attention_int_get(wh_cpu_level level);
-
-/* What stands behind a level. */
-static wh_cpu_level real(wh_cpu_level level)
-{
-    return cpu != NO_AMX && level == WH_CPU_AMX ? __real_wh_cpu_detect() : level;
-}
-
-wh_cpu_level __wrap_wh_cpu_detect(void)
-{
-    return cpu == NO_AMX ? __real_wh_cpu_detect() : WH_CPU_AMX;
-}
-
-const wh_kernels *__wrap_wh_kernels_get(wh_cpu_level level)
-{
-    return __real_wh_kernels_get(real(level));
-}
-
-const wh_attention_int *__wrap_wh_attention_int_get(wh_cpu_level level)
-{
-    level = real(level);
-    return level == WH_CPU_GENERIC ? NULL : __real_wh_attention_int_get(level); /* as a backend has it */
-}
+int __real_wh_x86_has_amx(void);
+const wh_gemm *__real_wh_gemm_amx(void);
+wh_cpu __real_wh_cpu_best(void);
+int __wrap_wh_x86_has_amx(void);
+const wh_gemm *__wrap_wh_gemm_amx(void);
+wh_cpu __wrap_wh_cpu_best(void);
 
 static void wrong_i8(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
                      const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
@@ -85,12 +63,10 @@ static void bf16_of_steps(const int8_t *x, int rows, const int8_t *w, size_t ste
     amx_bf16(group, rows, w, steps, ahead, lines, out);
 }
 
-const wh_gemm *__wrap_wh_gemm_get(wh_cpu_level level)
+/* `like` with AMX's tiles. */
+static const wh_gemm *with_tiles(const wh_gemm *like)
 {
-    const wh_gemm *found = __real_wh_gemm_get(real(level));
-    if (cpu == NO_AMX || level != WH_CPU_AMX)
-        return found;
-    table = *found;
+    table = *like;
     table.group = table.group_bf16 = wh_group_rows;
     table.tile = cpu == WRONG_INT8 ? wrong_i8 : amx_i8;
     table.tile_bf16 = cpu == WRONG_BF16 ? wrong_bf16 : amx_bf16;
@@ -99,6 +75,32 @@ const wh_gemm *__wrap_wh_gemm_get(wh_cpu_level level)
         table.tile_bf16 = bf16_of_steps;
     }
     return &table;
+}
+
+/* What a backend computes with. */
+wh_cpu __wrap_wh_cpu_best(void)
+{
+    int with = cpu;
+    cpu = NO_AMX;
+    wh_cpu best = __real_wh_cpu_best();
+    cpu = with;
+    if (cpu == NO_AMX)
+        return best;
+    best.name = "amx";
+    best.gemm = with_tiles(best.gemm);
+    best.integers_pay = 1;
+    return best;
+}
+
+/* What the registry finds. */
+int __wrap_wh_x86_has_amx(void)
+{
+    return cpu != NO_AMX || __real_wh_x86_has_amx();
+}
+
+const wh_gemm *__wrap_wh_gemm_amx(void)
+{
+    return cpu != NO_AMX ? with_tiles(wh_gemm_generic()) : __real_wh_gemm_amx();
 }
 
 /* ---- tests ---- */
@@ -188,23 +190,27 @@ static void test_bf16(void **state)
     same_bits(WH_COMPUTE_BF16, OTHER_LAYOUT, "cpu: bfloat16, amx, 1 thread");
 }
 
-/* Tiles that compute something else: the backend is avx512vnni's, whatever it is to compute. */
+/* Tiles that compute something else: the registry does not believe in the level. */
 static void test_wrong_tiles(void **state)
 {
+    static const int found[] = {AMX, WRONG_INT8, WRONG_BF16};
+    wh_cpu got;
     (void)state;
-    if (!__real_wh_kernels_get(WH_CPU_AVX512VNNI)) {
-        printf("skipped: no avx512vnni here\n");
+    int level = wh_cpu_levels() - 1;
+    if (strcmp(wh_cpu_level_name(level), "amx")) {
+        printf("skipped: this architecture has no amx\n");
         return;
     }
-    whisp_model *m = slow_model_new(&sizes, WH_F16, 3);
-    for (int i = 0; i < 2; i++) {
-        cpu = i ? WRONG_BF16 : WRONG_INT8;
-        wh_backend *b = make(m, WH_COMPUTE_INT8, 1);
-        assert_string_equal(wh_backend_describe(b), "cpu: int8, avx512vnni, 1 thread");
-        wh_backend_free(b);
+    if (!wh_cpu_get(level - 1, &got)) {
+        printf("skipped: no %s here\n", wh_cpu_level_name(level - 1));
+        return;
+    }
+    for (size_t i = 0; i < WH_COUNT(found); i++) {
+        cpu = found[i];
+        assert_int_equal(wh_cpu_get(level, &got), cpu == AMX);
+        assert_string_equal(__real_wh_cpu_best().name, wh_cpu_level_name(cpu == AMX ? level : level - 1));
     }
     cpu = NO_AMX;
-    slow_model_free(m);
 }
 
 int main(void)

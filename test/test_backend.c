@@ -155,12 +155,13 @@ static void test_slow_model(void **state)
 static void test_levels(void **state)
 {
     (void)state;
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        if (!wh_kernels_get((wh_cpu_level)level)) {
-            printf("skipped: no %s here\n", wh_cpu_level_name((wh_cpu_level)level));
+    for (int level = 0; level < wh_cpu_levels(); level++) {
+        wh_cpu cpu;
+        if (!wh_cpu_get(level, &cpu)) {
+            printf("skipped: no %s here\n", wh_cpu_level_name(level));
             continue;
         }
-        setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
+        setenv("WHISP_CPU", cpu.name, 1);
         compare_with_slow(&odd_sizes, WH_F16, "auto", 1, 20);
         unsetenv("WHISP_CPU");
     }
@@ -528,10 +529,11 @@ static void test_packed(void **state)
 {
     (void)state;
     check_packed(WH_COMPUTE_INT8, 0.03);
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        if (!wh_kernels_get((wh_cpu_level)level))
+    wh_cpu cpu;
+    for (int level = 0; level < wh_cpu_levels(); level++) {
+        if (!wh_cpu_get(level, &cpu))
             continue;
-        setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
+        setenv("WHISP_CPU", cpu.name, 1);
         check_packed(WH_COMPUTE_BF16, 0.01);
         unsetenv("WHISP_CPU");
     }

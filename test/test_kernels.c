@@ -7,8 +7,8 @@
 
 #include "support/testing.h"
 
-#include "cpu/attention.h"
-#include "cpu/kernels.h"
+#include "cpu/generic/generic.h"
+#include "cpu/registry.h"
 #include "gguf/gguf.h"
 
 #define MAX_N 1600
@@ -39,17 +39,17 @@ static void at_each_level(check_fn check)
 {
     static float first[1 << 19], record[1 << 19];
     size_t n_first = 0;
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        const wh_kernels *kernels = wh_kernels_get((wh_cpu_level)level);
+    for (int level = 0; level < wh_cpu_levels(); level++) {
+        wh_cpu cpu;
         size_t n = 0;
-        if (!kernels) {
-            printf("skipped: no %s here\n", wh_cpu_level_name((wh_cpu_level)level));
+        if (!wh_cpu_get(level, &cpu)) {
+            printf("skipped: no %s here\n", wh_cpu_level_name(level));
             continue;
         }
         seed = 1;
-        check(kernels, record, &n);
+        check(cpu.kernels, record, &n);
         assert_true(n <= sizeof record / sizeof *record);
-        if (level == WH_CPU_GENERIC)
+        if (level == 0)
             continue;
         if (!n_first)
             memcpy(first, record, (n_first = n) * sizeof *record);
@@ -264,7 +264,7 @@ static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n
     static float q[110 * (MAX_HEAD + 3)], k[MAX_KEYS * (MAX_HEAD + 3)], v[MAX_KEYS * (MAX_HEAD + 3)];
     static float out[110 * (MAX_HEAD + 5)], same[110 * (MAX_HEAD + 5)], alone[MAX_HEAD], scratch[48 * 300];
     static _Alignas(64) char packed[(MAX_KEYS + 8) * (MAX_HEAD * 4 + 16) + 64 * MAX_HEAD];
-    const wh_attention_int *plain = wh_attention_int_get(WH_CPU_GENERIC);
+    const wh_attention_int *plain = wh_attention_int_generic();
     size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5, bytes = wh_attend_int_size((size_t)n, head);
     double want[MAX_HEAD];
     assert_true(bytes < sizeof packed && wh_attend_int_scratch(head) <= WH_COUNT(scratch));
@@ -299,11 +299,12 @@ static void test_attend_int(void **state)
     static const int row_counts[] = {1, 3, 16, 17, 40, 48, 53, 109}, key_counts[] = {1, 5, 8, 60, 64, 65, 131, 200};
     static const int heads[] = {1, 4, 7, 64, 80};
     (void)state;
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        const wh_attention_int *kernels = wh_attention_int_get((wh_cpu_level)level);
+    for (int level = 0; level < wh_cpu_levels(); level++) {
+        wh_cpu cpu;
+        const wh_attention_int *kernels = wh_cpu_get(level, &cpu) ? cpu.attention : NULL;
         seed = 1;
         if (!kernels)
-            printf("skipped: no attention in integers for %s here\n", wh_cpu_level_name((wh_cpu_level)level));
+            printf("skipped: no attention in integers for %s here\n", wh_cpu_level_name(level));
         for (size_t i = 0; kernels && i < WH_COUNT(row_counts); i++)
             for (size_t j = 0; j < WH_COUNT(key_counts); j++)
                 check_attend_int_of(kernels, row_counts[i], key_counts[j], heads[(i + j) % WH_COUNT(heads)],
@@ -549,18 +550,20 @@ static void test_vectors(void **state)
 static void test_detection(void **state)
 {
     (void)state;
-    wh_cpu_level best = wh_cpu_detect();
-    assert_non_null(wh_kernels_get(best));
-    assert_null(wh_kernels_get(WH_CPU_LEVELS));
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        setenv("WHISP_CPU", wh_cpu_level_name((wh_cpu_level)level), 1);
-        int expected = WH_MIN((int)best, level);
-        while (!wh_kernels_get((wh_cpu_level)expected))
-            expected--;
-        assert_int_equal(wh_cpu_detect(), expected);
+    wh_cpu best, expected;
+    int last = wh_cpu_levels() - 1;
+    assert_int_equal(wh_cpu_get(last + 1, &best), 0);
+    assert_int_equal(wh_cpu_get(-1, &best), 0);
+    assert_string_equal(wh_cpu_level_name(last + 1), "unknown");
+    for (int level = 0; level <= last; level++) {
+        setenv("WHISP_CPU", wh_cpu_level_name(level), 1);
+        int there = level;
+        while (!wh_cpu_get(there, &expected))
+            there--;
+        assert_string_equal(wh_cpu_best().name, expected.name);
     }
-    setenv("WHISP_CPU", "abacus", 1);
-    assert_int_equal(wh_cpu_detect(), best);
+    setenv("WHISP_CPU", "abacus", 1); /* no cap: the last of the loop */
+    assert_string_equal(wh_cpu_best().name, expected.name);
     unsetenv("WHISP_CPU");
 }
 
@@ -644,10 +647,11 @@ static void bench(void)
     static float x[16 * 2048], y[16 * 2048], w[2048 * 512];
     fill(x, WH_COUNT(x), 1.0);
     fill(w, WH_COUNT(w), 0.05);
-    for (int level = 0; level < WH_CPU_LEVELS; level++) {
-        const wh_kernels *kernels = wh_kernels_get((wh_cpu_level)level);
-        if (!kernels)
+    for (int level = 0; level < wh_cpu_levels(); level++) {
+        wh_cpu cpu;
+        if (!wh_cpu_get(level, &cpu))
             continue;
+        const wh_kernels *kernels = cpu.kernels;
         for (int s = 0; s < WH_STORAGES; s++)
             for (int rows = 1; rows <= 16; rows *= 4) {
                 static unsigned char stored[2048 * 512 * 4];
@@ -661,13 +665,13 @@ static void bench(void)
                     best = fmin(best, wh_now() - start);
                 }
                 printf("%-8s %-5s %2d rows x 2048 x 512: %7.1f us %6.1f GFLOP/s %5.1f GB/s\n",
-                       wh_cpu_level_name((wh_cpu_level)level), wh_type_name(types[s]), rows, best * 1e6,
+                       cpu.name, wh_type_name(types[s]), rows, best * 1e6,
                        2e-9 * rows * 2048 * 512 / best, 2048e-9 * (double)stride / best);
             }
-        bench_kv(kernels, wh_cpu_level_name((wh_cpu_level)level));
-        if (wh_attention_int_get((wh_cpu_level)level))
-            bench_attend_int(wh_attention_int_get((wh_cpu_level)level), wh_cpu_level_name((wh_cpu_level)level));
-        bench_attend(kernels, wh_cpu_level_name((wh_cpu_level)level));
+        bench_kv(kernels, cpu.name);
+        if (cpu.attention)
+            bench_attend_int(cpu.attention, cpu.name);
+        bench_attend(kernels, cpu.name);
         double softmax = 1e9, gelu = 1e9, norm = 1e9;
         for (int i = 0; i < 200; i++) {
             fill(x, 1536, 5.0);
@@ -681,7 +685,7 @@ static void bench(void)
             gelu = fmin(gelu, later - middle);
             norm = fmin(norm, wh_now() - later);
         }
-        printf("%-8s ns a value: softmax %.2f gelu %.2f layer_norm %.2f\n", wh_cpu_level_name((wh_cpu_level)level),
+        printf("%-8s ns a value: softmax %.2f gelu %.2f layer_norm %.2f\n", cpu.name,
                softmax * 1e9 / 1536, gelu * 1e9 / 1536, norm * 1e9 / 1536);
     }
 }

@@ -19,10 +19,6 @@ typedef struct wh_attention_int {
                    float *scratch);
 } wh_attention_int;
 
-/* The table for a level; NULL where its instructions make it no faster than float32. The generic level's is the
- * definition, for tests. */
-const wh_attention_int *wh_attention_int_get(wh_cpu_level level);
-
 size_t wh_attend_int_size(size_t n, size_t d_head);
 size_t wh_attend_int_scratch(size_t d_head);
 

@@ -3,7 +3,6 @@
 #define WH_ATTENTION_INT_H
 
 #include "cpu/attention.h"
-#include "cpu/levels.h"
 
 #define WH_INT_KEYS 128         /* keys of a block, a multiple of every tile */
 #define WH_P_BITS 7.99435344f   /* a probability of 1 is 255 = 2^this */
@@ -40,9 +39,5 @@ static inline int_packed int_parts(void *packed, size_t n, size_t d_head)
     p.work = p.v_mean + d_head;
     return p;
 }
-
-const wh_attention_int *wh_attention_int_generic(void);
-const wh_attention_int *wh_attention_int_avxvnni(void);
-const wh_attention_int *wh_attention_int_avx512vnni(void);
 
 #endif

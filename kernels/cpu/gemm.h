@@ -1,6 +1,6 @@
 /* gemm.h - matrix products on the CPU: y = x w^T, in float32 and in 8-bit integers. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu_product.c. One table a level, filled by kernels/cpu/gemm_LEVEL.c; gemm_generic.c is the
+ * Used by lib/backend/cpu_product.c. One table a level (registry.h), filled by gemm_LEVEL.c; gemm_generic.c is the
  * definition. Every output is one sum over k whose order depends on k alone: not on how many rows or columns a call
  * has, nor on where in the matrix it begins, so batches and threads change no bit.
  *
@@ -65,9 +65,6 @@ typedef struct wh_gemm {
      * [columns] or NULL is added to the tile's values first. */
     void (*store)(const float *tile, int rows, int columns, const float *bias, wh_store how, float *y, size_t ldy);
 } wh_gemm;
-
-/* The table for a level; NULL where wh_kernels_get() is NULL. Immutable, static storage. */
-const wh_gemm *wh_gemm_get(wh_cpu_level level);
 
 /* Whether a table's tiles are the definition's, for one small product: a look before use at instructions that the
  * authors could not run. */

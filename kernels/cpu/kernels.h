@@ -2,31 +2,12 @@
  *
  * Used by lib/backend/cpu_....c. Every kernel is written once in plain C with vector extensions (vec_body.h); each
  * instruction-set level compiles that text with its own vector width (vec_generic.c is the definition). One constant
- * table of function pointers a level, picked from CPUID, capped by WHISP_CPU. */
+ * table of function pointers a level (registry.h). */
 #ifndef WH_KERNELS_H
 #define WH_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* avx2: with FMA and F16C; avx512: F, BW, DQ, VL. A CPU may have avxvnni without the levels above it, and avx512
- * without avxvnni. amx: tiles of int8 and bfloat16, above avx512vnni, where the kernel lets the process have them.
- * Whether an avx512vnni CPU multiplies bfloat16, too, is no level of its own. */
-typedef enum wh_cpu_level {
-    WH_CPU_GENERIC,
-    WH_CPU_AVX2,
-    WH_CPU_AVXVNNI,
-    WH_CPU_AVX512,
-    WH_CPU_AVX512VNNI,
-    WH_CPU_AMX,
-    WH_CPU_LEVELS
-} wh_cpu_level;
-
-/* The best level of this CPU and operating system, capped by the environment variable
- * WHISP_CPU=generic|avx2|avxvnni|avx512|avx512vnni|amx. A cap that this machine does not have means the next lower
- * one. */
-wh_cpu_level wh_cpu_detect(void);
-const char *wh_cpu_level_name(wh_cpu_level level);
 
 /* How a matrix is stored: Q8_0 rows are blocks of 32 elements, an f16 scale then 32 int8. */
 typedef enum wh_storage { WH_ROWS_F32, WH_ROWS_F16, WH_ROWS_BF16, WH_ROWS_Q8_0, WH_STORAGES } wh_storage;
@@ -101,8 +82,5 @@ static inline size_t wh_packed_keys(size_t n)
 {
     return (n + WH_ATTEND_TILE - 1) / WH_ATTEND_TILE * WH_ATTEND_TILE;
 }
-
-/* The table for a level; NULL if this machine or build does not have it. Immutable, static storage. */
-const wh_kernels *wh_kernels_get(wh_cpu_level level);
 
 #endif

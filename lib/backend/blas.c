@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/kernels.h"
+#include "cpu/registry.h"
 #include "util/util.h"
 
 #define LIBRARY "libopenblas.so.0"
@@ -22,19 +22,6 @@
  * different kernels, so this belongs to the process and not to a backend. */
 static wh_blas blas;
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
-
-/* The name by which OpenBLAS knows the kernels for this CPU; NULL: let it choose. */
-static const char *core_type(void)
-{
-    switch (wh_cpu_detect()) {
-    case WH_CPU_AVX512:
-    case WH_CPU_AVX512VNNI:
-    case WH_CPU_AMX: return "SkylakeX";
-    case WH_CPU_AVX2:
-    case WH_CPU_AVXVNNI: return "Haswell";
-    default: return NULL;
-    }
-}
 
 /* Set a variable where the user has not; 1 if it must be unset again. */
 static int set_if_unset(const char *name, const char *value)
@@ -47,7 +34,7 @@ static void *open_library(void)
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
     if (library) /* the host has it: its kernels are chosen already */
         return library;
-    int core = set_if_unset("OPENBLAS_CORETYPE", core_type());
+    int core = set_if_unset("OPENBLAS_CORETYPE", wh_cpu_best().blas_core);
     int threads = set_if_unset("OPENBLAS_NUM_THREADS", "1"); /* else it starts threads that nobody needs */
     library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (core)

@@ -147,20 +147,18 @@ static int choose_products(wh_backend *b, const char *name)
     if (blas && (b->config.compute == WH_COMPUTE_INT8 || b->config.compute == WH_COMPUTE_BF16))
         return wh_fail(WHISP_ERR_BACKEND, "backend blas multiplies in float32; %s needs the backend cpu",
                        types[b->config.compute]);
-    wh_cpu_level level = wh_cpu_detect();
-    if (level == WH_CPU_AMX && !wh_gemm_works(wh_gemm_get(level))) /* see gemm_amx.c */
-        level = WH_CPU_AVX512VNNI;
-    b->kernels = wh_kernels_get(level);
-    b->gemm = wh_gemm_get(level);
+    wh_cpu cpu = wh_cpu_best();
+    b->kernels = cpu.kernels;
+    b->gemm = cpu.gemm;
     b->sgemm = blas ? blas->sgemm : NULL;
     if (b->config.compute == WH_COMPUTE_AUTO)
-        b->config.compute = !b->model->is_int8 && (blas || level == WH_CPU_GENERIC) ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
-    if (b->config.compute == WH_COMPUTE_INT8 && level != WH_CPU_GENERIC)
-        b->attention_int = wh_attention_int_get(level);
+        b->config.compute = !b->model->is_int8 && (blas || !cpu.integers_pay) ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
+    if (b->config.compute == WH_COMPUTE_INT8 && cpu.integers_pay)
+        b->attention_int = cpu.attention;
     b->self_type = b->config.compute == WH_COMPUTE_F32 ? WH_KV_F32 : WH_KV_F16;
     b->cross_type = b->config.compute == WH_COMPUTE_INT8 ? WH_KV_I8 : b->self_type;
     snprintf(b->description, sizeof b->description, "cpu: %s%s%s, %s, %d thread%s", blas ? blas->name : "",
-             blas ? ", " : "", types[b->config.compute], wh_cpu_level_name(level), wh_pool_threads(b->pool),
+             blas ? ", " : "", types[b->config.compute], cpu.name, wh_pool_threads(b->pool),
              wh_pool_threads(b->pool) == 1 ? "" : "s");
     return WHISP_OK;
 }

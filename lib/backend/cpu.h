@@ -13,9 +13,7 @@
 #include "backend/ops.h"
 #include "backend/blas.h"
 #include "backend/cpu_weights.h"
-#include "cpu/gemm.h"
-#include "cpu/attention.h"
-#include "cpu/kernels.h"
+#include "cpu/registry.h"
 #include "util/pool.h"
 
 /* Products with at most this many rows of x go through kernels->rows, whose results do not depend on how many. */

@@ -9,6 +9,7 @@
 
 #include "search/internal.h"
 #include "util/text.h"
+#include "cpu/registry.h"
 
 int wh_search_slots(const wh_values *v)
 {
@@ -81,7 +82,7 @@ int wh_search_new(const whisp_model *model, const whisp_options *options, wh_bac
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->backend = backend;
     s->timings = timings;
-    s->kernels = wh_kernels_get(wh_cpu_detect());
+    s->kernels = wh_cpu_best().kernels;
     int rc = init(s);
     if (rc) {
         wh_search_free(s);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vad/vad.h"
+#include "cpu/registry.h"
 
 #define FORMAT_VERSION 1
 
@@ -106,7 +107,7 @@ int whisp_vad_load(const char *path, whisp_vad **vad)
     whisp_vad *v = wh_calloc(1, sizeof *v);
     if (!v)
         return wh_fail_memory();
-    v->kernels = wh_kernels_get(wh_cpu_detect());
+    v->kernels = wh_cpu_best().kernels;
     int rc;
     if ((rc = wh_gguf_open(path, &v->file)) || (rc = read_head(v)) || (rc = find_tensors(v))) {
         whisp_vad_free(v);

@@ -23,7 +23,7 @@ static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps,
 /* The same checks as every level's tiles get, and that a wrong one is noticed before use. */
 static void check_amx_once(const check_level *level)
 {
-    if (level->level != WH_CPU_GENERIC)
+    if (level->level != 0)
         return;
     wh_gemm table = *level->gemm_reference;
     table.group = table.group_bf16 = wh_group_rows;

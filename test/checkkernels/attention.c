@@ -32,7 +32,7 @@ static void check_encoder(const check_level *l)
 
 static void check_integers(const check_level *l)
 {
-    const wh_attention_int *plain = wh_attention_int_get(WH_CPU_GENERIC), *fast = wh_attention_int_get(l->level);
+    const wh_attention_int *plain = l->attention_reference, *fast = l->attention;
     size_t rows = check_size(1, 100), n = check_size(1, 150), d = check_size(1, 70), ld = d + check_size(0, 3);
     float *q = filled((rows - 1) * ld + d, 1), *k = filled((n - 1) * ld + d, 1), *v = filled((n - 1) * ld + d, 1);
     float *scratch = room(wh_attend_int_scratch(d)), *want = room(rows * d), *got = room(rows * d);
@@ -99,7 +99,7 @@ static void run_integers(void *context)
 static void bench(const check_level *l)
 {
     float *k = filled(KEYS * HEAD, 2);
-    timed_attention t = {l->kernels, wh_attention_int_get(l->level), filled(ROWS * HEAD, 2), room(ROWS * HEAD),
+    timed_attention t = {l->kernels, l->attention, filled(ROWS * HEAD, 2), room(ROWS * HEAD),
                          room(wh_packed_keys(KEYS) * HEAD), filled(KEYS * HEAD, 1),
                          room(wh_attend_scratch(HEAD) + wh_attend_int_scratch(HEAD)),
                          check_alloc(wh_attend_int_size(KEYS, HEAD), 64)};

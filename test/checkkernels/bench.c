@@ -12,7 +12,9 @@
 #include <time.h>
 
 #include "checkkernels/ceilings.h"
-#include "cpu/levels.h"
+#include "cpu/x86/x86.h"
+
+#define MAX_LEVELS 16
 
 static double now(void)
 {
@@ -151,31 +153,48 @@ static double read_speed(size_t bytes, int threads)
     return 1e-9 * threads * (double)bytes / seconds;
 }
 
-check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops)
+int check_level_get(int level, check_level *out)
+{
+    wh_cpu cpu, generic;
+    if (!wh_cpu_get(level, &cpu) || !wh_cpu_get(0, &generic))
+        return 0;
+    *out = (check_level){level, cpu.name, cpu.kernels, generic.kernels, cpu.gemm, generic.gemm, cpu.attention,
+                         generic.attention};
+    return 1;
+}
+
+/* Loops of a level, and of those whose instructions it has, too, from the best. (None for AMX's tiles yet.) */
+static const struct {
+    const char *level;
+    check_loop (*loops[3])(check_ceiling what, int *ops);
+} loops_of[] = {
+    {"avx2", {check_loop_avx2}},
+    {"avxvnni", {check_loop_avxvnni, check_loop_avx2}},
+    {"avx512", {check_loop_avx512, check_loop_avx2}},
+    {"avx512vnni", {check_loop_avx512vnni, check_loop_avx512, check_loop_avx2}},
+    {"amx", {check_loop_avx512, check_loop_avx2}},
+};
+
+check_loop check_loop_get(const char *level, check_ceiling what, int *ops)
 {
     check_loop loop = NULL;
     *ops = 0;
-    if (level == WH_CPU_AMX && what != CHECK_F32) /* none for its tiles yet */
+    if (!strcmp(level, "amx") && what != CHECK_F32)
         return NULL;
-    if (what == CHECK_BF16 && level == WH_CPU_AVX512VNNI && wh_cpu_has_bf16())
+    if (what == CHECK_BF16 && !strcmp(level, "avx512vnni") && wh_x86_has_bf16())
         loop = check_loop_avx512bf16(ops);
     if (!loop && what == CHECK_BF16) /* by fused multiply-add */
         what = CHECK_F32;
-    if (level == WH_CPU_AVX512VNNI)
-        loop = loop ? loop : check_loop_avx512vnni(what, ops);
-    if (!loop && level >= WH_CPU_AVX512)
-        loop = check_loop_avx512(what, ops);
-    if (!loop && level == WH_CPU_AVXVNNI)
-        loop = check_loop_avxvnni(what, ops);
-    if (!loop && level >= WH_CPU_AVX2)
-        loop = check_loop_avx2(what, ops);
+    for (size_t i = 0; i < sizeof loops_of / sizeof loops_of[0]; i++)
+        for (int k = 0; k < 3 && !loop && !strcmp(level, loops_of[i].level) && loops_of[i].loops[k]; k++)
+            loop = loops_of[i].loops[k](what, ops);
     return loop;
 }
 
 static double arithmetic(const check_level *level, check_ceiling what, int says)
 {
     int ops;
-    loop_call call = {.loop = check_loop_get(level->level, what, &ops)};
+    loop_call call = {.loop = check_loop_get(level->name, what, &ops)};
     if (!call.loop)
         return 0;
     double best = 1e9, clock = LOOP_COUNT / check_time(add_chain, NULL);
@@ -183,7 +202,7 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
         best = fmin(best, check_time(run_loop, &call));
     double a_cycle = LOOP_COUNT / best / clock, ports = fmax(1, round(a_cycle));
     double measured = 1e-9 * LOOP_COUNT * ops / best, counted = 1e-9 * clock * ports * ops;
-    if (what == CHECK_INT8 && ops == 64 && level->level != WH_CPU_AVXVNNI)
+    if (what == CHECK_INT8 && ops == 64 && strcmp(level->name, "avxvnni"))
         counted = 0; /* four instructions of different ports */
     if (says)
         printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
@@ -195,7 +214,7 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
 
 static double ceiling(const check_level *level, check_ceiling what)
 {
-    static double found[WH_CPU_LEVELS][CHECK_CEILINGS]; /* 0: not yet */
+    static double found[MAX_LEVELS][CHECK_CEILINGS]; /* 0: not yet */
     double *at = &found[what == CHECK_READ ? 0 : level->level][what];
     if (!*at && what == CHECK_READ) {
         printf("reading, two threads:");

@@ -12,13 +12,14 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#include "cpu/gemm.h"
+#include "cpu/registry.h"
 
 typedef struct check_level {
-    wh_cpu_level level;
+    int level;                                      /* 0: generic, the reference */
     const char *name;
-    const wh_kernels *kernels, *kernels_reference;  /* the reference is generic's */
+    const wh_kernels *kernels, *kernels_reference;
     const wh_gemm *gemm, *gemm_reference;
+    const wh_attention_int *attention, *attention_reference;
 } check_level;
 
 typedef struct check_kernel {
@@ -49,6 +50,9 @@ double check_time(check_call call, void *context);
 /* `threads` threads doing the same, each with its own context; seconds for all to do it once. */
 double check_time_threads(check_call call, void *const *contexts, int threads);
 
+/* The level's tables beside generic's; 0: this machine does not have it. */
+int check_level_get(int level, check_level *out);
+
 typedef enum check_ceiling { CHECK_F32, CHECK_INT8, CHECK_BF16, CHECK_READ, CHECK_CEILINGS } check_ceiling;
 /* A line: what, Gop/s or GB/s, share of the ceiling (of one thread's arithmetic, of two threads' reading). */
 void check_report(const check_level *level, const char *what, double amount, double seconds, check_ceiling ceiling);
@@ -61,7 +65,7 @@ double check_ceiling_speed(const check_level *level, check_ceiling what, int thr
 /* Run `count` (a multiple of 1000) instructions of the level's multiply-add; the operations of one are in *ops (0: the
  * level has no such loop). `chains` independent sums of 8, 12 or 16. */
 typedef void (*check_loop)(int chains, long count);
-check_loop check_loop_get(wh_cpu_level level, check_ceiling what, int *ops);
+check_loop check_loop_get(const char *level, check_ceiling what, int *ops);
 
 extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts,
     check_attention;

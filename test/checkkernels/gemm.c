@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "checkkernels/check.h"
-#include "cpu/gemm_levels.h"
+#include "cpu/gemm_parts.h"
 
 /* ---- float32 ---- */
 

@@ -160,12 +160,10 @@ int main(int argc, char **argv)
         }
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (int l = 0; l < WH_CPU_LEVELS; l++) {
-        const check_level level = {(wh_cpu_level)l, wh_cpu_level_name((wh_cpu_level)l), wh_kernels_get((wh_cpu_level)l),
-                                   wh_kernels_get(WH_CPU_GENERIC), wh_gemm_get((wh_cpu_level)l),
-                                   wh_gemm_get(WH_CPU_GENERIC)};
-        if (!level.kernels) {
-            printf("skipped: no %s here\n", level.name);
+    for (int l = 0; l < wh_cpu_levels(); l++) {
+        check_level level;
+        if (!check_level_get(l, &level)) {
+            printf("skipped: no %s here\n", wh_cpu_level_name(l));
             continue;
         }
         for (size_t i = 0; i < COUNT(kernels); i++)

@@ -1,10 +1,10 @@
-/* amx_in_c.h - AMX's tiles (kernels/cpu/gemm_amx.h: amx_i8, amx_bf16) with the instructions in plain C, after Intel's
+/* amx_in_c.h - AMX's tiles (kernels/cpu/x86/gemm_amx.h: amx_i8, amx_bf16) with the instructions in plain C, after Intel's
  * Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured fails. So
  * the kernel's logic is tested on machines without AMX. Included by checkkernels/amx.c (tiles alone) and test_amx.c
  * (in a backend), which have check_that(is_true, what). */
 #include <string.h>
 
-#include "cpu/gemm_levels.h"
+#include "cpu/gemm_parts.h"
 
 static _Thread_local struct {
     int configured;
@@ -104,4 +104,4 @@ static void dot_bf16(int c, int a, int b)
 #define amx_store(t, p, stride) store_tile(t, p, stride)
 #define amx_dot_i8(c, a, b) dot_i8(c, a, b)
 #define amx_dot_bf16(c, a, b) dot_bf16(c, a, b)
-#include "cpu/gemm_amx.h"
+#include "cpu/x86/gemm_amx.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/gemm.h"
+#include "cpu/generic/generic.h"
 #include "plan.h"
 #include "vocab.h"
 
@@ -147,7 +147,7 @@ static int check_range(const struct source *s, const struct planned *p, const fl
 static int write_int8(wh_gguf_writer *w, struct source *s, const struct planned *p, struct buffers *b)
 {
     int64_t rows = p->shape[0], k = tensor_elements(p->from) / rows;
-    const wh_gemm *gemm = wh_gemm_get(WH_CPU_GENERIC);
+    const wh_gemm *gemm = wh_gemm_generic();
     int rc = wh_grow(&b->scales, &b->scale_room, (size_t)rows, sizeof *b->scales);
     if (!rc && k > CHUNK)
         rc = wh_fail(WHISP_ERR_MODEL, "%s: the rows of tensor %s are too long for int8", s->path, p->name);

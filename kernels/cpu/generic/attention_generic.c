@@ -1,5 +1,6 @@
 /* attention_generic.c - attention in integers in plain C: the definition of what the others compute. */
 #include "cpu/attention_int.h"
+#include "cpu/generic/generic.h"
 
 #define LANES 4
 #define INT_TILE 4

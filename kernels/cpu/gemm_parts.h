@@ -1,40 +1,13 @@
-/* gemm_levels.h - what kernels/cpu/gemm_....c share, and the tables that they make. Each function is always there; it
- * returns NULL where the compiler was not told to use the level's instructions. */
-#ifndef WH_GEMM_LEVELS_H
-#define WH_GEMM_LEVELS_H
+/* gemm_parts.h - what the gemm_....c of all levels share. */
+#ifndef WH_GEMM_PARTS_H
+#define WH_GEMM_PARTS_H
 
 #include "cpu/gemm.h"
-#include "cpu/levels.h"
-
-const wh_gemm *wh_gemm_generic(void);
-const wh_gemm *wh_gemm_avx2(void);
-const wh_gemm *wh_gemm_avxvnni(void);
-const wh_gemm *wh_gemm_avx512(void);
-const wh_gemm *wh_gemm_avx512vnni(void);
-const wh_gemm *wh_gemm_avx512bf16(void); /* the same with vdpbf16ps: no level of its own */
-const wh_gemm *wh_gemm_amx(void);
 
 /* Groups of x: [steps][rows][4], the same with each byte's sign flipped, x + 128, and [bytes / 64][rows][64]. */
 void wh_group_steps(const int8_t *q, int rows, size_t bytes, int8_t *group);
 void wh_group_unsigned(const int8_t *q, int rows, size_t bytes, int8_t *group);
 void wh_group_rows(const int8_t *q, int rows, size_t bytes, int8_t *group);
-
-/* Kernels that later levels use too; there where their level is compiled. */
-void wh_f32_avx2(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
-                 size_t ldy, int add);
-void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,
-                   size_t ldy, int add);
-void wh_i8_quantize_avx2(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
-void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale);
-void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                     const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *tile);
-
-void wh_i8_tile_avx512vnni(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                           const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *tile);
-void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
-                       float *tile);
-void wh_bf16_tile_avx512(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
-                         float *tile);
 
 #define WH_INLINE static inline __attribute__((always_inline))
 

@@ -1,5 +1,5 @@
 /* vec_avx512.c - the kernels for AVX-512 (F, BW, DQ, VL): sixteen lanes. */
-#include "cpu/levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #include <immintrin.h>

@@ -3,7 +3,7 @@
  * vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits and saturates: 2 * 255 * 127 is too much,
  * but with the magnitude of a weight (at most 127) as the unsigned one and x with the weight's sign as the other, 2 *
  * 127 * 127 fits, so that the sum is exact. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
@@ -137,7 +137,7 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
         }
 }
 
-#include "cpu/gemm_halves.h"
+#include "cpu/x86/gemm_halves.h"
 
 void wh_i8_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
                      const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)

@@ -1,7 +1,8 @@
 /* gemm_generic.c - the matrix products in plain C for any CPU: the definition of the others (see gemm.h). */
 #include <string.h>
 
-#include "cpu/gemm_levels.h"
+#include "cpu/gemm_parts.h"
+#include "cpu/generic/generic.h"
 
 /* Blocks of x that stay in the cache while w passes. */
 static void f32(const float *x, size_t ldx, size_t m, const float *w, size_t ldw, size_t n, size_t k, float *y,

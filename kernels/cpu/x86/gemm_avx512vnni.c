@@ -1,7 +1,7 @@
 /* gemm_avx512vnni.c - integer tiles with AVX-512's vpdpbusd: sixteen sums of four products an instruction. It
  * multiplies unsigned with signed bytes, so groups of x hold x + 128, and 128 times the sum of the weights is taken
  * off first. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 #include <immintrin.h>

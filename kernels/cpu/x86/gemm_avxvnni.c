@@ -1,7 +1,7 @@
 /* gemm_avxvnni.c - integer tiles with AVX-VNNI's vpdpbusd: eight sums of four products an instruction, on CPUs without
  * AVX-512. As in gemm_avx512vnni.c x is stored with 128 added; half a panel and half a group at a time, for sixteen
  * registers. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVXVNNI__) && defined(__AVX2__)
 #include <immintrin.h>
@@ -44,7 +44,7 @@ WH_INLINE void half_tile(const int R, const int8_t *x, int rows, const int8_t *w
         }
 }
 
-#include "cpu/gemm_halves.h"
+#include "cpu/x86/gemm_halves.h"
 
 #define STORE_LANES 8
 #include "cpu/gemm_store.h"

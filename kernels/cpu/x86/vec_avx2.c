@@ -1,5 +1,5 @@
 /* vec_avx2.c - the kernels for AVX2 with FMA and F16C: eight lanes. */
-#include "cpu/levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #include <immintrin.h>

@@ -1,6 +1,6 @@
 /* vec_generic.c - the kernels in plain C with four-lane vectors, for any CPU. They define what the others compute; the
  * others differ in the last bits, because they multiply and add with one rounding. */
-#include "cpu/levels.h"
+#include "cpu/generic/generic.h"
 
 #define LANES 4
 #define BLOCK_ROWS 2

@@ -1,5 +1,6 @@
 /* attention_avxvnni.c - attention in integers with AVX-VNNI, on CPUs without AVX-512: eight queries a vector. */
 #include "cpu/attention_int.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVXVNNI__) && defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

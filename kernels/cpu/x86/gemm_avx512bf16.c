@@ -1,6 +1,6 @@
 /* gemm_avx512bf16.c - tiles of bfloat16 with AVX-512's vdpbf16ps: sixteen sums of two products an instruction.
  * Integer tiles are avx512vnni's, of which this is the table where the CPU has both. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 #include <immintrin.h>

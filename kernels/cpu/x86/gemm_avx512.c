@@ -1,5 +1,5 @@
 /* gemm_avx512.c - float32 products with AVX-512. Integer tiles are AVX2's: without VNNI, AVX-512 has no vpsignb. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #include <immintrin.h>

@@ -1,5 +1,6 @@
 /* attention_avx512vnni.c - attention in integers with AVX-512's VNNI: sixteen queries a vector. */
 #include "cpu/attention_int.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #include <immintrin.h>

@@ -1,7 +1,7 @@
 /* gemm_amx.c - the level amx: tiles with AMX's matrix registers, all else as avx512. No machine with AMX was at hand:
  * the text has run with its instructions written in C (test/support/amx_in_c.h), and a backend asks wh_gemm_works()
  * before it believes the table. */
-#include "cpu/gemm_levels.h"
+#include "cpu/x86/x86.h"
 
 #if defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AMX_BF16__) && defined(__AVX512BW__)
 #include <immintrin.h>
@@ -16,7 +16,7 @@
 #define amx_store(t, p, stride) _tile_stored(t, p, stride)
 #define amx_dot_i8(c, a, b) _tile_dpbssd(c, a, b)
 #define amx_dot_bf16(c, a, b) _tile_dpbf16ps(c, a, b)
-#include "cpu/gemm_amx.h"
+#include "cpu/x86/gemm_amx.h"
 
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
