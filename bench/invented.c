@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gguf/gguf.h"
 #include "invented.h"
 
 enum { U32 = 4, BOOL = 7, STRING = 8, ARRAY = 9, ALIGN = 64, ORDINARY = 50257, AUDIO_CTX = 1500, TEXT_CTX = 448 };
@@ -80,12 +81,12 @@ static void values(writer *w, size_t n, int is_half, float centre, float spread)
 {
     enum { PERIOD = 4099 };
     float floats[PERIOD];
-    _Float16 halves[PERIOD];
+    uint16_t halves[PERIOD];
     for (int i = 0; i < PERIOD; i++) {
         w->random = w->random * 1664525u + 1013904223u;
         floats[i] = centre + spread * ((float)(int32_t)w->random * 0x1p-31f);
-        halves[i] = (_Float16)floats[i];
     }
+    wh_encode_row(WH_F16, floats, halves, PERIOD);
     for (; n > PERIOD; n -= PERIOD)
         put(w, is_half ? (void *)halves : (void *)floats, PERIOD * (is_half ? sizeof halves[0] : sizeof floats[0]));
     put(w, is_half ? (void *)halves : (void *)floats, n * (is_half ? sizeof halves[0] : sizeof floats[0]));

@@ -76,14 +76,6 @@ INLINE void store_part(float *x, vec v, size_t n)
         memcpy(x, &v, n * sizeof *x);
 }
 
-INLINE ivec lane_numbers(void)
-{
-    ivec v;
-    for (int l = 0; l < LANES; l++)
-        v[l] = l;
-    return v;
-}
-
 /* The largest of |x| over n values; NaNs are passed over. */
 INLINE float largest_magnitude(const float *x, size_t n)
 {
@@ -92,16 +84,20 @@ INLINE float largest_magnitude(const float *x, size_t n)
         vec size = (vec)((ivec)load_part(x + i, n - i) & 0x7fffffff);
         most = select_vec(size > most, size, most);
     }
-    for (int step = LANES / 2; step > 0; step /= 2) {
-        vec other = __builtin_shuffle(most, lane_numbers() ^ step);
-        most = select_vec(other > most, other, most);
-    }
-    return most[0];
+    float lanes[LANES];
+    memcpy(lanes, &most, sizeof lanes);
+    for (int step = LANES / 2; step > 0; step /= 2)
+        for (int l = 0; l < step; l++)
+            lanes[l] = lanes[l + step] > lanes[l] ? lanes[l + step] : lanes[l];
+    return lanes[0];
 }
 
 INLINE int32_t sum_lanes(ivec x)
 {
+    int32_t lanes[LANES];
+    memcpy(lanes, &x, sizeof lanes);
     for (int step = LANES / 2; step > 0; step /= 2)
-        x += __builtin_shuffle(x, lane_numbers() ^ step);
-    return x[0];
+        for (int l = 0; l < step; l++)
+            lanes[l] += lanes[l + step];
+    return lanes[0];
 }

@@ -88,7 +88,7 @@ static void describe(wh_mpeg *m, wh_source *source, int layer)
         decoder->duration = (double)length / (double)m->rate;
     else if (source->is_file && bits > 0) /* no header with a length: estimated from the first frame */
         decoder->duration = 8.0 * (double)source->size / bits;
-    snprintf(decoder->format, sizeof decoder->format, "MPEG-1/2 Audio, MPEG Layer %.3s", "III" + 3 - WH_MAX(layer, 1));
+    snprintf(decoder->format, sizeof decoder->format, "MPEG-1/2 Audio, MPEG Layer %.*s", WH_MAX(layer, 1), "III");
 }
 
 static int start(wh_mpeg *m, wh_source *source)
