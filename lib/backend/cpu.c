@@ -55,8 +55,10 @@ static int plan_packed(wh_backend *b)
     if (!b->x_packed)
         return wh_fail_memory();
     int rc = alloc_floats(&b->x_scale, wh_cpu_packed_rows(b), 1);
-    return rc ? rc : wh_weights_get(b->model, b->config.compute == WH_COMPUTE_BF16, b->kernels, b->gemm, b->pool, &b->weights,
-                                    &b->own_weights);
+    if (!rc)
+        rc = wh_weights_get(b->model, b->config.compute == WH_COMPUTE_BF16, b->kernels, b->gemm, b->pool, &b->weights,
+                            &b->own_weights);
+    return rc;
 }
 
 static int plan_encoder(wh_backend *b)
