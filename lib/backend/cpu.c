@@ -51,15 +51,14 @@ static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *
 /* The matrices as int8 or bfloat16, and room for the rows that they are multiplied with: of 16 bits in either case. */
 static int plan_packed(wh_backend *b)
 {
-    const whisp_model *m = b->model;
-    size_t steps = wh_steps(times(4, (size_t)m->n_audio_state));
-    size_t rows = 2 * (size_t)WH_MAX(m->n_audio_ctx, WH_MAX(m->n_text_ctx, WH_FEW_ROWS)) + 2 * WH_GROUP;
-    b->x_packed = wh_alloc_aligned(times(rows, steps), 4);
+    b->x_packed = wh_alloc_aligned(wh_cpu_packed_size(b), 1);
     if (!b->x_packed)
         return wh_fail_memory();
-    int rc = alloc_floats(&b->x_scale, rows, 1);
-    return rc ? rc : wh_weights_get(m, b->config.compute == WH_COMPUTE_BF16, b->kernels, b->gemm, b->pool, &b->weights,
-                                    &b->own_weights);
+    int rc = alloc_floats(&b->x_scale, wh_cpu_packed_rows(b), 1);
+    if (!rc)
+        rc = wh_weights_get(b->model, b->config.compute == WH_COMPUTE_BF16, b->kernels, b->gemm, b->pool, &b->weights,
+                            &b->own_weights);
+    return rc;
 }
 
 static int plan_encoder(wh_backend *b)
@@ -74,7 +73,7 @@ static int plan_encoder(wh_backend *b)
     if (rc)
         return rc;
     if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
-        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, ctx + WH_ATTEND_TILE, times(4, d)))
+        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, wh_cpu_wide_size(b), 1))
         return WHISP_ERR_MEMORY;
     memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
     return WHISP_OK;
@@ -83,7 +82,6 @@ static int plan_encoder(wh_backend *b)
 static int plan_decoder(wh_backend *b)
 {
     size_t d = (size_t)b->model->n_text_state;
-    b->max_rows = WH_MAX(b->model->n_text_ctx, WH_FEW_ROWS);
     size_t n = (size_t)b->max_rows;
     float **const arrays[] = {&b->x, &b->h, &b->q, &b->k, &b->v, &b->heads};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
@@ -94,13 +92,13 @@ static int plan_decoder(wh_backend *b)
     return b->rows && b->groups ? alloc_floats(&b->wide, n, times(4, d)) : wh_fail_memory();
 }
 
-/* What one task needs at most: a decoded tile, scores, a slice of logits. */
+/* What one task needs at most: a decoded tile (more than a group of rounded rows), the encoder's attention, the
+ * decoder's scores, a slice of logits. */
 static int plan_scratch(wh_backend *b)
 {
     const whisp_model *m = b->model;
-    size_t d = (size_t)m->n_text_state, d_head = d / (size_t)m->n_text_head;
-    size_t size = times(WH_TILE, wh_f32_stride(times(4, d)));
-    size = WH_MAX(size, times(d_head, wh_f32_stride(d)));
+    size_t d_head = (size_t)(m->n_audio_state / m->n_audio_head);
+    size_t size = times(WH_TILE, wh_f32_stride(times(4, (size_t)m->n_text_state)));
     size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
     size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
     size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));
@@ -183,6 +181,7 @@ int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_back
     b->ops = &ops;
     b->model = model;
     b->config = *config;
+    b->max_rows = WH_MAX(model->n_text_ctx, WH_FEW_ROWS);
     int rc = wh_pool_new(config->threads, &b->pool);
     if (!rc)
         rc = choose_products(b, name);

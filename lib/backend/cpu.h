@@ -78,10 +78,10 @@ struct wh_backend {
     float *mel;             /* [1 + 2 n_audio_ctx + 1][n_mels], a row of zeros before and after */
     float *audio_x;         /* [n_audio_ctx][d]: the residual stream */
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
-    float *audio_wide;      /* [n_audio_ctx][4d]: the MLP's inside; Q, K, V and packed K; conv1's output */
+    float *audio_wide;      /* [wh_cpu_wide_size]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
-    int8_t *x_packed;           /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
-    float *x_scale;         /* [groups][WH_GROUP] */
+    int8_t *x_packed;       /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
+    float *x_scale;         /* [groups][WH_GROUP], wh_cpu_packed_rows in all */
 
     /* decoder; a pass has at most max_rows rows */
     int max_rows;
@@ -111,8 +111,6 @@ typedef struct wh_product {
     size_t ldy;
     wh_after after;
     float *const *rows_y;   /* NULL, or where each row of y stands; few rows, WH_SET */
-    /* 0, or: y is cut into pieces of this many columns, [n / piece][m][piece], ldy = piece. Large products only. */
-    int piece;
 } wh_product;
 
 /* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
@@ -121,6 +119,10 @@ void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
 
 /* The same for packed weights, which all of them have. */
 void wh_cpu_packed_products(wh_backend *backend, const wh_product *products, int n);
+
+/* Rows and bytes that x_packed has room for. */
+size_t wh_cpu_packed_rows(const wh_backend *backend);
+size_t wh_cpu_packed_size(const wh_backend *backend);
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
 void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
@@ -133,6 +135,8 @@ void wh_cpu_layer_norm(wh_backend *backend, const float *x, wh_norm norm, float 
 wh_storage wh_cpu_storage(wh_type type);
 const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
+/* Floats of audio_wide: all that cpu_encode.c puts there. */
+size_t wh_cpu_wide_size(const wh_backend *backend);
 /* One window into `cross`. */
 void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);
 /* backend->rows[0 .. n-1]: all of different slots and n <= WH_FEW_ROWS, or all of one slot in order. */

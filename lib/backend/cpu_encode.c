@@ -19,14 +19,36 @@ static void convolve(wh_backend *backend, const float *x, int in, int stride, co
 typedef struct attention_call {
     const wh_backend *backend;
     const float *q, *k, *v;     /* [ctx][d] */
-    float *packed_k, *packed_v; /* [head][ctx][d_head], K in the kernels' order; integers: both in packed_k */
+    float *packed;              /* [head][packed_head]: K in the kernels' order; integers: K and V */
+    float *packed_v;            /* [head][ctx][d_head]; integers: not used */
     float *out;                 /* [ctx][d] */
     int ctx, d, d_head, blocks;
 } attention_call;
 
-static void *packed_int(const attention_call *c, size_t head)
+/* Floats of one head's packed keys (integers: of its keys and values), whole cache lines. */
+static size_t packed_head(const wh_backend *b)
 {
-    return (char *)c->packed_k + head * wh_attend_int_size((size_t)c->ctx, (size_t)c->d_head);
+    size_t ctx = (size_t)b->model->n_audio_ctx, d_head = (size_t)(b->model->n_audio_state / b->model->n_audio_head);
+    size_t bytes = b->attention_int ? wh_attend_int_size(ctx, d_head) : wh_packed_keys(ctx) * d_head * sizeof(float);
+    return (bytes + 63) / 64 * 16;
+}
+
+/* Where in audio_wide the packed heads begin: behind Q, K and V, on a cache line. */
+static size_t packed_at(const wh_backend *b)
+{
+    return (3 * (size_t)b->model->n_audio_ctx * (size_t)b->model->n_audio_state + 15) / 16 * 16;
+}
+
+size_t wh_cpu_wide_size(const wh_backend *b)
+{
+    size_t ctx = (size_t)b->model->n_audio_ctx, d = (size_t)b->model->n_audio_state;
+    size_t heads = packed_at(b) + (size_t)b->model->n_audio_head * packed_head(b);
+    return WH_MAX(heads, WH_MAX(4 * ctx, 1 + 2 * ctx) * d);
+}
+
+static float *packed_keys(const attention_call *c, size_t head)
+{
+    return c->packed + head * packed_head(c->backend);
 }
 
 /* One head's K and V, which all its queries read, together. */
@@ -37,11 +59,10 @@ static void pack_task(void *context, size_t head, int worker)
     (void)worker;
     if (c->backend->attention_int) {
         c->backend->attention_int->pack(c->k + head * d_head, c->v + head * d_head, d, c->ctx, c->d_head,
-                                        packed_int(c, head));
+                                        packed_keys(c, head));
         return;
     }
-    c->backend->kernels->pack_keys(c->k + head * d_head, d, c->ctx, c->d_head,
-                                   c->packed_k + head * wh_packed_keys(ctx) * d_head);
+    c->backend->kernels->pack_keys(c->k + head * d_head, d, c->ctx, c->d_head, packed_keys(c, head));
     for (size_t t = 0; t < ctx; t++)
         memcpy(c->packed_v + (head * ctx + t) * d_head, c->v + t * d + head * d_head, d_head * sizeof *c->v);
 }
@@ -54,13 +75,12 @@ static void attention_task(void *context, size_t task, int worker)
     int r = (int)(task % (size_t)c->blocks) * WH_QUERY_ROWS, rows = WH_MIN(WH_QUERY_ROWS, c->ctx - r);
     size_t at = (size_t)r * d + head * d_head;
     if (c->backend->attention_int) {
-        c->backend->attention_int->attend(c->q + at, d, rows, packed_int(c, head), c->ctx, c->d_head, c->out + at, d,
+        c->backend->attention_int->attend(c->q + at, d, rows, packed_keys(c, head), c->ctx, c->d_head, c->out + at, d,
                                           wh_cpu_scratch(c->backend, worker));
         return;
     }
-    c->backend->kernels->attend(c->q + at, d, rows, c->packed_k + head * wh_packed_keys(ctx) * d_head,
-                                c->packed_v + head * ctx * d_head, c->ctx, c->d_head, c->out + at, d,
-                                wh_cpu_scratch(c->backend, worker));
+    c->backend->kernels->attend(c->q + at, d, rows, packed_keys(c, head), c->packed_v + head * ctx * d_head, c->ctx,
+                                c->d_head, c->out + at, d, wh_cpu_scratch(c->backend, worker));
 }
 
 static void encoder_block(wh_backend *backend, const wh_block *block)
@@ -78,8 +98,8 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = ld},
     };
     wh_cpu_products(backend, qkv, 3);
-    attention_call call = {backend, q, k, v, wide + 3 * size, h, k, n, d, d / heads,
-                           (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed K is wide's end; the heads go over k */
+    attention_call call = {backend, q, k, v, wide + packed_at(backend), h, k, n, d, d / heads,
+                           (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed V goes over h, the heads over k */
     wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
     wh_pool_run(backend->pool, (size_t)(heads * call.blocks), attention_task, &call);
     const wh_product project = {.x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,

@@ -17,6 +17,19 @@
 #define PANELS_A_TASK 8
 #define FEW_PANELS 2
 
+/* A product has the rows of a window or of a decoder's pass, and at most 4 d columns (the MLP's; conv2 has 3 d), two
+ * bytes each: a wide row is two of a group's, one of bfloat16 as long as two. Groups are filled up to WH_GROUP. */
+size_t wh_cpu_packed_rows(const wh_backend *b)
+{
+    int m = WH_MAX(b->model->n_audio_ctx, b->max_rows);
+    return 2 * (size_t)m + 2 * WH_GROUP;
+}
+
+size_t wh_cpu_packed_size(const wh_backend *b)
+{
+    return wh_cpu_packed_rows(b) * wh_steps(4 * (size_t)b->model->n_audio_state) * 4;
+}
+
 /* Group g of x's quantized rows and its scales. */
 static int8_t *group_at(const wh_backend *b, int g, size_t steps)
 {
@@ -102,12 +115,7 @@ static void finish(const wh_backend *backend, const wh_product *p, float *tile, 
             gemm->store(tile + i * WH_PANEL, 1, columns, bias, how, p->rows_y[r + i] + j, 0);
         return;
     }
-    for (int n; columns > 0; columns -= n, tile += n, j += n, bias = bias ? bias + n : NULL) {
-        float *y = p->y + (size_t)r * p->ldy;
-        n = p->piece ? WH_MIN(columns, p->piece - j % p->piece) : columns;
-        y += p->piece ? (size_t)(j / p->piece * p->piece) * (size_t)p->m + (size_t)(j % p->piece) : (size_t)j;
-        gemm->store(tile, rows, n, bias, how, y, p->ldy);
-    }
+    gemm->store(tile, rows, columns, bias, how, p->y + (size_t)r * p->ldy + j, p->ldy);
 }
 
 static void panels(const wh_backend *backend, const wh_product *p, const wh_packed *w, int first_group, int groups,

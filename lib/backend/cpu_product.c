@@ -70,7 +70,7 @@ static int slice_rows(const wh_product *p)
 {
     if (p->m <= WH_FEW_ROWS)
         return n_weights(p) > 8192 ? WIDE_SLICE : SLICE;
-    return p->piece ? p->piece : WH_TILE;
+    return WH_TILE;
 }
 
 static int row_blocks(const wh_product *p)
@@ -123,7 +123,7 @@ static void tile(const wh_backend *backend, const wh_product *p, int r, int m, i
         finish_transposed(y, p->ldy, n, m, b);
         return;
     }
-    float *y = p->y + (size_t)r * p->ldy + (p->piece ? (size_t)j * (size_t)p->m : (size_t)j);
+    float *y = p->y + (size_t)r * p->ldy + j;
     wh_cpu_gemm(backend, m, n, k, x, p->ldx, w, stride, y, p->ldy, p->after == WH_ADD);
     finish(backend->kernels, p, y, m, n, b);
 }

@@ -93,7 +93,7 @@ whisp_model *slow_model_new(const slow_sizes *s, wh_type type, uint64_t seed)
     assert_non_null(m);
     m->n_vocab = s->n_vocab, m->n_mels = s->n_mels, m->type = type;
     m->n_audio_ctx = s->n_audio_ctx, m->n_audio_state = s->d, m->n_audio_head = s->heads;
-    m->n_text_ctx = s->n_text_ctx, m->n_text_state = s->d, m->n_text_head = s->heads;
+    m->n_text_ctx = s->n_text_ctx, m->n_text_state = s->d, m->n_text_head = s->text_heads ? s->text_heads : s->heads;
     m->n_audio_layer = s->audio_layers, m->n_text_layer = s->text_layers;
     wh_type conv = type == WH_F32 ? WH_F32 : WH_F16;
     m->conv1_w = matrix(m, conv, s->d, s->n_mels, 3, &seed);
@@ -107,10 +107,10 @@ whisp_model *slow_model_new(const slow_sizes *s, wh_type type, uint64_t seed)
     m->text_positions = vector(m, (size_t)(s->n_text_ctx * s->d), 0.0, 0.3, &seed);
     m->text_blocks = blocks(m, type, s->text_layers, s->d, 1, &seed);
     m->text_ln = norm(m, s->d, &seed);
-    m->n_alignment_heads = s->heads * s->text_layers > 1 ? 2 : 1;
+    m->n_alignment_heads = m->n_text_head * s->text_layers > 1 ? 2 : 1;
     m->alignment_heads = calloc(2, sizeof *m->alignment_heads);
     assert_non_null(m->alignment_heads);
-    m->alignment_heads[0] = (wh_head){s->text_layers - 1, s->heads - 1};
+    m->alignment_heads[0] = (wh_head){s->text_layers - 1, m->n_text_head - 1};
     m->alignment_heads[1] = (wh_head){0, 0};
     return m;
 }
