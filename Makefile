@@ -2,10 +2,11 @@
 #
 #   make              build everything into build/
 #   make demo         install what is needed, build, fetch tiny.en, transcribe the recording that comes with it
-#   make test         install what is needed, build, fetch the models, run every test
+#   make test         install what is needed, build, fetch the models, run the tests
+#   make test-long    the same with the tests that take longer
 #   make deps         install the Debian packages (with sudo where not root)
 #   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
-#   make check        run the tests, everything being there already
+#   make check, make check-long   run the tests, everything being there already
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make check-aarch64  the kernels' plain level, cross-compiled, under qemu-user (not part of `make test`)
 #   make bench        print how long each stage takes
@@ -132,11 +133,15 @@ demo: deps-build
 	@$(MAKE) --no-print-directory models MODELS=tiny.en
 	$(BUILD)/whisp --model tiny.en $(DEMO)
 
-.PHONY: test check
+.PHONY: test check test-long check-long check-programs
 test: deps
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory models
 	@$(MAKE) --no-print-directory check
+test-long: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory models
+	@$(MAKE) --no-print-directory check-long
 
 # The tests' Python with what they need beside the standard library.
 VENV := $(BUILD)/venv
@@ -148,10 +153,14 @@ $(VENV)/ready: test/python/requirements.txt
 
 # The same tests again under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-check:
+check-programs:
 	@$(MAKE) --no-print-directory -j2 all test-programs cuda-programs $(VENV)/ready
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
+check: check-programs
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
+check-long: check-programs
+	@$(MAKE) --no-print-directory -j2 cuda-mutants
+	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
 # Kernels against their definitions, and their speed: nothing but kernels/cpu.
 CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c))

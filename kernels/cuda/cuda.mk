@@ -89,9 +89,10 @@ $(BUILD)/test/invented-small.gguf: test/python/invent.py
 cuda-profile: cuda-programs $(BUILD)/whisp
 	python3 bench/cuda-profile --build $(BUILD) --nvcc $(NVCC) --docs docs/cuda.md
 
-.PHONY: cuda-check cuda-programs
-cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(EMU_MUTANTS:%=$(EMU)/mutant-%) $(BUILD)/test/invented-small.gguf
-cuda-check: cuda-programs $(BUILD)/test/test_cuda $(BUILD)/whisp
+.PHONY: cuda-check cuda-programs cuda-mutants
+cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(BUILD)/test/invented-small.gguf
+cuda-mutants: $(EMU_MUTANTS:%=$(EMU)/mutant-%)
+cuda-check: cuda-programs cuda-mutants $(BUILD)/test/test_cuda $(BUILD)/whisp
 	$(EMU)/kernels 1 2 3 4 5 6 7 8 9 10
 	sh test/check-mutants $(EMU)
 	WHISP_BUILD=$(BUILD) WHISP_INVENTED=$(BUILD)/test $(BUILD)/test/test_cuda
