@@ -35,6 +35,7 @@ typedef struct wh_mpeg {
     /* the recording that is read, of those joined */
     int64_t promised, seen; /* frames */
     int64_t damaged;        /* bytes in it that were not understood */
+    int is_cut;             /* it ends in the middle of a frame */
     double began;
     /* of the first one: samples to be left out, counted from its beginning */
     int64_t decoded, skip, cut_from, cut_to;
@@ -42,14 +43,24 @@ typedef struct wh_mpeg {
 
 /* ---- what is missing ---- */
 
-/* Bytes between frames. Zeros are padding only where something else begins behind them. */
+/* Where a broadcast was cut, a part of a frame is left: a fortieth of a second. */
+static int is_part_of_frame(wh_mpeg *m, int64_t at, int64_t n)
+{
+    unsigned char bytes[4];
+    wh_mpeg_header header;
+    return wh_source_peek(m->source, at, bytes, 4) == 4 && wh_mpeg_parse(bytes, &header) && n < header.size;
+}
+
+/* Bytes between frames. Zeros are padding only where another recording begins behind them. */
 static void judge_skipped(wh_mpeg *m, int is_boundary)
 {
-    int64_t from = m->frame.skipped_from, to = from + m->frame.skipped;
-    int64_t padding = wh_padding(m->source, from, to), rest = to - from - padding;
-    unsigned char first;
-    if (rest == 0 && !is_boundary && padding > 0 && wh_source_peek(m->source, from, &first, 1) == 1 && first == 0)
-        rest = padding;
+    int64_t from = m->frame.skipped_from, rest = m->frame.skipped, to = from + rest;
+    if (is_boundary || wh_tag_length(m->source, from) > 0)
+        rest -= wh_padding(m->source, from, to);
+    if (rest > 0 && is_boundary && is_part_of_frame(m, from, rest)) {
+        m->is_cut = 1;
+        return;
+    }
     if (rest == 0)
         return;
     char why[96];
@@ -65,11 +76,11 @@ static void end_recording(wh_mpeg *m)
     char at[24], of[24];
     double heard = m->progress.seconds - m->began;
     int64_t missing = m->promised - m->seen - (h->size > 0 ? m->damaged / h->size : 0);
-    if (m->promised > 0 && missing > SOME && m->rate > 0)
+    if (m->promised > 0 && missing > (m->is_cut ? 0 : SOME) && m->rate > 0)
         wh_note(m->progress.notes, 1, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
                 wh_clock(heard + (double)(m->promised - m->seen) * h->samples / h->rate, of),
                 m->began > 0 ? ", in a recording that was joined to another," : "");
-    m->promised = m->seen = m->damaged = 0;
+    m->promised = m->seen = m->damaged = m->is_cut = 0;
     m->began = m->progress.seconds;
 }
 
@@ -79,7 +90,7 @@ static void judge_end(wh_mpeg *m)
     int64_t from = m->frame.skipped_from, to = from + m->frame.skipped;
     int64_t rest = to - from - wh_padding(m->source, from, to);
     char at[24];
-    if (rest > 0)
+    if (rest > 0 && !is_part_of_frame(m, from, rest))
         wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
                 "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at), (long long)rest);
 }
@@ -97,32 +108,35 @@ static void take_frame(wh_mpeg *m)
         end_recording(m);
     if (is_info)
         m->promised = info.frames;
-    m->seen += !is_info;
-    m->used = 0;
+    m->is_cut = m->frame.n < m->frame.header.size;
+    m->seen += !is_info && !m->is_cut;
+    m->used = is_info ? m->frame.n : 0; /* it holds no sound */
     m->is_pending = m->frame.is_new_kind;
 }
 
-/* The next frame of the same kind. 0: none; the end, or one of another kind waits. */
-static int next_frame(wh_mpeg *m)
+/* Go on to the next frame, or the end. */
+static void next_frame(wh_mpeg *m)
 {
     if (wh_mpeg_next(&m->frames, &m->frame)) {
         take_frame(m);
-        return !m->is_pending;
+        return;
     }
     m->at_end = 1;
     m->used = m->frame.n = 0;
-    return 0;
 }
 
+/* For libmpg123: nothing more where frames of another kind begin. */
 static ssize_t read_frames(void *user, void *bytes, size_t n)
 {
     wh_mpeg *m = user;
     size_t done = 0;
-    while (done < n && !m->at_end && !m->is_pending && (m->used < m->frame.n || next_frame(m))) {
+    while (done < n && !m->at_end && !m->is_pending) {
         size_t piece = WH_MIN(n - done, (size_t)(m->frame.n - m->used));
         memcpy((char *)bytes + done, m->frame.bytes + m->used, piece);
         m->used += (int)piece;
         done += piece;
+        if (m->used == m->frame.n)
+            next_frame(m);
     }
     return (ssize_t)done;
 }

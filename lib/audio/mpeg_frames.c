@@ -114,14 +114,14 @@ static int follows(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
     return (f->is_started && wh_mpeg_same_kind(header, &f->last)) || wh_mpeg_chain(f->source, at, CHAIN, header);
 }
 
-/* Look for frames from `at` on. Their offset, or that of the bytes' end. */
-static int64_t resync(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
+/* Look for frames between `at` and `end`. Their offset, or that of the bytes' end (at least `end` where there are so many). */
+static int64_t resync(wh_mpeg_frames *f, int64_t at, int64_t end, wh_mpeg_header *header)
 {
     unsigned char piece[PIECE];
-    size_t n;
-    while ((n = wh_source_peek(f->source, at, piece, sizeof piece)) >= 4) {
-        const unsigned char *p = piece, *end = piece + n - 3;
-        while (p < end && (p = memchr(p, 0xff, (size_t)(end - p)))) {
+    size_t n = 0;
+    while (at < end && (n = wh_source_peek(f->source, at, piece, sizeof piece)) >= 4) {
+        const unsigned char *p = piece, *last = piece + WH_MIN((int64_t)n - 3, end - at);
+        while (p < last && (p = memchr(p, 0xff, (size_t)(last - p)))) {
             int64_t here = at + (p - piece);
             if (wh_mpeg_parse(p, header)) {
                 int same = f->is_started && wh_mpeg_same_kind(header, &f->last);
@@ -132,7 +132,21 @@ static int64_t resync(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
         }
         at += (int64_t)n - 3;
     }
-    return at + (int64_t)n;
+    return at < end ? at + (int64_t)n : at;
+}
+
+/* A frame that is not followed by another: was it cut off, so that others begin before its end? Their offset, or `at`. */
+static int64_t check_end(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
+{
+    wh_mpeg_header next;
+    int64_t end = at + header->size;
+    if (check(f->source, end, header, &next) == 1)
+        return at;
+    int64_t inside = resync(f, at + 1, end, &next);
+    if (inside >= end || !wh_mpeg_chain(f->source, inside, CHAIN, &next))
+        return at;
+    *header = next;
+    return inside;
 }
 
 int wh_mpeg_next(wh_mpeg_frames *f, wh_mpeg_frame *frame)
@@ -141,7 +155,9 @@ int wh_mpeg_next(wh_mpeg_frames *f, wh_mpeg_frame *frame)
     while (tag > 0 && !follows(f, at, &frame->header))
         at += tag = wh_tag_length(f->source, at);
     if (tag == 0)
-        at = resync(f, at, &frame->header);
+        at = resync(f, at, INT64_MAX, &frame->header);
+    else
+        at = check_end(f, at, &frame->header);
     frame->skipped_from = f->position;
     frame->skipped = at - f->position;
     frame->n = (int)wh_source_peek(f->source, at, frame->bytes, WH_MPEG_MOST);

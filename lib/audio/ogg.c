@@ -23,6 +23,7 @@ typedef struct ogg_decoder {
     wh_progress progress;
     wh_ogg_pages pages;
     int at_end;
+    int is_broken;              /* headers of a link are damaged */
     /* the link */
     int serials[MOST_STREAMS], n_serials;
     int has_data;               /* a page came that begins no stream */
@@ -97,7 +98,7 @@ static void end_link(ogg_decoder *d, int is_last)
 {
     char at[24];
     wh_clock(d->progress.seconds, at);
-    if (d->codec && d->is_sound)
+    if (d->codec && d->is_sound > 0)
         judge_rest(d, is_last);
     else if (d->codec)
         wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be decoded "
@@ -106,6 +107,7 @@ static void end_link(ogg_decoder *d, int is_last)
         wh_note(d->progress.notes, 1, "goes on at %s with %s, which is not decoded here", at, d->undecoded);
     if (d->codec && d->others)
         wh_note(d->progress.notes, 0, "has %d streams of sound at once; the first is heard", d->others + 1);
+    d->is_broken |= (d->codec && !(d->is_sound > 0)) || d->foreign;
     if (d->foreign)
         wh_note(d->progress.notes, 1, "%lld bytes belong to streams whose beginning is missing; they were not heard",
                 (long long)d->foreign);
@@ -342,6 +344,9 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
     while (rc > 0 && !(d->codec && d->is_sound > 0 && d->is_placed))
         rc = next_page(d);
     if (rc <= 0) {
+        if (d->is_broken)
+            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can be "
+                         "decoded without", name);
         close_ogg(&d->decoder);
         return rc;
     }

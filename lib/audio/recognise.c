@@ -52,6 +52,7 @@ const char *wh_foreign_format(wh_source *source)
         { 0, 4, ".RMF", "RealMedia" },
         { 0, 4, "\0\0\1\xba", "MPEG video" },
         { 8, 4, "AVI ", "AVI video" },
+        { 28, 8, "Speex   ", "Speex" },
     };
     unsigned char head[189] = { 0 };
     size_t n = wh_source_peek(source, 0, head, sizeof head);

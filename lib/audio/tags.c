@@ -29,7 +29,8 @@ static int64_t id3v2_length(const unsigned char *p)
 static int64_t ape_length(const unsigned char *p)
 {
     uint32_t size = (uint32_t)p[15] << 24 | (uint32_t)p[14] << 16 | (uint32_t)p[13] << 8 | p[12];
-    if (memcmp(p, "APETAGEX", 8) != 0 || p[9] || p[10] || p[11] || size < 32 || size > 1u << 28)
+    uint32_t version = (uint32_t)p[11] << 24 | (uint32_t)p[10] << 16 | (uint32_t)p[9] << 8 | p[8];
+    if (memcmp(p, "APETAGEX", 8) != 0 || (version != 1000 && version != 2000) || size < 32 || size > 1u << 28)
         return 0;
     return p[23] & 0x20 ? (int64_t)size + 32 : 32;
 }
