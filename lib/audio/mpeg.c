@@ -97,6 +97,16 @@ static void judge_end(wh_mpeg *m)
 
 /* ---- frames for libmpg123 ---- */
 
+/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest band, as
+ * is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
+static void limit_bound(wh_mpeg_frame *frame)
+{
+    const wh_mpeg_header *h = &frame->header;
+    int most = h->rate == 32000 ? 2 : 1; /* (12 or 8) / 4 - 1 */
+    if (h->version == 1 && h->layer == 2 && h->joint && h->bits <= 96000 && h->bound > most)
+        frame->bytes[3] = (unsigned char)((frame->bytes[3] & ~0x30) | most << 4);
+}
+
 /* A frame was found: does it begin another of the joined recordings? */
 static void take_frame(wh_mpeg *m)
 {
@@ -108,6 +118,7 @@ static void take_frame(wh_mpeg *m)
         end_recording(m);
     if (is_info)
         m->promised = info.frames;
+    limit_bound(&m->frame);
     m->is_cut = m->frame.n < m->frame.header.size;
     m->seen += !is_info && !m->is_cut;
     m->used = is_info ? m->frame.n : 0; /* it holds no sound */
@@ -264,6 +275,7 @@ static int start(wh_mpeg *m)
     if (mpg123_replace_reader_handle(m->handle, read_frames, no_seek, NULL) != MPG123_OK ||
         !wh_mpeg_next(&m->frames, &m->frame))
         return 0;
+    limit_bound(&m->frame);
     if (wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info))
         m->used = m->frame.n;
     else
