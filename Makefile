@@ -33,7 +33,7 @@ BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -Iinclude -Ilib -Ikernels -fPIC -fv
 
 LIB_SRC := $(wildcard lib/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
-LIB_LIBS := -lsndfile -lsamplerate -lz -lutf8proc -lm -ldl -pthread
+LIB_LIBS := -lsndfile -lFLAC -lvorbis -lopus -logg -lmpg123 -lsamplerate -lz -lutf8proc -lm -ldl -pthread
 CONVERT_LIBS := -lzip -ljansson -lnettle
 TEST_LIBS := -lcmocka -ljansson
 
@@ -47,7 +47,8 @@ MODELS_FROM ?=
 DEMO := test/data/demo.flac
 
 # What each package is for is in docs/dependencies.md.
-DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
+DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbis-dev libopus-dev \
+              libogg-dev libmpg123-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
               libopenblas0-pthread libjansson-dev libzip-dev nettle-dev python3 python3-pip
 DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
 

@@ -17,6 +17,7 @@
 #include "audio/mix.h"
 #include "audio/recognise.h"
 #include "audio/resample.h"
+#include "audio/tags.h"
 
 #define RATE 16000
 #define MIN_RATE 8000
@@ -90,7 +91,7 @@ static int fail_with_command(const whisp_audio *audio, const char *path, const c
 static int try_open(whisp_audio *audio)
 {
     static int (*const openers[])(wh_source *, wh_notes *, const char *, wh_decoder **) = {
-        wh_mpeg_open, wh_sndfile_open,
+        wh_flac_open, wh_ogg_open, wh_mpeg_open, wh_sndfile_open,
     };
     int rc = WHISP_OK;
     for (size_t i = 0; i < WH_COUNT(openers) && !rc && !audio->decoder; i++)
@@ -98,16 +99,17 @@ static int try_open(whisp_audio *audio)
     return rc;
 }
 
-/* The decoder, where other bytes may stand before an MP3's first frame. */
+/* The decoder, where other bytes may stand before a compressed stream's first frame. */
 static int try_after_junk(whisp_audio *audio)
 {
-    int64_t junk = wh_find_mpeg(&audio->source);
-    if (junk == WHISP_ERR_MEMORY)
-        return WHISP_ERR_MEMORY;
-    if (junk <= 0)
-        return WHISP_OK;
-    wh_source_skip(&audio->source, junk);
-    return try_open(audio);
+    int64_t junk;
+    int rc = wh_skip_junk(&audio->source, &junk);
+    if (rc <= 0)
+        return rc;
+    rc = try_open(audio);
+    if (!rc && audio->decoder)
+        wh_note(&audio->notes, 0, "begins with %lld bytes that are not understood", (long long)junk);
+    return rc;
 }
 
 static int check_rate(const whisp_audio *audio)

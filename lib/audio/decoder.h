@@ -32,6 +32,8 @@ struct wh_decoder {
 /* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error whose
  * message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* what libsndfile reads */
+int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* FLAC */
+int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC in Ogg */
 int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, its older sisters */
 
 /* 16-bit little-endian samples without a header, in small blocks as they come. */

@@ -1,174 +1,309 @@
-/* mpeg.c - MPEG audio through libmpg123, opened at run time.
+/* mpeg.c - the decoder for MPEG audio (MP3 and its older sisters), with libmpg123 (see decoder.h, mpeg_frames.h).
  *
- * libsndfile decodes MPEG with the same libmpg123 and leaves no way to tell it not to write about damaged streams to
- * standard error, to look further than 1 kB for the next frame, or to go on where another recording was appended. It
- * has loaded the library anyway, so nothing is added to what the program needs. */
-
-#include <dlfcn.h>
+ * libmpg123 is shown nothing but frames, one recording's after another's: so it never looks for them itself, has nothing
+ * to print about what it finds, and does not stop where the first header of a joined file says that it ends. The silence
+ * that the encoder put before and behind the first recording is cut off; a joined one keeps it, as with ffmpeg. */
+#define MPG123_NO_LARGENAME
+#include <mpg123.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
+#include "audio/damage.h"
 #include "audio/decoder.h"
-#include "audio/recognise.h"
+#include "audio/mpeg_frames.h"
+#include "audio/tags.h"
 
-#if defined(__has_include)
-#if __has_include(<mpg123.h>)
-#define MPG123_NO_LARGENAME
-#include <mpg123.h>
-#define HAVE_MPG123
-#endif
-#endif
-
-#ifdef HAVE_MPG123
-
-#define LIBRARY "libmpg123.so.0"
-#define MAX_EMPTY 64 /* calls in a row that bring no sample */
+#define MAX_EMPTY 1000      /* calls in a row that bring no sample */
+#define DECODER_DELAY 529   /* samples that every decoder adds before the encoder's own delay */
+#define SOME 8              /* frames by which a count may be wrong */
 
 typedef struct wh_mpeg {
     wh_decoder decoder;
-    void *library;
+    wh_source *source;
+    wh_progress progress;
     mpg123_handle *handle;
+    wh_mpeg_frames frames;
+    wh_mpeg_frame frame;
+    int used;               /* bytes of the frame that libmpg123 took */
+    int is_pending;         /* the frame is of another kind than those before */
+    int at_end;
+    int is_over, is_judged;
     long rate;
     int channels;
-
-    int (*init)(void);
-    mpg123_handle *(*create)(const char *decoder, int *error);
-    void (*destroy)(mpg123_handle *);
-    int (*param)(mpg123_handle *, enum mpg123_parms, long, double);
-    int (*replace_reader)(mpg123_handle *, ssize_t (*read)(void *, void *, size_t),
-                          int64_t (*seek)(void *, int64_t, int), void (*cleanup)(void *));
-    int (*open_handle)(mpg123_handle *, void *);
-    int (*format)(mpg123_handle *, long *rate, int *channels, int *encoding);
-    int (*read)(mpg123_handle *, void *, size_t, size_t *done);
-    int64_t (*length)(mpg123_handle *);
+    /* the recording that is read, of those joined */
+    int64_t promised, seen; /* frames */
+    int64_t damaged;        /* bytes in it that were not understood */
+    int is_cut;             /* it ends in the middle of a frame */
+    double began;
+    /* of the first one: samples to be left out, counted from its beginning */
+    int64_t decoded, skip, cut_from, cut_to;
 } wh_mpeg;
 
-/* dlsym() gives void *, which ISO C does not convert to a function pointer. */
-static int find(void *library, const char *name, void *fn)
+/* ---- what is missing ---- */
+
+/* Where a broadcast was cut, a part of a frame is left: a fortieth of a second. */
+static int is_part_of_frame(wh_mpeg *m, int64_t at, int64_t n)
 {
-    void *symbol = dlsym(library, name);
-    memcpy(fn, &symbol, sizeof symbol);
-    return symbol != NULL;
+    unsigned char bytes[4];
+    wh_mpeg_header header;
+    return wh_source_peek(m->source, at, bytes, 4) == 4 && wh_mpeg_parse(bytes, &header) && n < header.size;
 }
 
-/* The names that end in _64 take 64-bit offsets on every machine. */
-static int find_all(wh_mpeg *m)
+/* Bytes between frames. Zeros are padding only where another recording begins behind them. */
+static void judge_skipped(wh_mpeg *m, int is_boundary)
 {
-    return find(m->library, "mpg123_init", &m->init) && find(m->library, "mpg123_new", &m->create) &&
-           find(m->library, "mpg123_delete", &m->destroy) && find(m->library, "mpg123_param", &m->param) &&
-           find(m->library, "mpg123_replace_reader_handle_64", &m->replace_reader) &&
-           find(m->library, "mpg123_open_handle_64", &m->open_handle) &&
-           find(m->library, "mpg123_getformat", &m->format) && find(m->library, "mpg123_read", &m->read) &&
-           find(m->library, "mpg123_length_64", &m->length);
+    int64_t from = m->frame.skipped_from, rest = m->frame.skipped, to = from + rest;
+    if (is_boundary || wh_tag_length(m->source, from) > 0)
+        rest -= wh_padding(m->source, from, to);
+    if (rest > 0 && is_boundary && is_part_of_frame(m, from, rest)) {
+        m->is_cut = 1;
+        return;
+    }
+    if (rest == 0)
+        return;
+    char why[96];
+    snprintf(why, sizeof why, "%lld bytes are no MPEG audio", (long long)rest);
+    m->damaged += rest;
+    wh_progress_missing(&m->progress, 0.0, rest, why);
 }
 
-static ssize_t read_source(void *user, void *bytes, size_t n)
+/* One of the joined recordings has ended: was it all that it promised? */
+static void end_recording(wh_mpeg *m)
 {
-    return (ssize_t)wh_source_io.read(bytes, (sf_count_t)n, user);
+    const wh_mpeg_header *h = &m->frames.last;
+    char at[24], of[24];
+    double heard = m->progress.seconds - m->began;
+    int64_t missing = m->promised - m->seen - (h->size > 0 ? m->damaged / h->size : 0);
+    if (m->promised > 0 && missing > (m->is_cut ? 0 : SOME) && m->rate > 0)
+        wh_note(m->progress.notes, 1, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
+                wh_clock(heard + (double)(m->promised - m->seen) * h->samples / h->rate, of),
+                m->began > 0 ? ", in a recording that was joined to another," : "");
+    m->promised = m->seen = m->damaged = m->is_cut = 0;
+    m->began = m->progress.seconds;
 }
 
-/* Files too are read as pipes are: libmpg123 would take a guess for their length and stop there. */
-static int64_t no_seek(void *user, int64_t offset, int whence)
+/* What stands behind the last frame: a part of one is what is left where a broadcast was cut. */
+static void judge_end(wh_mpeg *m)
+{
+    int64_t from = m->frame.skipped_from, to = from + m->frame.skipped;
+    int64_t rest = to - from - wh_padding(m->source, from, to);
+    char at[24];
+    if (rest > 0 && !is_part_of_frame(m, from, rest))
+        wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
+                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at), (long long)rest);
+}
+
+/* ---- frames for libmpg123 ---- */
+
+/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest band, as
+ * is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
+static void limit_bound(wh_mpeg_frame *frame)
+{
+    const wh_mpeg_header *h = &frame->header;
+    int most = h->rate == 32000 ? 2 : 1; /* (12 or 8) / 4 - 1 */
+    if (h->version == 1 && h->layer == 2 && h->joint && h->bits <= 96000 && h->bound > most)
+        frame->bytes[3] = (unsigned char)((frame->bytes[3] & ~0x30) | most << 4);
+}
+
+/* A frame was found: does it begin another of the joined recordings? */
+static void take_frame(wh_mpeg *m)
+{
+    wh_mpeg_info info;
+    int is_info = wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info);
+    if (m->frame.skipped > 0)
+        judge_skipped(m, is_info || m->frame.is_new_kind);
+    if (is_info || m->frame.is_new_kind)
+        end_recording(m);
+    if (is_info)
+        m->promised = info.frames;
+    limit_bound(&m->frame);
+    m->is_cut = m->frame.n < m->frame.header.size;
+    m->seen += !is_info && !m->is_cut;
+    m->used = is_info ? m->frame.n : 0; /* it holds no sound */
+    m->is_pending = m->frame.is_new_kind;
+}
+
+/* Go on to the next frame, or the end. */
+static void next_frame(wh_mpeg *m)
+{
+    if (wh_mpeg_next(&m->frames, &m->frame)) {
+        take_frame(m);
+        return;
+    }
+    m->at_end = 1;
+    m->used = m->frame.n = 0;
+}
+
+/* For libmpg123: nothing more where frames of another kind begin. */
+static ssize_t read_frames(void *user, void *bytes, size_t n)
+{
+    wh_mpeg *m = user;
+    size_t done = 0;
+    while (done < n && !m->at_end && !m->is_pending) {
+        size_t piece = WH_MIN(n - done, (size_t)(m->frame.n - m->used));
+        memcpy((char *)bytes + done, m->frame.bytes + m->used, piece);
+        m->used += (int)piece;
+        done += piece;
+        if (m->used == m->frame.n)
+            next_frame(m);
+    }
+    return (ssize_t)done;
+}
+
+static off_t no_seek(void *user, off_t offset, int whence)
 {
     (void)user, (void)offset, (void)whence;
     return -1;
 }
 
-static void describe(wh_mpeg *m, wh_source *source, int layer)
-{
-    wh_decoder *decoder = &m->decoder;
-    int64_t length = m->length(m->handle);
-    int bits = wh_mpeg_bit_rate(source);
-    decoder->sound = (wh_sound){ .rate = (int)m->rate, .channels = m->channels };
-    decoder->frames = length > 0 ? length : -1;
-    decoder->duration = -1;
-    if (source->is_file && length >= 0)
-        decoder->duration = (double)length / (double)m->rate;
-    else if (source->is_file && bits > 0) /* no header with a length: estimated from the first frame */
-        decoder->duration = 8.0 * (double)source->size / bits;
-    snprintf(decoder->format, sizeof decoder->format, "MPEG-1/2 Audio, MPEG Layer %.*s", WH_MAX(layer, 1), "III");
-}
-
-static int start(wh_mpeg *m, wh_source *source)
-{
-    int error, encoding, layer = wh_mpeg_layer(source);
-    m->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!m->library || !find_all(m) || m->init() != MPG123_OK || !(m->handle = m->create(NULL, &error)))
-        return 0;
-    m->param(m->handle, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0.0);
-    m->param(m->handle, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_GAPLESS, 0.0);
-    m->param(m->handle, MPG123_RESYNC_LIMIT, -1, 0.0);
-    source->position = 0;
-    if (m->replace_reader(m->handle, read_source, no_seek, NULL) != MPG123_OK ||
-        m->open_handle(m->handle, source) != MPG123_OK ||
-        m->format(m->handle, &m->rate, &m->channels, &encoding) != MPG123_OK || encoding != MPG123_ENC_FLOAT_32 ||
-        m->channels < 1 || m->channels > 2)
-        return 0;
-    describe(m, source, layer);
-    return 1;
-}
+/* ---- the decoder ---- */
 
 static void close_mpeg(wh_decoder *decoder)
 {
     wh_mpeg *m = (wh_mpeg *)decoder;
     if (m->handle)
-        m->destroy(m->handle);
-    if (m->library)
-        dlclose(m->library);
+        mpg123_delete(m->handle);
     free(m);
+}
+
+/* Begin to decode frames of another kind. 0: it cannot be done. */
+static int begin_kind(wh_mpeg *m)
+{
+    int encoding;
+    m->is_pending = 0;
+    return mpg123_open_handle(m->handle, m) == MPG123_OK &&
+           mpg123_getformat(m->handle, &m->rate, &m->channels, &encoding) == MPG123_OK &&
+           encoding == MPG123_ENC_FLOAT_32 && m->channels >= 1 && m->channels <= 2;
+}
+
+/* Of n frames that were decoded, leave out what the encoder added. How many are left. */
+static int64_t cut(wh_mpeg *m, float *samples, int64_t n)
+{
+    int64_t from[2] = {0, m->cut_from}, to[2] = {m->skip, m->cut_to}, left = n;
+    for (int i = 1; i >= 0; i--) {
+        int64_t a = WH_MAX(from[i] - m->decoded, 0), b = WH_MIN(to[i] - m->decoded, left);
+        if (a >= b)
+            continue;
+        memmove(samples + a * m->channels, samples + b * m->channels,
+                (size_t)((left - b) * m->channels) * sizeof *samples);
+        left -= b - a;
+    }
+    m->decoded += n;
+    return left;
+}
+
+/* No more of this kind: what now? Nonzero: frames of another kind. */
+static int go_on(wh_mpeg *m)
+{
+    m->skip = m->cut_from = m->cut_to = 0;
+    while (m->is_pending)
+        if (begin_kind(m))
+            return 1;
+    return 0;
 }
 
 static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
 {
     wh_mpeg *m = (wh_mpeg *)decoder;
-    for (int empty = 0; empty < MAX_EMPTY; empty++) {
+    for (int empty = 0; empty < MAX_EMPTY && !m->is_over; empty++) {
         size_t bytes = 0;
-        int64_t n = WH_MIN(max_frames, room / m->channels);
-        *sound = (wh_sound){ .rate = (int)m->rate, .channels = m->channels };
-        int rc = m->read(m->handle, samples, (size_t)n * (size_t)m->channels * sizeof(float), &bytes);
-        int64_t got = (int64_t)(bytes / sizeof(float)) / m->channels;
-        if (rc == MPG123_NEW_FORMAT) {
-            long rate;
-            int encoding;
-            if (m->format(m->handle, &rate, &m->channels, &encoding) != MPG123_OK || rate != m->rate ||
-                m->channels < 1 || m->channels > 2)
-                return got; /* another sample rate: not the same recording any more */
-        }
+        int encoding, channels = m->channels;
+        long rate = m->rate;
+        int64_t n = WH_MAX(1, WH_MIN(max_frames, room / channels));
+        int rc = mpg123_read(m->handle, samples, (size_t)(n * channels) * sizeof(float), &bytes);
+        int64_t got = cut(m, samples, (int64_t)(bytes / sizeof(float)) / channels);
+        *sound = (wh_sound){.rate = (int)rate, .channels = channels};
+        wh_progress_heard(&m->progress, (double)got / (double)rate, 0);
+        if (rc == MPG123_NEW_FORMAT && (mpg123_getformat(m->handle, &m->rate, &m->channels, &encoding) != MPG123_OK ||
+                                        m->channels < 1 || m->channels > 2))
+            rc = MPG123_ERR;
+        if (rc == MPG123_DONE || rc == MPG123_NEED_MORE)
+            m->is_over = !go_on(m);
         if (got > 0)
             return got;
-        if (rc == MPG123_DONE || rc == MPG123_NEED_MORE)
-            break;
+        if (bytes > 0)
+            empty = 0;
+    }
+    if (!m->is_judged) {
+        m->is_judged = 1;
+        judge_end(m);
+        end_recording(m);
     }
     return 0;
 }
 
+static void describe(wh_mpeg *m, const wh_mpeg_info *info)
+{
+    wh_decoder *decoder = &m->decoder;
+    const wh_mpeg_header *h = &m->frame.header;
+    decoder->sound = (wh_sound){.rate = h->rate, .channels = h->channels};
+    decoder->frames = decoder->duration = -1;
+    snprintf(decoder->format, sizeof decoder->format, "MPEG-1/2 Audio, MPEG Layer %.*s", h->layer, "III");
+    if (!m->source->is_file)
+        return;
+    decoder->duration = 8.0 * (double)m->source->size / h->bits;
+    if (info->frames > 0)
+        decoder->duration = (double)info->frames * h->samples / h->rate;
+    if (info->frames > 0 && info->bytes > 0 && m->source->size > info->bytes + info->bytes / 8) /* others are joined to it */
+        decoder->duration *= (double)m->source->size / (double)info->bytes;
+}
+
+/* The silence that is to be left out, as ffmpeg does it. */
+static void plan_cuts(wh_mpeg *m, const wh_mpeg_info *info)
+{
+    if (!info->has_delay)
+        return;
+    m->skip = info->delay + DECODER_DELAY;
+    if (info->frames > 0) {
+        m->cut_to = info->frames * m->frame.header.samples;
+        m->cut_from = m->cut_to - info->padding + DECODER_DELAY;
+    }
+}
+
+static int start(wh_mpeg *m)
+{
+    int error;
+    wh_mpeg_info info;
+    mpg123_init();
+    if (!(m->handle = mpg123_new(NULL, &error)))
+        return 0;
+    mpg123_param(m->handle, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE | MPG123_GAPLESS, 0.0);
+    mpg123_param(m->handle, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_IGNORE_INFOFRAME, 0.0);
+    mpg123_param(m->handle, MPG123_RESYNC_LIMIT, -1, 0.0);
+    if (mpg123_replace_reader_handle(m->handle, read_frames, no_seek, NULL) != MPG123_OK ||
+        !wh_mpeg_next(&m->frames, &m->frame))
+        return 0;
+    limit_bound(&m->frame);
+    if (wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info))
+        m->used = m->frame.n;
+    else
+        m->seen = 1;
+    m->promised = info.frames;
+    describe(m, &info);
+    plan_cuts(m, &info);
+    m->rate = m->frame.header.rate; /* for messages, until libmpg123 says it */
+    return begin_kind(m) || (m->is_pending && go_on(m));
+}
+
 int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
+    wh_mpeg_header header;
+    (void)name;
     *decoder = NULL;
-    (void)notes, (void)name;
-    if (wh_mpeg_layer(source) == 0)
+    if (!wh_mpeg_chain(source, 0, 3, &header))
         return WHISP_OK;
     wh_mpeg *m = wh_calloc(1, sizeof *m);
     if (!m)
         return wh_fail_memory();
     m->decoder.read = read_mpeg;
     m->decoder.close = close_mpeg;
-    if (start(m, source))
+    m->source = m->frames.source = source;
+    m->progress.notes = notes;
+    if (start(m))
         *decoder = &m->decoder;
     else
         close_mpeg(&m->decoder);
     return WHISP_OK;
 }
-
-#else
-
-int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
-{
-    (void)source, (void)notes, (void)name;
-    *decoder = NULL;
-    return WHISP_OK;
-}
-
-#endif

@@ -4,22 +4,11 @@
 
 #include "audio/source.h"
 
-/* Make the source begin where the recording does: skip ID3v2 tags (and the zeros that may follow them). */
-void wh_skip_tags(wh_source *source);
-
 /* The name of a format that libsndfile does not read but ffmpeg does, or NULL. Static storage. */
 const char *wh_foreign_format(wh_source *source);
 
 /* Nonzero for a MIDI sample dump (SDS): an instrument's sound, on which libsndfile may loop for hours. */
 int wh_is_sample_dump(wh_source *source);
-
-/* The MPEG audio frame that begins with byte 0: its layer (1, 2 or 3) and bits a second; 0 when there is none. */
-int wh_mpeg_layer(wh_source *source);
-int wh_mpeg_bit_rate(wh_source *source);
-
-/* Offset of the first of three consecutive MPEG audio frames in the first 64 KiB, -1 if there is none,
- * WHISP_ERR_MEMORY. */
-int64_t wh_find_mpeg(wh_source *source);
 
 /* Programs that write WAV, AIFF or CAF to a pipe do not know the sound's length and put a mark in its place. Show
  * libsndfile one that it understands as "until the end". */

@@ -1,4 +1,4 @@
-/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, FLAC, Ogg, ... (see decoder.h). */
+/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, ... (see decoder.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,6 @@ typedef struct sndfile_decoder {
     wh_source *source;
     const char *name;
     SNDFILE *file;
-    int is_buffered;        /* the decoder may have sound left when its bytes have ended */
     int most;               /* frames in a block, 0: any number */
     int64_t given;          /* frames so far */
 } sndfile_decoder;
@@ -38,7 +37,7 @@ static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int6
     int64_t got = sf_readf_float(d->file, samples, want);
     int failed = sf_error(d->file) != SF_ERR_NO_ERROR;
     /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
-    if (!d->is_buffered && d->source->ran_dry && d->source->position == before)
+    if (d->source->ran_dry && d->source->position == before)
         got = 0;
     if (got <= 0 && d->given == 0 && failed && !d->source->error)
         return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", d->name);
@@ -89,18 +88,19 @@ int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_dec
 {
     char magic[4] = { 0 };
     SF_INFO info = { 0 };
-    int is_mpeg = wh_mpeg_layer(source) > 0;
     (void)notes;
     wh_source_peek(source, 0, magic, 4);
-    /* the others are read page by page or frame by frame and rely on exact positions */
-    source->tell_end = !is_mpeg && memcmp(magic, "OggS", 4) != 0 && memcmp(magic, "fLaC", 4) != 0;
-    /* The length of an MPEG file is a guess from its first frame: it must not cut the recording off. */
-    source->hide_end = is_mpeg;
+    /* Compressed streams have decoders of their own; what these refuse is not for libsndfile either. */
+    if (memcmp(magic, "OggS", 4) == 0 || memcmp(magic, "fLaC", 4) == 0 ||
+        ((unsigned char)magic[0] == 0xff && ((unsigned char)magic[1] & 0xe0) == 0xe0)) {
+        *decoder = NULL;
+        return WHISP_OK;
+    }
+    source->tell_end = 1;
     int rc = open_file(source, name, &info, decoder);
     if (rc || !*decoder)
         return rc;
-    int container = info.format & SF_FORMAT_TYPEMASK, coding = info.format & SF_FORMAT_SUBMASK;
-    ((sndfile_decoder *)*decoder)->is_buffered = is_mpeg || container == SF_FORMAT_OGG || container == SF_FORMAT_FLAC;
+    int coding = info.format & SF_FORMAT_SUBMASK;
     if (source->is_file || coding < SF_FORMAT_ALAC_16 || coding > SF_FORMAT_ALAC_32)
         return WHISP_OK;
     close_file(*decoder);

@@ -83,8 +83,12 @@ float *read_floats(const char *path, size_t *n)
 
 static char temp_dir[64];
 
+static pid_t temp_owner;
+
 static void remove_temp_dir(void)
 {
+    if (getpid() != temp_owner) /* a child that a test forked */
+        return;
     DIR *dir = opendir(temp_dir);
     if (dir) {
         struct dirent *entry;
@@ -103,6 +107,7 @@ const char *temp_path(const char *name)
     if (!temp_dir[0]) {
         snprintf(temp_dir, sizeof temp_dir, "/tmp/whisp-test-XXXXXX");
         assert_non_null(mkdtemp(temp_dir));
+        temp_owner = getpid();
         atexit(remove_temp_dir);
     }
     char *path = path_buffer();

@@ -1,0 +1,60 @@
+/* mpeg_frames.h - where the frames of MPEG audio lie among tags, padding and junk. lib/audio/mpeg.c shows libmpg123 nothing
+ * but these. Used by lib/audio only. */
+#ifndef WH_AUDIO_MPEG_FRAMES_H
+#define WH_AUDIO_MPEG_FRAMES_H
+
+#include "audio/source.h"
+
+#define WH_MPEG_MOST 4608 /* more than the bytes of any frame */
+
+typedef struct wh_mpeg_header {
+    int version;            /* 1, 2, or 3 for "2.5" */
+    int layer;              /* 1, 2 or 3 */
+    int rate, channels;
+    int bits;               /* a second */
+    int size;               /* bytes in the frame, with the header */
+    int samples;            /* of each channel */
+    int joint, bound;       /* joint stereo; the mode's extension */
+    int has_crc;
+} wh_mpeg_header;
+
+/* Read the four bytes of a header (ISO 11172-3, 2.4.2.3); 0 if they are none. Frames without a bit rate ("free format") are
+ * none: no player agrees with another on them. */
+int wh_mpeg_parse(const unsigned char bytes[4], wh_mpeg_header *header);
+
+/* The first header's frames can follow on the second's: same version, layer and rate. */
+int wh_mpeg_same_kind(const wh_mpeg_header *a, const wh_mpeg_header *b);
+
+/* What the first frame of many files says instead of sound ("Xing", "Info", "VBRI"). */
+typedef struct wh_mpeg_info {
+    int64_t frames;         /* behind this one; 0: not said */
+    int64_t bytes;          /* of the whole file; 0: not said */
+    int has_delay;
+    int delay, padding;     /* samples that the encoder put before and behind the recording's */
+} wh_mpeg_info;
+
+/* Is the frame such a one? */
+int wh_mpeg_read_info(const unsigned char *frame, size_t n, wh_mpeg_info *info);
+
+typedef struct wh_mpeg_frame {
+    wh_mpeg_header header;
+    int is_new_kind;        /* does not follow on the last one */
+    int n;
+    unsigned char bytes[WH_MPEG_MOST];
+    int64_t skipped_from, skipped; /* bytes between the frame before (or the beginning) and this one (or the end) */
+} wh_mpeg_frame;
+
+typedef struct wh_mpeg_frames {
+    wh_source *source;
+    int64_t position;       /* behind the last frame */
+    wh_mpeg_header last;
+    int is_started;
+} wh_mpeg_frames;
+
+/* The next frame; 0 at the end, with `skipped` set. */
+int wh_mpeg_next(wh_mpeg_frames *frames, wh_mpeg_frame *frame);
+
+/* Nonzero if at least n frames of a kind follow each other from `at` on, or as many as there are to the end or a tag; *header: the first. */
+int wh_mpeg_chain(wh_source *source, int64_t at, int n, wh_mpeg_header *header);
+
+#endif

@@ -1,0 +1,356 @@
+/* ogg.c - the decoder for Ogg: Vorbis, Opus and FLAC, also chained and among other streams (see decoder.h, ogg_pages.h,
+ * ogg_codec.h).
+ *
+ * Of each link of a chain the first stream of sound that can be decoded is heard. A page is taken whole: from how long its packets are and
+ * where its last one ends (the granule position) follows where the first one begins. Where pages are missing this says how
+ * much, and silence takes its place. Otherwise the positions are not looked at, as live streams begin with any. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audio/damage.h"
+#include "audio/decoder.h"
+#include "audio/ogg_codec.h"
+#include "audio/ogg_pages.h"
+
+#define MOST_STREAMS 32     /* of a link, that are remembered */
+#define MOST_PACKETS 256    /* that end in a page: 255 */
+
+typedef struct ogg_decoder {
+    wh_decoder decoder;
+    wh_source *source;
+    const char *name;
+    wh_progress progress;
+    wh_ogg_pages pages;
+    int at_end;
+    int is_broken;              /* headers of a link are damaged */
+    /* the link */
+    int serials[MOST_STREAMS], n_serials;
+    int has_data;               /* a page came that begins no stream */
+    int others;                 /* streams of sound beside the one that is heard */
+    char undecoded[16];         /* the coding of one that cannot be */
+    int64_t foreign;            /* bytes of streams that did not begin in it */
+    /* the stream that is heard */
+    wh_ogg_codec *codec;
+    ogg_stream_state stream;
+    int serial;
+    int is_sound;               /* the headers are over */
+    int is_placed;              /* a page with sound was seen */
+    int is_live;                /* it began in the middle */
+    int has_ended;              /* its last page says so */
+    int hole;                   /* packets are missing before the next one */
+    int64_t damaged;            /* bytes since its last page that are not understood */
+    int64_t page_bytes;         /* of its pages since the last time these were counted */
+    int64_t position;           /* granule position of the next sample */
+    int64_t limit;              /* where the stream ends */
+    int64_t skip;               /* samples to be left out */
+    ogg_packet packets[MOST_PACKETS];
+    int durations[MOST_PACKETS];
+    int n_packets, packet;
+    /* to be given out */
+    int64_t silence;
+    const float *samples;       /* NULL: silence instead, where a packet could not be decoded */
+    int n, given;
+} ogg_decoder;
+
+/* ---- links of a chain ---- */
+
+static const char *audio_kind(const unsigned char *p, size_t n)
+{
+    static const struct {
+        const char *bytes, *name;
+        size_t length;
+    } kinds[] = {{"\1vorbis", "Vorbis", 7}, {"OpusHead", "Opus", 8}, {"\177FLAC", "FLAC", 5}, {"Speex   ", "Speex", 8},
+                 {"CELT    ", "CELT", 8}, {"PCM     ", "PCM", 8}, {"\1audio", "OGM audio", 6}};
+    for (size_t i = 0; i < WH_COUNT(kinds); i++)
+        if (n >= kinds[i].length && memcmp(p, kinds[i].bytes, kinds[i].length) == 0)
+            return kinds[i].name;
+    return NULL;
+}
+
+/* What the bytes that no page explains mean for the link that has ended, or is the last one. */
+static void judge_rest(ogg_decoder *d, int is_last)
+{
+    wh_notes *notes = d->progress.notes;
+    char at[24];
+    wh_clock(d->progress.seconds, at);
+    if (d->damaged > 0 && d->has_ended && is_last)
+        wh_note(notes, 1, "ends at %s with %lld bytes that are not understood", at, (long long)d->damaged);
+    else if (d->damaged > 0 && is_last && !d->is_live)
+        wh_note(notes, 1, "stopped at %s: the rest is missing or damaged", at);
+    else if (d->damaged > 0 && !is_last)
+        wh_progress_missing(&d->progress, 0.0, d->damaged, "pages of the Ogg stream are damaged");
+    else if (is_last && !d->has_ended && !d->is_live)
+        wh_note(notes, 0, "ends at %s without the mark of its end; it may have been cut off", at);
+}
+
+static void drop_stream(ogg_decoder *d)
+{
+    if (d->codec) {
+        d->codec->free(d->codec);
+        ogg_stream_clear(&d->stream);
+    }
+    d->codec = NULL;
+    d->n_packets = d->packet = 0;
+}
+
+static void end_link(ogg_decoder *d, int is_last)
+{
+    char at[24];
+    wh_clock(d->progress.seconds, at);
+    if (d->codec && d->is_sound > 0)
+        judge_rest(d, is_last);
+    else if (d->codec)
+        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be decoded "
+                "without", at, d->codec->name);
+    else if (d->undecoded[0])
+        wh_note(d->progress.notes, 1, "goes on at %s with %s, which is not decoded here", at, d->undecoded);
+    if (d->codec && d->others)
+        wh_note(d->progress.notes, 0, "has %d streams of sound at once; the first is heard", d->others + 1);
+    d->is_broken |= (d->codec && !(d->is_sound > 0)) || d->foreign;
+    if (d->foreign)
+        wh_note(d->progress.notes, 1, "%lld bytes belong to streams whose beginning is missing; they were not heard",
+                (long long)d->foreign);
+    drop_stream(d);
+    d->n_serials = d->has_data = d->others = d->is_sound = d->is_placed = d->is_live = d->has_ended = d->hole = 0;
+    d->undecoded[0] = 0;
+    d->damaged = d->foreign = 0;
+}
+
+static int knows(const ogg_decoder *d, int serial)
+{
+    for (int i = 0; i < d->n_serials; i++)
+        if (d->serials[i] == serial)
+            return 1;
+    return d->n_serials == MOST_STREAMS;
+}
+
+/* A page that begins a stream, and perhaps another link. */
+static int begin_stream(ogg_decoder *d, ogg_page *page, int serial)
+{
+    static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac};
+    size_t n = (size_t)page->body_len;
+    const char *name = audio_kind(page->body, n);
+    if (d->has_data || knows(d, serial))
+        end_link(d, 0);
+    d->serials[d->n_serials++] = serial;
+    if (d->codec) {
+        d->others += name != NULL;
+        return WHISP_OK;
+    }
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < WH_COUNT(kinds) && !rc && !d->codec; i++)
+        rc = kinds[i](page->body, n, &d->codec);
+    if (d->codec && ogg_stream_init(&d->stream, serial)) {
+        d->codec->free(d->codec);
+        d->codec = NULL;
+        rc = wh_fail_memory();
+    }
+    if (!d->codec && name)
+        snprintf(d->undecoded, sizeof d->undecoded, "%s", name);
+    if (d->codec) {
+        d->serial = serial;
+        d->skip = d->codec->skip;
+        d->position = 0;
+    }
+    return rc;
+}
+
+/* ---- where a page's packets are heard ---- */
+
+/* Silence for what the stream says is missing before `start`. */
+static void fill_gap(ogg_decoder *d, int64_t start, int64_t from)
+{
+    double seconds = start > from ? (double)(start - from) / d->codec->rate : 0.0;
+    if (wh_progress_missing(&d->progress, seconds, d->damaged, "pages of the Ogg stream are damaged or missing"))
+        d->silence = WH_MAX(start - from, 0);
+    d->position = start;
+}
+
+/* The first page with sound: it begins at 0, or, cut out of a longer stream, anywhere. */
+static void place_first(ogg_decoder *d, int64_t start, int is_end)
+{
+    d->is_placed = 1;
+    if (start >= 0 && d->damaged > 0) {
+        fill_gap(d, start, 0);
+    } else if (start >= 0) {
+        d->position = start;
+        d->is_live = start > 0;
+    } else if (!is_end && d->codec->skip == 0) { /* Vorbis: what lies before 0 is not heard */
+        d->skip = -start;
+        d->position = start;
+    }
+}
+
+static void place_page(ogg_decoder *d, ogg_page *page)
+{
+    int64_t end = ogg_page_granulepos(page), sum = 0;
+    if (d->hole)
+        d->codec->reset(d->codec);
+    for (int i = 0; i < d->n_packets; i++)
+        sum += d->durations[i] = d->codec->duration(d->codec, &d->packets[i]);
+    int is_end = ogg_page_eos(page), is_known = end >= 0 && end < INT64_MAX / 4;
+    if (!d->is_placed && is_known)
+        place_first(d, end - sum, is_end);
+    else if (d->hole && is_known)
+        fill_gap(d, end - sum, d->position);
+    else if (d->damaged > 0 && d->n_serials == 1)
+        wh_note(d->progress.notes, 0, "there are bytes between its pages that are not understood");
+    d->is_placed = 1;
+    d->hole = 0;
+    d->damaged = 0;
+    d->limit = is_end && is_known && end >= d->position ? end : INT64_MAX;
+}
+
+/* ---- pages ---- */
+
+/* The packets that end in a page of the stream that is heard. */
+static int take_packets(ogg_decoder *d, ogg_page *page)
+{
+    ogg_packet packet;
+    int got;
+    d->n_packets = d->packet = 0;
+    if (ogg_stream_pagein(&d->stream, page))
+        return WHISP_OK;
+    d->has_ended |= ogg_page_eos(page) != 0;
+    while ((got = ogg_stream_packetout(&d->stream, &packet)) != 0) {
+        int rc = got < 0 ? 1 : d->is_sound ? 0 : d->codec->header(d->codec, &packet);
+        d->hole |= got < 0;
+        if (rc == WHISP_ERR_MEMORY)
+            return rc;
+        if (rc < 0) { /* end_link() will say so */
+            d->is_sound = -1;
+            return WHISP_OK;
+        }
+        if (rc > 0)
+            continue;
+        d->is_sound = 1;
+        if (d->n_packets < MOST_PACKETS)
+            d->packets[d->n_packets++] = packet;
+    }
+    if (d->n_packets > 0)
+        place_page(d, page);
+    return WHISP_OK;
+}
+
+/* One page further. 1; 0 at the end; an error's code. */
+static int next_page(ogg_decoder *d)
+{
+    ogg_page page;
+    int rc = wh_ogg_next_page(&d->pages, &page);
+    if (rc < 0)
+        return rc;
+    d->damaged += d->pages.not_understood;
+    if (rc == 0) {
+        end_link(d, 1);
+        d->at_end = 1;
+        return 0;
+    }
+    int serial = ogg_page_serialno(&page);
+    if (ogg_page_bos(&page) && (rc = begin_stream(d, &page, serial)) != 0)
+        return rc;
+    d->has_data |= !ogg_page_bos(&page);
+    if (!knows(d, serial))
+        d->foreign += page.header_len + page.body_len;
+    if (!d->codec || serial != d->serial || d->is_sound < 0)
+        return 1;
+    d->page_bytes += page.header_len + page.body_len;
+    rc = take_packets(d, &page);
+    return rc ? rc : 1;
+}
+
+/* ---- the decoder ---- */
+
+/* Decode the next packet into samples[n]. */
+static void next_packet(ogg_decoder *d)
+{
+    int i = d->packet++, n = d->codec->decode(d->codec, &d->packets[i], &d->samples);
+    if (n < 0) {
+        n = d->durations[i];
+        d->samples = NULL;
+        if (n > 0)
+            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1, "packets are damaged");
+    }
+    d->given = (int)WH_MIN(d->skip, n);
+    d->skip -= d->given;
+    d->n = (int)WH_MAX(d->given, WH_MIN(n, d->limit - d->position));
+    d->position += n;
+    wh_progress_heard(&d->progress, (double)(d->n - d->given) / d->codec->rate, d->page_bytes);
+    d->page_bytes = 0;
+}
+
+static int64_t read_ogg(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
+{
+    ogg_decoder *d = (ogg_decoder *)decoder;
+    int rc = 1;
+    while (rc > 0 && d->silence == 0 && d->given == d->n) {
+        if (d->packet < d->n_packets)
+            next_packet(d);
+        else
+            rc = d->at_end ? 0 : next_page(d);
+    }
+    if (rc <= 0)
+        return rc;
+    int channels = d->codec->channels;
+    int64_t n = WH_MAX(1, WH_MIN(max_frames, room / channels));
+    n = WH_MIN(n, d->silence > 0 ? d->silence : d->n - d->given);
+    *sound = (wh_sound){.rate = d->codec->rate, .channels = channels, .speakers = d->codec->speakers};
+    size_t bytes = (size_t)(n * channels) * sizeof *samples;
+    if (d->silence > 0 || !d->samples)
+        memset(samples, 0, bytes);
+    else
+        memcpy(samples, d->samples + (size_t)d->given * (size_t)channels, bytes);
+    if (d->silence > 0)
+        d->silence -= n;
+    else
+        d->given += (int)n;
+    return n;
+}
+
+static void close_ogg(wh_decoder *decoder)
+{
+    ogg_decoder *d = (ogg_decoder *)decoder;
+    drop_stream(d);
+    wh_ogg_pages_free(&d->pages);
+    free(d);
+}
+
+static void describe(ogg_decoder *d)
+{
+    int64_t last = wh_ogg_last_position(d->source, d->serial);
+    d->decoder.sound = (wh_sound){.rate = d->codec->rate, .channels = d->codec->channels, .speakers = d->codec->speakers};
+    d->decoder.duration = last >= d->position ? (double)(last - d->position - d->skip) / d->codec->rate : -1;
+    if (d->decoder.duration > 1e7)
+        d->decoder.duration = -1;
+    snprintf(d->decoder.format, sizeof d->decoder.format, "OGG (OGG Container format), %s", d->codec->name);
+}
+
+int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
+{
+    char magic[4] = {0};
+    *decoder = NULL;
+    wh_source_peek(source, 0, magic, 4);
+    if (memcmp(magic, "OggS", 4) != 0)
+        return WHISP_OK;
+    ogg_decoder *d = wh_calloc(1, sizeof *d);
+    if (!d)
+        return wh_fail_memory();
+    d->decoder = (wh_decoder){.read = read_ogg, .close = close_ogg, .frames = -1, .duration = -1};
+    d->source = source;
+    d->name = name;
+    d->progress.notes = notes;
+    wh_ogg_pages_init(&d->pages, source);
+    int rc = 1;
+    while (rc > 0 && !(d->codec && d->is_sound > 0 && d->is_placed))
+        rc = next_page(d);
+    if (rc <= 0) {
+        if (d->is_broken)
+            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can be "
+                         "decoded without", name);
+        close_ogg(&d->decoder);
+        return rc;
+    }
+    describe(d);
+    *decoder = &d->decoder;
+    return WHISP_OK;
+}
