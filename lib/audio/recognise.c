@@ -6,16 +6,6 @@
 
 #define HEAD 65536 /* how far to look */
 
-static uint32_t big32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint32_t little32(const unsigned char *p)
-{
-    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
-
 void wh_skip_tags(wh_source *source)
 {
     unsigned char head[HEAD / 16];
@@ -154,89 +144,4 @@ int64_t wh_find_mpeg(wh_source *source)
     }
     free(head);
     return found;
-}
-
-/* A length that programs write when they cannot know it: 0 (many), 2^32 - 1 (ffmpeg), 2^31 - 4096 (sox), 2^31 - 1 and
- * 2^31 (arecord), all of them sometimes less the size of the header. */
-static int is_unknown(uint32_t size)
-{
-    return size == 0 || size > UINT32_MAX - 256 || size == 0x7ffff000u || (size > 0x7fffff00u && size <= 0x80000000u);
-}
-
-static void patch_wav(wh_source *source)
-{
-    unsigned char chunk[12], zero[4] = { 0, 0, 0, 0 }, eight[4] = { 8, 0, 0, 0 };
-    if (wh_source_peek(source, 0, chunk, 12) < 12)
-        return;
-    int big = memcmp(chunk, "RIFX", 4) == 0;
-    if ((memcmp(chunk, "RIFF", 4) != 0 && !big) || memcmp(chunk + 8, "WAVE", 4) != 0)
-        return;
-    uint32_t riff = big ? big32(chunk + 4) : little32(chunk + 4);
-    int64_t at = 12;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
-        uint32_t size = big ? big32(chunk + 4) : little32(chunk + 4);
-        if (memcmp(chunk, "data", 4) == 0) {
-            /* In a file, 2^31 may well be the length, and 0 too when the RIFF says that more follows. */
-            int unknown = source->is_file ? size == UINT32_MAX || (size == 0 && (int64_t)riff <= at) : is_unknown(size);
-            if (unknown) { /* libsndfile's own mark of a recording that was not closed */
-                if (big)
-                    eight[0] = 0, eight[3] = 8;
-                wh_source_patch(source, 4, eight, 4);
-                wh_source_patch(source, at + 4, zero, 4);
-            }
-            return;
-        }
-        at += 8 + (int64_t)size + (size & 1);
-    }
-}
-
-/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it
- * cuts to what there is. */
-static void patch_caf(wh_source *source)
-{
-    unsigned char chunk[12], large[8];
-    if (wh_source_peek(source, 0, chunk, 4) < 4 || memcmp(chunk, "caff", 4) != 0)
-        return;
-    for (int i = 0; i < 8; i++)
-        large[i] = (unsigned char)(source->size >> (56 - 8 * i));
-    int64_t at = 8;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
-        uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
-        if (memcmp(chunk, "data", 4) == 0) {
-            uint64_t length = (uint64_t)high << 32 | low;
-            if (length <= 4 || length > (uint64_t)(source->size - at - 12)) /* unknown (-1 too), or cut off */
-                wh_source_patch(source, at + 4, large, 8);
-            return;
-        }
-        if (high != 0)
-            return;
-        at += 12 + (int64_t)low;
-    }
-}
-
-/* In an AIFF, sox writes about 2^31 - 2^24; libsndfile reads a length of 0 as "until the end". */
-static void patch_aiff(wh_source *source)
-{
-    static const unsigned char zero[4] = { 0, 0, 0, 0 };
-    unsigned char chunk[12];
-    if (source->is_file || wh_source_peek(source, 0, chunk, 12) < 12 || memcmp(chunk, "FORM", 4) != 0 ||
-        memcmp(chunk + 8, "AIF", 3) != 0)
-        return;
-    int64_t at = 12;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
-        uint32_t size = big32(chunk + 4);
-        if (memcmp(chunk, "SSND", 4) == 0) {
-            if (size <= 8 || size >= 0x7f000000u)
-                wh_source_patch(source, at + 4, zero, 4);
-            return;
-        }
-        at += 8 + (int64_t)size + (size & 1);
-    }
-}
-
-void wh_patch_unknown_length(wh_source *source)
-{
-    patch_wav(source);
-    patch_caf(source);
-    patch_aiff(source);
 }

@@ -21,8 +21,4 @@ int wh_mpeg_bit_rate(wh_source *source);
  * WHISP_ERR_MEMORY. */
 int64_t wh_find_mpeg(wh_source *source);
 
-/* Programs that write WAV, AIFF or CAF to a pipe do not know the sound's length and put a mark in its place. Show
- * libsndfile one that it understands as "until the end". */
-void wh_patch_unknown_length(wh_source *source);
-
 #endif
