@@ -144,8 +144,10 @@ int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)
 {
     SF_INFO info = { 0 };
     int rc = open_file(view->source, view, name, &info, decoder);
-    if (!rc && *decoder && view->source->is_file && info.seekable)
-        (*decoder)->seek = seek_file;
+    if (!rc && *decoder) {
+        (*decoder)->frames = WH_MAX(info.frames, 0);
+        (*decoder)->seek = view->source->is_file && info.seekable ? seek_file : NULL;
+    }
     return rc;
 }
 

@@ -4,6 +4,7 @@
  * PCM is read here, straight from its bytes; codings that need a decoder go to libsndfile or libmpg123, which are shown
  * a header made for them and the sound's bytes, nothing else. What a file promised and does not hold, and what stands
  * in it and is not understood, becomes a note. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,10 +131,6 @@ static int open_stretch(stretches *d)
     d->is_open = s->by == WH_BY_PCM;
     if (s->by != WH_BY_SNDFILE)
         return WHISP_OK;
-    if (s->length < 0 && d->source->is_file)
-        length = WH_MAX(d->source->size - s->at, 0);
-    else if (d->source->is_file)
-        length = WH_MIN(length, WH_MAX(d->source->size - s->at, 0));
     memset(&d->view, 0, sizeof d->view);
     d->view.source = d->source;
     wh_view_add(&d->view, s->head, 0, (int64_t)s->n_head);
@@ -158,11 +155,8 @@ static void close_stretch(stretches *d)
     double seconds = (double)d->given / s->sound.rate;
     char here[24], there[24];
     if (s->length >= 0 && end < s->at + s->length) {
-        double promised = d->given ? seconds : 0;
-        if (s->by == WH_BY_PCM)
-            promised = (double)(s->length / frame_bytes(s)) / s->sound.rate;
-        else if (end > s->at) /* in proportion */
-            promised = seconds * (double)s->length / (double)(end - s->at);
+        int64_t frames = s->by == WH_BY_PCM ? s->length / frame_bytes(s) : d->inner->frames;
+        double promised = (double)frames / s->sound.rate;
         if (promised - seconds >= SHORTFALL)
             wh_note(d->notes, 1, "stopped at %s of %s: the rest is not there", wh_clock(d->before + seconds, here),
                     wh_clock(d->before + promised, there));
@@ -249,14 +243,27 @@ static void put_in_order(const wh_stretch *s, float *samples, int64_t n)
     }
 }
 
+/* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what the bytes
+ * that are there make. */
+static int64_t read_inner(stretches *d, float *samples, int64_t room, int64_t max_frames)
+{
+    const wh_stretch *s = &d->now;
+    wh_sound sound;
+    int64_t n = d->inner->read(d->inner, samples, room, max_frames, &sound);
+    if (n <= 0 || !d->view.ran_dry || s->n_tail)
+        return n;
+    double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length;
+    double there = fmin((double)(wh_source_end(d->source) - s->at), shown);
+    return WH_MAX(0, WH_MIN(n, (int64_t)rint((double)d->inner->frames * there / shown) - d->given));
+}
+
 static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
 {
     stretches *d = (stretches *)decoder;
     while (!d->ended && !d->source->error) {
-        wh_sound inner = d->now.sound;
         int64_t n = 0, most = WH_MIN(max_frames, room / d->now.sound.channels);
         if (d->is_open)
-            n = d->inner ? d->inner->read(d->inner, samples, room, max_frames, &inner) : read_pcm(d, samples, most);
+            n = d->inner ? read_inner(d, samples, room, max_frames) : read_pcm(d, samples, most);
         if (n < 0 && (d->before > 0 || d->given)) /* a part of it was heard: it is not all damaged */
             n = 0;
         if (n < 0)
@@ -335,8 +342,10 @@ static void describe(stretches *d)
     decoder->sound = s->sound;
     decoder->frames = decoder->duration = -1;
     if (d->inner) {
+        double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length; /* there may be less */
         decoder->frames = s->length < 0 ? -1 : d->inner->frames;
-        decoder->duration = d->inner->duration;
+        if (d->source->is_file && shown > 0)
+            decoder->duration = (double)d->inner->frames / s->sound.rate * fmin(1.0, (double)there / shown);
     } else {
         if (s->length >= 0)
             decoder->frames = s->length / frame_bytes(s);
