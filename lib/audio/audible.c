@@ -14,11 +14,12 @@
 #define MOST_VALUES (8 << 20)   /* less where that were more samples: 32 MiB */
 #define PIECE_VALUES 32768      /* read from the inner decoder at once */
 
-#define CANCELLED 0.1           /* two channels cancel each other where their mix has less than a tenth of the louder one's power, */
-#define SILENT 1e-7             /* which is more than that of silence: -70 dB */
+#define CANCELLED 0.06          /* two channels cancel each other where their mix has less of the louder one's power: -12 dB. What
+                                   stands in the middle of wide music has more; right = -left / 2 leaves as much, to be heard */
+#define SILENT 1e-7             /* power that is no sound: -70 dB */
 #define LOUDER 1.25             /* the right one is heard if it has so much more power than the left one */
 
-#define FAR_ABOVE 8.0f          /* 18 dB above full scale: not a level of float samples between -1 and 1 */
+#define FAR_ABOVE 64.0f         /* 36 dB above full scale: not a level of float samples between -1 and 1 */
 #define NO_LEVEL 0x1p33f        /* beyond the range of integers: rubbish, which says nothing */
 
 typedef struct energies {
@@ -97,8 +98,7 @@ static void scale(audible *a, float *x, int64_t n)
         a->bits = 0;
     }
     if (all.peak <= 1.0f && a->bits == 0 && bits) { /* only -1, 0 and 1: steps of the least bit, for now */
-        wh_note(a->notes, 0, "its float samples are -1, 0 and 1 at %s: taken for the smallest steps of 16-bit integers",
-                wh_clock(a->before + (double)a->at / a->sound.rate, clock));
+        wh_note(a->notes, 0, "some of its float samples are all -1, 0 or 1: taken for the smallest steps of 16-bit integers");
     } else if (bits > a->bits) {
         a->bits = bits;
         wh_note(a->notes, 0, "its float samples are in the range of %d-bit integers (up to %.0f at %s): scaled to -1 to 1",

@@ -420,3 +420,42 @@ int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
     }
     return (int64_t)done;
 }
+
+/* ---- jumping ---- */
+
+int wh_audio_seeks(const whisp_audio *audio)
+{
+    return audio->decoder->seek != NULL;
+}
+
+/* Read and forget n samples; fewer where the recording ends. */
+static int drop(whisp_audio *audio, int64_t n)
+{
+    float samples[1024];
+    while (n > 0) {
+        int64_t got = whisp_audio_read(audio, samples, (size_t)WH_MIN(n, (int64_t)WH_COUNT(samples)));
+        if (got <= 0)
+            return (int)got;
+        n -= got;
+    }
+    return WHISP_OK;
+}
+
+/* The decoder begins at whole seconds, where the resampler's filter stands on a frame as it does at 0, and early enough for what
+ * the filter sees before sample `at` to be there. */
+int wh_audio_seek(whisp_audio *audio, int64_t at)
+{
+    wh_decoder *decoder = audio->decoder;
+    int64_t rate = decoder->sound.rate, unit = wh_audible_unit(decoder), lead = 2 * rate;
+    int64_t frame = WH_MAX(at / RATE * rate - lead, 0) / unit * unit;
+    if (!decoder->seek || unit % rate || at / RATE > INT64_MAX / 8 / rate || !decoder->seek(decoder, frame))
+        return 0;
+    audio->sound = decoder->sound;
+    audio->mono_length = audio->mono_used = audio->ready_length = audio->ready_used = 0;
+    audio->decoded_all = 0;
+    audio->frames = WH_MAX(audio->frames, frame);
+    int rc = begin_rate(audio, (int)rate);
+    if (!rc)
+        rc = drop(audio, at - frame / rate * RATE);
+    return rc ? rc : 1;
+}

@@ -30,6 +30,7 @@ typedef struct stretches {
     int64_t given;              /* frames of `now` */
     double before;              /* seconds of the stretches before it */
     int files;                  /* joined so far */
+    int has_more;               /* a file in which more stretches follow the first */
     int ended;
     unsigned char bytes[PIECE + AHEAD];
 } stretches;
@@ -288,7 +289,7 @@ static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room,
 static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
 {
     stretches *d = (stretches *)decoder;
-    if (!d->is_open || d->before > 0 || !d->source->is_file)
+    if (!d->is_open || d->before > 0 || !d->source->is_file || frame < 0 || frame > INT64_MAX / 8192)
         return 0;
     if (d->inner) {
         if (!d->inner->seek || !d->inner->seek(d->inner, frame))
@@ -296,9 +297,11 @@ static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
     } else {
         int64_t at = d->now.at + frame * frame_bytes(&d->now);
         int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
-        if (frame < 0 || frame > INT64_MAX / 8192 || at > end)
+        if (at > end && d->has_more)
             return 0;
-        d->position = at;
+        if (at > end) /* beyond all that there is: nothing comes */
+            frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
+        d->position = d->now.at + frame * frame_bytes(&d->now);
     }
     d->given = frame;
     return 1;
@@ -352,8 +355,11 @@ static void describe(stretches *d)
         if (d->source->is_file)
             decoder->duration = (double)((s->length < 0 ? there : WH_MIN(s->length, there)) / frame_bytes(s)) / s->sound.rate;
     }
-    if (decoder->duration >= 0)
-        decoder->duration += seconds_behind(d);
+    if (decoder->duration >= 0) {
+        double behind = seconds_behind(d);
+        d->has_more = behind > 0;
+        decoder->duration += behind;
+    }
     snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
 }
 
