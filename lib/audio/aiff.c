@@ -1,5 +1,5 @@
-/* aiff.c - AIFF and AIFF-C: COMM says what the samples are, SSND holds them; no other chunk is looked into but CHAN (see
- * stretch.h). Apple, "Audio Interchange File Format AIFF-C", 1991. */
+/* aiff.c - AIFF and AIFF-C: COMM says what the samples are, SSND holds them; no other chunk is looked into but CHAN
+ * (see stretch.h). Apple, "Audio Interchange File Format AIFF-C", 1991. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +132,8 @@ static int next_in_aiff(wh_walk *walk, wh_stretch *stretch)
             walk->kept_at = walk->at;
             walk->kept = size;
         }
-        size_t n = is_sound ? 0 : wh_source_peek(walk->source, walk->at + 8, content, WH_MIN(size, (uint32_t)MOST_COMMON));
+        size_t n = WH_MIN(size, (uint32_t)MOST_COMMON);
+        n = is_sound ? 0 : wh_source_peek(walk->source, walk->at + 8, content, n);
         if (memcmp(chunk, "CHAN", 4) == 0)
             wh_read_layout(content, n, &walk->format);
         if (memcmp(chunk, "COMM", 4) == 0)

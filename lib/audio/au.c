@@ -45,7 +45,8 @@ static int next_in_au(wh_walk *walk, wh_stretch *stretch)
         return 0;
     int is_big = header[0] == '.';
     uint32_t (*get32)(const unsigned char *) = is_big ? wh_big32 : wh_little32;
-    uint32_t begin = get32(header + 4), size = get32(header + 8), rate = get32(header + 16), channels = get32(header + 20);
+    uint32_t begin = get32(header + 4), size = get32(header + 8);
+    uint32_t rate = get32(header + 16), channels = get32(header + 20);
     if (begin < HEADER || rate < 1 || rate > INT32_MAX || channels < 1 || channels > WH_MOST_CHANNELS)
         return 0;
     memset(stretch, 0, sizeof *stretch);

@@ -1,8 +1,8 @@
 /* audible.c - see audible.h. Stands between the decoders and the mix.
  *
- * Most recordings pass through as they are: mono and surround sound of integers unseen, stereo after a look at each block's
- * energies. The blocks lie at multiples of 10 s of a recording's own frames, so what is heard does not depend on whether it comes
- * from a file or a pipe, and a decoder that seeks comes back at the beginning of one. */
+ * Most recordings pass through as they are: mono and surround sound of integers unseen, stereo after a look at each
+ * block's energies. The blocks lie at multiples of 10 s of a recording's own frames, so what is heard does not
+ * depend on whether it comes from a file or a pipe, and a decoder that seeks comes back at the beginning of one. */
 #include "audio/audible.h"
 
 #include <math.h>
@@ -14,8 +14,9 @@
 #define MOST_VALUES (8 << 20)   /* less where that were more samples: 32 MiB */
 #define PIECE_VALUES 32768      /* read from the inner decoder at once */
 
-#define CANCELLED 0.06          /* two channels cancel each other where their mix has less of the louder one's power: -12 dB. What
-                                   stands in the middle of wide music has more; right = -left / 2 leaves as much, to be heard */
+/* Two channels cancel each other where their mix has less of the louder one's power than this: -12 dB. What stands in
+ * the middle of wide music has more, and right = -left / 2 leaves as much to be heard. */
+#define CANCELLED 0.06
 #define SILENT 1e-7             /* power that is no sound: -70 dB */
 #define LOUDER 1.25             /* the right one is heard if it has so much more power than the left one */
 
@@ -78,8 +79,8 @@ static levels look(const float *x, int64_t n)
     return all;
 }
 
-/* Bits of the integers in whose range the samples are; 0: they are between -1 and 1, or it cannot be told. Quiet integers are
- * known by being whole, others by one in a hundred samples that is far above full scale. */
+/* Bits of the integers in whose range the samples are; 0: they are between -1 and 1, or it cannot be told. Quiet
+ * integers are known by being whole, others by one in a hundred samples that is far above full scale. */
 static int find_bits(const levels *all)
 {
     int is_whole = all->sounding > 0 && all->whole == all->sounding;
@@ -98,11 +99,12 @@ static void scale(audible *a, float *x, int64_t n)
         a->bits = 0;
     }
     if (all.peak <= 1.0f && a->bits == 0 && bits) { /* only -1, 0 and 1: steps of the least bit, for now */
-        wh_note(a->notes, 0, "some of its float samples are all -1, 0 or 1: taken for the smallest steps of 16-bit integers");
+        wh_note(a->notes, 0, "some of its float samples are all -1, 0 or 1: taken for the smallest steps of 16-bit "
+                "integers");
     } else if (bits > a->bits) {
         a->bits = bits;
-        wh_note(a->notes, 0, "its float samples are in the range of %d-bit integers (up to %.0f at %s): scaled to -1 to 1",
-                bits + 1, (double)all.peak, wh_clock(a->before + (double)a->at / a->sound.rate, clock));
+        wh_note(a->notes, 0, "its float samples are in the range of %d-bit integers (up to %.0f at %s): scaled to -1 "
+                "to 1", bits + 1, (double)all.peak, wh_clock(a->before + (double)a->at / a->sound.rate, clock));
     }
     bits = WH_MAX(bits, a->bits);
     float step = ldexpf(1.0f, -bits);
@@ -156,8 +158,8 @@ static void tell_cancelled(audible *a)
 {
     char clock[24];
     if (a->cancelled > 0)
-        wh_note(a->notes, 0, "its two channels cancel each other for %.1f s from %s on: the %s one was heard there, not "
-                "both", a->cancelled, wh_clock(a->first_cancelled, clock), a->heard_one);
+        wh_note(a->notes, 0, "its two channels cancel each other for %.1f s from %s on: the %s one was heard there, "
+                "not both", a->cancelled, wh_clock(a->first_cancelled, clock), a->heard_one);
     a->cancelled = 0;
 }
 
@@ -319,9 +321,9 @@ static int seek_audible(wh_decoder *decoder, int64_t frame)
 {
     audible *a = (audible *)decoder;
     const wh_sound *first = &decoder->sound;
-    if (!a->inner->seek || (first->floats && a->at == 0 && fill(a)) || a->before > 0 || frame % wh_audible_unit(decoder))
+    if (!a->inner->seek || frame % wh_audible_unit(decoder) || (first->floats && a->at == 0 && fill(a)))
         return 0;
-    if ((a->sound.rate && !is_same(&a->sound, first)) || !a->inner->seek(a->inner, frame))
+    if (a->before > 0 || (a->sound.rate && !is_same(&a->sound, first)) || !a->inner->seek(a->inner, frame))
         return 0;
     a->sound = *first;
     a->at = frame;

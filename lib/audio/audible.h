@@ -4,9 +4,9 @@
 
 #include "audio/decoder.h"
 
-/* Floats in the range of integers are scaled to -1 to 1; of two channels that cancel each other one takes the place of both. Each is
- * told once in a note. Decided in blocks of 10 s, which are read ahead; where somebody is `live`, for what comes by what was
- * heard in the last second. Owns `inner` from now on, also on failure. */
+/* Floats in the range of integers are scaled to -1 to 1; of two channels that cancel each other one takes the place
+ * of both. Each is told once in a note. Decided in blocks of 10 s, which are read ahead; where somebody is `live`,
+ * for what comes by what was heard in the last second. Owns `inner` from now on, also on failure. */
 int wh_audible_new(wh_decoder *inner, wh_notes *notes, int live, wh_decoder **decoder);
 
 /* One channel will be heard alone: both stay as they are. */

@@ -213,8 +213,8 @@ int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **a
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_live: no place for the handle");
     *audio = NULL;
     if (sample_rate < MIN_RATE || sample_rate > MAX_RATE || channels < 1 || channels > 64)
-        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; %d to %d Hz in 1 to 64 channels can be read",
-                       sample_rate, channels, MIN_RATE, MAX_RATE);
+        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; %d to %d Hz in 1 to 64 channels can be "
+                       "read", sample_rate, channels, MIN_RATE, MAX_RATE);
     snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
     return open_any(name, NULL, fd, 0, sample_rate, channels, audio);
 }
@@ -337,8 +337,8 @@ static int decode(whisp_audio *audio)
     return WHISP_OK;
 }
 
-/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after the
- * last one at this rate, when all have come out. */
+/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after
+ * the last one at this rate, when all have come out. */
 static int resample(whisp_audio *audio, size_t *n)
 {
     int other = audio->sound.rate != audio->rate; /* mono[] belongs to what was joined */
@@ -441,8 +441,8 @@ static int drop(whisp_audio *audio, int64_t n)
     return WHISP_OK;
 }
 
-/* The decoder begins at whole seconds, where the resampler's filter stands on a frame as it does at 0, and early enough for what
- * the filter sees before sample `at` to be there. */
+/* The decoder begins at whole seconds, where the resampler's filter stands on a frame as it does at 0, and early
+ * enough for what the filter sees before sample `at` to be there. */
 int wh_audio_seek(whisp_audio *audio, int64_t at)
 {
     wh_decoder *decoder = audio->decoder;

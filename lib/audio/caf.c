@@ -1,5 +1,5 @@
-/* caf.c - Apple's Core Audio Format: desc, data, and what ALAC needs: kuki and pakt (see stretch.h). "Apple Core Audio Format
- * Specification 1.0", 2011. */
+/* caf.c - Apple's Core Audio Format: desc, data, and what ALAC needs: kuki and pakt (see stretch.h). "Apple Core
+ * Audio Format Specification 1.0", 2011. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +29,8 @@ static int read_description(wh_walk *walk, const unsigned char *desc, size_t n)
     s->sound.rate = (int)(rate + 0.5);
     s->sound.channels = (int)channels;
     s->by = WH_BY_NOBODY;
-    snprintf(s->coding, sizeof s->coding, "coding '%.4s'", wh_is_chunk_name(desc + 8) ? (const char *)desc + 8 : "????");
+    snprintf(s->coding, sizeof s->coding, "coding '%.4s'",
+             wh_is_chunk_name(desc + 8) ? (const char *)desc + 8 : "????");
     int bytes = packet % channels == 0 && packet / channels <= 8 ? (int)(packet / channels) : 0, is_float = flags & 1;
     if (bytes < (int)(bits + 7) / 8 || bytes == 0)
         bytes = (int)(bits + 7) / 8;
@@ -87,7 +88,8 @@ static int take_data(wh_walk *walk, wh_stretch *stretch)
     return 1;
 }
 
-/* The data chunk: an edit count, then the sound. A length of -1 is "until the end", 0 a header that was never finished. */
+/* The data chunk: an edit count, then the sound. A length of -1 is "until the end", 0 a header that was never
+ * finished. */
 static void read_data(wh_walk *walk, int64_t size)
 {
     walk->format.at = walk->at + HEADER + 4;
@@ -114,7 +116,8 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
             if (walk->format.by != WH_BY_SNDFILE || !walk->source->is_file || walk->kept || size <= 4)
                 return take_data(walk, stretch);
         }
-        size_t n = is_data ? 0 : wh_source_peek(walk->source, walk->at + HEADER, content, (size_t)WH_MIN(size, MOST_LAYOUT));
+        size_t n = (size_t)WH_MIN(size, MOST_LAYOUT);
+        n = is_data ? 0 : wh_source_peek(walk->source, walk->at + HEADER, content, n);
         if (memcmp(chunk, "desc", 4) == 0 && !walk->has_format)
             walk->has_format = read_description(walk, content, n);
         else if (memcmp(chunk, "chan", 4) == 0)

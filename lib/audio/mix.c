@@ -1,8 +1,9 @@
 /* mix.c - see mix.h.
  *
- * The gains are those with which `ffmpeg -ac 1` mixes, for that is what the reference hears: libswresample's matrix with its
- * default levels. ITU-R BS.775 has them: front left and right at -3 dB into one channel, the centre by 3 dB louder, surrounds
- * 3 dB below the front, no subwoofer, no heights; then all of them by one factor, so that nothing clips. */
+ * The gains are those with which `ffmpeg -ac 1` mixes, for that is what the reference hears: libswresample's matrix
+ * with its default levels. ITU-R BS.775 has them: front left and right at -3 dB into one channel, the centre by 3 dB
+ * louder, surrounds 3 dB below the front, no subwoofer, no heights; then all of them by one factor, so that nothing
+ * clips. */
 #include "audio/mix.h"
 
 #include <math.h>
@@ -60,7 +61,9 @@ void wh_mix_gains(const wh_sound *sound, float *gains)
         sum += level(bits & -bits);
     for (int c = 0; c < n; c++, left &= left - 1) {
         double gain = level(left & -left) / fmax(sum, 1.0);
-        gains[c] = (float)(sound->is_16_bit ? nearbyint(gain * 32768) / 32768 : gain); /* libswresample's have 15 bits there */
+        if (sound->is_16_bit) /* libswresample's gains have 15 bits then */
+            gain = nearbyint(gain * 32768) / 32768;
+        gains[c] = (float)gain;
     }
 }
 

@@ -1,8 +1,8 @@
 /* riff.c - WAV files: the chunks of RIFF, RIFX, RF64 and BW64 (see stretch.h).
  *
- * Programs write them in every state: lengths that are not known, chunks of any size before the sound, a second data chunk,
- * odd chunks without their pad byte, sizes beyond 4 GiB that no longer fit. EBU Tech 3306 describes RF64, ITU-R BS.2088
- * BW64; Microsoft's "Multiple Channel Audio Data and WAVE Files" WAVE_FORMAT_EXTENSIBLE. */
+ * Programs write them in every state: lengths that are not known, chunks of any size before the sound, a second data
+ * chunk, odd chunks without their pad byte, sizes beyond 4 GiB that no longer fit. EBU Tech 3306 describes RF64,
+ * ITU-R BS.2088 BW64; Microsoft's "Multiple Channel Audio Data and WAVE Files" WAVE_FORMAT_EXTENSIBLE. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,9 +29,9 @@ int wh_is_unknown_size(uint32_t size)
 /* Chunks that are known to follow sound, in lower case. */
 static int is_known_chunk(const unsigned char *name)
 {
-    static const char known[][5] = { "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ", "smpl", "inst", "id3 ",
-                                     "peak", "fllr", "_pmx", "plst", "ltxt", "labl", "note", "disp", "pad ", "axml",
-                                     "chna", "cart", "levl", "umid", "afsp", "acid", "strc", "wavl", "slnt", "ds64",
+    static const char known[][5] = { "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ", "smpl", "inst",
+                                     "id3 ", "peak", "fllr", "_pmx", "plst", "ltxt", "labl", "note", "disp", "pad ",
+                                     "axml", "chna", "cart", "levl", "umid", "afsp", "acid", "strc", "wavl", "slnt", "ds64",
                                      "r64m", "aux ", "minf", "elm1", "regn", "dgda", "link", "qlty", "mext", "riff",
                                      "rifx", "rf64", "bw64" };
     for (size_t k = 0; k < WH_COUNT(known); k++) {
@@ -86,8 +86,8 @@ static void choose_decoder(wh_stretch *s, int tag, int bits, int frame_bytes)
     s->sound.floats = s->pcm.kind == WH_PCM_FLOAT;
 }
 
-/* "RIFF" and all up to the sound, for libsndfile: 8 and 0 are its own marks of lengths that were never written, with which it
- * takes all that follows. */
+/* "RIFF" and all up to the sound, for libsndfile: 8 and 0 are its own marks of lengths that were never written, with
+ * which it takes all that follows. */
 static void make_head(const unsigned char *chunk, size_t n, int is_big, wh_stretch *s)
 {
     static const unsigned char sizes[2][4] = { { 8, 0, 0, 0 }, { 0, 0, 0, 8 } };

@@ -1,4 +1,5 @@
-/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, FLAC, Ogg, ... (see decoder.h). */
+/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, FLAC, Ogg, ... (see
+ * decoder.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

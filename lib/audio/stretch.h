@@ -1,9 +1,9 @@
 /* stretch.h - where the sound lies in a file: WAV and its family, AIFF, CAF, AU. Used by lib/audio only.
  *
- * These containers hold chunks, of which two or three matter. A walker (riff.c, w64.c, aiff.c, caf.c, au.c) goes from chunk to
- * chunk, forward only, so that a pipe will do, and finds stretches of sound: what their samples are and which bytes. The
- * decoder (stretches.c) reads them, then whatever was joined behind. No other chunk is looked into, whatever its
- * size says. */
+ * These containers hold chunks, of which two or three matter. A walker (riff.c, w64.c, aiff.c, caf.c, au.c) goes
+ * from chunk to chunk, forward only, so that a pipe will do, and finds stretches of sound: what their samples are
+ * and which bytes. The decoder (stretches.c) reads them, then whatever was joined behind. No other chunk is looked
+ * into, whatever its size says. */
 #ifndef WH_AUDIO_STRETCH_H
 #define WH_AUDIO_STRETCH_H
 
@@ -29,7 +29,7 @@ typedef struct wh_stretch {
 typedef struct wh_walk {
     wh_source *source;
     const struct wh_container *container;
-    int64_t start, at;          /* where the container begins, and its next chunk; the same: nothing was looked at yet */
+    int64_t start, at;          /* where the container begins, and its next chunk; equal: nothing was looked at yet */
     int is_big;                 /* RIFX: numbers have their most significant byte first. AU: likewise */
     int64_t long_data;          /* RF64: the length that chunk ds64 gives; -1 */
     int has_format, has_data;
@@ -42,8 +42,8 @@ typedef struct wh_container {
     const char *name;
     int magic_bytes;            /* that is_this() looks at */
     int (*is_this)(const unsigned char *bytes);
-    /* Go on from walk->at to the next stretch: 1, and walk->at is behind it (where its length is known); 0: no more, and walk->at
-     * is the first byte that was not understood, or the end. */
+    /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood, or
+     * the end. Who has read the stretch sets walk->at behind it. */
     int (*next)(wh_walk *walk, wh_stretch *stretch);
     /* Where the next chunk begins behind that stretch. */
     int64_t (*behind)(wh_walk *walk, const wh_stretch *stretch);

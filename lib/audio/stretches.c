@@ -1,9 +1,9 @@
-/* stretches.c - the decoder of WAV and its family, AIFF, CAF and AU: stretch after stretch of sound (see stretch.h), through
- * whatever was joined behind, to the last byte.
+/* stretches.c - the decoder of WAV and its family, AIFF, CAF and AU: stretch after stretch of sound (see stretch.h),
+ * through whatever was joined behind, to the last byte.
  *
- * PCM is read here, straight from its bytes; codings that need a decoder go to libsndfile or libmpg123, which are shown
- * a header made for them and the sound's bytes, nothing else. What a file promised and does not hold, and what stands
- * in it and is not understood, becomes a note. */
+ * PCM is read here, straight from its bytes; codings that need a decoder go to libsndfile or libmpg123, which are
+ * shown a header made for them and the sound's bytes, nothing else. What a file promised and does not hold, and what
+ * stands in it and is not understood, becomes a note. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +75,8 @@ static int begins_here(const unsigned char *p, size_t n)
     return (n >= 12 && (wh_riff.is_this(p) || wh_aiff.is_this(p))) || (n >= 40 && wh_w64.is_this(p));
 }
 
-/* From d->walk.at on nothing was understood: look for another recording. 1: it begins at *at. *strange: from the first to the
- * last byte before it that is not 0. */
+/* From d->walk.at on nothing was understood: look for another recording. 1: it begins at *at. *strange: from the
+ * first to the last byte before it that is not 0. */
 static int find_joined(stretches *d, int64_t *at, int64_t *strange)
 {
     int64_t from = d->walk.at, first = -1, last = -1;
@@ -244,8 +244,8 @@ static void put_in_order(const wh_stretch *s, float *samples, int64_t n)
     }
 }
 
-/* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what the bytes
- * that are there make. */
+/* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what
+ * the bytes that are there make. */
 static int64_t read_inner(stretches *d, float *samples, int64_t room, int64_t max_frames)
 {
     const wh_stretch *s = &d->now;
@@ -353,7 +353,8 @@ static void describe(stretches *d)
         if (s->length >= 0)
             decoder->frames = s->length / frame_bytes(s);
         if (d->source->is_file)
-            decoder->duration = (double)((s->length < 0 ? there : WH_MIN(s->length, there)) / frame_bytes(s)) / s->sound.rate;
+            decoder->duration = (double)(WH_MIN(there, s->length < 0 ? there : s->length) / frame_bytes(s)) /
+                                s->sound.rate;
     }
     if (decoder->duration >= 0) {
         double behind = seconds_behind(d);
@@ -401,10 +402,11 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!rc && source->error)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
     if (!rc && !found)
-        rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name, walk.container->name);
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
+                     walk.container->name);
     if (!rc) {
-        snprintf(why, sizeof why, "%s, %s, is not decoded here%s; let ffmpeg do it", walk.container->name, d->now.coding,
-                 source->is_file ? "" : " from a pipe");
+        snprintf(why, sizeof why, "%s, %s, is not decoded here%s; let ffmpeg do it", walk.container->name,
+                 d->now.coding, source->is_file ? "" : " from a pipe");
         rc = wh_refuse(source, name, why);
     }
     close_stretches(&d->decoder);

@@ -1,4 +1,5 @@
-/* view.h - a file that is shown to libsndfile instead of the one there is: a header made here, then bytes of the source. */
+/* view.h - a file that is shown to libsndfile instead of the one there is: a header made here, then bytes of the
+ * source. */
 #ifndef WH_AUDIO_VIEW_H
 #define WH_AUDIO_VIEW_H
 

@@ -1,4 +1,5 @@
-/* w64.c - Sony's Wave64: WAV with GUIDs for names and 64-bit sizes, which count the chunk's own header (see stretch.h). */
+/* w64.c - Sony's Wave64: WAV with GUIDs for names and 64-bit sizes, which count the chunk's own header (see
+ * stretch.h). */
 #include <string.h>
 
 #include "audio/stretch.h"
@@ -46,7 +47,8 @@ static int next_in_w64(wh_walk *walk, wh_stretch *stretch)
         if (size < HEADER || (walk->has_data && !wh_source_reaches(walk->source, walk->at + size)))
             return 0;
         if (is_named(chunk, "fmt ")) {
-            size_t n = wh_source_peek(walk->source, walk->at + HEADER, format, (size_t)WH_MIN(size - HEADER, MOST_FORMAT));
+            size_t n = (size_t)WH_MIN(size - HEADER, MOST_FORMAT);
+            n = wh_source_peek(walk->source, walk->at + HEADER, format, n);
             walk->has_format = wh_read_wave_format(format, n, 0, &walk->format);
         }
         walk->at += (size + 7) & ~(int64_t)7;

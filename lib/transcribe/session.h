@@ -128,9 +128,9 @@ void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
 void wh_session_hear_warnings(whisp_session *session, const whisp_audio *audio);
 
-/* A recording that jumps from clip to clip (jump.c). before: frames before a clip that its windows' evidence reaches back to.
- * jump, measure_jump: the next sample pushed or measured is the first of frame `frame`, 160 frame - 200. known: the
- * seconds of the whole recording, which pushes and measure no longer tell. */
+/* A recording of which only the clips are read (whole.c). BEFORE: frames before a clip that its windows' evidence
+ * reaches back to. jump, measure_jump: the next sample pushed or measured is the first of frame `frame`, 160 frame - 200.
+ * known: the seconds of the whole recording, which pushes and measure no longer tell. */
 #define WH_JUMP_BEFORE 600
 void wh_session_jump(whisp_session *session, int64_t frame);
 int wh_session_measure_jump(whisp_session *session, int64_t frame);

@@ -1,8 +1,8 @@
 /* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
  *
- * A long recording goes to parts.c in one pass. Another one that can be read twice is measured first (its loudest frame),
- * then transcribed; neither pass holds it. With vad_filter a pass before them finds where speech is, and they see nothing
- * else; what comes from a pipe is then kept in a temporary file. */
+ * A long recording goes to parts.c in one pass. Another one that can be read twice is measured first (its loudest
+ * frame), then transcribed; neither pass holds it. With vad_filter a pass before them finds where speech is, and
+ * they see nothing else; what comes from a pipe is then kept in a temporary file. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -172,8 +172,8 @@ static int may_jump(const whisp_session *s, const source *in, double *seconds)
     return info.duration >= JUMPS_FROM;
 }
 
-/* Let the next block begin with sample `at`: by jumping or, where the decoder cannot, by reading. 0, also where the recording
- * ends before it; or a code. */
+/* Let the next block begin with sample `at`: by jumping or, where the decoder cannot, by reading. 0, also where the
+ * recording ends before it; or a code. */
 static int skip_to(whisp_session *s, source *in, int64_t at)
 {
     int rc = wh_audio_seeks(in->audio) && at >= in->heard ? wh_audio_seek(in->audio, at) : 0;
@@ -475,7 +475,8 @@ static int64_t known_length(const whisp_session *s, const source *in)
     return whisp_audio_describe(in->audio, &info) || info.duration < 0 ? -1 : (int64_t)(info.duration * WH_SAMPLE_RATE);
 }
 
-/* Is the recording, which can be read twice, so long that it is cut? Where only reading tells, what was read is kept. */
+/* Is the recording, which can be read twice, so long that it is cut? Where only reading tells, what was read is
+ * kept. */
 static int is_long(whisp_session *s, source *in, int *answer)
 {
     int64_t most = wh_cut_whole(s->options->values.cut_seconds), length = known_length(s, in), n = 1;
