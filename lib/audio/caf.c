@@ -66,6 +66,27 @@ static void read_cookie(wh_walk *walk, const unsigned char *header, int64_t size
     s->n_head += HEADER + (size_t)size;
 }
 
+/* Is the table of packets whole: 24 bytes, then numbers of at most 4 bytes of 7 bits, all of which but a number's
+ * last have their upper bit set? libsndfile writes to standard output about others. */
+static int is_whole_table(wh_walk *walk)
+{
+    unsigned char piece[4096];
+    int64_t end = walk->kept_at + walk->kept;
+    int bytes = 0;
+    for (int64_t at = walk->kept_at + HEADER + 24; at < end;) {
+        size_t n = wh_source_peek(walk->source, at, piece, (size_t)WH_MIN(end - at, (int64_t)sizeof piece));
+        for (size_t i = 0; i < n; i++) {
+            bytes = piece[i] & 0x80 ? bytes + 1 : 0;
+            if (bytes > 3)
+                return 0;
+        }
+        if (n == 0)
+            return 0;
+        at += (int64_t)n;
+    }
+    return bytes == 0;
+}
+
 /* ALAC cannot be decoded without the table of packets, which mostly stands at the end. */
 static int take_data(wh_walk *walk, wh_stretch *stretch)
 {
@@ -80,7 +101,7 @@ static int take_data(wh_walk *walk, wh_stretch *stretch)
         stretch->n_second = HEADER + 4;
         stretch->tail_at = walk->kept_at;
         stretch->n_tail = walk->kept;
-        if (!walk->source->is_file || !walk->kept)
+        if (!walk->source->is_file || !walk->kept || !is_whole_table(walk))
             stretch->by = WH_BY_NOBODY;
     }
     if (__builtin_popcount(stretch->sound.speakers) != stretch->sound.channels)

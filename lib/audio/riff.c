@@ -29,11 +29,12 @@ int wh_is_unknown_size(uint32_t size)
 /* Chunks that are known to follow sound, in lower case. */
 static int is_known_chunk(const unsigned char *name)
 {
-    static const char known[][5] = { "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ", "smpl", "inst",
-                                     "id3 ", "peak", "fllr", "_pmx", "plst", "ltxt", "labl", "note", "disp", "pad ",
-                                     "axml", "chna", "cart", "levl", "umid", "afsp", "acid", "strc", "wavl", "slnt", "ds64",
-                                     "r64m", "aux ", "minf", "elm1", "regn", "dgda", "link", "qlty", "mext", "riff",
-                                     "rifx", "rf64", "bw64" };
+    static const char known[][5] = {
+        "fmt ", "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ", "smpl", "inst", "id3 ", "peak",
+        "fllr", "_pmx", "plst", "ltxt", "labl", "note", "disp", "pad ", "axml", "chna", "cart", "levl", "umid",
+        "afsp", "acid", "strc", "wavl", "slnt", "ds64", "r64m", "aux ", "minf", "elm1", "regn", "dgda", "link",
+        "qlty", "mext", "riff", "rifx", "rf64", "bw64"
+    };
     for (size_t k = 0; k < WH_COUNT(known); k++) {
         int same = 1;
         for (int i = 0; i < 4; i++)
