@@ -88,15 +88,6 @@ static int check_rate(const whisp_audio *audio)
     return wh_refuse(&audio->source, audio->name, why);
 }
 
-/* Somebody says that these are samples without a header: are they not a WAV file? */
-static int is_raw(whisp_audio *audio)
-{
-    char riff[4] = { 0 };
-    return audio->raw_rate && (wh_source_peek(&audio->source, 0, riff, 4) < 4 ||
-                               (memcmp(riff, "RIFF", 4) != 0 && memcmp(riff, "RIFX", 4) != 0 &&
-                                memcmp(riff, "RF64", 4) != 0 && memcmp(riff, "BW64", 4) != 0));
-}
-
 static int find_decoder(whisp_audio *audio)
 {
     wh_source *source = &audio->source;
@@ -104,7 +95,7 @@ static int find_decoder(whisp_audio *audio)
     if (wh_source_peek(source, 0, &first, 1) == 0)
         return source->error ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(source->error))
                              : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
-    if (is_raw(audio))
+    if (audio->raw_rate && !wh_has_header(source))
         return wh_raw_open(source, audio->name, audio->raw_rate, audio->raw_channels, &audio->decoder);
     wh_skip_tags(source);
     const char *foreign = wh_foreign_format(source);
@@ -184,6 +175,7 @@ static int open_any(const char *name, const char *path, int fd, int own_fd, int 
     if (rc == WHISP_OK)
         rc = wh_source_init(&audio->source, fd);
     audio->source.path = path ? audio->name : NULL;
+    audio->source.is_live = raw_rate != 0;
     if (rc == WHISP_OK)
         rc = open_decoder(audio);
     if (rc == WHISP_OK)

@@ -120,6 +120,39 @@ int wh_mpeg_bit_rate(wh_source *source)
     return wh_source_peek(source, 0, head, 4) == 4 && read_header(head, &header) ? header.rate : 0;
 }
 
+/* Are there three frames in a row from byte 0 on? Looks no further than them: somebody may be speaking. */
+static int begins_with_mpeg(wh_source *source)
+{
+    unsigned char head[4];
+    mpeg_header header;
+    int64_t at = 0;
+    for (int frames = 0; frames < 3; frames++) {
+        if (wh_source_peek(source, at, head, 4) < 4 || !read_header(head, &header))
+            return 0;
+        at += header.size;
+    }
+    return 1;
+}
+
+int wh_has_header(wh_source *source)
+{
+    static const struct {
+        int offset;
+        const char *name;
+    } known[] = {
+        { 8, "WAVE" }, { 0, "fLaC" }, { 0, "OggS" }, { 8, "AIFF" }, { 8, "AIFC" }, { 0, "caff" }, { 0, ".snd" },
+        { 0, "ID3\2" }, { 0, "ID3\3" }, { 0, "ID3\4" }, { 24, "wave" }, { 0, "NIST" }, { 4, "ftyp" }, { 4, "moov" },
+        { 0, "\x1a\x45\xdf\xa3" }, { 0, "\x30\x26\xb2\x75" }, { 0, "#!AM" }, { 0, "ADIF" }, { 0, "wvpk" },
+        { 0, "MAC " }, { 0, "TTA1" }, { 0, ".RMF" }, { 8, "AVI " },
+    };
+    unsigned char head[28] = { 0 };
+    wh_source_peek(source, 0, head, sizeof head);
+    for (size_t i = 0; i < WH_COUNT(known); i++)
+        if (memcmp(head + known[i].offset, known[i].name, 4) == 0)
+            return 1;
+    return is_adts(source) || begins_with_mpeg(source);
+}
+
 int64_t wh_find_mpeg(wh_source *source)
 {
     int64_t found = -1;

@@ -17,6 +17,9 @@ int wh_is_sample_dump(wh_source *source);
 int wh_mpeg_layer(wh_source *source);
 int wh_mpeg_bit_rate(wh_source *source);
 
+/* Do the bytes name the format they are in, by so many of them that samples without a header cannot look like it? */
+int wh_has_header(wh_source *source);
+
 /* Offset of the first of three consecutive MPEG audio frames in the first 64 KiB, -1 if there is none,
  * WHISP_ERR_MEMORY. */
 int64_t wh_find_mpeg(wh_source *source);

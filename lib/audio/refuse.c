@@ -26,7 +26,8 @@ int wh_refuse(const wh_source *source, const char *name, const char *why)
     } else {
         wh_buf_puts(&command, "... | ffmpeg -i -");
     }
-    wh_buf_puts(&command, " -ac 1 -ar 16000 -f wav - | whisp -");
+    wh_buf_puts(&command, " -ac 1 -ar 16000 -f wav - | whisp ");
+    wh_buf_puts(&command, source->is_live ? "--stream -" : "-");
     int rc = command.failed ? wh_fail_memory() : wh_fail(WHISP_ERR_AUDIO, "%s: %s: %s", name, why, command.data);
     wh_buf_free(&command);
     return rc;

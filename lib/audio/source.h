@@ -16,6 +16,7 @@
 typedef struct wh_source {
     int fd;
     const char *path;       /* the file's name, or NULL: for messages */
+    int is_live;            /* somebody speaks while it is read */
     int is_file;            /* a regular file: has a size, can be read anywhere */
     int64_t origin;         /* file offset of byte 0 */
     int64_t size;           /* bytes from the origin; WH_SOURCE_UNKNOWN for a pipe */
