@@ -329,8 +329,8 @@ static void test_not_finite(void **state)
 static void test_rates(void **state)
 {
     (void)state;
-    static const int rates[] = { 8000, 11025, 12000, 16000, 22050, 24000, 37800, 48000, 88200, 192000 };
-    static const int refused[] = { 7999, 4000, 192001, 384000 };
+    static const int rates[] = { 100, 6000, 7999, 384000, 8000, 11025, 12000, 16000, 22050, 24000, 37800, 48000, 88200, 192000 };
+    static const int refused[] = { 99, 4000001 };
     static const int lengths[] = { 0, 1, 2, 3, 1000, 4096, 4097 };
     for (size_t r = 0; r < WH_COUNT(rates); r++) {
         for (size_t k = 0; k < WH_COUNT(lengths); k++) {
@@ -350,6 +350,7 @@ static void test_rates(void **state)
         assert_non_null(path);
         assert_int_equal(whisp_audio_open(path, &audio), WHISP_ERR_AUDIO);
         assert_non_null(strstr(whisp_last_error(), "sample rate"));
+        assert_non_null(strstr(whisp_last_error(), "-ac 1 -ar 16000 -f wav - | whisp -"));
     }
 }
 

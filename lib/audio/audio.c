@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audio/audible.h"
 #include "audio/decoder.h"
 #include "audio/mix.h"
 #include "audio/recognise.h"
@@ -20,8 +21,8 @@
 #include "audio/tags.h"
 
 #define RATE 16000
-#define MIN_RATE 8000
-#define MAX_RATE 192000
+#define MIN_RATE WH_MIN_RATE
+#define MAX_RATE WH_MAX_RATE
 #define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
@@ -52,46 +53,13 @@ struct whisp_audio {
     size_t ready_length, ready_used;
 };
 
-/* ---- errors ---- */
-
-/* A name as a shell takes it: in single quotes, with ' as '\''. ffmpeg takes what comes before a colon for a
- * protocol. */
-static void quote(wh_buf *text, const char *name)
-{
-    wh_buf_puts(text, strchr(name, ':') ? "'file:" : "'");
-    for (; *name; name++) {
-        if (*name == '\'')
-            wh_buf_puts(text, "'\\''");
-        else
-            wh_buf_append(text, name, 1);
-    }
-    wh_buf_puts(text, "'");
-}
-
-/* "NAME: WHY; FFMPEG COMMAND" */
-static int fail_with_command(const whisp_audio *audio, const char *path, const char *why)
-{
-    wh_buf command = { 0 };
-    if (path) {
-        wh_buf_puts(&command, "ffmpeg -nostdin -i ");
-        quote(&command, path);
-    } else {
-        wh_buf_puts(&command, "... | ffmpeg -i -");
-    }
-    wh_buf_puts(&command, " -ac 1 -ar 16000 -f wav - | whisp -");
-    int rc = command.failed ? wh_fail_memory()
-                            : wh_fail(WHISP_ERR_AUDIO, "%s: %s: %s", audio->name, why, command.data);
-    wh_buf_free(&command);
-    return rc;
-}
-
 /* ---- opening ---- */
 
 /* Let the decoders try, one after the other. */
 static int try_open(whisp_audio *audio)
 {
     static int (*const openers[])(wh_source *, wh_notes *, const char *, wh_decoder **) = {
-        wh_flac_open, wh_ogg_open, wh_mpeg_open, wh_sndfile_open,
+        wh_stretches_open, wh_flac_open, wh_ogg_open, wh_mpeg_open, wh_sndfile_open,
     };
     int rc = WHISP_OK;
     for (size_t i = 0; i < WH_COUNT(openers) && !rc && !audio->decoder; i++)
@@ -114,46 +82,54 @@ static int try_after_junk(whisp_audio *audio)
 
 static int check_rate(const whisp_audio *audio)
 {
+    char why[128];
     int rate = audio->decoder->sound.rate;
     if (rate >= MIN_RATE && rate <= MAX_RATE)
         return WHISP_OK;
-    return wh_fail(WHISP_ERR_AUDIO, "%s: its sample rate is %d Hz; 8000 to 192000 Hz can be read", audio->name, rate);
+    snprintf(why, sizeof why, "its sample rate is %d Hz; %d to %d Hz can be read", rate, MIN_RATE, MAX_RATE);
+    return wh_refuse(&audio->source, audio->name, why);
 }
 
-static int open_decoder(whisp_audio *audio, const char *path)
+static int find_decoder(whisp_audio *audio)
 {
+    wh_source *source = &audio->source;
     unsigned char first;
-    if (wh_source_peek(&audio->source, 0, &first, 1) == 0)
-        return audio->source.error
-                   ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error))
-                   : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
-    char riff[4] = { 0 };
-    if (audio->raw_rate && (wh_source_peek(&audio->source, 0, riff, 4) < 4 || memcmp(riff, "RIFF", 4) != 0)) {
-        int rc = wh_raw_open(&audio->source, audio->name, audio->raw_rate, audio->raw_channels, &audio->decoder);
-        audio->source.opening = 0;
-        return rc;
-    }
-    wh_skip_tags(&audio->source);
-    const char *foreign = wh_foreign_format(&audio->source);
+    if (wh_source_peek(source, 0, &first, 1) == 0)
+        return source->error ? wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(source->error))
+                             : wh_fail(WHISP_ERR_AUDIO, "%s: is empty; there is nothing to hear", audio->name);
+    if (audio->raw_rate && !wh_has_header(source))
+        return wh_raw_open(source, audio->name, audio->raw_rate, audio->raw_channels, &audio->decoder);
+    wh_skip_tags(source);
+    const char *foreign = wh_foreign_format(source);
     if (foreign) {
         char why[128];
         snprintf(why, sizeof why, "%s is not decoded here; let ffmpeg do it", foreign);
-        return fail_with_command(audio, path, why);
+        return wh_refuse(source, audio->name, why);
     }
-    if (wh_is_sample_dump(&audio->source))
+    if (wh_is_sample_dump(source))
         return wh_fail(WHISP_ERR_AUDIO, "%s: is a MIDI sample dump, not a recording", audio->name);
-    wh_patch_unknown_length(&audio->source);
     int rc = try_open(audio);
     if (!rc && !audio->decoder)
         rc = try_after_junk(audio);
-    if (rc)
-        return rc;
-    if (!audio->decoder && audio->source.error)
-        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
-    if (!audio->decoder)
-        return fail_with_command(audio, path, "not a recording in a known format; if it is one, ffmpeg may know it");
+    if (!rc && !audio->decoder && source->error)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(source->error));
+    if (!rc && !audio->decoder)
+        return wh_refuse(source, audio->name, "not a recording in a known format; if it is one, ffmpeg may know it");
+    return rc;
+}
+
+static int open_decoder(whisp_audio *audio)
+{
+    int rc = find_decoder(audio);
     audio->source.opening = 0;
-    return check_rate(audio);
+    if (!rc)
+        rc = check_rate(audio);
+    if (!rc) {
+        wh_decoder *inner = audio->decoder;
+        audio->decoder = NULL;
+        rc = wh_audible_new(inner, &audio->notes, audio->raw_rate != 0, &audio->decoder);
+    }
+    return rc;
 }
 
 /* Resample from audio->rate from now on. */
@@ -200,8 +176,10 @@ static int open_any(const char *name, const char *path, int fd, int own_fd, int 
         rc = wh_fail(WHISP_ERR_IO, "%s: is a directory; name a recording", name);
     if (rc == WHISP_OK)
         rc = wh_source_init(&audio->source, fd);
+    audio->source.path = path ? audio->name : NULL;
+    audio->source.is_live = raw_rate != 0;
     if (rc == WHISP_OK)
-        rc = open_decoder(audio, path);
+        rc = open_decoder(audio);
     if (rc == WHISP_OK)
         rc = prepare(audio);
     if (rc != WHISP_OK) {
@@ -229,8 +207,8 @@ int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **a
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_live: no place for the handle");
     *audio = NULL;
     if (sample_rate < MIN_RATE || sample_rate > MAX_RATE || channels < 1 || channels > 64)
-        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; 8000 to 192000 Hz in 1 to 64 channels can "
-                       "be read", sample_rate, channels);
+        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; %d to %d Hz in 1 to 64 channels can be "
+                       "read", sample_rate, channels, MIN_RATE, MAX_RATE);
     snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
     return open_any(name, NULL, fd, 0, sample_rate, channels, audio);
 }
@@ -274,6 +252,8 @@ int whisp_audio_select_channel(whisp_audio *audio, int channel)
     if (audio->frames)
         return wh_fail(WHISP_ERR_STATE, "whisp_audio_select_channel: samples were read already");
     audio->channel = channel;
+    if (channel >= 0)
+        wh_audible_keep_channels(audio->decoder);
     return WHISP_OK;
 }
 
@@ -326,7 +306,7 @@ static int decode(whisp_audio *audio)
     wh_decoder *decoder = audio->decoder;
     wh_sound sound = audio->sound;
     int64_t got = decoder->read(decoder, audio->decoded, BLOCK_VALUES, BLOCK, &sound);
-    if (audio->source.error)
+    if (got <= 0 && audio->source.error)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", audio->name, strerror(audio->source.error));
     if (got == 0 && audio->frames == 0 && decoder->frames > 0)
         return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", audio->name);
@@ -344,13 +324,15 @@ static int decode(whisp_audio *audio)
         end_decoding(audio);
         return WHISP_OK;
     }
+    if (audio->channel < 0)
+        wh_mix_tell(&sound, &audio->notes);
     audio->sound = sound;
     audio->bad += wh_mix(audio->decoded, got, &sound, audio->channel, audio->mono);
     return WHISP_OK;
 }
 
-/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after the
- * last one at this rate, when all have come out. */
+/* Pass mono[] through the resampler; *n is how many samples lie in resampled[] then: 0 when it needs more, or, after
+ * the last one at this rate, when all have come out. */
 static int resample(whisp_audio *audio, size_t *n)
 {
     int other = audio->sound.rate != audio->rate; /* mono[] belongs to what was joined */
@@ -431,4 +413,43 @@ int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
         done += piece;
     }
     return (int64_t)done;
+}
+
+/* ---- jumping ---- */
+
+int wh_audio_seeks(const whisp_audio *audio)
+{
+    return audio->decoder->seek != NULL;
+}
+
+/* Read and forget n samples; fewer where the recording ends. */
+static int drop(whisp_audio *audio, int64_t n)
+{
+    float samples[1024];
+    while (n > 0) {
+        int64_t got = whisp_audio_read(audio, samples, (size_t)WH_MIN(n, (int64_t)WH_COUNT(samples)));
+        if (got <= 0)
+            return (int)got;
+        n -= got;
+    }
+    return WHISP_OK;
+}
+
+/* The decoder begins at whole seconds, where the resampler's filter stands on a frame as it does at 0, and early
+ * enough for what the filter sees before sample `at` to be there. */
+int wh_audio_seek(whisp_audio *audio, int64_t at)
+{
+    wh_decoder *decoder = audio->decoder;
+    int64_t rate = decoder->sound.rate, unit = wh_audible_unit(decoder), lead = 2 * rate;
+    int64_t frame = WH_MAX(at / RATE * rate - lead, 0) / unit * unit;
+    if (!decoder->seek || unit % rate || at / RATE > INT64_MAX / 8 / rate || !decoder->seek(decoder, frame))
+        return 0;
+    audio->sound = decoder->sound;
+    audio->mono_length = audio->mono_used = audio->ready_length = audio->ready_used = 0;
+    audio->decoded_all = 0;
+    audio->frames = WH_MAX(audio->frames, frame);
+    int rc = begin_rate(audio, (int)rate);
+    if (!rc)
+        rc = drop(audio, at - frame / rate * RATE);
+    return rc ? rc : 1;
 }

@@ -7,4 +7,10 @@
 /* How messages call it: the file's name, "standard input", ... Lives as long as the handle. */
 const char *wh_audio_name(const whisp_audio *audio);
 
+/* Can its decoder jump? */
+int wh_audio_seeks(const whisp_audio *audio);
+/* Let the next read begin with sample `at` (of 16,000 a second), and give what it would give if all before had been
+ * read. 1; 0: this recording cannot jump there, and nothing has changed; or the code of an error. */
+int wh_audio_seek(whisp_audio *audio, int64_t at);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "audio/notes.h"
 #include "audio/source.h"
+#include "audio/view.h"
 
 /* What a block's frames are. */
 typedef struct wh_sound {
@@ -15,6 +16,9 @@ typedef struct wh_sound {
     int channels;
     uint32_t speakers;          /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i, and
                                    the channels come in the order of the bits; 0: the format does not say */
+    int is_16_bit;              /* samples are integers of at most 16 bits: the mix's gains have as many, as ffmpeg's */
+    int floats;                 /* samples are floats as a file has them, whose range must be found out (audible.h): the
+                                   file's number, from 1 on, as several may be joined; else 0 */
 } wh_sound;
 
 typedef struct wh_decoder wh_decoder;
@@ -22,6 +26,9 @@ struct wh_decoder {
     /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an error
      * of which the message is set. */
     int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
+    /* Or NULL. The next read begins with this frame, of the first *sound. 1; 0: it cannot, and the next read goes on as if
+     * nothing had been asked. */
+    int (*seek)(wh_decoder *decoder, int64_t frame);
     void (*close)(wh_decoder *decoder);
     wh_sound sound;             /* of the first frame */
     int64_t frames;             /* in all, as the recording promises; -1 where it says nothing */
@@ -29,12 +36,20 @@ struct wh_decoder {
     char format[80];            /* in words */
 };
 
-/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error whose
- * message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
+/* The error for what cannot be decoded here, with the line that has ffmpeg do it: "NAME: WHY; ffmpeg ..." */
+int wh_refuse(const wh_source *source, const char *name, const char *why);
+
+/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an
+ * error whose message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* what libsndfile reads */
 int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* FLAC */
 int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC in Ogg */
 int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, its older sisters */
+
+/* The bytes of a view, for codings of a stretch that only libsndfile decodes. `view` outlives the decoder. */
+int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder);
+/* WAV, AIFF, CAF, AU */
+int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder);
 
 /* 16-bit little-endian samples without a header, in small blocks as they come. */
 int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder);

@@ -1,20 +1,9 @@
 /* recognise.c - see recognise.h. */
 #include "audio/recognise.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define HEAD 65536 /* how far to look */
-
-static uint32_t big32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint32_t little32(const unsigned char *p)
-{
-    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
-}
+#include "audio/mpeg_frames.h"
 
 int wh_is_sample_dump(wh_source *source)
 {
@@ -67,87 +56,28 @@ const char *wh_foreign_format(wh_source *source)
     return NULL;
 }
 
-/* A length that programs write when they cannot know it: 0 (many), 2^32 - 1 (ffmpeg), 2^31 - 4096 (sox), 2^31 - 1 and
- * 2^31 (arecord), all of them sometimes less the size of the header. */
-static int is_unknown(uint32_t size)
+/* Are there three frames in a row from byte 0 on? Looks no further than them: somebody may be speaking. */
+static int begins_with_mpeg(wh_source *source)
 {
-    return size == 0 || size > UINT32_MAX - 256 || size == 0x7ffff000u || (size > 0x7fffff00u && size <= 0x80000000u);
+    wh_mpeg_header header;
+    return wh_mpeg_chain(source, 0, 3, &header);
 }
 
-static void patch_wav(wh_source *source)
+int wh_has_header(wh_source *source)
 {
-    unsigned char chunk[12], zero[4] = { 0, 0, 0, 0 }, eight[4] = { 8, 0, 0, 0 };
-    if (wh_source_peek(source, 0, chunk, 12) < 12)
-        return;
-    int big = memcmp(chunk, "RIFX", 4) == 0;
-    if ((memcmp(chunk, "RIFF", 4) != 0 && !big) || memcmp(chunk + 8, "WAVE", 4) != 0)
-        return;
-    uint32_t riff = big ? big32(chunk + 4) : little32(chunk + 4);
-    int64_t at = 12;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
-        uint32_t size = big ? big32(chunk + 4) : little32(chunk + 4);
-        if (memcmp(chunk, "data", 4) == 0) {
-            /* In a file, 2^31 may well be the length, and 0 too when the RIFF says that more follows. */
-            int unknown = source->is_file ? size == UINT32_MAX || (size == 0 && (int64_t)riff <= at) : is_unknown(size);
-            if (unknown) { /* libsndfile's own mark of a recording that was not closed */
-                if (big)
-                    eight[0] = 0, eight[3] = 8;
-                wh_source_patch(source, 4, eight, 4);
-                wh_source_patch(source, at + 4, zero, 4);
-            }
-            return;
-        }
-        at += 8 + (int64_t)size + (size & 1);
-    }
-}
-
-/* libsndfile takes a CAF's "until the end" (-1) and a sound that was cut off for errors; the whole file's length it
- * cuts to what there is. */
-static void patch_caf(wh_source *source)
-{
-    unsigned char chunk[12], large[8];
-    if (wh_source_peek(source, 0, chunk, 4) < 4 || memcmp(chunk, "caff", 4) != 0)
-        return;
-    for (int i = 0; i < 8; i++)
-        large[i] = (unsigned char)(source->size >> (56 - 8 * i));
-    int64_t at = 8;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 12) == 12) {
-        uint32_t high = big32(chunk + 4), low = big32(chunk + 8);
-        if (memcmp(chunk, "data", 4) == 0) {
-            uint64_t length = (uint64_t)high << 32 | low;
-            if (length <= 4 || length > (uint64_t)(source->size - at - 12)) /* unknown (-1 too), or cut off */
-                wh_source_patch(source, at + 4, large, 8);
-            return;
-        }
-        if (high != 0)
-            return;
-        at += 12 + (int64_t)low;
-    }
-}
-
-/* In an AIFF, sox writes about 2^31 - 2^24; libsndfile reads a length of 0 as "until the end". */
-static void patch_aiff(wh_source *source)
-{
-    static const unsigned char zero[4] = { 0, 0, 0, 0 };
-    unsigned char chunk[12];
-    if (source->is_file || wh_source_peek(source, 0, chunk, 12) < 12 || memcmp(chunk, "FORM", 4) != 0 ||
-        memcmp(chunk + 8, "AIF", 3) != 0)
-        return;
-    int64_t at = 12;
-    while (at < HEAD && wh_source_peek(source, at, chunk, 8) == 8) {
-        uint32_t size = big32(chunk + 4);
-        if (memcmp(chunk, "SSND", 4) == 0) {
-            if (size <= 8 || size >= 0x7f000000u)
-                wh_source_patch(source, at + 4, zero, 4);
-            return;
-        }
-        at += 8 + (int64_t)size + (size & 1);
-    }
-}
-
-void wh_patch_unknown_length(wh_source *source)
-{
-    patch_wav(source);
-    patch_caf(source);
-    patch_aiff(source);
+    static const struct {
+        int offset;
+        const char *name;
+    } known[] = {
+        { 8, "WAVE" }, { 0, "fLaC" }, { 0, "OggS" }, { 8, "AIFF" }, { 8, "AIFC" }, { 0, "caff" }, { 0, ".snd" },
+        { 0, "ID3\2" }, { 0, "ID3\3" }, { 0, "ID3\4" }, { 24, "wave" }, { 0, "NIST" }, { 4, "ftyp" }, { 4, "moov" },
+        { 0, "\x1a\x45\xdf\xa3" }, { 0, "\x30\x26\xb2\x75" }, { 0, "#!AM" }, { 0, "ADIF" }, { 0, "wvpk" },
+        { 0, "MAC " }, { 0, "TTA1" }, { 0, ".RMF" }, { 8, "AVI " },
+    };
+    unsigned char head[28] = { 0 };
+    wh_source_peek(source, 0, head, sizeof head);
+    for (size_t i = 0; i < WH_COUNT(known); i++)
+        if (memcmp(head + known[i].offset, known[i].name, 4) == 0)
+            return 1;
+    return is_adts(source) || begins_with_mpeg(source);
 }

@@ -10,8 +10,7 @@ const char *wh_foreign_format(wh_source *source);
 /* Nonzero for a MIDI sample dump (SDS): an instrument's sound, on which libsndfile may loop for hours. */
 int wh_is_sample_dump(wh_source *source);
 
-/* Programs that write WAV, AIFF or CAF to a pipe do not know the sound's length and put a mark in its place. Show
- * libsndfile one that it understands as "until the end". */
-void wh_patch_unknown_length(wh_source *source);
+/* Do the bytes name the format they are in, by so many of them that samples without a header cannot look like it? */
+int wh_has_header(wh_source *source);
 
 #endif

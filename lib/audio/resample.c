@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define RATE 16000
-#define MIN_RATE 8000
-#define MAX_RATE 192000
 
 /* The low pass is the reference's, ffmpeg's default (libswresample): a sinc of 32 zero crossings cut off at 0.97 of the
  * lower rate's Nyquist frequency, under a Kaiser window of beta 9. A steeper filter is easily made and measures better,
@@ -121,9 +119,9 @@ int wh_resampler_new(int rate, wh_resampler **resampler)
 {
     int rc = WHISP_OK, error = 0;
     *resampler = NULL;
-    if (rate < MIN_RATE || rate > MAX_RATE || rate == RATE)
-        return wh_fail(WHISP_ERR_ARGUMENT, "resampling from %d Hz: not between 8000 and 192000 Hz, or 16000 Hz already",
-                       rate);
+    if (rate < WH_MIN_RATE || rate > WH_MAX_RATE || rate == RATE)
+        return wh_fail(WHISP_ERR_ARGUMENT, "resampling from %d Hz: not between %d and %d Hz, or 16000 Hz already", rate,
+                       WH_MIN_RATE, WH_MAX_RATE);
     wh_resampler *r = wh_calloc(1, sizeof *r);
     if (!r)
         return wh_fail_memory();

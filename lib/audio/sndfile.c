@@ -7,11 +7,14 @@
 #include "audio/recognise.h"
 
 #define PLAUSIBLE (1 << 27) /* frames; a pipe of unknown length claims to have more */
+#define MOST_CHANNELS 1024
 #define LIVE_BLOCK 1024     /* frames at once from somebody who is speaking now */
 
 typedef struct sndfile_decoder {
     wh_decoder decoder;
     wh_source *source;
+    const int64_t *position; /* in the bytes that libsndfile is shown */
+    int *ran_dry;            /* it asked for more of them than there are */
     const char *name;
     SNDFILE *file;
     int most;               /* frames in a block, 0: any number */
@@ -29,20 +32,32 @@ static void close_file(wh_decoder *decoder)
 static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
 {
     sndfile_decoder *d = (sndfile_decoder *)decoder;
-    int64_t want = WH_MAX(1, WH_MIN(max_frames, room / decoder->sound.channels)), before = d->source->position;
+    int64_t want = WH_MAX(1, WH_MIN(max_frames, room / decoder->sound.channels)), before = *d->position;
     if (d->most)
         want = WH_MIN(want, d->most);
-    d->source->ran_dry = 0;
+    *d->ran_dry = 0;
     *sound = decoder->sound;
     int64_t got = sf_readf_float(d->file, samples, want);
     int failed = sf_error(d->file) != SF_ERR_NO_ERROR;
     /* ADPCM and GSM decoders make up blocks for ever when the bytes have ended. */
-    if (d->source->ran_dry && d->source->position == before)
+    if (*d->ran_dry && *d->position == before)
         got = 0;
     if (got <= 0 && d->given == 0 && failed && !d->source->error)
         return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", d->name);
     d->given += WH_MAX(got, 0);
     return WH_MAX(got, 0);
+}
+
+static int seek_file(wh_decoder *decoder, int64_t frame)
+{
+    sndfile_decoder *d = (sndfile_decoder *)decoder;
+    int64_t before = d->given;
+    if (sf_seek(d->file, frame, SEEK_SET) != frame) {
+        sf_seek(d->file, before, SEEK_SET);
+        return 0;
+    }
+    d->given = frame;
+    return 1;
 }
 
 static void describe(sndfile_decoder *d, const SF_INFO *info)
@@ -61,10 +76,10 @@ static void describe(sndfile_decoder *d, const SF_INFO *info)
         decoder->duration = (double)info->frames / info->samplerate;
 }
 
-/* *decoder stays NULL where libsndfile does not know the bytes. */
-static int open_file(wh_source *source, const char *name, SF_INFO *info, wh_decoder **decoder)
+/* *decoder stays NULL where libsndfile does not know the bytes: the source's, or the view's if that is not NULL. */
+static int open_file(wh_source *source, wh_view *view, const char *name, SF_INFO *info, wh_decoder **decoder)
 {
-    SF_VIRTUAL_IO io = wh_source_io;
+    SF_VIRTUAL_IO io = view ? wh_view_io : wh_source_io;
     sndfile_decoder *d = wh_calloc(1, sizeof *d);
     *decoder = NULL;
     if (!d)
@@ -72,16 +87,30 @@ static int open_file(wh_source *source, const char *name, SF_INFO *info, wh_deco
     d->decoder.read = read_file;
     d->decoder.close = close_file;
     d->source = source;
+    d->position = view ? &view->position : &source->position;
+    d->ran_dry = view ? &view->ran_dry : &source->ran_dry;
     d->name = name;
     source->position = 0;
-    d->file = sf_open_virtual(&io, SFM_READ, info, source);
-    if (!d->file || info->channels < 1) {
+    d->file = sf_open_virtual(&io, SFM_READ, info, view ? (void *)view : source);
+    if (!d->file || info->channels < 1 || info->channels > MOST_CHANNELS || info->samplerate < 1) {
         close_file(&d->decoder);
         return WHISP_OK;
     }
     describe(d, info);
     *decoder = &d->decoder;
     return WHISP_OK;
+}
+
+/* Formats that libsndfile knows and that hold a recording as people have them. The others are instruments, tables of
+ * numbers, or rules so loose that many a file fits them; and its readers of some of them loop on damaged headers. */
+static int is_wanted(int container)
+{
+    static const int wanted[] = { SF_FORMAT_VOC,  SF_FORMAT_NIST, SF_FORMAT_IRCAM, SF_FORMAT_SVX, SF_FORMAT_AVR, SF_FORMAT_HTK, SF_FORMAT_PAF,
+                                  SF_FORMAT_PVF, SF_FORMAT_MAT4, SF_FORMAT_MAT5, SF_FORMAT_WVE };
+    for (size_t i = 0; i < WH_COUNT(wanted); i++)
+        if (container == wanted[i])
+            return 1;
+    return 0;
 }
 
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
@@ -97,23 +126,32 @@ int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_dec
         return WHISP_OK;
     }
     source->tell_end = 1;
-    int rc = open_file(source, name, &info, decoder);
+    int rc = open_file(source, NULL, name, &info, decoder);
     if (rc || !*decoder)
         return rc;
-    int coding = info.format & SF_FORMAT_SUBMASK;
-    if (source->is_file || coding < SF_FORMAT_ALAC_16 || coding > SF_FORMAT_ALAC_32)
-        return WHISP_OK;
-    close_file(*decoder);
-    *decoder = NULL;
-    return wh_fail(WHISP_ERR_AUDIO, "%s: a CAF with ALAC ends with what its decoding begins with; save it to a file and "
-                   "name that", name);
+    if (!is_wanted(info.format & SF_FORMAT_TYPEMASK)) {
+        close_file(*decoder);
+        *decoder = NULL;
+    }
+    return WHISP_OK;
+}
+
+int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)
+{
+    SF_INFO info = { 0 };
+    int rc = open_file(view->source, view, name, &info, decoder);
+    if (!rc && *decoder) {
+        (*decoder)->frames = WH_MAX(info.frames, 0);
+        (*decoder)->seek = view->source->is_file && info.seekable ? seek_file : NULL;
+    }
+    return rc;
 }
 
 int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder)
 {
     SF_INFO info = { .samplerate = rate, .channels = channels,
                      .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE };
-    int rc = open_file(source, name, &info, decoder);
+    int rc = open_file(source, NULL, name, &info, decoder);
     if (!rc && !*decoder)
         return wh_fail(WHISP_ERR_AUDIO, "%s: cannot be read as raw samples", name);
     if (!rc) {

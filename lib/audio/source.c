@@ -115,14 +115,6 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n)
         n = (size_t)WH_MIN((int64_t)n, source->size - offset);
         done = read_fully(source, source->origin + offset, bytes, n);
     }
-    for (int i = 0; i < source->n_patches; i++) {
-        const struct wh_patch *patch = &source->patches[i];
-        for (size_t k = 0; k < patch->length; k++) {
-            int64_t at = patch->offset + (int64_t)k - offset;
-            if (at >= 0 && at < (int64_t)done)
-                ((unsigned char *)bytes)[at] = patch->bytes[k];
-        }
-    }
     return done;
 }
 
@@ -146,14 +138,17 @@ void wh_source_skip(wh_source *source, int64_t n)
     }
 }
 
-void wh_source_patch(wh_source *source, int64_t offset, const void *bytes, size_t n)
+int wh_source_reaches(wh_source *source, int64_t offset)
 {
-    if (source->n_patches == (int)WH_COUNT(source->patches) || n > sizeof source->patches[0].bytes)
-        return;
-    struct wh_patch *patch = &source->patches[source->n_patches++];
-    patch->offset = offset;
-    patch->length = n;
-    memcpy(patch->bytes, bytes, n);
+    unsigned char last;
+    return offset <= 0 || wh_source_peek(source, offset - 1, &last, 1) == 1;
+}
+
+int64_t wh_source_end(const wh_source *source)
+{
+    if (source->is_file)
+        return source->size;
+    return source->at_end ? source->window_start + (int64_t)source->window_length : WH_SOURCE_UNKNOWN;
 }
 
 static sf_count_t io_length(void *user)
@@ -171,7 +166,7 @@ static sf_count_t io_seek(sf_count_t offset, int whence, void *user)
 {
     wh_source *source = user;
     int64_t from = whence == SEEK_CUR ? source->position : whence == SEEK_END ? source->size : 0;
-    if (whence == SEEK_END && (source->hide_end || !source->is_file))
+    if (whence == SEEK_END && !source->is_file)
         return -1;
     if (offset > INT64_MAX - from || from + offset < 0)
         return -1;

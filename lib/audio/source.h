@@ -15,11 +15,12 @@
 
 typedef struct wh_source {
     int fd;
+    const char *path;       /* the file's name, or NULL: for messages */
+    int is_live;            /* somebody speaks while it is read */
     int is_file;            /* a regular file: has a size, can be read anywhere */
     int64_t origin;         /* file offset of byte 0 */
     int64_t size;           /* bytes from the origin; WH_SOURCE_UNKNOWN for a pipe */
     int64_t position;       /* where the next read begins */
-    int hide_end;           /* seeking to the end fails, as it does in a pipe */
     int opening;            /* the format is being recognised: going back must stay possible */
     int error;              /* errno of a failed read, else 0 */
     int ran_dry;            /* a decoder asked for more than there was */
@@ -32,12 +33,6 @@ typedef struct wh_source {
     size_t window_length;
     int at_end;             /* the pipe has no more bytes */
 
-    struct wh_patch {       /* bytes that are shown instead of those in the file */
-        int64_t offset;
-        size_t length;
-        unsigned char bytes[8];
-    } patches[2];
-    int n_patches;
 } wh_source;
 
 /* Use an open descriptor from where it stands. 0 or WHISP_ERR_MEMORY. */
@@ -48,11 +43,13 @@ void wh_source_free(wh_source *source);
  * Fewer than n only at the end (or when source->error is set). */
 size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n);
 
+/* Is there a byte before this offset? In a pipe all up to it is read. */
+int wh_source_reaches(wh_source *source, int64_t offset);
+/* The offset of the end, once it was seen; WH_SOURCE_UNKNOWN before. */
+int64_t wh_source_end(const wh_source *source);
+
 /* Byte n becomes byte 0. Only before anything was read otherwise than by wh_source_peek(). */
 void wh_source_skip(wh_source *source, int64_t n);
-
-/* Show other bytes (at most 8) from an offset on. */
-void wh_source_patch(wh_source *source, int64_t offset, const void *bytes, size_t n);
 
 /* Callbacks for sf_open_virtual(); its user data is the source. */
 extern const SF_VIRTUAL_IO wh_source_io;

@@ -297,6 +297,14 @@ void wh_mel_discard(wh_mel *mel, int64_t frame)
         compute(mel, n);
 }
 
+void wh_mel_jump(wh_mel *mel, int64_t frame)
+{
+    wh_mel_discard(mel, mel->ready);
+    mel->first = mel->ready = mel->discard = frame;
+    mel->n_samples = 0;
+    mel->taken = frame * HOP - HALF;
+}
+
 float wh_mel_loudest(const wh_mel *mel, int64_t frame)
 {
     if (mel->is_set)

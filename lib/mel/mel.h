@@ -41,6 +41,11 @@ int64_t wh_mel_samples(const wh_mel *mel);  /* samples taken so far */
 /* Frames before `frame` are not needed any more: makes room. */
 void wh_mel_discard(wh_mel *mel, int64_t frame);
 
+/* The samples up to the beginning of frame `frame`, at least 2, are left out: the next one pushed is sample 160
+ * frame - 200. That frame and those behind it become what they are when all is pushed; those before it that are not
+ * there yet never come. */
+void wh_mel_jump(wh_mel *mel, int64_t frame);
+
 /* The loudest log10 value of the frames before `frame`, or what was set from outside (wh_mel_set_loudest) for the whole
  * recording. Frames from `frame` on do not count even when they are there, so that windows do not depend on how far
  * ahead of them samples were pushed. The frames after the content that still touch samples

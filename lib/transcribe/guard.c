@@ -112,6 +112,12 @@ void wh_guard_push(struct wh_guard *g, const float *samples, size_t n)
     g->pushed += (int64_t)n;
 }
 
+void wh_guard_jump(struct wh_guard *g, int64_t sample)
+{
+    if (g)
+        g->pushed = sample;
+}
+
 /* ---- the sound ---- */
 
 static int ascending(const void *a, const void *b)

@@ -11,6 +11,8 @@ void wh_guard_reset(struct wh_guard *guard);
 
 /* The samples that wh_mel_push() took. `guard` may be NULL. */
 void wh_guard_push(struct wh_guard *guard, const float *samples, size_t n);
+/* wh_mel_jump(): the next sample pushed is this one of the recording. */
+void wh_guard_jump(struct wh_guard *guard, int64_t sample);
 
 /* The current window was cut: take out the cuts that surely nobody said. *advance changes to the whole window when
  * nothing is left. 1: some speech was not heard; hear again from *advance on, which may be 0, where the window began. */

@@ -234,6 +234,7 @@ int whisp_session_reset(whisp_session *s)
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
+    s->total_is_known = 0;
     s->measured_frames = -1;
     s->bad_samples = 0;
     s->incomplete[0] = '\0';
@@ -282,9 +283,16 @@ int whisp_session_finish(whisp_session *s)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_finish: the session is finished already");
     wh_mel_finish(s->mel);
     s->finished = 1;
-    s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
+    if (!s->total_is_known)
+        s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
     wh_session_warn_clips(s);
     return WHISP_OK;
+}
+
+static int begin_measuring(whisp_session *s)
+{
+    return s->measuring ? WHISP_OK
+                        : wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
 }
 
 int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
@@ -297,11 +305,8 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
     if (rc)
         return rc;
     double t0 = wh_now();
-    if (!s->measuring) {
-        rc = wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
-        if (rc)
-            return rc;
-    }
+    if ((rc = begin_measuring(s)))
+        return rc;
     for (size_t done = 0; done < n;) {
         done += wh_mel_push(s->measuring, samples + done, n - done);
         wh_mel_discard(s->measuring, wh_mel_ready(s->measuring));
@@ -316,6 +321,27 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
     }
     s->timings.mel += wh_now() - t0;
     return WHISP_OK;
+}
+
+void wh_session_jump(whisp_session *s, int64_t frame)
+{
+    wh_mel_jump(s->mel, frame);
+    wh_guard_jump(s->guard, wh_mel_samples(s->mel));
+}
+
+int wh_session_measure_jump(whisp_session *s, int64_t frame)
+{
+    int rc = begin_measuring(s);
+    if (!rc)
+        wh_mel_jump(s->measuring, frame);
+    return rc;
+}
+
+void wh_session_known_total(whisp_session *s, double seconds)
+{
+    s->total = seconds;
+    s->total_is_known = 1;
+    s->measured_frames = (int64_t)(seconds * WH_SAMPLE_RATE) / WH_HOP;
 }
 
 void wh_session_remember_incomplete(whisp_session *s, const char *why)

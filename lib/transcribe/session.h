@@ -65,6 +65,7 @@ struct whisp_session {
     int64_t seek;              /* the next window's first frame */
     int64_t measured_frames;   /* of the whole recording, where it was measured; else -1 */
     double total;              /* seconds of the whole recording; negative if not known */
+    int total_is_known;        /* ... before it was read, of which only the clips are */
     size_t bad_samples;        /* of those already warned about */
     char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
     int language;              /* -1: not known yet */
@@ -126,6 +127,14 @@ void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_P
 void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
 void wh_session_hear_warnings(whisp_session *session, const whisp_audio *audio);
+
+/* A recording of which only the clips are read (whole.c). BEFORE: frames before a clip that its windows' evidence
+ * reaches back to. jump, measure_jump: the next sample pushed or measured is the first of frame `frame`, 160 frame - 200.
+ * known: the seconds of the whole recording, which pushes and measure no longer tell. */
+#define WH_JUMP_BEFORE 600
+void wh_session_jump(whisp_session *session, int64_t frame);
+int wh_session_measure_jump(whisp_session *session, int64_t frame);
+void wh_session_known_total(whisp_session *session, double seconds);
 
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);

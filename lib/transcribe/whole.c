@@ -1,8 +1,8 @@
 /* whole.c - whole recordings: from a file or an array to a result, and language detection on them.
  *
- * A long recording goes to parts.c in one pass. Another one that can be read twice is measured first (its loudest frame),
- * then transcribed; neither pass holds it. With vad_filter a pass before them finds where speech is, and they see nothing
- * else; what comes from a pipe is then kept in a temporary file. */
+ * A long recording goes to parts.c in one pass. Another one that can be read twice is measured first (its loudest
+ * frame), then transcribed; neither pass holds it. With vad_filter a pass before them finds where speech is, and
+ * they see nothing else; what comes from a pipe is then kept in a temporary file. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "audio/ahead.h"
+#include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
@@ -31,7 +32,8 @@ typedef struct source {
     int16_t *kept;         /* [n_kept] all samples of a short recording, from the first pass; else NULL */
     size_t n_kept, kept_capacity, at_kept;
     int keeps, from_kept;  /* the first pass fills it; the second reads it, then what follows in the file */
-    int64_t heard;         /* samples given out since the start */
+    int64_t heard;         /* samples given out since the start, or left out */
+    int jumps;             /* only the clips are read (see below) */
     const float *samples;
     size_t n, at;
     const float *rest;     /* [left] what was read and not yet given out */
@@ -142,9 +144,101 @@ static int64_t read_speech(whisp_session *s, source *in, const float **samples)
 
 static int64_t read_block(whisp_session *s, source *in, const float **samples)
 {
-    int64_t n = read_speech(s, in, samples);
+    int64_t n;
+    if (in->jumps && in->left) { /* what a jump left of a block */
+        n = (int64_t)in->left;
+        *samples = in->rest;
+        in->left = 0;
+    } else {
+        n = read_speech(s, in, samples);
+    }
     in->heard += WH_MAX(n, 0);
     return n;
+}
+
+/* ---- from clip to clip ---- */
+
+#define JUMPS_FROM (30 * 60.0)  /* seconds of a recording of which only the clips are read */
+#define WORTH (10 * WH_SAMPLE_RATE) /* samples to be left out, at least */
+
+/* Is `in` so long, and are so few parts of it asked for, that the rest need not be heard? Its length must be known. */
+static int may_jump(const whisp_session *s, const source *in, double *seconds)
+{
+    whisp_audio_info info = {.size = sizeof info};
+    int has_clips = s->n_clips > 1 || s->clips[0].start > 0 || s->clips[0].end != INT64_MAX;
+    if (!has_clips || s->given || s->vad || !in->audio || whisp_audio_describe(in->audio, &info))
+        return 0;
+    *seconds = info.duration;
+    return info.duration >= JUMPS_FROM;
+}
+
+/* Let the next block begin with sample `at`: by jumping or, where the decoder cannot, by reading. 0, also where the
+ * recording ends before it; or a code. */
+static int skip_to(whisp_session *s, source *in, int64_t at)
+{
+    int rc = wh_audio_seeks(in->audio) && at >= in->heard ? wh_audio_seek(in->audio, at) : 0;
+    if (rc) {
+        in->left = 0;
+        in->heard = at;
+        return WH_MIN(rc, 0);
+    }
+    while (in->heard < at) {
+        int64_t before = in->heard, n = read_block(s, in, &in->rest);
+        if (n <= 0 || (rc = wh_check_cancel(s->options)))
+            return n < 0 ? (int)n : rc;
+        if (in->heard > at) {
+            in->rest += at - before;
+            in->left = (size_t)(in->heard - at);
+            in->heard = at;
+        }
+    }
+    return WHISP_OK;
+}
+
+/* Where the samples of frame `frame` begin. */
+static int64_t first_sample(int64_t frame)
+{
+    return frame * WH_HOP - 200;
+}
+
+/* The first pass over the clips alone, to the end of the second in which each ends: their loudest frame stands for the
+ * recording's. */
+static int measure_clips(whisp_session *s, source *in, double seconds)
+{
+    const float *samples;
+    int64_t n = 1, end = (int64_t)(seconds * WH_SAMPLE_RATE);
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < s->n_clips && n > 0 && !rc; i++) {
+        int64_t start = first_sample(s->clips[i].start);
+        int64_t stop = s->clips[i].end > INT64_MAX / WH_HOP / 2 ? INT64_MAX : s->clips[i].end * WH_HOP + 200;
+        if (start >= end && wh_audio_seeks(in->audio)) /* else the length may be an estimate */
+            break;
+        if (start > in->heard + WORTH && !(rc = skip_to(s, in, start)))
+            rc = wh_session_measure_jump(s, s->clips[i].start);
+        while (!rc && in->heard < stop && (n = read_block(s, in, &samples)) > 0)
+            if (!(rc = wh_check_cancel(s->options)))
+                rc = whisp_session_measure(s, samples, (size_t)n);
+    }
+    if (!rc)
+        rc = n < 0 ? (int)n : whisp_session_measure(s, NULL, 0);
+    wh_session_known_total(s, seconds);
+    return rc;
+}
+
+/* Before the next block is read for the session: leave out what lies before the next clip. 1: no clip follows. */
+static int jump_to_clip(whisp_session *s, source *in)
+{
+    int64_t frame = s->seek - WH_JUMP_BEFORE;
+    if (!in->jumps || s->language < 0)
+        return 0;
+    if (s->clip >= s->n_clips || (s->seek >= s->measured_frames && wh_audio_seeks(in->audio)))
+        return 1;
+    if (first_sample(frame) <= in->heard + WORTH)
+        return 0;
+    int rc = skip_to(s, in, first_sample(frame));
+    if (!rc)
+        wh_session_jump(s, frame);
+    return rc;
 }
 
 /* Back to the first sample of an array or a copy; a file is opened again. */
@@ -229,9 +323,9 @@ static int collect(whisp_session *s, work *w)
 static int feed(whisp_session *s, source *in, work *w)
 {
     const float *samples;
-    int64_t n;
+    int64_t n = 0;
     int rc;
-    while ((n = read_block(s, in, &samples)) > 0)
+    while (!(rc = jump_to_clip(s, in)) && (n = read_block(s, in, &samples)) > 0)
         for (int64_t done = 0; done < n;) {
             int64_t taken = whisp_session_push(s, samples + done, (size_t)(n - done));
             if (taken < 0)
@@ -242,8 +336,10 @@ static int feed(whisp_session *s, source *in, work *w)
                     return rc;
             }
         }
-    if (n < 0)
-        return (int)n;
+    if (rc < 0 || n < 0)
+        return rc < 0 ? rc : (int)n;
+    if (rc == 0 && in->heard == wh_mel_samples(s->mel)) /* that was the end */
+        s->total_is_known = 0;
     if ((rc = whisp_session_finish(s)))
         return rc;
     rc = collect(s, w);
@@ -379,7 +475,8 @@ static int64_t known_length(const whisp_session *s, const source *in)
     return whisp_audio_describe(in->audio, &info) || info.duration < 0 ? -1 : (int64_t)(info.duration * WH_SAMPLE_RATE);
 }
 
-/* Is the recording, which can be read twice, so long that it is cut? Where only reading tells, what was read is kept. */
+/* Is the recording, which can be read twice, so long that it is cut? Where only reading tells, what was read is
+ * kept. */
 static int is_long(whisp_session *s, source *in, int *answer)
 {
     int64_t most = wh_cut_whole(s->options->values.cut_seconds), length = known_length(s, in), n = 1;
@@ -428,8 +525,12 @@ static int open_for_pass(whisp_session *s, const char *path, source *in, int *in
         start_again(in);
         return rc;
     }
-    in->keeps = 1;
-    rc = measure(s, in);
+    double seconds;
+    in->jumps = may_jump(s, in, &seconds);
+    in->keeps = !in->jumps;
+    if (in->jumps && wh_audio_seeks(in->audio))
+        in->reads_ahead = 0;
+    rc = in->jumps ? measure_clips(s, in, seconds) : measure(s, in);
     end_first_pass(s, in);
     return rc || in->from_kept ? rc : wh_channels_open(s, path, &in->audio);
 }
@@ -456,7 +557,7 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
         rc = open_for_pass(s, path, in, &in_parts);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
-    int64_t heard = s->recording >= 0 ? s->recording : in->heard;
+    int64_t heard = s->recording >= 0 ? s->recording : in->jumps ? (int64_t)(s->total * WH_SAMPLE_RATE) : in->heard;
     if (!rc && heard == 0)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", name_of(path));
     if (!rc && heard < WH_HOP)

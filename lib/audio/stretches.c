@@ -1,0 +1,414 @@
+/* stretches.c - the decoder of WAV and its family, AIFF, CAF and AU: stretch after stretch of sound (see stretch.h),
+ * through whatever was joined behind, to the last byte.
+ *
+ * PCM is read here, straight from its bytes; codings that need a decoder go to libsndfile or libmpg123, which are
+ * shown a header made for them and the sound's bytes, nothing else. What a file promised and does not hold, and what
+ * stands in it and is not understood, becomes a note. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audio/stretch.h"
+
+#define PIECE 65536             /* bytes read at once */
+#define AHEAD 16                /* and looked at behind them: "RIFF....WAVEfmt " may begin in them */
+#define MOST_STRETCHES 4096     /* that are counted for a file's length before it is read */
+#define SHORTFALL 0.01          /* seconds: less than that is a header's slip */
+
+typedef struct stretches {
+    wh_decoder decoder;
+    wh_source *source;
+    wh_notes *notes;
+    const char *name;
+    wh_walk walk;
+    wh_stretch now;
+    int is_open;                /* `now` is being read */
+    int64_t position;           /* PCM: of the next byte in the source */
+    wh_view view;               /* libsndfile: */
+    wh_decoder *inner;
+    int64_t given;              /* frames of `now` */
+    double before;              /* seconds of the stretches before it */
+    int files;                  /* joined so far */
+    int has_more;               /* a file in which more stretches follow the first */
+    int ended;
+    unsigned char bytes[PIECE + AHEAD];
+} stretches;
+
+/* ---- walking ---- */
+
+int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
+{
+    static const wh_container *const all[] = { &wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au };
+    unsigned char magic[40] = { 0 };
+    size_t n = wh_source_peek(source, at, magic, sizeof magic);
+    for (size_t i = 0; i < WH_COUNT(all); i++) {
+        if (n < (size_t)all[i]->magic_bytes || !all[i]->is_this(magic))
+            continue;
+        memset(walk, 0, sizeof *walk);
+        walk->source = source;
+        walk->container = all[i];
+        walk->start = walk->at = at;
+        walk->long_data = -1;
+        return 1;
+    }
+    return 0;
+}
+
+/* A tag behind the sound: how long it is, 0 where there is none. */
+static int64_t tag_length(wh_source *source, int64_t at)
+{
+    unsigned char head[32];
+    size_t n = wh_source_peek(source, at, head, sizeof head);
+    if (n >= 3 && memcmp(head, "TAG", 3) == 0)
+        return 128;
+    if (n >= 10 && memcmp(head, "ID3", 3) == 0)
+        return 10 + ((int64_t)(head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127));
+    if (n == 32 && memcmp(head, "APETAGEX", 8) == 0)
+        return 32 + (int64_t)wh_little32(head + 12);
+    return 0;
+}
+
+/* Does a container begin here that names itself in enough bytes? ("junk" of 12 bytes is not taken for one.) */
+static int begins_here(const unsigned char *p, size_t n)
+{
+    return (n >= 12 && (wh_riff.is_this(p) || wh_aiff.is_this(p))) || (n >= 40 && wh_w64.is_this(p));
+}
+
+/* From d->walk.at on nothing was understood: look for another recording. 1: it begins at *at. *strange: from the
+ * first to the last byte before it that is not 0. */
+static int find_joined(stretches *d, int64_t *at, int64_t *strange)
+{
+    int64_t from = d->walk.at, first = -1, last = -1;
+    for (int64_t tag = tag_length(d->source, from); tag; tag = tag_length(d->source, from))
+        from += tag;
+    *strange = 0;
+    for (;;) {
+        size_t n = wh_source_peek(d->source, from, d->bytes, PIECE + AHEAD);
+        for (size_t i = 0; i < n && (i < PIECE || n < PIECE + AHEAD); i++) {
+            if (begins_here(d->bytes + i, n - i) || (first < 0 && wh_au.is_this(d->bytes + i) && n - i >= 24)) {
+                *at = from + (int64_t)i;
+                *strange = first < 0 ? 0 : last - first + 1;
+                return 1;
+            }
+            if (d->bytes[i]) {
+                first = first < 0 ? from + (int64_t)i : first;
+                last = from + (int64_t)i;
+            }
+        }
+        if (n < PIECE + AHEAD)
+            break;
+        from += PIECE;
+    }
+    *strange = first < 0 ? 0 : last - first + 1;
+    return 0;
+}
+
+/* Behind the last stretch of a container: another one? */
+static int join(stretches *d)
+{
+    char clock[24];
+    int64_t at, strange;
+    int found = find_joined(d, &at, &strange);
+    if (strange >= 8) /* fewer are no more than a few samples */
+        wh_note(d->notes, 1, "%lld bytes behind its sound (at %s) were not understood", (long long)strange,
+                wh_clock(d->before, clock));
+    return found && wh_walk_begin(d->source, at, &d->walk);
+}
+
+/* ---- a stretch ---- */
+
+static int64_t frame_bytes(const wh_stretch *s)
+{
+    return (int64_t)s->pcm.bytes * s->sound.channels;
+}
+
+static int open_stretch(stretches *d)
+{
+    const wh_stretch *s = &d->now;
+    int64_t length = s->length < 0 ? WH_SOURCE_UNKNOWN : s->length;
+    d->given = 0;
+    d->position = s->at;
+    d->is_open = s->by == WH_BY_PCM;
+    if (s->by != WH_BY_SNDFILE)
+        return WHISP_OK;
+    memset(&d->view, 0, sizeof d->view);
+    d->view.source = d->source;
+    wh_view_add(&d->view, s->head, 0, (int64_t)s->n_head);
+    wh_view_add(&d->view, NULL, s->tail_at, s->n_tail);
+    wh_view_add(&d->view, s->head + s->n_head, 0, (int64_t)s->n_second);
+    wh_view_add(&d->view, NULL, s->at, length);
+    int rc = wh_sndfile_open_view(&d->view, d->name, &d->inner);
+    d->is_open = d->inner != NULL;
+    if (d->inner && (d->inner->sound.channels != s->sound.channels)) {
+        d->inner->close(d->inner);
+        d->inner = NULL;
+        d->is_open = 0;
+    }
+    return rc;
+}
+
+/* A stretch that was read to its end: is anything missing? Where does the walk go on? */
+static void close_stretch(stretches *d)
+{
+    wh_stretch *s = &d->now;
+    int64_t end = wh_source_end(d->source);
+    double seconds = (double)d->given / s->sound.rate;
+    char here[24], there[24];
+    if (s->length >= 0 && end < s->at + s->length) {
+        int64_t frames = s->by == WH_BY_PCM ? s->length / frame_bytes(s) : d->inner->frames;
+        double promised = (double)frames / s->sound.rate;
+        if (promised - seconds >= SHORTFALL)
+            wh_note(d->notes, 1, "stopped at %s of %s: the rest is not there", wh_clock(d->before + seconds, here),
+                    wh_clock(d->before + promised, there));
+    }
+    d->before += seconds;
+    if (d->inner)
+        d->inner->close(d->inner);
+    d->inner = NULL;
+    d->is_open = 0;
+    d->walk.at = s->length < 0 || end < s->at + s->length ? end : d->walk.container->behind(&d->walk, s);
+}
+
+/* Go to the next stretch that can be read. 1, or 0 at the end, or a code. */
+static int next_stretch(stretches *d)
+{
+    char clock[24];
+    for (;;) {
+        while (d->walk.container->next(&d->walk, &d->now)) {
+            d->now.sound.floats = d->now.sound.floats ? d->files : 0;
+            int rc = open_stretch(d);
+            if (rc || d->is_open)
+                return rc ? rc : 1;
+            wh_note(d->notes, 1, "goes on at %s as %s, %s, which is not decoded here; that part was not heard",
+                    wh_clock(d->before, clock), d->walk.container->name, d->now.coding);
+            d->position = d->now.at;
+            d->walk.at = d->now.length < 0 ? INT64_MAX / 2 : d->walk.container->behind(&d->walk, &d->now);
+        }
+        if (!join(d))
+            return 0;
+        d->files++;
+    }
+}
+
+/* ---- reading ---- */
+
+/* Where in n bytes of sound the header of a WAV file begins, that was joined to one whose length is not known or not
+ * there; n if nowhere. No sound looks like these 16 bytes. */
+static int64_t find_header(const unsigned char *bytes, int64_t n, int64_t looked_at)
+{
+    const unsigned char *p = bytes, *end = bytes + looked_at;
+    while ((p = memmem(p, (size_t)(end - p), "WAVEfmt ", 8))) {
+        if (p - bytes >= 8 && wh_riff.is_this(p - 8))
+            return WH_MIN(p - 8 - bytes, n);
+        p++;
+    }
+    return n;
+}
+
+static int64_t read_pcm(stretches *d, float *samples, int64_t frames)
+{
+    wh_stretch *s = &d->now;
+    int64_t frame = frame_bytes(s), want = WH_MIN(frames, PIECE / frame) * frame;
+    if (s->length >= 0)
+        want = WH_MIN(want, (s->length - (d->position - s->at)) / frame * frame);
+    if (want <= 0)
+        return 0;
+    int64_t got = (int64_t)wh_source_peek(d->source, d->position, d->bytes, (size_t)want + AHEAD);
+    int64_t n = find_header(d->bytes, WH_MIN(got, want), got);
+    if (n < WH_MIN(got, want)) { /* joined here: this one ends */
+        int64_t there = d->position + n - s->at;
+        if (s->length >= 0 && (double)(s->length - there) / (double)frame / s->sound.rate >= SHORTFALL) {
+            char here[24];
+            wh_note(d->notes, 1, "the recording at %s was cut off before another was joined to it",
+                    wh_clock(d->before + (double)(d->given + n / frame) / s->sound.rate, here));
+        }
+        s->length = there;
+        n = n / frame * frame;
+    }
+    n = n / frame * frame;
+    wh_pcm_floats(&s->pcm, d->bytes, (size_t)(n / s->pcm.bytes), samples);
+    d->position += n;
+    return n / frame;
+}
+
+/* Channels into the order of sound.speakers. */
+static void put_in_order(const wh_stretch *s, float *samples, int64_t n)
+{
+    int channels = s->sound.channels;
+    for (float *frame = samples; s->is_mapped && n-- > 0; frame += channels) {
+        float old[sizeof s->map];
+        memcpy(old, frame, (size_t)channels * sizeof *old);
+        for (int c = 0; c < channels; c++)
+            frame[s->map[c]] = old[c];
+    }
+}
+
+/* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what
+ * the bytes that are there make. */
+static int64_t read_inner(stretches *d, float *samples, int64_t room, int64_t max_frames)
+{
+    const wh_stretch *s = &d->now;
+    wh_sound sound;
+    int64_t n = d->inner->read(d->inner, samples, room, max_frames, &sound);
+    if (n <= 0 || !d->view.ran_dry || s->n_tail)
+        return n;
+    double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length;
+    double there = fmin((double)(wh_source_end(d->source) - s->at), shown);
+    return WH_MAX(0, WH_MIN(n, (int64_t)rint((double)d->inner->frames * there / shown) - d->given));
+}
+
+static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
+{
+    stretches *d = (stretches *)decoder;
+    while (!d->ended && !d->source->error) {
+        int64_t n = 0, most = WH_MIN(max_frames, room / d->now.sound.channels);
+        if (d->is_open)
+            n = d->inner ? read_inner(d, samples, room, max_frames) : read_pcm(d, samples, most);
+        if (n < 0 && (d->before > 0 || d->given)) /* a part of it was heard: it is not all damaged */
+            n = 0;
+        if (n < 0)
+            return n;
+        if (n > 0) {
+            put_in_order(&d->now, samples, n);
+            d->given += n;
+            *sound = d->now.sound;
+            return n;
+        }
+        if (d->is_open)
+            close_stretch(d);
+        int rc = next_stretch(d);
+        if (rc < 0)
+            return rc;
+        d->ended = !rc;
+    }
+    return 0;
+}
+
+/* Only in the first stretch: those behind it may be anything. */
+static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
+{
+    stretches *d = (stretches *)decoder;
+    if (!d->is_open || d->before > 0 || !d->source->is_file || frame < 0 || frame > INT64_MAX / 8192)
+        return 0;
+    if (d->inner) {
+        if (!d->inner->seek || !d->inner->seek(d->inner, frame))
+            return 0;
+    } else {
+        int64_t at = d->now.at + frame * frame_bytes(&d->now);
+        int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
+        if (at > end && d->has_more)
+            return 0;
+        if (at > end) /* beyond all that there is: nothing comes */
+            frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
+        d->position = d->now.at + frame * frame_bytes(&d->now);
+    }
+    d->given = frame;
+    return 1;
+}
+
+/* ---- opening ---- */
+
+static void close_stretches(wh_decoder *decoder)
+{
+    stretches *d = (stretches *)decoder;
+    if (d->inner)
+        d->inner->close(d->inner);
+    free(d);
+}
+
+/* Seconds of PCM in all of a file's stretches but the first. */
+static double seconds_behind(const stretches *d)
+{
+    wh_walk walk = d->walk;
+    wh_stretch s = d->now;
+    double seconds = 0;
+    for (int n = 0; n < MOST_STRETCHES; n++) {
+        if (s.length < 0 || s.at + s.length > d->source->size)
+            break;
+        walk.at = walk.container->behind(&walk, &s);
+        while (!walk.container->next(&walk, &s))
+            if (!wh_walk_begin(d->source, walk.at, &walk))
+                return seconds;
+        int64_t there = s.length < 0 ? d->source->size - s.at : WH_MIN(s.length, d->source->size - s.at);
+        if (s.by == WH_BY_PCM && there > 0)
+            seconds += (double)(there / frame_bytes(&s)) / s.sound.rate;
+    }
+    return seconds;
+}
+
+static void describe(stretches *d)
+{
+    wh_decoder *decoder = &d->decoder;
+    const wh_stretch *s = &d->now;
+    int64_t there = d->source->is_file ? WH_MAX(d->source->size - s->at, 0) : WH_SOURCE_UNKNOWN;
+    decoder->sound = s->sound;
+    decoder->frames = decoder->duration = -1;
+    if (d->inner) {
+        double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length; /* there may be less */
+        decoder->frames = s->length < 0 ? -1 : d->inner->frames;
+        if (d->source->is_file && shown > 0)
+            decoder->duration = (double)d->inner->frames / s->sound.rate * fmin(1.0, (double)there / shown);
+    } else {
+        if (s->length >= 0)
+            decoder->frames = s->length / frame_bytes(s);
+        if (d->source->is_file)
+            decoder->duration = (double)(WH_MIN(there, s->length < 0 ? there : s->length) / frame_bytes(s)) /
+                                s->sound.rate;
+    }
+    if (decoder->duration >= 0) {
+        double behind = seconds_behind(d);
+        d->has_more = behind > 0;
+        decoder->duration += behind;
+    }
+    snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
+}
+
+/* The first stretch is an MPEG recording: its decoder gets those bytes alone. */
+static int open_mpeg(stretches *d, wh_decoder **decoder)
+{
+    wh_source_skip(d->source, d->now.at);
+    if (d->source->is_file && d->now.length >= 0)
+        d->source->size = WH_MIN(d->source->size, d->now.length);
+    d->source->opening = 1;
+    return wh_mpeg_open(d->source, d->notes, d->name, decoder);
+}
+
+int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
+{
+    wh_walk walk;
+    char why[128];
+    *decoder = NULL;
+    if (!wh_walk_begin(source, 0, &walk))
+        return WHISP_OK;
+    stretches *d = wh_calloc(1, sizeof *d);
+    if (!d)
+        return wh_fail_memory();
+    source->opening = 0; /* it is ours: chunks of any size are passed */
+    *d = (stretches){ .decoder = { .read = read_stretches, .seek = seek_in_stretches, .close = close_stretches },
+                      .source = source, .notes = notes, .name = name, .walk = walk, .files = 1 };
+    int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
+    d->now.sound.floats = d->now.sound.floats ? 1 : 0;
+    if (found && d->now.by == WH_BY_MPEG) {
+        rc = open_mpeg(d, decoder);
+        close_stretches(&d->decoder);
+        return rc || *decoder ? rc : wh_refuse(source, name, "MPEG audio in a WAV file, which could not be decoded");
+    }
+    if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {
+        describe(d);
+        *decoder = &d->decoder;
+        return WHISP_OK;
+    }
+    if (!rc && source->error)
+        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
+    if (!rc && !found)
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
+                     walk.container->name);
+    if (!rc) {
+        snprintf(why, sizeof why, "%s, %s, is not decoded here%s; let ffmpeg do it", walk.container->name,
+                 d->now.coding, source->is_file ? "" : " from a pipe");
+        rc = wh_refuse(source, name, why);
+    }
+    close_stretches(&d->decoder);
+    return rc;
+}
