@@ -1,6 +1,6 @@
 /* kernels.h - matrices and vectors on the CPU. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu_....c. Every kernel is written once in plain C with vector extensions (vec_body.h); each
+ * Used by lib/backend/cpu. Every kernel is written once in plain C with vector extensions (vec_body.h); each
  * instruction-set level compiles that text with its own vector width (vec_generic.c is the definition). One constant
  * table of function pointers a level (registry.h). */
 #ifndef WH_KERNELS_H

@@ -1,6 +1,6 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
- * Search and transcription (lib/search, lib/transcribe) see only this; lib/backend/cpu_....c implements it on
+ * Search and transcription (lib/search, lib/transcribe) see only this; lib/backend/cpu implements it on
  * kernels/cpu. A *slot* is one sequence: the cross-attention K/V of a window and the self-attention K/V of the tokens
  * fed so far. A decode call takes any set of slots, so beams, samples, windows and files can share a step. */
 #ifndef WH_BACKEND_H

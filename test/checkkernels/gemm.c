@@ -223,7 +223,7 @@ static void check_tile_once(const check_level *level)
     check_same(want + r * WH_PANEL, tile, WH_PANEL * 4, "a row alone");
 }
 
-/* As lib/backend/cpu_packed.c does it: few rows in groups of about the same size, each of which fetches its part of the
+/* As lib/backend/cpu/packed.c does it: few rows in groups of about the same size, each of which fetches its part of the
  * next panel. */
 static void run_tiles(void *context)
 {

@@ -1,10 +1,10 @@
-/* cpu_encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
+/* encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
  *
  * openai/whisper's AudioEncoder (model.py): two convolutions of width 3 with GELU, positions, pre-norm blocks, a last
  * layer norm. A convolution is a matrix product whose rows of x overlap: three input rows that follow each other. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/cpu.h"
 
 /* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
  * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */

@@ -1,18 +1,18 @@
-/* cpu.h - the inside of the CPU backend, shared by lib/backend/cpu_....c.
+/* cpu.h - the inside of the CPU backend, shared by lib/backend/cpu.
  *
  *   cpu.c          creation, slots: implements backend.h
- *   cpu_product.c  matrix products with stored weights, spread over the threads
- *   cpu_packed.c   the same in 8-bit integers or bfloat16, cpu_weights.c makes their weights
- *   cpu_encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
- *   cpu_decode.c   tokens -> logits
+ *   product.c  matrix products with stored weights, spread over the threads
+ *   packed.c   the same in 8-bit integers or bfloat16, weights.c makes their weights
+ *   encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
+ *   decode.c   tokens -> logits
  *
  * All activations are float32, row-major, time-major ([position][channel]), in memory planned at creation. */
 #ifndef WH_CPU_H
 #define WH_CPU_H
 
 #include "backend/ops.h"
-#include "backend/blas.h"
-#include "backend/cpu_weights.h"
+#include "backend/cpu/blas.h"
+#include "backend/cpu/weights.h"
 #include "cpu/registry.h"
 #include "util/pool.h"
 
@@ -135,7 +135,7 @@ void wh_cpu_layer_norm(wh_backend *backend, const float *x, wh_norm norm, float 
 wh_storage wh_cpu_storage(wh_type type);
 const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
-/* Floats of audio_wide: all that cpu_encode.c puts there. */
+/* Floats of audio_wide: all that encode.c puts there. */
 size_t wh_cpu_wide_size(const wh_backend *backend);
 /* One window into `cross`. */
 void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);

@@ -1,17 +1,17 @@
-/* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, or to
+/* weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, or to
  * bfloat16, in parallel.
  *
  * One task is a few panels of 32 rows: decode a row, quantize it (unless the file has it as int8), interleave. The
  * pages of the file that have been read are given back to the operating system at once, so that the process never
  * holds the weights twice. */
-#include "backend/cpu_weights.h"
+#include "backend/cpu/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/cpu.h"
 
 #define PANELS_A_TASK 4
 

@@ -1,5 +1,5 @@
-/* cpu_packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs
- * are multiplied and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has packed.
+/* packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs
+ * are multiplied and finished (kernels/cpu/gemm.h). Under product.c, for weights that weights.c has packed.
  *
  * With integers, of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits
  * together. Its products wait for the weights to come from memory, so twice the arithmetic costs little, and a
@@ -9,7 +9,7 @@
  * belongs to one output, so the same bits come out for any number of rows and threads. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/cpu.h"
 
 /* A task: so many groups of rows (the quantized rows stay in the second-level cache) and so many panels (each stays in
  * the first-level cache while the groups pass, or is read once where there are few rows). */

@@ -1,5 +1,5 @@
-/* cpu_weights.h - the model's matrices as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made once for all
- * backends of a model. For lib/backend/cpu_....c. */
+/* weights.h - the model's matrices as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made once for all
+ * backends of a model. For lib/backend/cpu. */
 #ifndef WH_CPU_WEIGHTS_H
 #define WH_CPU_WEIGHTS_H
 

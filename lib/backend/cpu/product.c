@@ -1,11 +1,11 @@
-/* cpu_product.c - matrix products with stored weights, spread over the threads. Under cpu_encode.c and cpu_decode.c.
+/* product.c - matrix products with stored weights, spread over the threads. Under encode.c and decode.c.
  *
  * Weights stay in the model file in their type. A product of many rows is cut into tiles of WH_TILE weight rows, which
  * a task decodes into its scratch and multiplies with gemm->f32 (or OpenBLAS, where that was asked for). A product of
  * few rows streams the stored weights once through kernels->rows, which adds in the same order. Where there are int8
- * weights cpu_packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
+ * weights packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
  * not depend on the number of threads. */
-#include "backend/cpu.h"
+#include "backend/cpu/cpu.h"
 
 /* Large products: rows of x a task takes at most. Smaller blocks decode the weights more often. */
 #define BLOCK_ROWS 768

@@ -1,4 +1,4 @@
-/* cpu_decode.c - a pass of the decoder: rows (slot, position, token) to logits.
+/* decode.c - a pass of the decoder: rows (slot, position, token) to logits.
  *
  * openai/whisper's TextDecoder (model.py): embedding and position, pre-norm blocks with causal self-attention over the
  * slot's cache and cross-attention to its window, a last layer norm, and the token embedding again as the output
@@ -6,7 +6,7 @@
  * the others; longer ones are prompts of one slot and use the large product. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/cpu.h"
 
 typedef struct layer_call {
     wh_backend *backend;
