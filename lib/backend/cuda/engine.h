@@ -1,4 +1,4 @@
-/* engine.h - between lib/backend/cuda.c (C, always built, knows models and slots) and the CUDA library
+/* engine.h - between cuda.c (C, always built, knows models and slots) and the CUDA library
  * (libwhisp-cuda.so, opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
 #ifndef WH_CUDA_ENGINE_H
 #define WH_CUDA_ENGINE_H
@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "choice.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 2
+#define WH_CUDA_ABI 4
 #define WH_CUDA_MESSAGE 256
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -62,30 +64,12 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
 
-/* What may not follow a row of logits, and which of the others: wh_choice of lib/backend/backend.h. */
-#define WH_CUDA_CHOICES 17
-typedef struct wh_cuda_choice {
-    int32_t mask;               /* from forbid() */
-    int32_t text_from, time_begin, time_from, time_to, compare_times, most;
-    int32_t n_penalized, n_also;
-    int32_t first;              /* of its listed tokens; the engine sets it */
-    float penalty, inverse_temperature; /* 0: no drawing */
-    double u;
-} wh_cuda_choice;
-
-typedef struct wh_cuda_chosen {
-    int32_t n, ids[WH_CUDA_CHOICES];
-    float logprobs[WH_CUDA_CHOICES];
-} wh_cuda_chosen;
-
 /* A token of a pass. */
 typedef struct wh_cuda_token {
     int slot, window, position;
     int32_t token;
     float *logits;          /* host [n_vocab], or NULL */
-    const wh_cuda_choice *choice; /* or what is wanted instead; with at most few_rows tokens a pass */
-    const int32_t *penalized, *also; /* its tokens */
-    wh_cuda_chosen *chosen; /* host, out */
+    wh_choice *choice;      /* or what is wanted instead; with at most few_rows tokens a pass */
     float *cross_scores;    /* host, of the first alignment head [audio_ctx], or NULL */
     size_t cross_stride;    /* floats from one alignment head to the next */
 } wh_cuda_token;

@@ -3,10 +3,10 @@
  * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied
  * while the one before is encoded; events say when a buffer is there and when it has been read. All memory but the
  * keys and values of slots and windows, taken when they are first used, is taken when the engine is opened. */
-#include "engine.h"
+#include "backend/cuda/engine.h"
 
-#include "blas.h"
-#include "layers.h"
+#include "cuda/blas.h"
+#include "cuda/layers.h"
 
 #include <stdio.h>
 #include <mutex>
@@ -61,8 +61,7 @@ struct wh_cuda_engine {
     half *h, *wide, *q;         /* [rows][d], [rows][4d], [heads][rows][dp] */
     float *partial, *logits;    /* decode attention's workspace; [FEW_ROWS][stride of n_vocab] */
     float *scores;              /* [rows][n_alignment][audio_ctx], once somebody wants them */
-    wh_cuda_choice *choices_host, *choices; /* FEW_ROWS of each */
-    wh_cuda_chosen *chosen_host, *chosen;
+    wh_choice *choices_host, *choices, *chosen_host; /* [FEW_ROWS]: their way there and back; pointers are the device's */
     int32_t *listed_host, *listed, *best;   /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
     float *stats;
     uint32_t *masks;            /* [MASKS][words], once there is one */
@@ -139,9 +138,8 @@ static int plan_choices(wh_cuda_engine *e)
     size_t rows = WH_CUDA_FEW_ROWS, listed = rows * list_size(e);
     TRY(device_array(e, &e->logits, rows * wh_cuda_stride(e->sizes.n_vocab)));
     TRY(pinned_array(e, &e->choices_host, rows));
-    TRY(device_array(e, &e->choices, rows));
     TRY(pinned_array(e, &e->chosen_host, rows));
-    TRY(device_array(e, &e->chosen, rows));
+    TRY(device_array(e, &e->choices, rows));
     TRY(pinned_array(e, &e->listed_host, listed));
     TRY(device_array(e, &e->listed, listed));
     TRY(device_array(e, &e->stats, wh_cuda_choose_stats((int)rows)));
@@ -278,7 +276,7 @@ static void engine_close(wh_cuda_engine *e)
     void *const arrays[] = {e->mel_half, e->conv,  e->conv_half, e->audio_x, e->audio_h,   e->audio_wide,
                             e->audio_heads, e->rows, e->which,   e->alignment, e->x,       e->h,
                             e->wide,     e->q,     e->partial,   e->logits,  e->scores,
-                            e->choices,  e->chosen, e->listed,   e->best,    e->stats,   e->masks};
+                            e->choices,  e->listed,   e->best,    e->stats,   e->masks};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         cudaFree(arrays[i]);
     if (e->main)
@@ -684,17 +682,21 @@ static int decoder_layer(wh_cuda_engine *e, pass *p, int layer)
 /* Row i's choice for the device; its tokens are listed behind the `*listed` that are there already. */
 static int put_choice(wh_cuda_engine *e, int i, const wh_cuda_token *t, int *listed)
 {
-    e->choices_host[i] = *t->choice;
-    e->choices_host[i].first = *listed;
-    if (t->choice->n_penalized + t->choice->n_also > list_size(e)) {
+    const wh_choice *from = t->choice;
+    wh_choice *c = &e->choices_host[i];
+    *c = *from;
+    c->most = from->most < WH_MOST_CHOICES ? from->most : WH_MOST_CHOICES;
+    if (from->n_penalized + from->n_also > list_size(e)) {
         snprintf(e->message, sizeof e->message, "a choice names more than %d tokens", list_size(e));
         e->lost = true;
         return WH_CUDA_FAILED;
     }
-    for (int j = 0; j < t->choice->n_penalized; j++)
-        e->listed_host[(*listed)++] = t->penalized[j];
-    for (int j = 0; j < t->choice->n_also; j++)
-        e->listed_host[(*listed)++] = t->also[j];
+    c->penalized = e->listed + *listed;
+    c->also = c->penalized + c->n_penalized;
+    for (int j = 0; j < c->n_penalized; j++)
+        e->listed_host[(*listed)++] = from->penalized[j];
+    for (int j = 0; j < c->n_also; j++)
+        e->listed_host[(*listed)++] = from->also[j];
     return WH_CUDA_OK;
 }
 
@@ -714,11 +716,20 @@ static int queue_choices(wh_cuda_engine *e, int n, bool has_lists)
                                  e->main), "copy to the device"));
     call.logits = e->logits, call.n = n, call.n_vocab = e->sizes.n_vocab, call.stride = wh_cuda_stride(e->sizes.n_vocab);
     call.words = words(e), call.has_lists = has_lists;
-    call.choices = e->choices, call.masks = e->masks, call.listed = e->listed;
-    call.stats = e->stats, call.ids = e->best, call.chosen = e->chosen;
+    call.choices = e->choices, call.masks = e->masks;
+    call.stats = e->stats, call.ids = e->best;
     wh_cuda_choose(&call, e->main);
-    return check(e, cudaMemcpyAsync(e->chosen_host, e->chosen, (size_t)n * sizeof *e->chosen, cudaMemcpyDeviceToHost,
+    return check(e, cudaMemcpyAsync(e->chosen_host, e->choices, (size_t)n * sizeof *e->choices, cudaMemcpyDeviceToHost,
                                     e->main), "copy from the device");
+}
+
+/* What was found for the i-th choice, to who wanted it. */
+static void take_choice(const wh_cuda_engine *e, int i, wh_choice *to)
+{
+    const wh_choice *c = &e->chosen_host[i];
+    to->n = c->n;
+    memcpy(to->ids, c->ids, sizeof to->ids);
+    memcpy(to->logprobs, c->logprobs, sizeof to->logprobs);
 }
 
 static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
@@ -849,7 +860,7 @@ static int run_step(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
         k++;
     for (int i = n; i < 1 << k; i++) {
         e->rows_host[i] = wh_cuda_row{0, -1, NULL, NULL, -1, 0};
-        e->choices_host[i] = wh_cuda_choice();
+        e->choices_host[i] = wh_choice();
     }
     for (int i = 0; i < n; i++)
         TRY(put_choice(e, i, &tokens[i], &listed));
@@ -863,7 +874,7 @@ static int run_step(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     TRY(check(e, cudaGetLastError(), "decoder"));
     TRY(check(e, cudaStreamSynchronize(e->main), "decoder"));
     for (int i = 0; i < n; i++)
-        *tokens[i].chosen = e->chosen_host[i];
+        take_choice(e, i, tokens[i].choice);
     return WH_CUDA_OK;
 }
 
@@ -892,7 +903,7 @@ static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     TRY(check(e, cudaGetLastError(), "decoder"));
     TRY(check(e, cudaStreamSynchronize(e->main), "decoder"));
     for (int i = 0; i < chosen; i++)
-        *tokens[e->which_host[i]].chosen = e->chosen_host[i];
+        take_choice(e, i, tokens[e->which_host[i]].choice);
     return WH_CUDA_OK;
 }
 

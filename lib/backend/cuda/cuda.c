@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "backend/ops.h"
-#include "cuda/engine.h"
+#include "backend/cuda/engine.h"
 #include "tokenizer/tokenizer.h"
-
-_Static_assert(WH_MOST_CHOICES == WH_CUDA_CHOICES, "choices fit");
 
 #define LIBRARY "libwhisp-cuda.so"
 #define MAX_SLOTS 4096
@@ -38,9 +36,6 @@ typedef struct cuda_backend {
     cuda_slot *slots;       /* [n_slots] */
     int *users;             /* [n_slots]: of each window */
     wh_cuda_token *tokens;  /* [api->most_rows]: a pass */
-    wh_cuda_choice *choices; /* [api->most_rows] of its tokens, what comes back, and where it is wanted */
-    wh_cuda_chosen *chosen;
-    wh_choice **wanted;
     uint32_t **masks;       /* [n_masks] of what may never follow, each [(n_vocab + 31) / 32] */
     int n_masks;
 } cuda_backend;
@@ -254,9 +249,6 @@ static void cuda_free(wh_backend *backend)
     free(b->slots);
     free(b->users);
     free(b->tokens);
-    free(b->choices);
-    free(b->chosen);
-    free(b->wanted);
     for (int i = 0; i < b->n_masks; i++)
         free(b->masks[i]);
     free(b->masks);
@@ -351,11 +343,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     b->slots = wh_calloc((size_t)config->n_slots, sizeof *b->slots);
     b->users = wh_calloc((size_t)config->n_slots, sizeof *b->users);
     b->tokens = wh_calloc((size_t)api->most_rows, sizeof *b->tokens);
-    b->choices = wh_calloc((size_t)api->most_rows, sizeof *b->choices);
-    b->chosen = wh_calloc((size_t)api->most_rows, sizeof *b->chosen);
-    b->wanted = wh_calloc((size_t)api->most_rows, sizeof *b->wanted);
     b->masks = wh_calloc((size_t)api->most_masks, sizeof *b->masks);
-    int has_all = b->slots && b->users && b->tokens && b->choices && b->chosen && b->wanted && b->masks;
+    int has_all = b->slots && b->users && b->tokens && b->masks;
     rc = has_all ? open_engine(b) : wh_fail_memory();
     if (!rc)
         rc = load_model(b);
@@ -484,7 +473,7 @@ static int cuda_chooses(const wh_backend *backend)
     const cuda_backend *b = (const cuda_backend *)(const void *)backend;
     const whisp_model *m = b->model;
     int times = m->n_vocab - wh_tokenizer_specials(m->tokenizer)->timestamp_begin;
-    return b->api->can_choose(m->n_vocab, times) ? WH_CUDA_CHOICES : 0;
+    return b->api->can_choose(m->n_vocab, times) ? WH_MOST_CHOICES : 0;
 }
 
 /* The same tokens get the same number: sessions that share a backend mostly have the same. */
@@ -515,16 +504,6 @@ static int cuda_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int
     b->masks[b->n_masks] = bits;
     *forbidden = b->n_masks++;
     return WHISP_OK;
-}
-
-/* A choice in the engine's words. */
-static wh_cuda_choice translate(const wh_choice *c)
-{
-    return (wh_cuda_choice){
-        .mask = c->forbidden, .text_from = c->text_from, .time_begin = c->time_begin, .time_from = c->time_from,
-        .time_to = c->time_to, .compare_times = c->compare_times, .most = WH_MIN(c->most, WH_CUDA_CHOICES),
-        .n_penalized = c->n_penalized, .n_also = c->n_also, .penalty = c->penalty,
-        .inverse_temperature = c->temperature > 0 ? (float)(1 / c->temperature) : 0, .u = c->u};
 }
 
 /* ---- log-Mel ---- */
@@ -594,23 +573,8 @@ static wh_cuda_token make_token(cuda_backend *b, const wh_step *step, int i)
     for (int r = 0; r < step->n_rows && step->logits; r++)
         if (step->rows[r] == i)
             t.logits = step->logits + (size_t)r * (size_t)b->model->n_vocab;
+    t.choice = step->choice && step->rows[0] == i ? step->choice : NULL;
     return t;
-}
-
-/* Add token i of a step to the pass; the first `*waiting` are there already. */
-static void add_token(cuda_backend *b, const wh_step *step, int i, int *waiting)
-{
-    int at = (*waiting)++;
-    wh_cuda_token *t = &b->tokens[at];
-    *t = make_token(b, step, i);
-    b->wanted[at] = step->choice && step->rows[0] == i ? step->choice : NULL;
-    if (b->wanted[at]) {
-        b->choices[at] = translate(step->choice);
-        t->choice = &b->choices[at];
-        t->chosen = &b->chosen[at];
-        t->penalized = step->choice->penalized;
-        t->also = step->choice->also;
-    }
 }
 
 /* A head that the model names twice is computed once. */
@@ -630,14 +594,6 @@ static void copy_double_heads(const whisp_model *m, const wh_step *step)
 static int run_pass(cuda_backend *b, int *n)
 {
     int rc = *n ? failed(b, b->api->decode(b->engine, *n, b->tokens)) : WHISP_OK;
-    for (int i = 0; i < *n && !rc; i++) {
-        wh_choice *c = b->wanted[i];
-        if (!c)
-            continue;
-        c->n = b->chosen[i].n;
-        memcpy(c->ids, b->chosen[i].ids, sizeof c->ids);
-        memcpy(c->logprobs, b->chosen[i].logprobs, sizeof c->logprobs);
-    }
     *n = 0;
     return rc;
 }
@@ -648,7 +604,7 @@ static int cuda_decode(wh_backend *backend, int n, const wh_step *steps)
     int rc = check_steps(b, n, steps), waiting = 0;
     for (int i = 0; !rc && i < n; i++) { /* several tokens: passes of their own */
         for (int j = 0; !rc && steps[i].n_tokens > 1 && j < steps[i].n_tokens; j++) {
-            add_token(b, &steps[i], j, &waiting);
+            b->tokens[waiting++] = make_token(b, &steps[i], j);
             if (waiting == b->api->most_rows || j + 1 == steps[i].n_tokens)
                 rc = run_pass(b, &waiting);
         }
@@ -656,7 +612,7 @@ static int cuda_decode(wh_backend *backend, int n, const wh_step *steps)
     for (int i = 0; !rc && i < n; i++) { /* single tokens share passes */
         if (steps[i].n_tokens != 1)
             continue;
-        add_token(b, &steps[i], 0, &waiting);
+        b->tokens[waiting++] = make_token(b, &steps[i], 0);
         if (waiting == b->api->few_rows)
             rc = run_pass(b, &waiting);
     }
