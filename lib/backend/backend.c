@@ -3,6 +3,8 @@
 
 #include "backend/ops.h"
 
+#define MAX_SLOTS 4096
+
 static const wh_backend_ops *ops_of(const wh_backend *backend)
 {
     return *(const wh_backend_ops *const *)(const void *)backend;
@@ -16,8 +18,24 @@ wh_compute wh_compute_named(const char *name)
                                    : WH_COMPUTE_AUTO;
 }
 
+/* What holds for every implementation. */
+static int check(const whisp_model *m, const wh_backend_config *config)
+{
+    if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: a backend takes 1 to %d", config->n_slots, MAX_SLOTS);
+    if (m->n_audio_state != m->n_text_state || m->n_audio_state % m->n_audio_head || m->n_text_state % m->n_text_head)
+        return wh_fail(WHISP_ERR_MODEL, "model %s: %d and %d channels do not fit %d and %d heads",
+                       m->name ? m->name : "without a name", m->n_audio_state, m->n_text_state, m->n_audio_head,
+                       m->n_text_head);
+    return WHISP_OK;
+}
+
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
+    *backend = NULL;
+    int rc = check(model, config);
+    if (rc)
+        return rc;
     int is_cpu = !strcmp(name, "auto") || !strcmp(name, "cpu");
     if (model->is_int8 && (!is_cpu || (config->compute != WH_COMPUTE_INT8 && config->compute != WH_COMPUTE_AUTO)))
         return wh_fail(WHISP_ERR_BACKEND, "model %s is stored as int8, which only the backend cpu with "

@@ -748,9 +748,9 @@ static void test_engine()
         for (int i = 0; i < (together ? 1 : 4) && !rc; i++)
             rc = api->encode(e, together ? 4 : 1, in + i, windows + i, nullptr, nullptr);
         logits[together].assign((size_t)(4 * s.n_vocab), 0);
-        wh_cuda_token tokens[4];
+        wh_row tokens[4];
         for (int i = 0; i < 4; i++)
-            tokens[i] = wh_cuda_token{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
+            tokens[i] = wh_row{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
                                       nullptr, 0};
         if (!rc)
             rc = api->decode(e, 4, tokens);
@@ -789,23 +789,23 @@ static void test_steps()
     wh_choice c = {};
     c.time_begin = c.time_from = c.time_to = s.n_vocab, c.most = 2;
     wh_choice choices[SLOTS];
-    wh_cuda_token tokens[SLOTS];
+    wh_row tokens[SLOTS];
     const int32_t listed[1] = {between(0, s.n_vocab - 1)};
     for (int t = 0; t < TOKENS && !rc; t++) { /* a slot joins now and then, so that classes take turns */
         int n = 1 + t % SLOTS;
         for (int i = 0; i < n; i++) {
             choices[i] = c;
             choices[i].n_also = (t + i) % 2, choices[i].also = listed; /* not that one, every other time */
-            tokens[i] = wh_cuda_token{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
+            tokens[i] = wh_row{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
                                       nullptr, 0};
         }
         rc = api->decode(e, n, tokens);
     }
     /* slot 0's tokens again, as passes of one slot with all logits */
     std::vector<float> logits((size_t)(TOKENS * s.n_vocab));
-    std::vector<wh_cuda_token> again;
+    std::vector<wh_row> again;
     for (int t = 0; t < TOKENS; t++)
-        again.push_back(wh_cuda_token{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
+        again.push_back(wh_row{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
     if (!rc)
         rc = api->decode(e, TOKENS, again.data());
     if (rc) {

@@ -1,11 +1,9 @@
-/* cpu.c - the CPU backend: made from a model, its slots, and the calls of backend.h (through ops.h). */
+/* cpu.c - the CPU backend: made from a model, and what it gives to backend.h (through ops.h) and to the ledger of slots. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
-
-#define MAX_SLOTS 4096
 
 /* ---- creation: all memory but the windows' K/V is planned here ---- */
 
@@ -82,14 +80,13 @@ static int plan_encoder(wh_backend *b)
 static int plan_decoder(wh_backend *b)
 {
     size_t d = (size_t)b->model->n_text_state;
-    size_t n = (size_t)b->max_rows;
+    size_t n = (size_t)b->ledger.most_rows;
     float **const arrays[] = {&b->x, &b->h, &b->q, &b->k, &b->v, &b->heads};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
         if (alloc_floats(arrays[i], n, d))
             return WHISP_ERR_MEMORY;
-    b->rows = wh_calloc(n, sizeof *b->rows);
     b->groups = wh_calloc(n, sizeof *b->groups);
-    return b->rows && b->groups ? alloc_floats(&b->wide, n, times(4, d)) : wh_fail_memory();
+    return b->groups ? alloc_floats(&b->wide, n, times(4, d)) : wh_fail_memory();
 }
 
 /* What one task needs at most: a decoded tile (more than a group of rounded rows), the encoder's attention, the
@@ -117,18 +114,17 @@ static int alloc_kv(const whisp_model *m, wh_kv type, int n, void **kv)
 
 static int plan_slots(wh_backend *b)
 {
-    size_t n = (size_t)b->config.n_slots;
-    b->slots = wh_calloc(n, sizeof *b->slots);
+    size_t n = (size_t)b->ledger.n;
+    int rc = wh_slots_init(&b->ledger);
+    b->self = wh_calloc(n, sizeof *b->self);
     b->cross = wh_calloc(n, sizeof *b->cross);
-    if (!b->slots || !b->cross)
-        return wh_fail_memory();
-    for (size_t i = 0; i < n; i++) {
-        b->slots[i].cross = -1;
-        if (alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].k) ||
-            alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->slots[i].v))
-            return WHISP_ERR_MEMORY;
-    }
-    return WHISP_OK;
+    if (!rc && (!b->self || !b->cross))
+        rc = wh_fail_memory();
+    for (size_t i = 0; !rc && i < n; i++)
+        if (alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->self[i].k) ||
+            alloc_kv(b->model, b->self_type, b->model->n_text_ctx, &b->self[i].v))
+            rc = WHISP_ERR_MEMORY;
+    return rc;
 }
 
 /* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
@@ -163,25 +159,19 @@ static int choose_products(wh_backend *b, const char *name)
 
 static void cpu_free(wh_backend *b);
 static const wh_backend_ops ops;
+static const wh_computer computer;
 
 int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
                        wh_backend **backend)
 {
     *backend = NULL;
-    if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
-        return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: a backend takes 1 to %d", config->n_slots, MAX_SLOTS);
-    if (model->n_audio_state != model->n_text_state || model->n_audio_state % model->n_audio_head ||
-        model->n_text_state % model->n_text_head)
-        return wh_fail(WHISP_ERR_MODEL, "model %s: %d and %d channels do not fit %d and %d heads",
-                       model->name ? model->name : "without a name", model->n_audio_state, model->n_text_state,
-                       model->n_audio_head, model->n_text_head);
     wh_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
-    b->ops = &ops;
+    b->ledger = (wh_slots){.ops = &ops, .computer = &computer, .model = model, .n = config->n_slots, .most_windows = 1,
+                           .few_rows = WH_FEW_ROWS, .most_rows = WH_MAX(model->n_text_ctx, WH_FEW_ROWS)};
     b->model = model;
     b->config = *config;
-    b->max_rows = WH_MAX(model->n_text_ctx, WH_FEW_ROWS);
     int rc = wh_pool_new(config->threads, &b->pool);
     if (!rc)
         rc = choose_products(b, name);
@@ -201,6 +191,15 @@ int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_back
     return WHISP_OK;
 }
 
+static void free_kv(wh_kv_store *stores, int n)
+{
+    for (int i = 0; stores && i < n; i++) {
+        free(stores[i].k);
+        free(stores[i].v);
+    }
+    free(stores);
+}
+
 static void cpu_free(wh_backend *b)
 {
     if (!b)
@@ -209,17 +208,12 @@ static void cpu_free(wh_backend *b)
     wh_weights_free(b->own_weights);
     free((void *)b->conv1.data);
     free((void *)b->conv2.data);
-    for (int i = 0; b->slots && i < b->config.n_slots; i++) {
-        free(b->slots[i].k);
-        free(b->slots[i].v);
-    }
-    for (int i = 0; b->cross && i < b->config.n_slots; i++) {
-        free(b->cross[i].k);
-        free(b->cross[i].v);
-    }
+    free_kv(b->self, b->ledger.n);
+    free_kv(b->cross, b->ledger.n);
+    wh_slots_free(&b->ledger);
     void *const arrays[] = {b->scratch, b->x_packed,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
                             b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
-                            b->rows,    b->groups,  b->slots,   b->cross, b};
+                            b->groups,  b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
         free(arrays[i]);
 }
@@ -229,187 +223,54 @@ static const char *cpu_describe(const wh_backend *backend)
     return backend->description;
 }
 
-/* ---- slots ---- */
+/* ---- what the ledger of slots asks for ---- */
 
-static int check_slot(const wh_backend *b, int slot)
+/* A window's memory is taken when it is first used. */
+static int encode_windows(wh_backend *b, int n, const float *const *mel, const int *windows)
 {
-    if (slot < 0 || slot >= b->config.n_slots)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d: the backend has %d", slot, b->config.n_slots);
-    return WHISP_OK;
-}
-
-static void release_cross(wh_backend *b, wh_slot *slot)
-{
-    if (slot->cross >= 0)
-        b->cross[slot->cross].users--;
-    slot->cross = -1;
-    slot->n_tokens = 0;
-}
-
-/* Give a slot a window's K/V of its own. There are as many as slots, so one is always free; those that have been used
- * before come first, and memory is taken only when it is needed. */
-static int take_cross(wh_backend *b, wh_slot *slot)
-{
-    release_cross(b, slot);
-    int found = 0;
-    while (b->cross[found].users)
-        found++;
-    wh_cross *cross = &b->cross[found];
-    int n = b->model->n_audio_ctx;
-    if ((!cross->k && alloc_kv(b->model, b->cross_type, n, &cross->k)) ||
-        (!cross->v && alloc_kv(b->model, b->cross_type, n, &cross->v)))
-        return WHISP_ERR_MEMORY;
-    cross->users = 1;
-    slot->cross = found;
-    return WHISP_OK;
-}
-
-static int cpu_encode(wh_backend *b, int n, const float *const *mel, const int *slots)
-{
+    int ctx = b->model->n_audio_ctx;
     for (int i = 0; i < n; i++) {
-        int rc = check_slot(b, slots[i]);
-        if (rc)
-            return rc;
-    }
-    for (int i = 0; i < n; i++) {
-        wh_slot *slot = &b->slots[slots[i]];
-        int rc = take_cross(b, slot);
-        if (rc)
-            return rc;
-        wh_cpu_encode(b, mel[i], &b->cross[slot->cross]);
+        wh_kv_store *cross = &b->cross[windows[i]];
+        if ((!cross->k && alloc_kv(b->model, b->cross_type, ctx, &cross->k)) ||
+            (!cross->v && alloc_kv(b->model, b->cross_type, ctx, &cross->v)))
+            return WHISP_ERR_MEMORY;
+        wh_cpu_encode(b, mel[i], cross);
     }
     return WHISP_OK;
 }
 
-static int cpu_fork_tail(wh_backend *b, int dst, int src, int n_same)
+static int run_pass(wh_backend *b, int n, const wh_row *rows)
 {
-    if (check_slot(b, dst) || check_slot(b, src))
-        return WHISP_ERR_ARGUMENT;
-    wh_slot *to = &b->slots[dst];
-    const wh_slot *from = &b->slots[src];
-    if (n_same < 0 || n_same > to->n_tokens || n_same > from->n_tokens || (n_same && to->cross != from->cross))
-        return wh_fail(WHISP_ERR_ARGUMENT, "slots %d and %d do not share %d tokens", dst, src, n_same);
-    if (to == from)
-        return WHISP_OK;
-    release_cross(b, to);
-    to->cross = from->cross;
-    to->n_tokens = from->n_tokens;
-    if (to->cross >= 0)
-        b->cross[to->cross].users++;
-    const whisp_model *m = b->model; /* whole tiles: what is in dst's first one is the same */
-    size_t first = wh_cpu_kv_size(m, b->self_type, n_same - n_same % WH_KV_KEYS);
-    size_t bytes = wh_cpu_kv_size(m, b->self_type, from->n_tokens) - first;
+    wh_cpu_decode(b, n, rows);
+    return WHISP_OK;
+}
+
+/* Whole tiles: what is in the first one before `first` is the same. */
+static int copy_kv(wh_backend *b, int dst, int src, int first, int end)
+{
+    const whisp_model *m = b->model;
+    size_t begin = wh_cpu_kv_size(m, b->self_type, first - first % WH_KV_KEYS);
+    size_t bytes = wh_cpu_kv_size(m, b->self_type, end) - begin;
     for (int i = 0; i < m->n_text_layer * m->n_text_head; i++) {
-        size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + first;
-        memcpy((char *)to->k + at, (const char *)from->k + at, bytes);
-        memcpy((char *)to->v + at, (const char *)from->v + at, bytes);
+        size_t at = wh_cpu_kv_at(m, b->self_type, m->n_text_ctx, 0, i) + begin;
+        memcpy((char *)b->self[dst].k + at, (const char *)b->self[src].k + at, bytes);
+        memcpy((char *)b->self[dst].v + at, (const char *)b->self[src].v + at, bytes);
     }
     return WHISP_OK;
 }
 
-static int cpu_truncate(wh_backend *b, int slot, int n_tokens)
-{
-    if (check_slot(b, slot))
-        return WHISP_ERR_ARGUMENT;
-    if (n_tokens < 0 || n_tokens > b->slots[slot].n_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d has %d tokens; it cannot be cut to %d", slot,
-                       b->slots[slot].n_tokens, n_tokens);
-    b->slots[slot].n_tokens = n_tokens;
-    return WHISP_OK;
-}
-
-/* ---- decoding ---- */
-
-static int check_step(const wh_backend *b, const wh_step *step)
-{
-    if (check_slot(b, step->slot))
-        return WHISP_ERR_ARGUMENT;
-    const wh_slot *slot = &b->slots[step->slot];
-    if (slot->cross < 0)
-        return wh_fail(WHISP_ERR_STATE, "slot %d: decode before encode", step->slot);
-    if (slot->in_call)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d twice in a decode call", step->slot);
-    if (step->n_tokens < 1 || step->n_tokens > b->model->n_text_ctx - slot->n_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d: %d tokens after %d; the decoder has %d positions", step->slot,
-                       step->n_tokens, slot->n_tokens, b->model->n_text_ctx);
-    for (int i = 0; i < step->n_tokens; i++)
-        if (step->tokens[i] < 0 || step->tokens[i] >= b->model->n_vocab)
-            return wh_fail(WHISP_ERR_ARGUMENT, "token %d is outside the vocabulary of %d", (int)step->tokens[i],
-                           b->model->n_vocab);
-    for (int i = 0; i < step->n_rows; i++)
-        if (step->rows[i] < (i ? step->rows[i - 1] + 1 : 0) || step->rows[i] >= step->n_tokens)
-            return wh_fail(WHISP_ERR_ARGUMENT, "logits of row %d: rows ascend below %d", step->rows[i], step->n_tokens);
-    return WHISP_OK;
-}
-
-/* All steps are checked before any is run: a refused call changes nothing. */
-static int check_steps(wh_backend *b, int n, const wh_step *steps)
-{
-    int rc = WHISP_OK, marked = 0;
-    for (; marked < n; marked++) {
-        rc = check_step(b, &steps[marked]);
-        if (rc)
-            break;
-        b->slots[steps[marked].slot].in_call = 1;
-    }
-    for (int i = 0; i < marked; i++)
-        b->slots[steps[i].slot].in_call = 0;
-    return rc;
-}
-
-/* Write a step's tokens into b->rows from `first` on and count them into its slot. */
-static void add_rows(wh_backend *b, const wh_step *step, int first)
-{
-    wh_slot *slot = &b->slots[step->slot];
-    size_t ctx = (size_t)b->model->n_audio_ctx;
-    for (int i = 0; i < step->n_tokens; i++) {
-        b->rows[first + i] = (wh_row){.slot = slot, .position = slot->n_tokens + i, .token = step->tokens[i]};
-        if (step->cross_scores) {
-            b->rows[first + i].cross_scores = step->cross_scores + (size_t)i * ctx;
-            b->rows[first + i].cross_stride = (size_t)step->n_tokens * ctx;
-        }
-    }
-    for (int i = 0; i < step->n_rows; i++)
-        b->rows[first + step->rows[i]].logits = step->logits + (size_t)i * (size_t)b->model->n_vocab;
-    slot->n_tokens += step->n_tokens;
-}
-
-static int cpu_decode(wh_backend *b, int n, const wh_step *steps)
-{
-    int rc = check_steps(b, n, steps), waiting = 0;
-    if (rc)
-        return rc;
-    for (int i = 0; i < n; i++) { /* several tokens: a pass of their own */
-        if (steps[i].n_tokens == 1)
-            continue;
-        add_rows(b, &steps[i], 0);
-        wh_cpu_decode(b, steps[i].n_tokens);
-    }
-    for (int i = 0; i < n; i++) { /* single tokens share passes */
-        if (steps[i].n_tokens != 1)
-            continue;
-        add_rows(b, &steps[i], waiting++);
-        if (waiting == WH_FEW_ROWS) {
-            wh_cpu_decode(b, waiting);
-            waiting = 0;
-        }
-    }
-    if (waiting)
-        wh_cpu_decode(b, waiting);
-    return WHISP_OK;
-}
-
-static int cpu_slots(const wh_backend *b)
-{
-    return b->config.n_slots;
-}
+static const wh_computer computer = {
+    .encode_windows = encode_windows,
+    .run_pass = run_pass,
+    .copy_kv = copy_kv,
+};
 
 static const wh_backend_ops ops = {
     .free = cpu_free,
     .describe = cpu_describe,
-    .encode = cpu_encode,
-    .decode = cpu_decode,
-    .fork_tail = cpu_fork_tail,
-    .truncate = cpu_truncate,
-    .slots = cpu_slots,
+    .encode = wh_slots_encode,
+    .decode = wh_slots_decode,
+    .fork_tail = wh_slots_fork_tail,
+    .truncate = wh_slots_truncate,
+    .slots = wh_slots_count,
 };

@@ -10,7 +10,7 @@
 #ifndef WH_CPU_H
 #define WH_CPU_H
 
-#include "backend/ops.h"
+#include "backend/slots.h"
 #include "backend/cpu/blas.h"
 #include "backend/cpu/weights.h"
 #include "cpu/registry.h"
@@ -27,37 +27,19 @@
 /* Token embeddings that are one task when logits are computed. */
 #define WH_LOGITS_SLICE 256
 
-typedef struct wh_slot {
-    int n_tokens;   /* in the self-attention cache */
-    int cross;      /* index into wh_backend.cross, -1 before the first window */
-    int in_call;    /* set while a decode call is checked: each slot once */
-    void *k, *v;    /* [n_text_layer][head][tile of n_text_ctx]: kernels.h, wh_kv */
-} wh_slot;
-
-/* The cross-attention K/V of one window, shared by the slots forked from one another. */
-typedef struct wh_cross {
-    void *k, *v;    /* [n_text_layer][head][tile of n_audio_ctx]; NULL until first used */
-    int users;
-} wh_cross;
-
-/* One row of a decoder pass. */
-typedef struct wh_row {
-    wh_slot *slot;
-    int position;
-    int32_t token;
-    float *logits;          /* [n_vocab] or NULL */
-    float *cross_scores;    /* of the first alignment head, [n_audio_ctx], or NULL */
-    size_t cross_stride;    /* floats from one alignment head to the next */
-} wh_row;
+/* Keys and values: self-attention's of a slot, or cross-attention's of a window. */
+typedef struct wh_kv_store {
+    void *k, *v;    /* [n_text_layer][head][tile of n_text_ctx, or n_audio_ctx]: kernels.h, wh_kv */
+} wh_kv_store;
 
 /* Consecutive rows of a pass that attend to the same window. */
 typedef struct wh_group {
     int first, n;
-    const wh_cross *cross;
+    const wh_kv_store *cross;
 } wh_group;
 
 struct wh_backend {
-    const wh_backend_ops *ops; /* first: see ops.h */
+    wh_slots ledger;        /* first: see slots.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_kernels *kernels;
@@ -83,15 +65,14 @@ struct wh_backend {
     int8_t *x_packed;       /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
     float *x_scale;         /* [groups][WH_GROUP], wh_cpu_packed_rows in all */
 
-    /* decoder; a pass has at most max_rows rows */
-    int max_rows;
-    float *x, *h, *q, *k, *v, *heads;   /* [max_rows][d] */
-    float *wide;                        /* [max_rows][4d] */
-    wh_row *rows;                       /* [max_rows] */
-    wh_group *groups;                   /* [max_rows] */
+    /* decoder; a pass has at most ledger.most_rows rows */
+    float *x, *h, *q, *k, *v, *heads;   /* [most_rows][d] */
+    float *wide;                        /* [most_rows][4d] */
+    const wh_row *rows;                 /* of the pass at hand */
+    wh_group *groups;                   /* [most_rows] */
 
-    wh_slot *slots;         /* [config.n_slots] */
-    wh_cross *cross;        /* [config.n_slots] */
+    wh_kv_store *self;      /* [slots] */
+    wh_kv_store *cross;     /* [windows]: NULL until first used */
 };
 
 /* y = x w^T + b, and what follows at once while the tile is in the cache */
@@ -138,9 +119,9 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 /* Floats of audio_wide: all that encode.c puts there. */
 size_t wh_cpu_wide_size(const wh_backend *backend);
 /* One window into `cross`. */
-void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross);
-/* backend->rows[0 .. n-1]: all of different slots and n <= WH_FEW_ROWS, or all of one slot in order. */
-void wh_cpu_decode(wh_backend *backend, int n);
+void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross);
+/* A pass: slots.h, run_pass. */
+void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows);
 
 /* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
 static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)

@@ -118,7 +118,7 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
 typedef struct cross_call {
     const wh_backend *backend;
     const float *k, *v; /* [n_audio_ctx][d] */
-    const wh_cross *cross;
+    const wh_kv_store *cross;
     int layer;
 } cross_call;
 
@@ -136,7 +136,7 @@ static void cross_task(void *context, size_t head, int worker)
 }
 
 /* K and V of the encoder's output for each decoder layer. */
-static void project_cross(wh_backend *backend, const wh_cross *cross)
+static void project_cross(wh_backend *backend, const wh_kv_store *cross)
 {
     const whisp_model *model = backend->model;
     int n = model->n_audio_ctx;
@@ -161,7 +161,7 @@ static void tap(const wh_backend *backend, const char *name, const float *data)
                             backend->model->n_audio_state);
 }
 
-void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross)
+void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross)
 {
     const whisp_model *model = backend->model;
     int n = model->n_audio_ctx, d = model->n_audio_state, bands = model->n_mels;

@@ -21,7 +21,7 @@
  * bytes each: a wide row is two of a group's, one of bfloat16 as long as two. Groups are filled up to WH_GROUP. */
 size_t wh_cpu_packed_rows(const wh_backend *b)
 {
-    int m = WH_MAX(b->model->n_audio_ctx, b->max_rows);
+    int m = WH_MAX(b->model->n_audio_ctx, b->ledger.most_rows);
     return 2 * (size_t)m + 2 * WH_GROUP;
 }
 

@@ -9,33 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/ops.h"
 #include "backend/cuda/engine.h"
+#include "backend/slots.h"
 #include "tokenizer/tokenizer.h"
 
 #define LIBRARY "libwhisp-cuda.so"
-#define MAX_SLOTS 4096
-#define WINDOWS 16     /* of an encode call of the engine */
 #define MAX_HEAD 64    /* channels of a head */
 #define MAX_STATE 1280 /* a row that the norm kernel holds in registers */
 
-typedef struct cuda_slot {
-    int n_tokens;
-    int window;     /* index of the device's window, -1 before the first */
-    int in_call;    /* set while a decode call is checked */
-} cuda_slot;
-
 /* What a wh_backend * of this implementation points to. */
 typedef struct cuda_backend {
-    const wh_backend_ops *ops; /* first: see ops.h */
+    wh_slots ledger;        /* first: see slots.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_cuda_api *api;
     wh_cuda_engine *engine;
     char description[256];
-    cuda_slot *slots;       /* [n_slots] */
-    int *users;             /* [n_slots]: of each window */
-    wh_cuda_token *tokens;  /* [api->most_rows]: a pass */
     uint32_t **masks;       /* [n_masks] of what may never follow, each [(n_vocab + 31) / 32] */
     int n_masks;
 } cuda_backend;
@@ -98,7 +87,7 @@ static const wh_cuda_api *find_api(void *library, char *problem, size_t size)
     void *symbol = dlsym(library, "wh_cuda_entry");
     memcpy(&entry, &symbol, sizeof entry);
     const wh_cuda_api *api = entry ? entry() : NULL;
-    if (api && api->abi == WH_CUDA_ABI)
+    if (api && api->abi == WH_CUDA_ABI && api->row_bytes == sizeof(wh_row) && api->choice_bytes == sizeof(wh_choice))
         return api;
     snprintf(problem, size, "its library is of another version");
     return NULL;
@@ -246,9 +235,7 @@ static void cuda_free(wh_backend *backend)
     if (b->engine)
         b->api->close(b->engine);
     /* The library stays open: CUDA's runtime does not bear being unloaded. */
-    free(b->slots);
-    free(b->users);
-    free(b->tokens);
+    wh_slots_free(&b->ledger);
     for (int i = 0; i < b->n_masks; i++)
         free(b->masks[i]);
     free(b->masks);
@@ -259,9 +246,6 @@ static int check_model(const whisp_model *m)
 {
     const char *name = m->name ? m->name : "without a name";
     int d = m->n_text_state;
-    if (m->n_audio_state != d || d % m->n_audio_head || d % m->n_text_head)
-        return wh_fail(WHISP_ERR_MODEL, "model %s: %d and %d channels do not fit %d and %d heads", name,
-                       m->n_audio_state, d, m->n_audio_head, m->n_text_head);
     if (d > MAX_STATE || d / m->n_audio_head > MAX_HEAD || d / m->n_text_head > MAX_HEAD ||
         d / m->n_audio_head % 8 || d / m->n_text_head % 8)
         return wh_fail(WHISP_ERR_BACKEND, "backend cuda: model %s has %d channels in heads of %d and %d; there can be at "
@@ -280,7 +264,7 @@ static int open_engine(cuda_backend *b)
     for (int i = 0; i < m->n_alignment_heads; i++)
         heads[2 * i] = m->alignment_heads[i].layer, heads[2 * i + 1] = m->alignment_heads[i].head;
     const wh_cuda_sizes sizes = {
-        .n_vocab = m->n_vocab, .n_mels = m->n_mels, .d = m->n_text_state, .n_slots = b->config.n_slots,
+        .n_vocab = m->n_vocab, .n_mels = m->n_mels, .d = m->n_text_state, .n_slots = b->ledger.n,
         .audio_ctx = m->n_audio_ctx, .audio_heads = m->n_audio_head, .audio_layers = m->n_audio_layer,
         .text_ctx = m->n_text_ctx, .text_heads = m->n_text_head, .text_layers = m->n_text_layer,
         .int8_windows = b->config.compute == WH_COMPUTE_INT8,
@@ -303,26 +287,24 @@ static int fit_slots(cuda_backend *b)
     if (rc)
         return rc;
     size_t fit = left > own ? (left - own) / each : 0, least = (size_t)WH_MAX(b->config.least_slots, 1);
-    if (fit >= (size_t)b->config.n_slots)
+    if (fit >= (size_t)b->ledger.n)
         return WHISP_OK;
     if (fit < least)
         return wh_fail(WHISP_ERR_MEMORY, "backend cuda: device memory: beside the model %s has room for %zu sequences of "
                        "%.1f MiB; %zu are needed", b->api->describe(b->engine), fit, (double)each / 1048576, least);
-    b->config.n_slots = (int)fit;
+    b->ledger.n = (int)fit;
     size_t n = strlen(b->description);
     snprintf(b->description + n, sizeof b->description - n, ", room for %zu sequences", fit);
     return WHISP_OK;
 }
 
 static const wh_backend_ops ops;
+static const wh_computer computer;
 
 int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
 {
     char problem[512];
     *backend = NULL;
-    if (config->n_slots < 1 || config->n_slots > MAX_SLOTS)
-        return wh_fail(WHISP_ERR_ARGUMENT, "%d sequences at once: the CUDA backend takes 1 to %d", config->n_slots,
-                       MAX_SLOTS);
     if (config->compute != WH_COMPUTE_AUTO && config->compute != WH_COMPUTE_INT8)
         return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums (compute_type auto; int8: "
                        "windows' keys and values in 8 bits); f32 and bf16 need the backend cpu");
@@ -336,16 +318,16 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     cuda_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
-    b->ops = &ops;
+    b->ledger = (wh_slots){.ops = &ops, .computer = &computer, .model = model, .n = config->n_slots,
+                           .most_windows = config->tap ? 1 : WH_MOST_WINDOWS, /* so that all are seen */
+                           .few_rows = api->few_rows, .most_rows = api->most_rows};
     b->model = model;
     b->config = *config;
     b->api = api;
-    b->slots = wh_calloc((size_t)config->n_slots, sizeof *b->slots);
-    b->users = wh_calloc((size_t)config->n_slots, sizeof *b->users);
-    b->tokens = wh_calloc((size_t)api->most_rows, sizeof *b->tokens);
     b->masks = wh_calloc((size_t)api->most_masks, sizeof *b->masks);
-    int has_all = b->slots && b->users && b->tokens && b->masks;
-    rc = has_all ? open_engine(b) : wh_fail_memory();
+    rc = wh_slots_init(&b->ledger);
+    if (!rc)
+        rc = b->masks ? open_engine(b) : wh_fail_memory();
     if (!rc)
         rc = load_model(b);
     if (!rc)
@@ -354,8 +336,6 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
         cuda_free((wh_backend *)(void *)b);
         return rc;
     }
-    for (int i = 0; i < config->n_slots; i++)
-        b->slots[i].window = -1;
     *backend = (wh_backend *)(void *)b;
     return WHISP_OK;
 }
@@ -363,107 +343,6 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
 static const char *cuda_describe(const wh_backend *backend)
 {
     return ((const cuda_backend *)(const void *)backend)->description;
-}
-
-/* ---- slots ---- */
-
-static int cuda_slots(const wh_backend *backend)
-{
-    return ((const cuda_backend *)(const void *)backend)->config.n_slots;
-}
-
-static int check_slot(const cuda_backend *b, int slot)
-{
-    if (slot < 0 || slot >= b->config.n_slots)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d: the backend has %d", slot, b->config.n_slots);
-    return WHISP_OK;
-}
-
-static void release_window(cuda_backend *b, cuda_slot *slot)
-{
-    if (slot->window >= 0)
-        b->users[slot->window]--;
-    slot->window = -1;
-    slot->n_tokens = 0;
-}
-
-/* A window that no other slot uses; there are as many as slots. */
-static void take_window(cuda_backend *b, cuda_slot *slot)
-{
-    release_window(b, slot);
-    int found = 0;
-    while (b->users[found])
-        found++;
-    b->users[found] = 1;
-    slot->window = found;
-}
-
-static int cuda_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
-{
-    cuda_backend *b = inside(backend);
-    const whisp_model *m = b->model;
-    size_t size = (size_t)m->n_audio_ctx * (size_t)m->n_audio_state;
-    for (int i = 0; i < n; i++)
-        if (check_slot(b, slots[i]))
-            return WHISP_ERR_ARGUMENT;
-    float *taps = b->config.tap ? wh_calloc(2 * size, sizeof *taps) : NULL;
-    if (b->config.tap && !taps)
-        return wh_fail_memory();
-    int rc = WHISP_OK;
-    if (taps) { /* one at a time, so that all are seen */
-        for (int i = 0; !rc && i < n; i++) {
-            take_window(b, &b->slots[slots[i]]);
-            rc = failed(b, b->api->encode(b->engine, 1, &mel[i], &b->slots[slots[i]].window, taps, taps + size));
-            if (!rc) {
-                b->config.tap(b->config.tap_user, "encoder.block0", taps, m->n_audio_ctx, m->n_audio_state);
-                b->config.tap(b->config.tap_user, "encoder", taps + size, m->n_audio_ctx, m->n_audio_state);
-            }
-        }
-        free(taps);
-        return rc;
-    }
-    for (int first = 0; !rc && first < n; first += WINDOWS) {
-        int windows[WINDOWS], count = WH_MIN(n - first, WINDOWS);
-        for (int i = 0; i < count; i++) {
-            take_window(b, &b->slots[slots[first + i]]);
-            windows[i] = b->slots[slots[first + i]].window;
-        }
-        rc = failed(b, b->api->encode(b->engine, count, mel + first, windows, NULL, NULL));
-    }
-    return rc;
-}
-
-static int cuda_fork_tail(wh_backend *backend, int dst, int src, int n_same)
-{
-    cuda_backend *b = inside(backend);
-    if (check_slot(b, dst) || check_slot(b, src))
-        return WHISP_ERR_ARGUMENT;
-    cuda_slot *to = &b->slots[dst];
-    const cuda_slot *from = &b->slots[src];
-    if (n_same < 0 || n_same > to->n_tokens || n_same > from->n_tokens || (n_same && to->window != from->window))
-        return wh_fail(WHISP_ERR_ARGUMENT, "slots %d and %d do not share %d tokens", dst, src, n_same);
-    if (to == from)
-        return WHISP_OK;
-    release_window(b, to);
-    to->window = from->window;
-    to->n_tokens = from->n_tokens;
-    if (to->window >= 0)
-        b->users[to->window]++;
-    if (from->n_tokens == n_same)
-        return WHISP_OK;
-    return failed(b, b->api->copy(b->engine, dst, src, n_same, from->n_tokens - n_same));
-}
-
-static int cuda_truncate(wh_backend *backend, int slot, int n_tokens)
-{
-    cuda_backend *b = inside(backend);
-    if (check_slot(b, slot))
-        return WHISP_ERR_ARGUMENT;
-    if (n_tokens < 0 || n_tokens > b->slots[slot].n_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d has %d tokens; it cannot be cut to %d", slot,
-                       b->slots[slot].n_tokens, n_tokens);
-    b->slots[slot].n_tokens = n_tokens;
-    return WHISP_OK;
 }
 
 /* ---- choices ---- */
@@ -520,117 +399,69 @@ static int cuda_log_mel(wh_backend *backend, const float *samples, int n, float 
     return b->api->log_mel(b->engine, samples, n, out) ? WHISP_ERR_BACKEND : WHISP_OK;
 }
 
-/* ---- decoding ---- */
+/* ---- what the ledger of slots asks for ---- */
 
-static int check_step(const cuda_backend *b, const wh_step *step)
+static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows)
 {
-    if (check_slot(b, step->slot))
-        return WHISP_ERR_ARGUMENT;
-    const cuda_slot *slot = &b->slots[step->slot];
-    if (slot->window < 0)
-        return wh_fail(WHISP_ERR_STATE, "slot %d: decode before encode", step->slot);
-    if (slot->in_call)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d twice in a decode call", step->slot);
-    if (step->n_tokens < 1 || step->n_tokens > b->model->n_text_ctx - slot->n_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "slot %d: %d tokens after %d; the decoder has %d positions", step->slot,
-                       step->n_tokens, slot->n_tokens, b->model->n_text_ctx);
-    for (int i = 0; i < step->n_tokens; i++)
-        if (step->tokens[i] < 0 || step->tokens[i] >= b->model->n_vocab)
-            return wh_fail(WHISP_ERR_ARGUMENT, "token %d is outside the vocabulary of %d", (int)step->tokens[i],
-                           b->model->n_vocab);
-    for (int i = 0; i < step->n_rows; i++)
-        if (step->rows[i] < (i ? step->rows[i - 1] + 1 : 0) || step->rows[i] >= step->n_tokens)
-            return wh_fail(WHISP_ERR_ARGUMENT, "logits of row %d: rows ascend below %d", step->rows[i], step->n_tokens);
-    return WHISP_OK;
-}
-
-/* All steps are checked before any is run: a refused call changes nothing. */
-static int check_steps(cuda_backend *b, int n, const wh_step *steps)
-{
-    int rc = WHISP_OK, marked = 0;
-    for (; marked < n; marked++) {
-        rc = check_step(b, &steps[marked]);
-        if (rc)
-            break;
-        b->slots[steps[marked].slot].in_call = 1;
+    cuda_backend *b = inside(backend);
+    const whisp_model *m = b->model;
+    size_t size = (size_t)m->n_audio_ctx * (size_t)m->n_audio_state;
+    if (!b->config.tap)
+        return failed(b, b->api->encode(b->engine, n, mel, windows, NULL, NULL));
+    float *taps = wh_calloc(2 * size, sizeof *taps);
+    if (!taps)
+        return wh_fail_memory();
+    int rc = failed(b, b->api->encode(b->engine, n, mel, windows, taps, taps + size));
+    if (!rc) {
+        b->config.tap(b->config.tap_user, "encoder.block0", taps, m->n_audio_ctx, m->n_audio_state);
+        b->config.tap(b->config.tap_user, "encoder", taps + size, m->n_audio_ctx, m->n_audio_state);
     }
-    for (int i = 0; i < marked; i++)
-        b->slots[steps[i].slot].in_call = 0;
+    free(taps);
     return rc;
 }
 
-/* Token i of a step as a row of a pass, counted into its slot. */
-static wh_cuda_token make_token(cuda_backend *b, const wh_step *step, int i)
-{
-    cuda_slot *slot = &b->slots[step->slot];
-    size_t ctx = (size_t)b->model->n_audio_ctx;
-    wh_cuda_token t = {.slot = step->slot, .window = slot->window, .position = slot->n_tokens++,
-                       .token = step->tokens[i]};
-    if (step->cross_scores) {
-        t.cross_scores = step->cross_scores + (size_t)i * ctx;
-        t.cross_stride = (size_t)step->n_tokens * ctx;
-    }
-    for (int r = 0; r < step->n_rows && step->logits; r++)
-        if (step->rows[r] == i)
-            t.logits = step->logits + (size_t)r * (size_t)b->model->n_vocab;
-    t.choice = step->choice && step->rows[0] == i ? step->choice : NULL;
-    return t;
-}
-
 /* A head that the model names twice is computed once. */
-static void copy_double_heads(const whisp_model *m, const wh_step *step)
+static void copy_double_heads(const whisp_model *m, const wh_row *row)
 {
-    size_t size = (size_t)step->n_tokens * (size_t)m->n_audio_ctx;
-    for (int i = 0; step->cross_scores && i < m->n_alignment_heads; i++)
+    for (int i = 0; row->cross_scores && i < m->n_alignment_heads; i++)
         for (int j = 0; j < i; j++)
             if (m->alignment_heads[i].layer == m->alignment_heads[j].layer &&
                 m->alignment_heads[i].head == m->alignment_heads[j].head) {
-                memcpy(step->cross_scores + (size_t)i * size, step->cross_scores + (size_t)j * size,
-                       size * sizeof(float));
+                memcpy(row->cross_scores + (size_t)i * row->cross_stride,
+                       row->cross_scores + (size_t)j * row->cross_stride, (size_t)m->n_audio_ctx * sizeof(float));
                 break;
             }
 }
 
-static int run_pass(cuda_backend *b, int *n)
+static int run_pass(wh_backend *backend, int n, const wh_row *rows)
 {
-    int rc = *n ? failed(b, b->api->decode(b->engine, *n, b->tokens)) : WHISP_OK;
-    *n = 0;
+    cuda_backend *b = inside(backend);
+    int rc = failed(b, b->api->decode(b->engine, n, rows));
+    for (int i = 0; !rc && i < n; i++)
+        copy_double_heads(b->model, &rows[i]);
     return rc;
 }
 
-static int cuda_decode(wh_backend *backend, int n, const wh_step *steps)
+static int copy_kv(wh_backend *backend, int dst, int src, int first, int end)
 {
     cuda_backend *b = inside(backend);
-    int rc = check_steps(b, n, steps), waiting = 0;
-    for (int i = 0; !rc && i < n; i++) { /* several tokens: passes of their own */
-        for (int j = 0; !rc && steps[i].n_tokens > 1 && j < steps[i].n_tokens; j++) {
-            b->tokens[waiting++] = make_token(b, &steps[i], j);
-            if (waiting == b->api->most_rows || j + 1 == steps[i].n_tokens)
-                rc = run_pass(b, &waiting);
-        }
-    }
-    for (int i = 0; !rc && i < n; i++) { /* single tokens share passes */
-        if (steps[i].n_tokens != 1)
-            continue;
-        b->tokens[waiting++] = make_token(b, &steps[i], 0);
-        if (waiting == b->api->few_rows)
-            rc = run_pass(b, &waiting);
-    }
-    if (!rc)
-        rc = run_pass(b, &waiting);
-    for (int i = 0; !rc && i < n; i++)
-        copy_double_heads(b->model, &steps[i]);
-    return rc;
+    return failed(b, b->api->copy(b->engine, dst, src, first, end - first));
 }
+
+static const wh_computer computer = {
+    .encode_windows = encode_windows,
+    .run_pass = run_pass,
+    .copy_kv = copy_kv,
+};
 
 static const wh_backend_ops ops = {
     .free = cuda_free,
     .describe = cuda_describe,
-    .encode = cuda_encode,
-    .decode = cuda_decode,
-    .fork_tail = cuda_fork_tail,
-    .truncate = cuda_truncate,
-    .slots = cuda_slots,
+    .encode = wh_slots_encode,
+    .decode = wh_slots_decode,
+    .fork_tail = wh_slots_fork_tail,
+    .truncate = wh_slots_truncate,
+    .slots = wh_slots_count,
     .chooses = cuda_chooses,
     .forbid = cuda_forbid,
     .mel_frames = cuda_mel_frames,

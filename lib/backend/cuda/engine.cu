@@ -680,7 +680,7 @@ static int decoder_layer(wh_cuda_engine *e, pass *p, int layer)
 }
 
 /* Row i's choice for the device; its tokens are listed behind the `*listed` that are there already. */
-static int put_choice(wh_cuda_engine *e, int i, const wh_cuda_token *t, int *listed)
+static int put_choice(wh_cuda_engine *e, int i, const wh_row *t, int *listed)
 {
     const wh_choice *from = t->choice;
     wh_choice *c = &e->choices_host[i];
@@ -732,7 +732,7 @@ static void take_choice(const wh_cuda_engine *e, int i, wh_choice *to)
     memcpy(to->logprobs, c->logprobs, sizeof to->logprobs);
 }
 
-static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+static int choose(wh_cuda_engine *e, int n, const wh_row *tokens)
 {
     int listed = 0;
     for (int i = 0; i < n; i++)
@@ -743,7 +743,7 @@ static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
 
 /* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the
  * latter. */
-static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens, int *chosen)
+static int write_logits(wh_cuda_engine *e, pass *p, const wh_row *tokens, int *chosen)
 {
     const wh_cuda_sizes *s = &e->sizes;
     int wanted = 0, stride = wh_cuda_stride(s->n_vocab);
@@ -777,7 +777,7 @@ static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens,
     return WH_CUDA_OK;
 }
 
-static int read_scores(wh_cuda_engine *e, const pass *p, const wh_cuda_token *tokens)
+static int read_scores(wh_cuda_engine *e, const pass *p, const wh_row *tokens)
 {
     size_t ctx = (size_t)e->sizes.audio_ctx, heads = (size_t)e->sizes.n_alignment, bytes = ctx * sizeof(float);
     for (int i = 0; p->scores && heads && i < p->n; i++)
@@ -845,7 +845,7 @@ static int make_step(wh_cuda_engine *e, int rows, cudaGraphExec_t *exec)
 }
 
 /* Whether a pass is such a step: single tokens that all want their choice and nothing else. */
-static bool is_step(const wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+static bool is_step(const wh_cuda_engine *e, int n, const wh_row *tokens)
 {
     for (int i = 0; i < n; i++)
         if (!tokens[i].choice || tokens[i].cross_scores || (i && tokens[i].slot == tokens[0].slot))
@@ -853,7 +853,7 @@ static bool is_step(const wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     return n <= WH_CUDA_FEW_ROWS && e->masks;
 }
 
-static int run_step(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+static int run_step(wh_cuda_engine *e, int n, const wh_row *tokens)
 {
     int k = 0, listed = 0;
     while (1 << k < n)
@@ -878,14 +878,14 @@ static int run_step(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     return WH_CUDA_OK;
 }
 
-static int engine_decode(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
+static int engine_decode(wh_cuda_engine *e, int n, const wh_row *tokens)
 {
     TRY(enter(e));
     const wh_cuda_sizes *s = &e->sizes;
     pass p = {n, 0, false, n > 1, NULL};
     int chosen = 0;
     for (int i = 0; i < n; i++) {
-        const wh_cuda_token *t = &tokens[i];
+        const wh_row *t = &tokens[i];
         TRY(slot_memory(e, t->slot));
         e->rows_host[i] = wh_cuda_row{t->token, t->position, e->self[t->slot], e->windows[t->window],
                                       t->cross_scores ? i : -1, 0};
@@ -922,7 +922,7 @@ static int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
 {
     static const wh_cuda_api api = {
-        WH_CUDA_ABI,   WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS,   MASKS,         MEL_FRAMES,
+        WH_CUDA_ABI,   sizeof(wh_row),    sizeof(wh_choice),  WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS,   MASKS,         MEL_FRAMES,
         engine_open,   engine_close,      engine_describe,    engine_error,  engine_load,
         engine_room,   wh_cuda_can_choose, engine_forbid,     engine_load_filters, engine_log_mel,
         engine_encode, engine_decode,     engine_copy,

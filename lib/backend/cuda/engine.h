@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "choice.h"
+#include "backend/row.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,21 +64,12 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
 
-/* A token of a pass. */
-typedef struct wh_cuda_token {
-    int slot, window, position;
-    int32_t token;
-    float *logits;          /* host [n_vocab], or NULL */
-    wh_choice *choice;      /* or what is wanted instead; with at most few_rows tokens a pass */
-    float *cross_scores;    /* host, of the first alignment head [audio_ctx], or NULL */
-    size_t cross_stride;    /* floats from one alignment head to the next */
-} wh_cuda_token;
-
 enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 3 };
 
 /* Calls return one of the above; the reason is in error(). After WH_CUDA_FAILED the engine can only be closed. */
 typedef struct wh_cuda_api {
     int abi;
+    size_t row_bytes, choice_bytes; /* sizes of wh_row and wh_choice, which are not declared here */
     int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
     int most_masks, most_frames;
     /* message: [WH_CUDA_MESSAGE] */
@@ -101,8 +92,9 @@ typedef struct wh_cuda_api {
     int (*log_mel)(wh_cuda_engine *engine, const float *samples, int frames, float *out);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
     int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
-    /* One pass: at most few_rows tokens of different slots, or at most most_rows of one slot in order. */
-    int (*decode)(wh_cuda_engine *engine, int n, const wh_cuda_token *tokens);
+    /* One pass: at most few_rows rows of different slots, or at most most_rows of one slot in order. At most few_rows
+     * of them have a choice. */
+    int (*decode)(wh_cuda_engine *engine, int n, const wh_row *rows);
     /* Copy the keys and values of positions first .. first + n - 1. */
     int (*copy)(wh_cuda_engine *engine, int to, int from, int first, int n);
 } wh_cuda_api;
