@@ -10,7 +10,7 @@
 #include "support/testing.h"
 
 #include "backend/backend.h"
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/state.h"
 #include "support/slow_model.h"
 
 #define MAX_TOKENS 40

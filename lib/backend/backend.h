@@ -1,8 +1,9 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
- * Search and transcription (lib/search, lib/transcribe) see only this; lib/backend/cpu implements it on
- * kernels/cpu. A *slot* is one sequence: the cross-attention K/V of a window and the self-attention K/V of the tokens
- * fed so far. A decode call takes any set of slots, so beams, samples, windows and files can share a step. */
+ * Search and transcription (lib/search, lib/transcribe) see only this. create.c makes the implementation that a name asks
+ * for, ops.c passes each call to it: cpu/, cuda/, or share.c, a view of one of them. A *slot* is one sequence: the
+ * cross-attention K/V of a window and the self-attention K/V of the tokens fed so far. A decode call takes any set of
+ * slots, so beams, samples, windows and files can share a step. */
 #ifndef WH_BACKEND_H
 #define WH_BACKEND_H
 

@@ -1,7 +1,7 @@
 /* slots.h - the ledger of slots: which window a slot attends to and how many tokens it has; what a call may ask for; and how
  * a decode call is split into passes.
  *
- * Stands between backend.c, whose table (ops.h) takes the functions below as they are, and an implementation that computes
+ * Stands between ops.c, whose table takes the functions below as they are, and an implementation that computes
  * (cpu, cuda), which gives three functions and its limits. A *window* here is a place for the cross-attention K/V of a window
  * of audio, shared by the slots that are forked from one another. There are as many as slots, so one is always free. */
 #ifndef WH_BACKEND_SLOTS_H

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/decode.h"
+#include "backend/cpu/encode.h"
+#include "backend/cpu/packed.h"
+#include "backend/cpu/product.h"
 
 /* ---- creation: all memory but the windows' K/V is planned here ---- */
 

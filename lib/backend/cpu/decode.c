@@ -6,7 +6,8 @@
  * the others; longer ones are prompts of one slot and use the large product. */
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/decode.h"
+#include "backend/cpu/product.h"
 
 typedef struct layer_call {
     wh_backend *backend;

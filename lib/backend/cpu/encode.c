@@ -4,7 +4,8 @@
  * layer norm. A convolution is a matrix product whose rows of x overlap: three input rows that follow each other. */
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/encode.h"
+#include "backend/cpu/product.h"
 
 /* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
  * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */

@@ -9,7 +9,7 @@
  * belongs to one output, so the same bits come out for any number of rows and threads. */
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/packed.h"
 
 /* A task: so many groups of rows (the quantized rows stay in the second-level cache) and so many panels (each stays in
  * the first-level cache while the groups pass, or is read once where there are few rows). */
@@ -104,10 +104,6 @@ static void finish(const wh_backend *backend, const wh_product *p, float *tile, 
             gemm->store(tile, rows, columns, bias, WH_STORE_SET, tile, WH_PANEL);
         backend->kernels->bias_gelu(tile, NULL, (size_t)(rows * WH_PANEL));
         bias = NULL;
-    }
-    if (p->after == WH_TRANSPOSED) {
-        gemm->store(tile, rows, columns, bias, WH_STORE_TRANSPOSED, p->y + (size_t)j * p->ldy + r, p->ldy);
-        return;
     }
     wh_store how = p->after == WH_ADD ? WH_STORE_ADD : WH_STORE_SET;
     if (p->rows_y) { /* each row stands where its caller wants it */

@@ -11,8 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backend/cpu/cpu.h"
-
 #define PANELS_A_TASK 4
 
 struct wh_weights {
@@ -22,6 +20,21 @@ struct wh_weights {
     int is_bf16;
     struct wh_weights *next; /* another type's, of the same model */
 };
+
+wh_storage wh_cpu_storage(wh_type type)
+{
+    switch (type) {
+    case WH_F16: return WH_ROWS_F16;
+    case WH_BF16: return WH_ROWS_BF16;
+    case WH_Q8_0: return WH_ROWS_Q8_0;
+    default: return WH_ROWS_F32;
+    }
+}
+
+const void *wh_cpu_row(const wh_tensor *w, int64_t j)
+{
+    return (const char *)w->data + (size_t)j * wh_type_row_size(w->type, w->shape[1]);
+}
 
 /* ---- which matrices ---- */
 

@@ -1,31 +1,26 @@
-/* cpu.h - the inside of the CPU backend, shared by lib/backend/cpu.
+/* state.h - what the files of the CPU backend share: its structure, and a product as encode.c and decode.c ask for it.
  *
- *   cpu.c          creation, slots: implements backend.h
- *   product.c  matrix products with stored weights, spread over the threads
- *   packed.c   the same in 8-bit integers or bfloat16, weights.c makes their weights
- *   encode.c   log-Mel window -> encoder output -> a slot's cross-attention K/V
+ * From the bottom up:
+ *   blas.c     OpenBLAS, where it is asked for
+ *   weights.c  how weights are stored; matrices as int8 or bfloat16
+ *   packed.c   matrix products with those
+ *   product.c  matrix products with any stored weights, spread over the threads
+ *   encode.c   log-Mel window -> encoder output -> a window's cross-attention K/V
  *   decode.c   tokens -> logits
+ *   cpu.c      creation, and what the ledger of slots (slots.h) asks for
  *
  * All activations are float32, row-major, time-major ([position][channel]), in memory planned at creation. */
-#ifndef WH_CPU_H
-#define WH_CPU_H
+#ifndef WH_CPU_STATE_H
+#define WH_CPU_STATE_H
 
-#include "backend/slots.h"
 #include "backend/cpu/blas.h"
 #include "backend/cpu/weights.h"
+#include "backend/slots.h"
 #include "cpu/registry.h"
 #include "util/pool.h"
 
 /* Products with at most this many rows of x go through kernels->rows, whose results do not depend on how many. */
 #define WH_FEW_ROWS 16
-/* Rows of a matrix product's weights that are decoded and multiplied as one task. */
-#define WH_TILE 128
-/* Query rows of the encoder's attention that are one task. */
-#define WH_QUERY_ROWS 144
-/* Query rows that are one task of the decoder's cross-attention at most. */
-#define WH_PROMPT_ROWS 64
-/* Token embeddings that are one task when logits are computed. */
-#define WH_LOGITS_SLICE 256
 
 /* Keys and values: self-attention's of a slot, or cross-attention's of a window. */
 typedef struct wh_kv_store {
@@ -79,8 +74,7 @@ struct wh_backend {
 typedef enum wh_after {
     WH_SET,         /* y = x w^T + b */
     WH_GELU,        /* y = gelu(x w^T + b) */
-    WH_ADD,         /* y += x w^T + b */
-    WH_TRANSPOSED   /* y = (x w^T + b)^T */
+    WH_ADD          /* y += x w^T + b */
 } wh_after;
 
 typedef struct wh_product {
@@ -88,40 +82,11 @@ typedef struct wh_product {
     size_t ldx;
     int m;
     wh_linear linear;       /* w [n][k], b [n] or NULL */
-    float *y;               /* [m][n], rows ldy floats apart; transposed: [n][m] */
+    float *y;               /* [m][n], rows ldy floats apart */
     size_t ldy;
     wh_after after;
     float *const *rows_y;   /* NULL, or where each row of y stands; few rows, WH_SET */
 } wh_product;
-
-/* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
- * there), or all of them more than that. */
-void wh_cpu_products(wh_backend *backend, const wh_product *products, int n);
-
-/* The same for packed weights, which all of them have. */
-void wh_cpu_packed_products(wh_backend *backend, const wh_product *products, int n);
-
-/* Rows and bytes that x_packed has room for. */
-size_t wh_cpu_packed_rows(const wh_backend *backend);
-size_t wh_cpu_packed_size(const wh_backend *backend);
-
-/* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
-void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
-                 float *y, size_t ldy, int add);
-
-/* out = layer norm of n rows of d channels; out may be x. */
-void wh_cpu_layer_norm(wh_backend *backend, const float *x, wh_norm norm, float *out, int n, int d);
-
-/* How a tensor's rows are stored, and row j of a matrix. */
-wh_storage wh_cpu_storage(wh_type type);
-const void *wh_cpu_row(const wh_tensor *w, int64_t j);
-
-/* Floats of audio_wide: all that encode.c puts there. */
-size_t wh_cpu_wide_size(const wh_backend *backend);
-/* One window into `cross`. */
-void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross);
-/* A pass: slots.h, run_pass. */
-void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows);
 
 /* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
 static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)
