@@ -33,8 +33,8 @@ static inline size_t wh_f32_stride(size_t k)
     return k % 512 ? k : k + 48;
 }
 
-/* y = tile + bias, y += tile + bias, or y = (tile + bias)^T */
-typedef enum wh_store { WH_STORE_SET, WH_STORE_ADD, WH_STORE_TRANSPOSED } wh_store;
+/* y = tile + bias, or y += tile + bias */
+typedef enum wh_store { WH_STORE_SET, WH_STORE_ADD } wh_store;
 
 typedef struct wh_gemm {
     /* y[r * ldy + j] (+)= sum_i x[r * ldx + i] * w[j * ldw + i] for m rows of x and n of w; the sums of

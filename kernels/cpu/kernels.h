@@ -34,9 +34,6 @@ typedef struct wh_kernels {
     void (*rows[WH_STORAGES])(const float *x, size_t ldx, int rows, const void *w, size_t stride, size_t n, size_t k,
                               float *y, size_t ldy, int add);
 
-    /* y[j] = sum_i p[i] * v[i * ldv + j], n terms, k columns */
-    void (*weighted_sum)(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y);
-
     /* Attention of `rows` queries over all n keys: out = softmax(q k^T / sqrt(d_head)) v for one head, the scores never
      * in memory. q and out: [rows][d_head], rows ldq and ldo floats apart; k: as pack_keys wrote it; v: [n][d_head];
      * scratch: wh_attend_scratch(d_head) floats. A query's bits do not depend on the others. */
