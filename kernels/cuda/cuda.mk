@@ -58,7 +58,7 @@ $(EMU)/kernels: $(EMU_ASAN_OBJ)
 # Which file a mutant changes (test/check-mutants says what in it).
 MUTANT_FILE_1 := kernels/cuda/attention
 MUTANT_FILE_2 := kernels/cuda/attention
-MUTANT_FILE_3 := lib/backend/cuda/engine
+MUTANT_FILE_3 := lib/backend/cuda/encoder
 MUTANT_FILE_4 := kernels/cuda/attention
 MUTANT_FILE_5 := kernels/cuda/convolution
 MUTANT_FILE_6 := kernels/cuda/attention
@@ -71,7 +71,7 @@ MUTANT_FILE_12 := kernels/cuda/gemv
 MUTANT_FILE_13 := kernels/cuda/mel
 MUTANT_FILE_14 := kernels/cuda/mel
 MUTANT_FILE_15 := kernels/cuda/mel
-MUTANT_FILE_16 := lib/backend/cuda/engine
+MUTANT_FILE_16 := lib/backend/cuda/steps
 MUTANT_FILE_17 := kernels/cuda/heads
 define mutant
 $(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)

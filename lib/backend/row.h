@@ -1,5 +1,5 @@
-/* row.h - a token of a decoder pass, as slots.c makes it of a decode call and as cpu/ and the CUDA engine run it. Plain C and
- * C++, as choice.h. */
+/* row.h - a token of a decoder pass, as slots.c makes it of a decode call and as cpu/ and the CUDA engine run it. Plain
+ * C and C++, as choice.h. */
 #ifndef WH_BACKEND_ROW_H
 #define WH_BACKEND_ROW_H
 

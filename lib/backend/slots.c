@@ -1,4 +1,4 @@
-/* slots.c - the ledger of slots (see slots.h): checks a call, keeps account of it, and has the implementation compute. */
+/* slots.c - the ledger of slots (see slots.h): checks a call, keeps account, and has the implementation compute. */
 #include "backend/slots.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* slots.h - the ledger of slots: which window a slot attends to and how many tokens it has; what a call may ask for; and how
- * a decode call is split into passes.
+/* slots.h - the ledger of slots: which window a slot attends to and how many tokens it has; what a call may ask for;
+ * and how a decode call is split into passes.
  *
- * Stands between ops.c, whose table takes the functions below as they are, and an implementation that computes
- * (cpu, cuda), which gives three functions and its limits. A *window* here is a place for the cross-attention K/V of a window
- * of audio, shared by the slots that are forked from one another. There are as many as slots, so one is always free. */
+ * Stands between ops.c, whose table takes the functions below as they are, and an implementation that computes (cpu/,
+ * cuda/), which gives three functions and its limits. A *window* here is a place for the cross-attention K/V of a
+ * window of audio, shared by slots that are forked from one another. There are as many as slots: one is always free. */
 #ifndef WH_BACKEND_SLOTS_H
 #define WH_BACKEND_SLOTS_H
 
@@ -41,7 +41,7 @@ typedef struct wh_slots {
     int n_rows;             /* of them are there */
 } wh_slots;
 
-/* The fields up to most_rows are the caller's; what is allocated is freed with wh_slots_free(), also after a failure. */
+/* The fields up to most_rows are the caller's. wh_slots_free() frees what is allocated, also after a failure. */
 int wh_slots_init(wh_slots *slots);
 void wh_slots_free(wh_slots *slots);
 

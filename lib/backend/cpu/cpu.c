@@ -1,4 +1,4 @@
-/* cpu.c - the CPU backend: made from a model, and what it gives to backend.h (through ops.h) and to the ledger of slots. */
+/* cpu.c - the CPU backend: made from a model, and what it gives to the ledger of slots and to ops.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,8 @@
 #define WIDE_SLICE 256
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
-static void multiply(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
-                     float *y, size_t ldy, int add)
+static void multiply(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w,
+                     size_t ldw, float *y, size_t ldy, int add)
 {
     if (backend->sgemm) { /* BLAS wants ldx >= k; a convolution's rows overlap */
         for (int at = 0, length; at < k; at += length) {

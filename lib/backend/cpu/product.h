@@ -1,5 +1,5 @@
-/* product.h - matrix products with a model's weights, and layer norm, spread over the threads: what encode.c and decode.c are
- * made of. */
+/* product.h - matrix products with a model's weights, and layer norm, spread over the threads: what encode.c and
+ * decode.c are made of. */
 #ifndef WH_CPU_PRODUCT_H
 #define WH_CPU_PRODUCT_H
 

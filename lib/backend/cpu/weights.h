@@ -1,5 +1,5 @@
-/* weights.h - how a model's matrices are stored; and those as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made
- * once for all backends of a model. */
+/* weights.h - how a model's matrices are stored; and the same as int8 or bfloat16, in the layout of kernels/cpu/gemm.h,
+ * made once for all backends of a model. */
 #ifndef WH_CPU_WEIGHTS_H
 #define WH_CPU_WEIGHTS_H
 

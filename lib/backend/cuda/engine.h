@@ -1,4 +1,4 @@
-/* engine.h - between cuda.c (C, always built, knows models and slots) and the CUDA library
+/* engine.h - between the host side (cuda.c, C, always built, knows models and slots) and the CUDA library
  * (libwhisp-cuda.so, opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
 #ifndef WH_CUDA_ENGINE_H
 #define WH_CUDA_ENGINE_H
