@@ -31,7 +31,7 @@ WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-pro
 BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -Iinclude -Ilib -Ikernels -fPIC -fvisibility=hidden -pthread \
         -ffp-contract=off -fno-math-errno -MMD -MP $(WARN)
 
-LIB_SRC := $(wildcard lib/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
+LIB_SRC := $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB_LIBS := -lsndfile -lFLAC -lvorbis -lopus -logg -lmpg123 -lsamplerate -lz -lutf8proc -lm -ldl -pthread
 CONVERT_LIBS := -lzip -ljansson -lnettle

@@ -10,7 +10,7 @@
 #include "support/testing.h"
 
 #include "backend/backend.h"
-#include "backend/cpu.h"
+#include "backend/cpu/state.h"
 #include "support/slow_model.h"
 
 #define MAX_TOKENS 40
@@ -352,7 +352,7 @@ static void test_refusals(void **state)
     encode(b, f.mel[0], 0);
     const wh_step twice[] = {step, step};
     assert_int_equal(wh_backend_decode(b, 2, twice), WHISP_ERR_ARGUMENT);
-    assert_int_equal(b->slots[0].n_tokens, 0);
+    assert_int_equal(b->ledger.slots[0].n_tokens, 0);
     step.n_tokens = odd_sizes.n_text_ctx + 1;
     assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_ERR_ARGUMENT);
     step.n_tokens = 0;

@@ -9,7 +9,7 @@
 #include "support/testing.h"
 
 #include "backend/backend.h"
-#include "backend/cpu.h"
+#include "backend/cpu/state.h"
 
 typedef struct fixture {
     const char *name;

@@ -10,7 +10,7 @@
 #include "support/testing.h"
 
 #include "backend/backend.h"
-#include "backend/blas.h"
+#include "backend/cpu/blas.h"
 #include "cpu/registry.h"
 #include "support/slow_model.h"
 

@@ -158,33 +158,6 @@ static void test_rows(void **state)
     at_each_level(check_rows);
 }
 
-static void check_weighted_sum(const wh_kernels *kernels, float *record, size_t *n_recorded)
-{
-    static float p[MAX_N], v[100 * 160], y[160];
-    for (size_t k = 1; k < 150; k += k < 20 ? 1 : 13)
-        for (size_t n = 1; n < 100; n += 37) {
-            size_t ldv = k + 5;
-            fill(p, n, 1.0);
-            fill(v, n * ldv, 1.0);
-            y[k] = 7;
-            kernels->weighted_sum(p, v, ldv, n, k, y);
-            assert_true(y[k] == 7);
-            for (size_t j = 0; j < k; j++) {
-                double want = 0;
-                for (size_t i = 0; i < n; i++)
-                    want += (double)p[i] * v[i * ldv + j];
-                assert_true(fabs(y[j] - want) < 1e-5);
-            }
-            record_all(record, n_recorded, y, k);
-        }
-}
-
-static void test_weighted_sum(void **state)
-{
-    (void)state;
-    at_each_level(check_weighted_sum);
-}
-
 /* ---- attention ---- */
 
 #define MAX_KEYS 200
@@ -694,7 +667,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_detection),    cmocka_unit_test(test_decode),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_weighted_sum), cmocka_unit_test(test_attend),  cmocka_unit_test(test_kv),
+        cmocka_unit_test(test_attend),  cmocka_unit_test(test_kv),
         cmocka_unit_test(test_attend_int),           cmocka_unit_test(test_vectors),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

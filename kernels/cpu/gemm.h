@@ -1,6 +1,6 @@
 /* gemm.h - matrix products on the CPU: y = x w^T, in float32 and in 8-bit integers. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu_product.c. One table a level (registry.h), filled by gemm_LEVEL.c; gemm_generic.c is the
+ * Used by lib/backend/cpu/product.c. One table a level (registry.h), filled by gemm_LEVEL.c; gemm_generic.c is the
  * definition. Every output is one sum over k whose order depends on k alone: not on how many rows or columns a call
  * has, nor on where in the matrix it begins, so batches and threads change no bit.
  *
@@ -33,8 +33,8 @@ static inline size_t wh_f32_stride(size_t k)
     return k % 512 ? k : k + 48;
 }
 
-/* y = tile + bias, y += tile + bias, or y = (tile + bias)^T */
-typedef enum wh_store { WH_STORE_SET, WH_STORE_ADD, WH_STORE_TRANSPOSED } wh_store;
+/* y = tile + bias, or y += tile + bias */
+typedef enum wh_store { WH_STORE_SET, WH_STORE_ADD } wh_store;
 
 typedef struct wh_gemm {
     /* y[r * ldy + j] (+)= sum_i x[r * ldx + i] * w[j * ldw + i] for m rows of x and n of w; the sums of

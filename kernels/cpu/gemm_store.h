@@ -24,12 +24,6 @@ WH_INLINE void store_row(const float *tile, const float *bias, int add, float *y
 
 static void store(const float *tile, int rows, int columns, const float *bias, wh_store how, float *y, size_t ldy)
 {
-    if (how == WH_STORE_TRANSPOSED) {
-        for (int j = 0; j < columns; j++)
-            for (int r = 0; r < rows; r++)
-                y[(size_t)j * ldy + (size_t)r] = bias ? tile[r * WH_PANEL + j] + bias[j] : tile[r * WH_PANEL + j];
-        return;
-    }
     for (int r = 0; r < rows; r++, tile += WH_PANEL, y += ldy) {
         if (columns == WH_PANEL) {
             store_row(tile, bias, how == WH_STORE_ADD, y);

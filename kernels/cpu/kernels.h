@@ -1,6 +1,6 @@
 /* kernels.h - matrices and vectors on the CPU. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu_....c. Every kernel is written once in plain C with vector extensions (vec_body.h); each
+ * Used by lib/backend/cpu. Every kernel is written once in plain C with vector extensions (vec_body.h); each
  * instruction-set level compiles that text with its own vector width (vec_generic.c is the definition). One constant
  * table of function pointers a level (registry.h). */
 #ifndef WH_KERNELS_H
@@ -33,9 +33,6 @@ typedef struct wh_kernels {
      * w is read once. The order of the sum depends on k alone, not on rows, n or where the row stands. */
     void (*rows[WH_STORAGES])(const float *x, size_t ldx, int rows, const void *w, size_t stride, size_t n, size_t k,
                               float *y, size_t ldy, int add);
-
-    /* y[j] = sum_i p[i] * v[i * ldv + j], n terms, k columns */
-    void (*weighted_sum)(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y);
 
     /* Attention of `rows` queries over all n keys: out = softmax(q k^T / sqrt(d_head)) v for one head, the scores never
      * in memory. q and out: [rows][d_head], rows ldq and ldo floats apart; k: as pack_keys wrote it; v: [n][d_head];

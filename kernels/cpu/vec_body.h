@@ -290,32 +290,6 @@ static void layer_norm(const float *x, const float *gain, const float *bias, flo
     }
 }
 
-/* C columns from column j on, C a constant of at most 4 vectors: the sums stay in registers. */
-INLINE void weighted_columns(const int C, const float *p, const float *v, size_t ldv, size_t n, float *y)
-{
-    vec sum[4] = {{0}};
-    for (size_t i = 0; i < n; i++)
-        for (int c = 0; c < C; c++)
-            sum[c] = fma_vec(spread(p[i]), load(v + i * ldv + c * LANES), sum[c]);
-    for (int c = 0; c < C; c++)
-        store(y + c * LANES, sum[c]);
-}
-
-static void weighted_sum(const float *p, const float *v, size_t ldv, size_t n, size_t k, float *y)
-{
-    size_t j = 0;
-    for (; j + 4 * LANES <= k; j += 4 * LANES)
-        weighted_columns(4, p, v + j, ldv, n, y + j);
-    for (; j + LANES <= k; j += LANES)
-        weighted_columns(1, p, v + j, ldv, n, y + j);
-    if (j < k) {
-        vec sum = {0};
-        for (size_t i = 0; i < n; i++)
-            sum = fma_vec(spread(p[i]), load_part(v + i * ldv + j, k - j), sum);
-        store_part(y + j, sum, k - j);
-    }
-}
-
 #include "cpu/vec_exp2.h"
 #include "cpu/attention_body.h"
 #include "cpu/kv_body.h"
@@ -323,7 +297,6 @@ static void weighted_sum(const float *p, const float *v, size_t ldv, size_t n, s
 static const wh_kernels table = {
     .decode = {decode_f32, decode_f16, decode_bf16, decode_q8_0},
     .rows = {rows_f32, rows_f16, rows_bf16, rows_q8_0},
-    .weighted_sum = weighted_sum,
     .attend = attend,
     .pack_keys = pack_keys,
     .kv_store = {kv_store_f32, kv_store_f16, kv_store_i8},

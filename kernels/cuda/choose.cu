@@ -13,7 +13,7 @@
 #define WARPS (THREADS / WH_WARP)
 #define EACH 8 /* tokens a thread */
 #define CHUNK (THREADS * EACH)
-#define MOST WH_CUDA_CHOICES
+#define MOST WH_MOST_CHOICES
 #define NEVER (-INFINITY)
 
 typedef unsigned long long key_type;
@@ -52,12 +52,18 @@ __device__ __forceinline__ key_type warp_greatest(key_type key)
     return key;
 }
 
+/* What logits are multiplied with before a token is drawn; 0: none is. */
+__device__ __forceinline__ float sharpness(const wh_choice *c)
+{
+    return c->temperature > 0 ? (float)(1 / c->temperature) : 0.0f;
+}
+
 /* The tokens of a chunk: from `base` on, those of from .. to - 1 may follow. The last chunk is the timestamps'. */
 typedef struct chunk_range {
     int base, from, to;
 } chunk_range;
 
-__device__ __forceinline__ chunk_range range_of(const wh_cuda_choice *c, int chunk, int chunks)
+__device__ __forceinline__ chunk_range range_of(const wh_choice *c, int chunk, int chunks)
 {
     chunk_range r;
     if (chunk == chunks - 1) {
@@ -85,31 +91,30 @@ __device__ __forceinline__ float read_logit(const float *row, const uint32_t *ma
 
 /* Penalties, then tokens that may not follow this time: a block a row. */
 __global__ void __launch_bounds__(128)
-    choose_edit(float *logits, int stride, const wh_cuda_choice *choices, const int32_t *listed)
+    choose_edit(float *logits, int stride, const wh_choice *choices)
 {
-    const wh_cuda_choice *c = choices + blockIdx.x;
+    const wh_choice *c = choices + blockIdx.x;
     float *row = logits + (size_t)blockIdx.x * stride;
-    listed += c->first;
     for (int i = threadIdx.x; i < c->n_penalized; i += 128) {
-        float *p = row + WH_LOAD(listed + i), x = WH_LOAD(p);
+        float *p = row + WH_LOAD(c->penalized + i), x = WH_LOAD(p);
         WH_STORE(p, x < 0 ? x * c->penalty : x / c->penalty);
     }
     __syncthreads();
     for (int i = threadIdx.x; i < c->n_also; i += 128)
-        WH_STORE(row + WH_LOAD(listed + c->n_penalized + i), NEVER);
+        WH_STORE(row + WH_LOAD(c->also + i), NEVER);
 }
 
 /* (chunks, rows) blocks. stats [row][3 + MOST][32 chunks]: greatest value, sum of exp(x - greatest), that of
  * exp((x - greatest) / temperature), the best values; ids [row][MOST][32]: theirs, -1 behind the last. */
 __global__ void __launch_bounds__(THREADS)
-    choose_part(const float *logits, int stride, const wh_cuda_choice *choices, const uint32_t *masks, int words,
+    choose_part(const float *logits, int stride, const wh_choice *choices, const uint32_t *masks, int words,
                 int n_vocab, float *stats, int32_t *ids)
 {
     WH_SHARED(key_type, best_of, 2 * WARPS);
     WH_SHARED(float, sums, 2 * WARPS);
-    const wh_cuda_choice *c = choices + blockIdx.y;
+    const wh_choice *c = choices + blockIdx.y;
     const float *row = logits + (size_t)blockIdx.y * stride;
-    const uint32_t *mask = masks + (size_t)c->mask * words;
+    const uint32_t *mask = masks + (size_t)c->forbidden * words;
     const chunk_range r = range_of(c, blockIdx.x, gridDim.x);
     int t = threadIdx.x, warp = t / WH_WARP, lane = t % WH_WARP, most = c->most;
     float v[EACH];
@@ -146,13 +151,13 @@ __global__ void __launch_bounds__(THREADS)
         }
         last = best;
     }
-    float sum[2] = {0, 0};
+    float sum[2] = {0, 0}, sharp = sharpness(c);
 #pragma unroll
     for (int j = 0; j < EACH; j++)
         if (v[j] != NEVER) { /* NaN is not, and shows in the sum */
             sum[0] += expf(v[j] - greatest);
-            if (c->inverse_temperature > 0)
-                sum[1] += expf((v[j] - greatest) * c->inverse_temperature);
+            if (sharp > 0)
+                sum[1] += expf((v[j] - greatest) * sharp);
         }
     wh_warp_sums<2>(sum);
     if (lane == 0) {
@@ -174,13 +179,14 @@ __global__ void __launch_bounds__(THREADS)
 
 /* The token at which the running sum of exp((x - greatest) / temperature) passes u times the whole: `weight` is the
  * lane's chunk's part of it. Lanes agree. */
-__device__ __forceinline__ int draw(const float *row, const uint32_t *mask, const wh_cuda_choice *c, int chunks,
+__device__ __forceinline__ int draw(const float *row, const uint32_t *mask, const wh_choice *c, int chunks,
                                     int n_vocab, float greatest, float weight, float *value)
 {
     double whole = 0;
     for (int i = 0; i < chunks; i++)
         whole += __shfl_sync(WH_ALL, weight, i);
     double left = c->u * whole;
+    float sharp = sharpness(c);
     int at = 0, found = -1;
     for (int i = 0; i < chunks; i++) {
         float w = __shfl_sync(WH_ALL, weight, i);
@@ -195,7 +201,7 @@ __device__ __forceinline__ int draw(const float *row, const uint32_t *mask, cons
     int lane = threadIdx.x;
     for (int first = r.base; first < r.base + CHUNK; first += WH_WARP) {
         float x = read_logit(row, mask, r, first + lane, n_vocab);
-        float p = x != NEVER ? expf((x - greatest) * c->inverse_temperature) : 0;
+        float p = x != NEVER ? expf((x - greatest) * sharp) : 0;
         float together = wh_warp_sum(p);
         if (!(together > 0))
             continue;
@@ -215,15 +221,14 @@ __device__ __forceinline__ int draw(const float *row, const uint32_t *mask, cons
 
 /* A warp a row, a lane a chunk. */
 __global__ void __launch_bounds__(WH_WARP)
-    choose_join(const float *logits, int stride, const wh_cuda_choice *choices, const uint32_t *masks, int words,
-                int n_vocab, int chunks, const float *stats, const int32_t *ids, wh_cuda_chosen *chosen)
+    choose_join(const float *logits, int stride, wh_choice *choices, const uint32_t *masks, int words, int n_vocab,
+                int chunks, const float *stats, const int32_t *ids)
 {
-    const wh_cuda_choice *c = choices + blockIdx.x;
+    wh_choice *c = choices + blockIdx.x;
     int lane = threadIdx.x, is_time = lane == chunks - 1, cursor = 0;
     stats += (size_t)blockIdx.x * (3 + MOST) * WH_WARP + lane;
     ids += (size_t)blockIdx.x * MOST * WH_WARP + lane;
-    chosen += blockIdx.x;
-    float greatest = NEVER, sum = 0, drawn = 0;
+    float greatest = NEVER, sum = 0, drawn = 0, sharp = sharpness(c);
     if (lane < chunks) {
         greatest = WH_LOAD(stats);
         sum = WH_LOAD(stats + WH_WARP);
@@ -238,14 +243,14 @@ __global__ void __launch_bounds__(WH_WARP)
     }
     float of_all = wh_warp_max(greatest);
     float total = of_all + logf(wh_warp_sum(sum != 0 ? sum * expf(greatest - of_all) : 0)); /* NaN stays */
-    if (c->inverse_temperature > 0) {
-        float value = 0, weight = drawn > 0 ? drawn * expf((greatest - of_all) * c->inverse_temperature) : 0;
-        int id = draw(logits + (size_t)blockIdx.x * stride, masks + (size_t)c->mask * words, c, chunks, n_vocab, of_all,
+    if (sharp > 0) {
+        float value = 0, weight = drawn > 0 ? drawn * expf((greatest - of_all) * sharp) : 0;
+        int id = draw(logits + (size_t)blockIdx.x * stride, masks + (size_t)c->forbidden * words, c, chunks, n_vocab, of_all,
                       weight, &value);
         if (lane == 0) {
-            WH_STORE(&chosen->n, (int32_t)(id >= 0));
-            WH_STORE(&chosen->ids[0], id);
-            WH_STORE(&chosen->logprobs[0], value - total);
+            WH_STORE(&c->n, (int)(id >= 0));
+            WH_STORE(&c->ids[0], id);
+            WH_STORE(&c->logprobs[0], value - total);
         }
         return;
     }
@@ -261,12 +266,12 @@ __global__ void __launch_bounds__(WH_WARP)
             break;
         cursor += key == best;
         if (lane == 0) {
-            WH_STORE(&chosen->ids[n], key_id(best));
-            WH_STORE(&chosen->logprobs[n], key_value(best) - total);
+            WH_STORE(&c->ids[n], key_id(best));
+            WH_STORE(&c->logprobs[n], key_value(best) - total);
         }
     }
     if (lane == 0)
-        WH_STORE(&chosen->n, n);
+        WH_STORE(&c->n, n);
 }
 
 /* ---- launchers ---- */
@@ -285,12 +290,11 @@ void wh_cuda_choose(const wh_cuda_choose_call *call, cudaStream_t stream)
 {
     int chunks = chunks_for(call->n_vocab);
     if (call->has_lists)
-        WH_LAUNCH(choose_edit, dim3(call->n), dim3(128), 0, stream, call->logits, call->stride, call->choices,
-                  call->listed);
+        WH_LAUNCH(choose_edit, dim3(call->n), dim3(128), 0, stream, call->logits, call->stride, call->choices);
     WH_LAUNCH(choose_part, dim3(chunks, call->n), dim3(THREADS), 0, stream, call->logits, call->stride, call->choices,
               call->masks, call->words, call->n_vocab, call->stats, call->ids);
     WH_LAUNCH(choose_join, dim3(call->n), dim3(WH_WARP), 0, stream, call->logits, call->stride, call->choices, call->masks,
-              call->words, call->n_vocab, chunks, call->stats, call->ids, call->chosen);
+              call->words, call->n_vocab, chunks, call->stats, call->ids);
 }
 
 size_t wh_cuda_choose_stats(int rows)

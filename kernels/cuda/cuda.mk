@@ -1,11 +1,12 @@
-# cuda.mk - libwhisp-cuda.so by nvcc, and the same .cu files in the emulator by g++. Included by Makefile.
+# cuda.mk - libwhisp-cuda.so by nvcc, and the same .cu files in the emulator by g++: the layers (kernels/cuda) and the
+# engine that runs them (lib/backend/cuda). Included by Makefile.
 
 CUDA ?=
 CUDA_BUILD ?= build-cuda
 NVCC ?= nvcc
 CXX ?= g++
-CUDA_SRC := $(wildcard kernels/cuda/*.cu)
-CUDA_HEADERS := $(wildcard kernels/cuda/*.h)
+CUDA_SRC := $(wildcard kernels/cuda/*.cu lib/backend/cuda/*.cu)
+CUDA_HEADERS := $(wildcard kernels/*.h kernels/cuda/*.h lib/backend/*.h lib/backend/cuda/*.h)
 
 # Every architecture from the T4 on, and PTX for what comes after the last. CUDA 13.0 is what this is built with; 12.8 is
 # the first that knows sm_100.
@@ -13,26 +14,26 @@ CUDA_ARCHS ?= 75 80 86 89 90 100
 CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
 CUDA_CODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
-NVCC_FLAGS := -std=c++17 -O3 -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
+NVCC_FLAGS := -std=c++17 -O3 -Ilib -Ikernels -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
 
 .PHONY: cuda
 cuda: $(CUDA_BUILD)/libwhisp-cuda.so
-$(CUDA_BUILD)/%.o: kernels/cuda/%.cu $(CUDA_HEADERS) kernels/cuda/cuda.mk
+$(CUDA_BUILD)/%.o: %.cu $(CUDA_HEADERS) kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCC_FLAGS) -c -o $@ $<
 # CUDA's runtime is linked in; cuBLAS and the driver are opened when they are used.
-$(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:kernels/cuda/%.cu=$(CUDA_BUILD)/%.o)
+$(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:%.cu=$(CUDA_BUILD)/%.o)
 	$(NVCC) -shared -cudart static $(CUDA_CODE) -o $@ $^ -Xlinker -z,defs -ldl
 
 # ---- the emulator ----
 
 EMU := $(BUILD)/cudaemu
-EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ikernels -Ikernels/cuda -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
-EMU_OBJ := $(CUDA_SRC:kernels/cuda/%.cu=$(EMU)/%.o) $(EMU)/cudaemu.o
-$(EMU)/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+EMU_FLAGS := -std=c++17 -Itest/cudaemu -Ilib -Ikernels -fPIC -fvisibility=hidden -ftls-model=initial-exec -pthread -Wall -Wextra -Wno-unknown-pragmas -MMD -MP
+EMU_OBJ := $(CUDA_SRC:%.cu=$(EMU)/o/%.o) $(EMU)/o/cudaemu.o
+$(EMU)/o/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) -O2 -g -x c++ -c -o $@ $<
-$(EMU)/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
+$(EMU)/o/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) -O2 -g -c -o $@ $<
 $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
@@ -41,7 +42,7 @@ $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 # The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
 EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
-$(EMU)/asan/%.o: kernels/cuda/%.cu kernels/cuda/cuda.mk
+$(EMU)/asan/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
 $(EMU)/asan/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
@@ -50,30 +51,30 @@ $(EMU)/asan/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
 $(EMU)/asan/kernels.o: test/cuda/kernels.cpp kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
-EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/%=$(EMU)/asan/%) $(EMU)/asan/kernels.o
+EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/o/%=$(EMU)/asan/%) $(EMU)/asan/kernels.o
 $(EMU)/kernels: $(EMU_ASAN_OBJ)
 	$(CXX) $(EMU_SANITIZE) -pthread -o $@ $^ -ldl
 
-# Which file a mutant changes.
-MUTANT_FILE_1 := attention
-MUTANT_FILE_2 := attention
-MUTANT_FILE_3 := engine
-MUTANT_FILE_4 := attention
-MUTANT_FILE_5 := convolution
-MUTANT_FILE_6 := attention
-MUTANT_FILE_7 := attention
-MUTANT_FILE_8 := attention
-MUTANT_FILE_9 := choose
-MUTANT_FILE_10 := choose
-MUTANT_FILE_11 := choose
-MUTANT_FILE_12 := gemv
-MUTANT_FILE_13 := mel
-MUTANT_FILE_14 := mel
-MUTANT_FILE_15 := mel
-MUTANT_FILE_16 := engine
-MUTANT_FILE_17 := heads
+# Which file a mutant changes (test/check-mutants says what in it).
+MUTANT_FILE_1 := kernels/cuda/attention
+MUTANT_FILE_2 := kernels/cuda/attention
+MUTANT_FILE_3 := lib/backend/cuda/encoder
+MUTANT_FILE_4 := kernels/cuda/attention
+MUTANT_FILE_5 := kernels/cuda/convolution
+MUTANT_FILE_6 := kernels/cuda/attention
+MUTANT_FILE_7 := kernels/cuda/attention
+MUTANT_FILE_8 := kernels/cuda/attention
+MUTANT_FILE_9 := kernels/cuda/choose
+MUTANT_FILE_10 := kernels/cuda/choose
+MUTANT_FILE_11 := kernels/cuda/choose
+MUTANT_FILE_12 := kernels/cuda/gemv
+MUTANT_FILE_13 := kernels/cuda/mel
+MUTANT_FILE_14 := kernels/cuda/mel
+MUTANT_FILE_15 := kernels/cuda/mel
+MUTANT_FILE_16 := lib/backend/cuda/steps
+MUTANT_FILE_17 := kernels/cuda/heads
 define mutant
-$(EMU)/mutant-$(1): kernels/cuda/$(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
+$(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<
 	$$(CXX) $$(EMU_SANITIZE) -pthread -o $$@ $$@.o $$(filter-out %/asan/$(MUTANT_FILE_$(1)).o,$(EMU_ASAN_OBJ)) -ldl
 endef

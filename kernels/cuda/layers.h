@@ -3,8 +3,8 @@
 #ifndef WH_CUDA_LAYERS_H
 #define WH_CUDA_LAYERS_H
 
+#include "choice.h"
 #include "device.h"
-#include "engine.h"
 
 /* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and
  * values are [n_text_layer][2][heads][positions][dp] halfs. */
@@ -100,17 +100,16 @@ void wh_cuda_few_rows(const half *x, const half *w, const float *bias, void *y, 
 void wh_cuda_embed(const wh_cuda_row *rows, const half *embedding, const float *positions, float *x, int n, int d,
                    cudaStream_t stream);
 
-/* choose.cu: for each of n rows of logits, [n][stride] (changed), what follows by its choice. masks [masks][words];
- * listed: the tokens that choices name, where has_lists; stats and ids: workspace. */
+/* choose.cu: for each of n rows of logits, [n][stride] (changed), what follows by its choice: device memory, with the
+ * tokens that it names (has_lists: that any of them names) and room for what is found.
+ * masks [masks][words]: what never follows by `forbidden`; stats and ids: workspace. */
 typedef struct wh_cuda_choose_call {
     float *logits;
     int n, n_vocab, stride, words, has_lists;
-    const wh_cuda_choice *choices;
+    wh_choice *choices;
     const uint32_t *masks;
-    const int32_t *listed;
     float *stats;
     int32_t *ids;
-    wh_cuda_chosen *chosen;
 } wh_cuda_choose_call;
 void wh_cuda_choose(const wh_cuda_choose_call *call, cudaStream_t stream);
 int wh_cuda_can_choose(int n_vocab, int n_times);

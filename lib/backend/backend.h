@@ -1,11 +1,13 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
- * Search and transcription (lib/search, lib/transcribe) see only this; lib/backend/cpu_....c implements it on
- * kernels/cpu. A *slot* is one sequence: the cross-attention K/V of a window and the self-attention K/V of the tokens
- * fed so far. A decode call takes any set of slots, so beams, samples, windows and files can share a step. */
+ * Search and transcription (lib/search, lib/transcribe) see only this. create.c makes the implementation that a name
+ * asks for, ops.c passes each call to it: cpu/, cuda/, or share.c, a view of one of them. A *slot* is one sequence: the
+ * cross-attention K/V of a window and the self-attention K/V of the tokens fed so far. A decode call takes any set of
+ * slots, so beams, samples, windows and files can share a step. */
 #ifndef WH_BACKEND_H
 #define WH_BACKEND_H
 
+#include "choice.h"
 #include "model/model.h"
 
 typedef struct wh_backend wh_backend;
@@ -26,28 +28,6 @@ typedef struct wh_backend_config {
     void (*tap)(void *user, const char *name, const float *data, int rows, int cols);
     void *tap_user;
 } wh_backend_config;
-
-/* How the token after a row of logits is chosen: what may not follow, and which of the others. lib/search makes it of
- * its options and of the tokens so far, and carries it out (choose.c) unless the backend does. */
-#define WH_MOST_CHOICES 17
-typedef struct wh_choice {
-    int forbidden;              /* what never follows: a number from wh_backend_forbid() */
-    const int32_t *penalized;   /* [n_penalized] different tokens: first their logits are divided by `penalty`, or */
-    int n_penalized;            /* multiplied where they are negative */
-    float penalty;
-    const int32_t *also;        /* [n_also] these may not follow either */
-    int n_also;
-    int text_from;              /* nor may tokens below this one, */
-    int time_begin;             /* nor, of those from here on (timestamps; n_vocab: none), */
-    int time_from, time_to;     /* others than time_from .. time_to - 1, */
-    int compare_times;          /* nor any text if the times together are more probable than each text token */
-    int most;                   /* the most probable ones, at most so many, best first, the first of equals first; */
-    double temperature, u;      /* or, where temperature > 0, the one at which softmax(logits / temperature), added up
-                                   in order, passes u, 0 <= u < 1 */
-    int n;                      /* out: how many were found, */
-    int32_t ids[WH_MOST_CHOICES];
-    float logprobs[WH_MOST_CHOICES]; /* log softmax(logits); NaN where the model computed NaN or infinity */
-} wh_choice;
 
 /* One sequence's part of a decode call. */
 typedef struct wh_step {

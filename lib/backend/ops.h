@@ -1,4 +1,4 @@
-/* ops.h - what an implementation of backend.h provides: a table of its functions, to which backend.c passes the calls.
+/* ops.h - what an implementation of backend.h provides: a table of its functions, to which ops.c passes the calls.
  *
  * A backend's own structure begins with the pointer to its table; a wh_backend * points to it. */
 #ifndef WH_BACKEND_OPS_H
@@ -20,11 +20,11 @@ typedef struct wh_backend_ops {
     int (*log_mel)(wh_backend *backend, const float *samples, int n, float *out);
 } wh_backend_ops;
 
-/* cpu.c: "auto", "cpu" and "blas" */
+/* cpu/cpu.c: "auto", "cpu" and "blas" */
 int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config,
                        wh_backend **backend);
 
-/* cuda.c: "cuda" */
+/* cuda/cuda.c: "cuda" */
 int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 
 #endif

@@ -214,7 +214,18 @@ static int wait_served(view *v, enum wants wants)
     return v->rc ? wh_fail(v->rc, "%s", s->problem) : WHISP_OK;
 }
 
-/* ---- the calls ---- */
+/* ---- the calls: a view checks what it maps; the rest is slots.c's, when the backend is asked ---- */
+
+static int has_slot(const view *v, int slot)
+{
+    return slot >= 0 && slot < v->share->slots;
+}
+
+/* The backend's slot behind one of the view's, -1 where there is none yet. */
+static int slot_behind(const view *v, int slot)
+{
+    return has_slot(v, slot) ? v->slots[slot] : -1;
+}
 
 static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
 {
@@ -239,7 +250,7 @@ static int view_decode(wh_backend *backend, int n, const wh_step *steps)
     view *v = (view *)(void *)backend;
     enum wants wants = STEP;
     for (int i = 0; i < n; i++) {
-        if (steps[i].slot < 0 || steps[i].slot >= v->share->slots || v->slots[steps[i].slot] < 0)
+        if (slot_behind(v, steps[i].slot) < 0)
             return wh_fail(WHISP_ERR_STATE, "slot %d: decode before encode", steps[i].slot);
         if (steps[i].n_tokens != 1)
             wants = PROMPT;
@@ -256,7 +267,7 @@ static int view_fork_tail(wh_backend *backend, int dst, int src, int n_same)
 {
     view *v = (view *)(void *)backend;
     wh_share *s = v->share;
-    if (dst < 0 || dst >= s->slots || src < 0 || src >= s->slots || v->slots[src] < 0)
+    if (!has_slot(v, dst) || slot_behind(v, src) < 0)
         return wh_fail(WHISP_ERR_ARGUMENT, "fork of slot %d to %d", src, dst);
     pthread_mutex_lock(&s->mutex);
     if (v->slots[dst] < 0)
@@ -269,7 +280,7 @@ static int view_fork_tail(wh_backend *backend, int dst, int src, int n_same)
 static int view_truncate(wh_backend *backend, int slot, int n_tokens)
 {
     view *v = (view *)(void *)backend;
-    if (slot < 0 || slot >= v->share->slots || v->slots[slot] < 0)
+    if (slot_behind(v, slot) < 0)
         return wh_fail(WHISP_ERR_ARGUMENT, "slot %d cannot be cut before a window is in it", slot);
     pthread_mutex_lock(&v->share->mutex);
     int rc = wh_backend_truncate(v->share->backend, v->slots[slot], n_tokens);

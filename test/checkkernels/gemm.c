@@ -223,7 +223,7 @@ static void check_tile_once(const check_level *level)
     check_same(want + r * WH_PANEL, tile, WH_PANEL * 4, "a row alone");
 }
 
-/* As lib/backend/cpu_packed.c does it: few rows in groups of about the same size, each of which fetches its part of the
+/* As lib/backend/cpu/packed.c does it: few rows in groups of about the same size, each of which fetches its part of the
  * next panel. */
 static void run_tiles(void *context)
 {
@@ -363,10 +363,8 @@ const check_kernel check_bf16 = {"bf16", check_bf16_once, bench_bf16};
 static void check_store_once(const check_level *level)
 {
     int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL), has_bias = check_random() % 2;
-    wh_store how = (wh_store)(check_random() % 3);
-    int across = how == WH_STORE_TRANSPOSED;
-    size_t ldy = (size_t)(across ? rows : columns) + check_random() % 3;
-    size_t size = (size_t)(across ? columns - 1 : rows - 1) * ldy + (size_t)(across ? rows : columns);
+    wh_store how = (wh_store)(check_random() % 2);
+    size_t ldy = (size_t)columns + check_random() % 3, size = (size_t)(rows - 1) * ldy + (size_t)columns;
     float *tile = check_alloc((size_t)rows * WH_PANEL * 4, 4), *bias = check_alloc((size_t)columns * 4, 4);
     float *y = check_alloc(size * 4, 4), *want = check_alloc(size * 4, 4);
     check_fill(tile, (size_t)rows * WH_PANEL, 1, 1);
@@ -376,7 +374,7 @@ static void check_store_once(const check_level *level)
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < columns; j++) {
             float v = tile[r * WH_PANEL + j] + (has_bias ? bias[j] : 0);
-            float *at = want + (across ? (size_t)j * ldy + (size_t)r : (size_t)r * ldy + (size_t)j);
+            float *at = want + (size_t)r * ldy + (size_t)j;
             if (!has_bias)
                 v = tile[r * WH_PANEL + j];
             *at = how == WH_STORE_ADD ? *at + v : v;

@@ -3,8 +3,8 @@
  * each mutant (test/check-mutants), which must fail.
  *
  * usage: kernels [SEED...] */
-#include "engine.h"
-#include "layers.h"
+#include "backend/cuda/engine.h"
+#include "cuda/layers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -469,7 +469,7 @@ static void test_embed()
 /* ---- choosing ---- */
 
 struct Rules {
-    wh_cuda_choice c;
+    wh_choice c;
     std::vector<int32_t> penalized, also;
     std::vector<bool> mask;
 };
@@ -477,16 +477,16 @@ struct Rules {
 static Rules random_rules(int n_vocab, int n_times)
 {
     Rules r = {};
-    wh_cuda_choice &c = r.c;
+    wh_choice &c = r.c;
     c.time_begin = n_vocab - n_times;
     c.time_from = between(0, 2) ? c.time_begin : between(c.time_begin, n_vocab);
     c.time_to = between(0, 2) ? n_vocab : between(c.time_begin, n_vocab);
     c.text_from = between(0, 2) ? 0 : between(0, c.time_begin);
     c.compare_times = between(0, 1);
-    c.most = between(0, 1) ? 1 : between(2, WH_CUDA_CHOICES);
+    c.most = between(0, 1) ? 1 : between(2, WH_MOST_CHOICES);
     c.penalty = (float)(0.5 + unit());
     if (!between(0, 2))
-        c.inverse_temperature = (float)(0.5 + 4 * unit()), c.u = unit(), c.most = 1;
+        c.temperature = 1 / (0.5 + 4 * unit()), c.u = unit(), c.most = 1;
     for (int i = between(0, 1) ? 0 : between(1, 300); i-- > 0;) {
         int32_t id = between(0, n_vocab - 1), seen = 0;
         for (int32_t other : r.penalized)
@@ -518,7 +518,7 @@ static double log_sum(const std::vector<double> &x, size_t from, size_t to, doub
 /* What may follow: the others are -infinity. */
 static std::vector<double> apply(const Rules &r, const float *logits, size_t n_vocab)
 {
-    const wh_cuda_choice &c = r.c;
+    const wh_choice &c = r.c;
     std::vector<double> x(logits, logits + n_vocab);
     for (int32_t id : r.penalized)
         x[(size_t)id] = x[(size_t)id] < 0 ? (float)x[(size_t)id] * c.penalty : (float)x[(size_t)id] / c.penalty;
@@ -537,16 +537,16 @@ static std::vector<double> apply(const Rules &r, const float *logits, size_t n_v
     return x;
 }
 
-static bool is_drawn(const std::vector<double> &x, const wh_cuda_choice &c, int id)
+static bool is_drawn(const std::vector<double> &x, const wh_choice &c, int id)
 {
-    double total = log_sum(x, 0, x.size(), c.inverse_temperature), before = 0;
+    double total = log_sum(x, 0, x.size(), 1 / c.temperature), before = 0;
     for (int i = 0; i < id; i++)
-        before += exp(x[(size_t)i] * c.inverse_temperature - total);
-    double own = exp(x[(size_t)id] * c.inverse_temperature - total);
+        before += exp(x[(size_t)i] / c.temperature - total);
+    double own = exp(x[(size_t)id] / c.temperature - total);
     return own > 0 && c.u > before - 1e-4 && c.u < before + own + 1e-4;
 }
 
-static bool is_right(const Rules &r, const float *logits, size_t n_vocab, const wh_cuda_chosen &chosen)
+static bool is_right(const Rules &r, const float *logits, size_t n_vocab, const wh_choice &chosen)
 {
     auto x = apply(r, logits, n_vocab);
     double total = log_sum(x, 0, n_vocab, 1);
@@ -562,7 +562,7 @@ static bool is_right(const Rules &r, const float *logits, size_t n_vocab, const 
         int id = chosen.ids[i];
         if (id < 0 || id >= (int)n_vocab || !(fabs(chosen.logprobs[i] - (x[(size_t)id] - total)) < 1e-4))
             return false;
-        if (r.c.inverse_temperature > 0 ? !is_drawn(x, r.c, id) : id != order[(size_t)i])
+        if (r.c.temperature > 0 ? !is_drawn(x, r.c, id) : id != order[(size_t)i])
             return false;
     }
     return true;
@@ -573,9 +573,10 @@ static void test_choose()
     int n = between(1, 5), n_vocab = between(0, 1) ? between(2, 400) : between(1900, 6200);
     int n_times = between(0, std::min(n_vocab - 1, 1500)), stride = wh_cuda_stride(n_vocab), words = (n_vocab + 31) / 32;
     std::vector<Rules> rules;
-    std::vector<wh_cuda_choice> choices;
+    std::vector<wh_choice> choices;
     std::vector<uint32_t> masks((size_t)(n * words));
     std::vector<int32_t> listed;
+    std::vector<size_t> firsts;
     auto logits = floats((size_t)(n * stride), 8);
     for (int r = 0; r < n; r++) {
         for (int i = 0; i < n_vocab && r % 2; i++) /* equals */
@@ -584,27 +585,30 @@ static void test_choose()
             logits[(size_t)(r * stride + i)] = NAN;
         rules.push_back(random_rules(n_vocab, n_times));
         Rules &rule = rules.back();
-        rule.c.mask = n - 1 - r;
-        rule.c.first = (int32_t)listed.size();
+        rule.c.forbidden = n - 1 - r;
+        firsts.push_back(listed.size());
         choices.push_back(rule.c);
         listed.insert(listed.end(), rule.penalized.begin(), rule.penalized.end());
         listed.insert(listed.end(), rule.also.begin(), rule.also.end());
         for (int i = 0; i < n_vocab; i++)
-            masks[(size_t)(rule.c.mask * words + i / 32)] |= (uint32_t)rule.mask[(size_t)i] << i % 32;
+            masks[(size_t)(rule.c.forbidden * words + i / 32)] |= (uint32_t)rule.mask[(size_t)i] << i % 32;
     }
     wh_cuda_choose_call call = {};
     bool has_lists = !listed.empty();
     listed.push_back(0);
     Array<float> dl(logits), stats(wh_cuda_choose_stats(n));
-    Array<wh_cuda_choice> dc(choices);
     Array<uint32_t> dm(masks);
     Array<int32_t> di(listed), ids(wh_cuda_choose_ids(n));
-    Array<wh_cuda_chosen> out((size_t)n);
+    for (size_t r = 0; r < choices.size(); r++) {
+        choices[r].penalized = di.p + firsts[r];
+        choices[r].also = choices[r].penalized + choices[r].n_penalized;
+    }
+    Array<wh_choice> dc(choices);
     call.logits = dl.p, call.n = n, call.n_vocab = n_vocab, call.stride = stride, call.words = words;
-    call.has_lists = has_lists, call.choices = dc.p, call.masks = dm.p, call.listed = di.p;
-    call.stats = stats.p, call.ids = ids.p, call.chosen = out.p;
+    call.has_lists = has_lists, call.choices = dc.p, call.masks = dm.p;
+    call.stats = stats.p, call.ids = ids.p;
     wh_cuda_choose(&call, stream);
-    auto chosen = out.read();
+    auto chosen = dc.read();
     for (int r = 0; r < n; r++)
         if (!is_right(rules[(size_t)r], &logits[(size_t)(r * stride)], (size_t)n_vocab, chosen[(size_t)r])) {
             fprintf(stderr, "choose: row %d of %d, %d tokens, %d times: not what the rules say\n", r, n, n_vocab,
@@ -620,18 +624,17 @@ static void test_choose_nan()
     int n_vocab = 2500, stride = wh_cuda_stride(n_vocab), words = (n_vocab + 31) / 32;
     auto logits = floats((size_t)stride);
     logits[(size_t)between(0, n_vocab - 1)] = NAN;
-    wh_cuda_choice c = {};
+    wh_choice c = {};
     c.time_begin = c.time_from = 2000, c.time_to = n_vocab, c.most = 3;
     Array<float> dl(logits), stats(wh_cuda_choose_stats(1));
-    Array<wh_cuda_choice> dc(std::vector<wh_cuda_choice>{c});
+    Array<wh_choice> dc(std::vector<wh_choice>{c});
     Array<uint32_t> dm(std::vector<uint32_t>((size_t)words));
     Array<int32_t> ids(wh_cuda_choose_ids(1));
-    Array<wh_cuda_chosen> out(1);
     wh_cuda_choose_call call = {};
     call.logits = dl.p, call.n = 1, call.n_vocab = n_vocab, call.stride = stride, call.words = words;
-    call.choices = dc.p, call.masks = dm.p, call.stats = stats.p, call.ids = ids.p, call.chosen = out.p;
+    call.choices = dc.p, call.masks = dm.p, call.stats = stats.p, call.ids = ids.p;
     wh_cuda_choose(&call, stream);
-    auto chosen = out.read();
+    auto chosen = dc.read();
     for (int i = 0; i < 3; i++)
         if (chosen[0].n != 3 || chosen[0].logprobs[i] == chosen[0].logprobs[i]) {
             fprintf(stderr, "choose: a NaN among the logits does not show\n");
@@ -745,10 +748,10 @@ static void test_engine()
         for (int i = 0; i < (together ? 1 : 4) && !rc; i++)
             rc = api->encode(e, together ? 4 : 1, in + i, windows + i, nullptr, nullptr);
         logits[together].assign((size_t)(4 * s.n_vocab), 0);
-        wh_cuda_token tokens[4];
+        wh_row tokens[4];
         for (int i = 0; i < 4; i++)
-            tokens[i] = wh_cuda_token{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
-                                      nullptr, nullptr, nullptr, nullptr, 0};
+            tokens[i] = wh_row{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
+                                      nullptr, 0};
         if (!rc)
             rc = api->decode(e, 4, tokens);
         if (rc) {
@@ -783,28 +786,26 @@ static void test_steps()
     const uint32_t none[1] = {0};
     if (!rc)
         rc = api->forbid(e, 0, none);
-    wh_cuda_choice c = {};
+    wh_choice c = {};
     c.time_begin = c.time_from = c.time_to = s.n_vocab, c.most = 2;
-    wh_cuda_choice choices[SLOTS];
-    wh_cuda_chosen chosen[SLOTS];
-    wh_cuda_token tokens[SLOTS];
+    wh_choice choices[SLOTS];
+    wh_row tokens[SLOTS];
     const int32_t listed[1] = {between(0, s.n_vocab - 1)};
     for (int t = 0; t < TOKENS && !rc; t++) { /* a slot joins now and then, so that classes take turns */
         int n = 1 + t % SLOTS;
         for (int i = 0; i < n; i++) {
             choices[i] = c;
-            choices[i].n_also = (t + i) % 2; /* not that one, every other time */
-            tokens[i] = wh_cuda_token{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
-                                      nullptr, listed, &chosen[i], nullptr, 0};
+            choices[i].n_also = (t + i) % 2, choices[i].also = listed; /* not that one, every other time */
+            tokens[i] = wh_row{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
+                                      nullptr, 0};
         }
         rc = api->decode(e, n, tokens);
     }
     /* slot 0's tokens again, as passes of one slot with all logits */
     std::vector<float> logits((size_t)(TOKENS * s.n_vocab));
-    std::vector<wh_cuda_token> again;
+    std::vector<wh_row> again;
     for (int t = 0; t < TOKENS; t++)
-        again.push_back(wh_cuda_token{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr,
-                                      nullptr, nullptr, nullptr, 0});
+        again.push_back(wh_row{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
     if (!rc)
         rc = api->decode(e, TOKENS, again.data());
     if (rc) {
@@ -819,11 +820,12 @@ static void test_steps()
         double total = log_sum(x, 0, x.size(), 1), best = -INFINITY;
         for (double v : x)
             best = fmax(best, v);
-        int id = chosen[0].ids[0];
-        if (chosen[0].n != 2 || id < 0 || id >= s.n_vocab || !(x[(size_t)id] > best - 0.05) ||
-            !(fabs(chosen[0].logprobs[0] - (x[(size_t)id] - total)) < 0.05)) {
+        const wh_choice &chosen = choices[0];
+        int id = chosen.ids[0];
+        if (chosen.n != 2 || id < 0 || id >= s.n_vocab || !(x[(size_t)id] > best - 0.05) ||
+            !(fabs(chosen.logprobs[0] - (x[(size_t)id] - total)) < 0.05)) {
             fprintf(stderr, "steps: after %d of them token %d of %g, not the best, %g\n", TOKENS, id,
-                    (double)chosen[0].logprobs[0], best - total);
+                    (double)chosen.logprobs[0], best - total);
             failures++;
         }
     }

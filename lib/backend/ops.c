@@ -1,32 +1,9 @@
-/* backend.c - backend.h's calls: makes the implementation that a name asks for and passes calls to its table. */
-#include <string.h>
-
+/* ops.c - backend.h's calls, each passed to the implementation's table. */
 #include "backend/ops.h"
 
 static const wh_backend_ops *ops_of(const wh_backend *backend)
 {
     return *(const wh_backend_ops *const *)(const void *)backend;
-}
-
-wh_compute wh_compute_named(const char *name)
-{
-    return !strcmp(name, "f32")    ? WH_COMPUTE_F32
-           : !strcmp(name, "bf16") ? WH_COMPUTE_BF16
-           : !strcmp(name, "int8") ? WH_COMPUTE_INT8
-                                   : WH_COMPUTE_AUTO;
-}
-
-int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend)
-{
-    int is_cpu = !strcmp(name, "auto") || !strcmp(name, "cpu");
-    if (model->is_int8 && (!is_cpu || (config->compute != WH_COMPUTE_INT8 && config->compute != WH_COMPUTE_AUTO)))
-        return wh_fail(WHISP_ERR_BACKEND, "model %s is stored as int8, which only the backend cpu with "
-                       "compute_type int8 (or auto) can use: take a file of another type",
-                       model->name ? model->name : "without a name");
-    if (!strcmp(name, "cuda"))
-        return wh_cuda_backend_new(model, config, backend);
-    /* "auto" is the CPU until the CUDA kernels have run on a GPU (docs/cuda.md) */
-    return wh_cpu_backend_new(name, model, config, backend);
 }
 
 void wh_backend_free(wh_backend *backend)

@@ -1,4 +1,4 @@
-/* engine.h - between lib/backend/cuda.c (C, always built, knows models and slots) and the CUDA library
+/* engine.h - between the host side (cuda.c, C, always built, knows models and slots) and the CUDA library
  * (libwhisp-cuda.so, opened at run time, knows devices). Plain C; the library exports one function, wh_cuda_entry(). */
 #ifndef WH_CUDA_ENGINE_H
 #define WH_CUDA_ENGINE_H
@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/row.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 2
+#define WH_CUDA_ABI 4
 #define WH_CUDA_MESSAGE 256
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -62,39 +64,12 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
 
-/* What may not follow a row of logits, and which of the others: wh_choice of lib/backend/backend.h. */
-#define WH_CUDA_CHOICES 17
-typedef struct wh_cuda_choice {
-    int32_t mask;               /* from forbid() */
-    int32_t text_from, time_begin, time_from, time_to, compare_times, most;
-    int32_t n_penalized, n_also;
-    int32_t first;              /* of its listed tokens; the engine sets it */
-    float penalty, inverse_temperature; /* 0: no drawing */
-    double u;
-} wh_cuda_choice;
-
-typedef struct wh_cuda_chosen {
-    int32_t n, ids[WH_CUDA_CHOICES];
-    float logprobs[WH_CUDA_CHOICES];
-} wh_cuda_chosen;
-
-/* A token of a pass. */
-typedef struct wh_cuda_token {
-    int slot, window, position;
-    int32_t token;
-    float *logits;          /* host [n_vocab], or NULL */
-    const wh_cuda_choice *choice; /* or what is wanted instead; with at most few_rows tokens a pass */
-    const int32_t *penalized, *also; /* its tokens */
-    wh_cuda_chosen *chosen; /* host, out */
-    float *cross_scores;    /* host, of the first alignment head [audio_ctx], or NULL */
-    size_t cross_stride;    /* floats from one alignment head to the next */
-} wh_cuda_token;
-
 enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 3 };
 
 /* Calls return one of the above; the reason is in error(). After WH_CUDA_FAILED the engine can only be closed. */
 typedef struct wh_cuda_api {
     int abi;
+    size_t row_bytes, choice_bytes; /* sizes of wh_row and wh_choice, which are not declared here */
     int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
     int most_masks, most_frames;
     /* message: [WH_CUDA_MESSAGE] */
@@ -117,8 +92,9 @@ typedef struct wh_cuda_api {
     int (*log_mel)(wh_cuda_engine *engine, const float *samples, int frames, float *out);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
     int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
-    /* One pass: at most few_rows tokens of different slots, or at most most_rows of one slot in order. */
-    int (*decode)(wh_cuda_engine *engine, int n, const wh_cuda_token *tokens);
+    /* One pass: at most few_rows rows of different slots, or at most most_rows of one slot in order. At most few_rows
+     * of them have a choice. */
+    int (*decode)(wh_cuda_engine *engine, int n, const wh_row *rows);
     /* Copy the keys and values of positions first .. first + n - 1. */
     int (*copy)(wh_cuda_engine *engine, int to, int from, int first, int n);
 } wh_cuda_api;

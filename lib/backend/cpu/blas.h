@@ -1,4 +1,4 @@
-/* blas.h - OpenBLAS, opened at run time when a backend "blas" is first made. For lib/backend/cpu_product.c. */
+/* blas.h - OpenBLAS, opened at run time when a backend "blas" is first made. For lib/backend/cpu/product.c. */
 #ifndef WH_BLAS_H
 #define WH_BLAS_H
 

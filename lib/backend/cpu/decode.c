@@ -1,4 +1,4 @@
-/* cpu_decode.c - a pass of the decoder: rows (slot, position, token) to logits.
+/* decode.c - a pass of the decoder: rows (slot, position, token) to logits.
  *
  * openai/whisper's TextDecoder (model.py): embedding and position, pre-norm blocks with causal self-attention over the
  * slot's cache and cross-attention to its window, a last layer norm, and the token embedding again as the output
@@ -6,7 +6,8 @@
  * the others; longer ones are prompts of one slot and use the large product. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/decode.h"
+#include "backend/cpu/product.h"
 
 typedef struct layer_call {
     wh_backend *backend;
@@ -68,12 +69,13 @@ static void self_attention_task(void *context, size_t task, int worker)
     size_t d = (size_t)model->n_text_state;
     size_t channel = task / (size_t)model->n_text_head * d + (size_t)(head * d_head);
     size_t at = wh_cpu_kv_at(model, type, model->n_text_ctx, c->layer, head);
+    const wh_kv_store *self = &backend->self[row->slot];
     int n = row->position + 1;
     float *scores = wh_cpu_scratch(backend, worker); /* [n] */
 
-    kernels->kv_scores[type](backend->q + channel, d, 1, (char *)row->slot->k + at, n, d_head, scores, (size_t)n);
+    kernels->kv_scores[type](backend->q + channel, d, 1, (char *)self->k + at, n, d_head, scores, (size_t)n);
     kernels->softmax(scores, head_scale(model), (size_t)n);
-    kernels->kv_values[type](scores, (size_t)n, 1, (char *)row->slot->v + at, n, d_head, backend->heads + channel, d);
+    kernels->kv_values[type](scores, (size_t)n, 1, (char *)self->v + at, n, d_head, backend->heads + channel, d);
 }
 
 /* Hand out the raw scores of an alignment head, for those rows that want them. scores: [group->n][lds] */
@@ -122,7 +124,7 @@ static int find_groups(wh_backend *backend, int n)
 {
     int limit = n > WH_FEW_ROWS ? WH_PROMPT_ROWS : WH_FEW_ROWS, count = 0;
     for (int r = 0; r < n; r++) {
-        const wh_cross *cross = &backend->cross[backend->rows[r].slot->cross];
+        const wh_kv_store *cross = &backend->cross[backend->rows[r].window];
         if (count == 0 || backend->groups[count - 1].cross != cross || backend->groups[count - 1].n == limit)
             backend->groups[count++] = (wh_group){.first = r, .cross = cross};
         backend->groups[count - 1].n++;
@@ -139,10 +141,11 @@ static void store_cache(wh_backend *backend, int n, int layer)
     for (int r = 0; r < n; r++)
         for (int head = 0; head < model->n_text_head; head++) {
             const wh_row *row = &backend->rows[r];
+            const wh_kv_store *self = &backend->self[row->slot];
             size_t at = wh_cpu_kv_at(model, type, model->n_text_ctx, layer, head);
             size_t channel = (size_t)r * d + (size_t)(head * d_head);
             backend->kernels->kv_store[type](backend->k + channel, backend->v + channel, d, row->position, 1, d_head,
-                                             (char *)row->slot->k + at, (char *)row->slot->v + at);
+                                             (char *)self->k + at, (char *)self->v + at);
         }
 }
 
@@ -234,8 +237,9 @@ static void write_logits(wh_backend *backend, int n)
     flush_logits(backend, &call);
 }
 
-void wh_cpu_decode(wh_backend *backend, int n)
+void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows)
 {
+    backend->rows = rows;
     embed(backend, n);
     int n_groups = find_groups(backend, n);
     for (int layer = 0; layer < backend->model->n_text_layer; layer++) {

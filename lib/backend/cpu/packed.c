@@ -1,5 +1,5 @@
-/* cpu_packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs
- * are multiplied and finished (kernels/cpu/gemm.h). Under cpu_product.c, for weights that cpu_weights.c has packed.
+/* packed.c - products in 8-bit integers or bfloat16: x is rounded row by row, then tiles of 12 rows by 32 outputs
+ * are multiplied and finished (kernels/cpu/gemm.h). Under product.c, for weights that weights.c has packed.
  *
  * With integers, of the decoder's rows also what rounding lost is kept, as a second row of integers: 16 bits
  * together. Its products wait for the weights to come from memory, so twice the arithmetic costs little, and a
@@ -9,7 +9,7 @@
  * belongs to one output, so the same bits come out for any number of rows and threads. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/packed.h"
 
 /* A task: so many groups of rows (the quantized rows stay in the second-level cache) and so many panels (each stays in
  * the first-level cache while the groups pass, or is read once where there are few rows). */
@@ -21,7 +21,7 @@
  * bytes each: a wide row is two of a group's, one of bfloat16 as long as two. Groups are filled up to WH_GROUP. */
 size_t wh_cpu_packed_rows(const wh_backend *b)
 {
-    int m = WH_MAX(b->model->n_audio_ctx, b->max_rows);
+    int m = WH_MAX(b->model->n_audio_ctx, b->ledger.most_rows);
     return 2 * (size_t)m + 2 * WH_GROUP;
 }
 
@@ -104,10 +104,6 @@ static void finish(const wh_backend *backend, const wh_product *p, float *tile, 
             gemm->store(tile, rows, columns, bias, WH_STORE_SET, tile, WH_PANEL);
         backend->kernels->bias_gelu(tile, NULL, (size_t)(rows * WH_PANEL));
         bias = NULL;
-    }
-    if (p->after == WH_TRANSPOSED) {
-        gemm->store(tile, rows, columns, bias, WH_STORE_TRANSPOSED, p->y + (size_t)j * p->ldy + r, p->ldy);
-        return;
     }
     wh_store how = p->after == WH_ADD ? WH_STORE_ADD : WH_STORE_SET;
     if (p->rows_y) { /* each row stands where its caller wants it */

@@ -1,10 +1,11 @@
-/* cpu_encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
+/* encode.c - one log-Mel window to the encoder's output, and that to each decoder layer's cross-attention K/V.
  *
  * openai/whisper's AudioEncoder (model.py): two convolutions of width 3 with GELU, positions, pre-norm blocks, a last
  * layer norm. A convolution is a matrix product whose rows of x overlap: three input rows that follow each other. */
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "backend/cpu/encode.h"
+#include "backend/cpu/product.h"
 
 /* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
  * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */
@@ -118,7 +119,7 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
 typedef struct cross_call {
     const wh_backend *backend;
     const float *k, *v; /* [n_audio_ctx][d] */
-    const wh_cross *cross;
+    const wh_kv_store *cross;
     int layer;
 } cross_call;
 
@@ -136,7 +137,7 @@ static void cross_task(void *context, size_t head, int worker)
 }
 
 /* K and V of the encoder's output for each decoder layer. */
-static void project_cross(wh_backend *backend, const wh_cross *cross)
+static void project_cross(wh_backend *backend, const wh_kv_store *cross)
 {
     const whisp_model *model = backend->model;
     int n = model->n_audio_ctx;
@@ -161,7 +162,7 @@ static void tap(const wh_backend *backend, const char *name, const float *data)
                             backend->model->n_audio_state);
 }
 
-void wh_cpu_encode(wh_backend *backend, const float *mel, wh_cross *cross)
+void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross)
 {
     const whisp_model *model = backend->model;
     int n = model->n_audio_ctx, d = model->n_audio_state, bands = model->n_mels;

@@ -5,7 +5,7 @@
  * overrides its choice, so unless somebody has set it, it is set by CPUID while the library loads. (Setting a variable
  * is not safe while another thread of the host reads the environment: a host that does so at that very moment can load
  * OpenBLAS itself beforehand or set the variable; nothing is set then.) */
-#include "backend/blas.h"
+#include "backend/cpu/blas.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,17 +1,15 @@
-/* cpu_weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, or to
+/* weights.c - float16 (or other) matrices of the mapped file to int8 with a scale per output channel, or to
  * bfloat16, in parallel.
  *
  * One task is a few panels of 32 rows: decode a row, quantize it (unless the file has it as int8), interleave. The
  * pages of the file that have been read are given back to the operating system at once, so that the process never
  * holds the weights twice. */
-#include "backend/cpu_weights.h"
+#include "backend/cpu/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "backend/cpu.h"
 
 #define PANELS_A_TASK 4
 
@@ -22,6 +20,21 @@ struct wh_weights {
     int is_bf16;
     struct wh_weights *next; /* another type's, of the same model */
 };
+
+wh_storage wh_cpu_storage(wh_type type)
+{
+    switch (type) {
+    case WH_F16: return WH_ROWS_F16;
+    case WH_BF16: return WH_ROWS_BF16;
+    case WH_Q8_0: return WH_ROWS_Q8_0;
+    default: return WH_ROWS_F32;
+    }
+}
+
+const void *wh_cpu_row(const wh_tensor *w, int64_t j)
+{
+    return (const char *)w->data + (size_t)j * wh_type_row_size(w->type, w->shape[1]);
+}
 
 /* ---- which matrices ---- */
 

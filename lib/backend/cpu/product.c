@@ -1,11 +1,12 @@
-/* cpu_product.c - matrix products with stored weights, spread over the threads. Under cpu_encode.c and cpu_decode.c.
+/* product.c - matrix products with stored weights, spread over the threads. Under encode.c and decode.c.
  *
  * Weights stay in the model file in their type. A product of many rows is cut into tiles of WH_TILE weight rows, which
  * a task decodes into its scratch and multiplies with gemm->f32 (or OpenBLAS, where that was asked for). A product of
  * few rows streams the stored weights once through kernels->rows, which adds in the same order. Where there are int8
- * weights cpu_packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
+ * weights packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
  * not depend on the number of threads. */
-#include "backend/cpu.h"
+#include "backend/cpu/packed.h"
+#include "backend/cpu/product.h"
 
 /* Large products: rows of x a task takes at most. Smaller blocks decode the weights more often. */
 #define BLOCK_ROWS 768
@@ -13,23 +14,9 @@
 #define SLICE 64
 #define WIDE_SLICE 256
 
-wh_storage wh_cpu_storage(wh_type type)
-{
-    switch (type) {
-    case WH_F16: return WH_ROWS_F16;
-    case WH_BF16: return WH_ROWS_BF16;
-    case WH_Q8_0: return WH_ROWS_Q8_0;
-    default: return WH_ROWS_F32;
-    }
-}
-
-const void *wh_cpu_row(const wh_tensor *w, int64_t j)
-{
-    return (const char *)w->data + (size_t)j * wh_type_row_size(w->type, w->shape[1]);
-}
-
-void wh_cpu_gemm(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w, size_t ldw,
-                 float *y, size_t ldy, int add)
+/* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
+static void multiply(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w,
+                     size_t ldw, float *y, size_t ldy, int add)
 {
     if (backend->sgemm) { /* BLAS wants ldx >= k; a convolution's rows overlap */
         for (int at = 0, length; at < k; at += length) {
@@ -50,13 +37,6 @@ static void finish(const wh_kernels *kernels, const wh_product *p, float *y, int
             kernels->bias_gelu(y, b, (size_t)columns);
         else if (b)
             kernels->add(y, b, (size_t)columns);
-}
-
-static void finish_transposed(float *y, size_t ldy, int rows, int columns, const float *b)
-{
-    for (int r = 0; b && r < rows; r++, y += ldy)
-        for (int c = 0; c < columns; c++)
-            y[c] += b[r];
 }
 
 /* ---- how a product is cut into tasks ---- */
@@ -117,14 +97,8 @@ static void tile(const wh_backend *backend, const wh_product *p, int r, int m, i
     const float *x = p->x + (size_t)r * p->ldx;
     const float *b = p->linear.b ? p->linear.b + j : NULL;
     int k = (int)p->linear.w->shape[1];
-    if (p->after == WH_TRANSPOSED) {
-        float *y = p->y + (size_t)j * p->ldy + r;
-        wh_cpu_gemm(backend, n, m, k, w, stride, x, p->ldx, y, p->ldy, 0);
-        finish_transposed(y, p->ldy, n, m, b);
-        return;
-    }
     float *y = p->y + (size_t)r * p->ldy + j;
-    wh_cpu_gemm(backend, m, n, k, x, p->ldx, w, stride, y, p->ldy, p->after == WH_ADD);
+    multiply(backend, m, n, k, x, p->ldx, w, stride, y, p->ldy, p->after == WH_ADD);
     finish(backend->kernels, p, y, m, n, b);
 }
 

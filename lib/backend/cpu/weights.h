@@ -1,11 +1,15 @@
-/* cpu_weights.h - the model's matrices as int8 or bfloat16, in the layout of kernels/cpu/gemm.h, made once for all
- * backends of a model. For lib/backend/cpu_....c. */
+/* weights.h - how a model's matrices are stored; and the same as int8 or bfloat16, in the layout of kernels/cpu/gemm.h,
+ * made once for all backends of a model. */
 #ifndef WH_CPU_WEIGHTS_H
 #define WH_CPU_WEIGHTS_H
 
 #include "cpu/gemm.h"
 #include "model/model.h"
 #include "util/pool.h"
+
+/* How a tensor's rows are stored, and row j of a matrix. */
+wh_storage wh_cpu_storage(wh_type type);
+const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
 /* A matrix [n][k]: int8 whose rows (output channels) have a scale each, or bfloat16. */
 typedef struct wh_packed {
