@@ -730,6 +730,11 @@ static int choose(wh_cuda_engine *e, int n, const wh_cuda_token *tokens)
     return queue_choices(e, n, listed > 0);
 }
 
+static const half *output_matrix(const wh_cuda_engine *e)
+{
+    return (const half *)(e->single[WH_CUDA_OUTPUT_W] ? e->single[WH_CUDA_OUTPUT_W] : e->single[WH_CUDA_EMBEDDING_W]);
+}
+
 /* The rows that are asked for, FEW_ROWS at a time: as they are, or what follows them. *chosen: how many of the
  * latter. */
 static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens, int *chosen)
@@ -754,7 +759,7 @@ static int write_logits(wh_cuda_engine *e, pass *p, const wh_cuda_token *tokens,
         int n = wanted - first < WH_CUDA_FEW_ROWS ? wanted - first : WH_CUDA_FEW_ROWS;
         wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
                               (const float *)e->single[WH_CUDA_TEXT_SHIFT], e->which + first, e->h, n, s->d, e->main);
-        wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
+        wh_cuda_few_rows(e->h, output_matrix(e), NULL, e->logits, n, s->n_vocab, s->d,
                          WH_CUDA_FLOAT, e->sm, e->main);
         if (first == 0 && *chosen)
             TRY(choose(e, *chosen, tokens));
@@ -806,7 +811,7 @@ static int queue_step(wh_cuda_engine *e, int n)
     TRY(queue_layers(e, &p));
     wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
                           (const float *)e->single[WH_CUDA_TEXT_SHIFT], NULL, e->h, n, s->d, e->main);
-    wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
+    wh_cuda_few_rows(e->h, output_matrix(e), NULL, e->logits, n, s->n_vocab, s->d,
                      WH_CUDA_FLOAT, e->sm, e->main);
     return queue_choices(e, n, true);
 }
