@@ -14,6 +14,7 @@
 
 #include "../tools/convert/heads.h"
 #include "../tools/convert/output.h"
+#include "../tools/convert/pickle.h"
 #include "../tools/convert/plan.h"
 #include "../tools/convert/source.h"
 #include "../tools/convert/vocab.h"
@@ -214,23 +215,70 @@ static void put_letter(wh_buf *b, int i)
         wh_buf_append(b, (char[2]){(char)(0xc0 | code >> 6), (char)(0x80 | (code & 63))}, 2);
 }
 
-/* A JSON list, or an object with ids. */
-static void make_vocabulary(const char *name, int is_object)
+static const char *special(int id)
+{
+    static char name[32];
+    wh_specials s;
+    assert_int_equal(wh_specials_published(ORDINARY, VOCAB, 1, &s), 0);
+    wh_special_name(&s, id, name, sizeof name);
+    return name;
+}
+
+/* A JSON list, or an object with ids, of tokens first .. end - 1. */
+static void make_tokens(const char *name, int is_object, int first, int end)
 {
     wh_buf b = {0};
     wh_buf_puts(&b, is_object ? "{" : "[");
-    for (int i = 0; i <= ORDINARY; i++) {
-        wh_buf_puts(&b, i ? ",\"" : "\"");
+    for (int i = first; i < end; i++) {
+        wh_buf_puts(&b, i > first ? ",\"" : "\"");
         if (i < ORDINARY)
             put_letter(&b, i);
         else
-            wh_buf_puts(&b, "<|endoftext|>");
+            wh_buf_puts(&b, special(i));
         wh_buf_puts(&b, "\"");
         if (is_object)
             wh_buf_printf(&b, ":%d", i);
     }
     wh_buf_puts(&b, is_object ? "}" : "]");
     write_buf(name, &b);
+}
+
+static void make_vocabulary(const char *name, int is_object)
+{
+    make_tokens(name, is_object, 0, VOCAB);
+}
+
+/* tokenizer.json with its two lists. */
+static void make_tokenizer(void)
+{
+    wh_buf b = {0};
+    make_tokens("in/vocab.json", 1, 0, ORDINARY);
+    size_t n;
+    char *vocabulary = read_file(path_of("in/vocab.json"), &n);
+    unlink(path_of("in/vocab.json"));
+    wh_buf_puts(&b, "{\"model\": {\"vocab\": ");
+    wh_buf_append(&b, vocabulary, n);
+    wh_buf_puts(&b, "}, \"added_tokens\": [");
+    for (int i = ORDINARY; i < ORDINARY + 12; i++)
+        wh_buf_printf(&b, "%s{\"id\": %d, \"content\": \"%s\"}", i > ORDINARY ? "," : "", i, special(i));
+    wh_buf_puts(&b, "]}");
+    free(vocabulary);
+    write_buf("in/tokenizer.json", &b);
+}
+
+static void make_config(void)
+{
+    wh_buf b = {0};
+    wh_buf_printf(&b,
+                  "{\"model_type\": \"whisper\", \"num_mel_bins\": %d, \"vocab_size\": %d, "
+                  "\"max_source_positions\": %d, \"d_model\": %d, \"encoder_attention_heads\": 2, "
+                  "\"encoder_layers\": 1, \"max_target_positions\": %d, \"decoder_attention_heads\": 2, "
+                  "\"decoder_layers\": 1, \"eos_token_id\": %d, \"decoder_start_token_id\": %d}",
+                  MELS, VOCAB, AUDIO_CTX, D, TEXT_CTX, ORDINARY, ORDINARY + 1);
+    write_buf("in/config.json", &b);
+    wh_buf_printf(&b, "{\"alignment_heads\": [[0, 1]], \"no_timestamps_token_id\": %d, \"lang_to_id\": "
+                  "{\"<|en|>\": %d}, \"is_multilingual\": true}", ORDINARY + 8, ORDINARY + 2);
+    write_buf("in/generation_config.json", &b);
 }
 
 static void make_hf(void)
@@ -254,14 +302,7 @@ static void make_hf(void)
     wh_buf_free(&head);
     wh_buf_free(&data);
     write_buf("in/model.safetensors", &b);
-    wh_buf_printf(&b,
-                  "{\"model_type\": \"whisper\", \"num_mel_bins\": %d, \"vocab_size\": %d, "
-                  "\"max_source_positions\": %d, \"d_model\": %d, \"encoder_attention_heads\": 2, "
-                  "\"encoder_layers\": 1, \"max_target_positions\": %d, \"decoder_attention_heads\": 2, "
-                  "\"decoder_layers\": 1}",
-                  MELS, VOCAB, AUDIO_CTX, D, TEXT_CTX);
-    write_buf("in/config.json", &b);
-    write_file("in/generation_config.json", "{\"alignment_heads\": [[0, 1]]}", 29);
+    make_config();
 }
 
 static void make_ggml(void)
@@ -292,40 +333,41 @@ static void make_ggml(void)
     write_buf("in/ggml.bin", &b);
 }
 
-static void pickle_text(wh_buf *b, const char *text)
+static void put_pickle_text(wh_buf *b, const char *text)
 {
     wh_buf_puts(b, "X");
     put(b, strlen(text), 4);
     wh_buf_puts(b, text);
 }
 
-static void pickle_int(wh_buf *b, int value)
+static void put_pickle_int(wh_buf *b, int value)
 {
     wh_buf_puts(b, "J");
     put(b, (uint64_t)(uint32_t)value, 4);
 }
 
 /* A tensor as torch.save writes it, with its storage under the row's number. */
-static void pickle_tensor(wh_buf *b, size_t i)
+static void put_pickle_tensor(wh_buf *b, size_t i, int is_hf)
 {
     const struct row *r = &rows[i];
-    char key[16];
+    char key[16], name[96];
     snprintf(key, sizeof key, "%zu", i);
-    pickle_text(b, r->name);
+    snprintf(name, sizeof name, "%s%s", is_hf ? "module.model." : "", is_hf ? r->hf : r->name);
+    put_pickle_text(b, name);
     wh_buf_puts(b, "ctorch._utils\n_rebuild_tensor_v2\n((");
-    pickle_text(b, "storage");
+    put_pickle_text(b, "storage");
     wh_buf_puts(b, "ctorch\nHalfStorage\n");
-    pickle_text(b, key);
-    pickle_text(b, "cpu");
-    pickle_int(b, elements(r));
+    put_pickle_text(b, key);
+    put_pickle_text(b, "cpu");
+    put_pickle_int(b, elements(r));
     wh_buf_puts(b, "tQ");
-    pickle_int(b, 0);
+    put_pickle_int(b, 0);
     wh_buf_puts(b, "(");
     for (int k = 0; k < r->n_dims; k++)
-        pickle_int(b, r->shape[k]);
+        put_pickle_int(b, r->shape[k]);
     wh_buf_puts(b, "t(");
     for (int k = 0; k < r->n_dims; k++)
-        pickle_int(b, k == r->n_dims - 1 ? 1 : k == r->n_dims - 2 ? r->shape[k + 1] : r->shape[1] * r->shape[2]);
+        put_pickle_int(b, k == r->n_dims - 1 ? 1 : k == r->n_dims - 2 ? r->shape[k + 1] : r->shape[1] * r->shape[2]);
     wh_buf_puts(b, "t\x89h");
     put(b, 0, 1); /* the OrderedDict of the memo */
     wh_buf_puts(b, ")RtR");
@@ -340,21 +382,33 @@ static void make_pickle(wh_buf *b)
                 {"n_audio_head", 2}, {"n_audio_layer", 1}, {"n_text_ctx", TEXT_CTX}, {"n_text_state", D},
                 {"n_text_head", 2}, {"n_text_layer", 1}};
     wh_buf_puts(b, "\x80\x02}(");
-    pickle_text(b, "dims");
+    put_pickle_text(b, "dims");
     wh_buf_puts(b, "}(");
     for (size_t i = 0; i < WH_COUNT(dims); i++) {
-        pickle_text(b, dims[i].name);
-        pickle_int(b, dims[i].value);
+        put_pickle_text(b, dims[i].name);
+        put_pickle_int(b, dims[i].value);
     }
     wh_buf_puts(b, "u");
-    pickle_text(b, "model_state_dict");
+    put_pickle_text(b, "model_state_dict");
     wh_buf_puts(b, "ccollections\nOrderedDict\nq");
     put(b, 0, 1);
     wh_buf_puts(b, ")R(");
     for (size_t i = 0; i < WH_COUNT(rows); i++)
         if (rows[i].name)
-            pickle_tensor(b, i);
+            put_pickle_tensor(b, i, 0);
     wh_buf_puts(b, "uu.");
+}
+
+/* A bare state dict with Hugging Face's names: every second row from `first` on, or all if `step` is 1. */
+static void make_state_pickle(wh_buf *b, size_t first, size_t step)
+{
+    wh_buf_puts(b, "\x80\x02" "ccollections\nOrderedDict\nq");
+    put(b, 0, 1);
+    wh_buf_puts(b, ")R(");
+    for (size_t i = first; i < WH_COUNT(rows); i += step)
+        if (rows[i].name)
+            put_pickle_tensor(b, i, 1);
+    wh_buf_puts(b, "u}b."); /* with a state of its own, as state dicts have their _metadata */
 }
 
 static void zip_entry(zip_t *zip, const char *name, const void *data, size_t n)
@@ -366,11 +420,11 @@ static void zip_entry(zip_t *zip, const char *name, const void *data, size_t n)
     assert_int_equal(zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0), 0);
 }
 
-static void make_archive(const void *pickle, size_t n)
+static void make_archive(const char *file, const void *pickle, size_t n)
 {
     int error;
-    unlink(path_of("in/model.pt"));
-    zip_t *zip = zip_open(path_of("in/model.pt"), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    unlink(path_of(file));
+    zip_t *zip = zip_open(path_of(file), ZIP_CREATE | ZIP_TRUNCATE, &error);
     assert_non_null(zip);
     uint16_t *data[WH_COUNT(rows)];
     zip_entry(zip, "model/data.pkl", pickle, n);
@@ -390,7 +444,15 @@ static void make_pt(void)
 {
     wh_buf pickle = {0};
     make_pickle(&pickle);
-    make_archive(pickle.data, pickle.length);
+    make_archive("in/model.pt", pickle.data, pickle.length);
+    wh_buf_free(&pickle);
+}
+
+static void make_bin(const char *file, size_t first, size_t step)
+{
+    wh_buf pickle = {0};
+    make_state_pickle(&pickle, first, step);
+    make_archive(file, pickle.data, pickle.length);
     wh_buf_free(&pickle);
 }
 
@@ -407,10 +469,11 @@ static int convert(const char *input, const char *vocab)
     int rc = source_open(path, &s);
     if (rc)
         return rc;
-    heads_name(&s, NULL, name, sizeof name);
     if (!(rc = vocab_complete(&s, vocab ? path_of(vocab) : NULL, folder, quiet)) &&
-        !(rc = heads_complete(&s, NULL, NULL, quiet)))
+        !(rc = heads_complete(&s, NULL, NULL, quiet)) && !(rc = plan_output(&s, quiet))) {
+        heads_name(&s, NULL, name, sizeof name);
         rc = output_write(&s, path_of("out.gguf"), plan_natural_type(&s), name);
+    }
     source_close(&s);
     return rc;
 }
@@ -563,12 +626,46 @@ static void test_hf(void **state)
     damage_files("in", NULL, files, WH_COUNT(files));
 }
 
+/* The tokenizer's other files, and shards. */
+static void test_shards(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"in/pytorch_model.bin.index.json", "in/a.bin", "in/b.bin", "in/vocab.json",
+                                        "in/added_tokens.json", "in/tokenizer_config.json",
+                                        "in/special_tokens_map.json"};
+    make_config();
+    write_file("in/generation_config.json", "{}", 2); /* names must do */
+    make_bin("in/a.bin", 0, 2);
+    make_bin("in/b.bin", 1, 2);
+    static const char index[] = "{\"weight_map\": {\"model.a\": \"a.bin\", \"model.b\": \"b.bin\", \"c\": \"a.bin\"}}";
+    static const char decoder[] = "{\"added_tokens_decoder\": {\"257\": {\"content\": \"<|startoftranscript|>\"}}}";
+    static const char map[] = "{\"additional_special_tokens\": [\"<|startoftranscript|>\", {\"content\": \"<|en|>\"}]}";
+    write_file("in/pytorch_model.bin.index.json", index, strlen(index));
+    write_file("in/tokenizer_config.json", decoder, strlen(decoder));
+    write_file("in/special_tokens_map.json", map, strlen(map));
+    make_tokens("in/vocab.json", 1, 0, ORDINARY);
+    make_tokens("in/added_tokens.json", 1, ORDINARY, ORDINARY + 10);
+    damage_files("in", NULL, files, WH_COUNT(files));
+}
+
+static void test_bin(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"in/pytorch_model.bin", "in/config.json", "in/generation_config.json",
+                                        "in/tokenizer.json"};
+    make_config();
+    make_tokenizer();
+    make_bin("in/pytorch_model.bin", 0, 1);
+    damage_files("in", NULL, files, WH_COUNT(files));
+}
+
 static void test_ggml(void **state)
 {
     (void)state;
     static const char *const files[] = {"in/ggml.bin"};
     make_ggml();
-    damage_files("in/ggml.bin", NULL, files, WH_COUNT(files));
+    make_vocabulary("in/vocab.json", 1);
+    damage_files("in/ggml.bin", "in/vocab.json", files, WH_COUNT(files));
 }
 
 static void test_pt(void **state)
@@ -581,25 +678,64 @@ static void test_pt(void **state)
 }
 
 /* The archive's checksums hide the pickle from random damage, so it is damaged before it is packed. */
+static void damage_pickle(const char *file, const char *input, const char *vocab, wh_buf *pickle)
+{
+    char *data = malloc(pickle->length + 64);
+    assert_non_null(data);
+    uint64_t seed = 5;
+    int refused = 0;
+    for (int i = 0; i < SEEDS; i++) {
+        memcpy(data, pickle->data, pickle->length);
+        make_archive(file, data, damage(data, pickle->length, &seed));
+        check_damaged(input, vocab, i, &refused);
+    }
+    print_message("pickle of %s: %d of %d refused\n", file, refused, SEEDS);
+    assert_true(refused > SEEDS / 2 && refused < SEEDS);
+    free(data);
+    wh_buf_free(pickle);
+}
+
 static void test_pickle(void **state)
 {
     (void)state;
     wh_buf pickle = {0};
     make_pickle(&pickle);
     make_vocabulary("in/vocab.json", 1);
-    char *data = malloc(pickle.length + 64);
-    assert_non_null(data);
-    uint64_t seed = 5;
-    int refused = 0;
-    for (int i = 0; i < SEEDS; i++) {
-        memcpy(data, pickle.data, pickle.length);
-        make_archive(data, damage(data, pickle.length, &seed));
-        check_damaged("in/model.pt", "in/vocab.json", i, &refused);
+    damage_pickle("in/model.pt", "in/model.pt", "in/vocab.json", &pickle);
+}
+
+static void test_state_pickle(void **state)
+{
+    (void)state;
+    wh_buf pickle = {0};
+    make_state_pickle(&pickle, 0, 1);
+    make_config();
+    make_tokenizer();
+    damage_pickle("in/pytorch_model.bin", "in", NULL, &pickle);
+}
+
+/* Pickles of nothing but opcodes and small arguments: whatever they build, they end. */
+static void test_opcodes(void **state)
+{
+    (void)state;
+    static const char opcodes[] = "(NKKKJMGXCBTU}])0012abceehjqrtsuRQ\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e"
+                                  "\x8f\x90\x91\x93\x94\x95\x96";
+    uint64_t seed = 17;
+    int parsed = 0;
+    for (int i = 0; i < 20 * SEEDS; i++) {
+        unsigned char data[64];
+        size_t n = 2 + (size_t)(random_unit(&seed) * 60);
+        for (size_t k = 0; k < n; k++)
+            data[k] = random_unit(&seed) < 0.3 ? (unsigned char)(random_unit(&seed) * 4)
+                                               : (unsigned char)opcodes[(size_t)(random_unit(&seed) * (sizeof opcodes - 1))];
+        data[n - 1] = '.';
+        const char *reason = NULL;
+        struct pickle *p = pickle_parse(data, n, &reason);
+        assert_true((p != NULL) != (reason != NULL));
+        parsed += p != NULL;
+        pickle_free(p);
     }
-    print_message("pickle: %d of %d refused\n", refused, SEEDS);
-    assert_true(refused > SEEDS / 2 && refused < SEEDS);
-    free(data);
-    wh_buf_free(&pickle);
+    print_message("%d of %d random pickles build something\n", parsed, 20 * SEEDS);
 }
 
 /* ---- the table of published models ---- */
@@ -696,6 +832,8 @@ int main(void)
         cmocka_unit_test_teardown(test_ct2, clear),  cmocka_unit_test_teardown(test_gguf, clear),
         cmocka_unit_test_teardown(test_hf, clear),   cmocka_unit_test_teardown(test_ggml, clear),
         cmocka_unit_test_teardown(test_pt, clear),   cmocka_unit_test_teardown(test_pickle, clear),
+        cmocka_unit_test_teardown(test_bin, clear),  cmocka_unit_test_teardown(test_shards, clear),
+        cmocka_unit_test_teardown(test_state_pickle, clear), cmocka_unit_test(test_opcodes),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

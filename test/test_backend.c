@@ -150,6 +150,12 @@ static void test_slow_model(void **state)
                               .audio_layers = 2, .text_layers = 1};
     compare_with_slow(&other, WH_F16, "auto", 0, 8);
     compare_with_slow(&other, WH_F32, "auto", 1, 8);
+    slow_sizes untied = odd_sizes;
+    untied.own_output = 1;
+    compare_with_slow(&untied, WH_F16, "auto", 0, 20);
+    compare_with_slow(&untied, WH_BF16, "cpu", 1, 3);
+    if (wh_blas_get()->sgemm)
+        compare_with_slow(&untied, WH_F32, "blas", 0, 20);
 }
 
 static void test_levels(void **state)
@@ -178,13 +184,18 @@ typedef struct fixture {
     size_t vocab;
 } fixture;
 
-static void open_fixture(fixture *f)
+static void open_sized(fixture *f, const slow_sizes *sizes)
 {
-    f->m = slow_model_new(&odd_sizes, WH_F16, 11);
+    f->m = slow_model_new(sizes, WH_F16, 11);
     f->mel[0] = random_mel(f->m, 1);
     f->mel[1] = random_mel(f->m, 2);
     random_tokens(f->m, f->tokens, MAX_TOKENS, 9);
     f->vocab = (size_t)f->m->n_vocab;
+}
+
+static void open_fixture(fixture *f)
+{
+    open_sized(f, &odd_sizes);
 }
 
 static void close_fixture(fixture *f)
@@ -480,10 +491,12 @@ static double relative(const float *want, const float *got, size_t n)
 
 /* Close to float32, and the same bits fed one by one, all at once, alone, in a batch of 14 and by any number of
  * threads. (Between levels only GELU and the float32 rest differ, so those are compared in checkkernels.) */
-static void check_packed(wh_compute compute, double most)
+static void check_packed(wh_compute compute, double most, int own_output)
 {
     fixture f;
-    open_fixture(&f);
+    slow_sizes sizes = odd_sizes;
+    sizes.own_output = own_output;
+    open_sized(&f, &sizes);
     wh_backend *exact = make("cpu", f.m, 1, 2);
     encode(exact, f.mel[0], 0);
     float *want = one_by_one(&f, exact, 0), *first = NULL;
@@ -528,13 +541,15 @@ static void check_packed(wh_compute compute, double most)
 static void test_packed(void **state)
 {
     (void)state;
-    check_packed(WH_COMPUTE_INT8, 0.03);
+    check_packed(WH_COMPUTE_INT8, 0.03, 0);
+    check_packed(WH_COMPUTE_INT8, 0.03, 1);
+    check_packed(WH_COMPUTE_BF16, 0.01, 1);
     wh_cpu cpu;
     for (int level = 0; level < wh_cpu_levels(); level++) {
         if (!wh_cpu_get(level, &cpu))
             continue;
         setenv("WHISP_CPU", cpu.name, 1);
-        check_packed(WH_COMPUTE_BF16, 0.01);
+        check_packed(WH_COMPUTE_BF16, 0.01, 0);
         unsetenv("WHISP_CPU");
     }
 }

@@ -28,7 +28,7 @@ static int load(void **state)
     memcpy(copy, embedding.data, embedding.bytes);
     copy[(size_t)sp->eot * (size_t)loaded->n_text_state] += 2.6f / 8;
     embedding.data = copy;
-    ending.token_embedding = &embedding;
+    ending.token_embedding = ending.output = &embedding;
     return 0;
 }
 

@@ -116,6 +116,9 @@ static void test_slow_model(void **state)
     slow_sizes wide = odd_sizes; /* heads of 64 */
     wide.d = 128, wide.heads = 2, wide.audio_layers = wide.text_layers = 1;
     compare_with_slow(&wide, WH_BF16, 17);
+    slow_sizes untied = odd_sizes;
+    untied.own_output = 1;
+    compare_with_slow(&untied, WH_F16, 3);
 }
 
 /* One sequence alone, and among 1 to 16 others: the same bits. */

@@ -107,7 +107,7 @@ static void foreign_and_newer_models_are_told_so(void **state)
     assert_edit_refused("GGUF\3", "GGUF\4", "version");
     assert_edit_refused("whisper.vocab_size", "whisper.vocab_sizf", "whisper.vocab_size");
     assert_edit_refused("decoder.ln.weight", "decoder.ln.weighx", "missing");
-    assert_value_refused("whisper.format_version", 2, "update the library");
+    assert_value_refused("whisper.format_version", 3, "update the library");
     assert_value_refused("whisper.format_version", 0, "convert");
     assert_value_refused("whisper.vocab_size", 1, "whisper.vocab_size");
     assert_value_refused("whisper.mel_bands", 81, "shape");

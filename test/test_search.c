@@ -199,7 +199,7 @@ static void start_sequences_hold_the_prompts_end(void **state)
     assert_int_equal(start[0], sp->sot_prev);
     assert_int_equal(start[1], 77);
     assert_int_equal(start[224], sp->sot);
-    assert_int_equal(start[225], sp->first_language + 4);
+    assert_int_equal(start[225], sp->languages[4]);
     assert_int_equal(start[226], sp->transcribe);
     assert_int_equal(wh_search_begin(f.search, prompt, 0, 0), WHISP_OK);
     start = wh_search_start(f.search, &n);

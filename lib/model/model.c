@@ -10,7 +10,7 @@
 
 #include "mel/mel.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2 /* 2: tokens or an output projection that the published models have not; else 1 */
 
 /* A hyper-parameter in lo..hi, or an error that names it. */
 static int read_int(const wh_gguf *file, const char *key, int64_t lo, int64_t hi, int *value)
@@ -194,6 +194,10 @@ static int find_tensors(whisp_model *m)
         (rc = find_floats(m, "decoder.positional_embedding", 2, m->n_text_ctx, d, &m->text_positions)) ||
         (rc = find_norm(m, "decoder.ln", &m->text_ln)))
         return rc;
+    m->output = m->token_embedding;
+    if (wh_gguf_tensor(m->file, "decoder.output.weight") &&
+        (rc = find(m, "decoder.output.weight", 2, m->n_vocab, d, 1, &m->output)))
+        return rc;
     if (m->conv1_w->type == WH_I8) /* its product is a float one */
         return cannot_be_int8(m, m->conv1_w->name);
     m->audio_blocks = wh_calloc((size_t)m->n_audio_layer, sizeof *m->audio_blocks);
@@ -243,8 +247,8 @@ static int read_alignment_heads(whisp_model *m)
 
 static int read_vocabulary(whisp_model *m)
 {
-    static const char first_special[] = "<|endoftext|>";
     const char *key = "tokenizer.ggml.tokens";
+    wh_specials specials;
     int n_ordinary = 0, multilingual = 0, rc;
     if ((rc = read_int(m->file, "whisper.vocab.ordinary", 256, m->n_vocab, &n_ordinary)))
         return rc;
@@ -260,11 +264,8 @@ static int read_vocabulary(whisp_model *m)
         rc = wh_fail_memory();
     else if (!wh_gguf_array_strings(m->file, key, pieces, lengths))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: %s is not a list of strings", wh_gguf_path(m->file), key);
-    else if (n_ordinary == m->n_vocab || lengths[n_ordinary] != strlen(first_special) ||
-             memcmp(pieces[n_ordinary], first_special, lengths[n_ordinary]) != 0)
-        rc = wh_fail(WHISP_ERR_MODEL, "token %d is not %s", n_ordinary, first_special);
-    else
-        rc = wh_tokenizer_new(pieces, lengths, (size_t)n_ordinary, (size_t)m->n_vocab, multilingual, &m->tokenizer);
+    else if (!(rc = wh_specials_named(pieces, lengths, (size_t)n_ordinary, (size_t)m->n_vocab, multilingual, &specials)))
+        rc = wh_tokenizer_new(pieces, lengths, &specials, &m->tokenizer);
     if (rc == WHISP_ERR_MODEL && pieces && lengths)
         rc = wh_fail(rc, "%s: the vocabulary is not usable: %s", wh_gguf_path(m->file), whisp_last_error());
     free(pieces);
@@ -287,7 +288,7 @@ static int read_head(whisp_model *m)
                        wh_gguf_path(m->file));
     if (!wh_gguf_int(m->file, "whisper.format_version", &version) || version < 1 || version > FORMAT_VERSION)
         return wh_fail(WHISP_ERR_MODEL,
-                       "%s: model format version %lld; this library (%s) reads version %d: %s", wh_gguf_path(m->file),
+                       "%s: model format version %lld; this library (%s) reads versions up to %d: %s", wh_gguf_path(m->file),
                        (long long)version, whisp_version(), FORMAT_VERSION,
                        version > FORMAT_VERSION ? "update the library" : "convert the model again with whisp-convert");
     if (!wh_gguf_string(m->file, "general.name", &text, &length)) {

@@ -66,7 +66,8 @@ struct whisp_model {
     wh_block *audio_blocks;         /* [n_audio_layer] */
     wh_norm audio_ln;
 
-    const wh_tensor *token_embedding; /* [n_vocab][d], also the output projection */
+    const wh_tensor *token_embedding; /* [n_vocab][d] */
+    const wh_tensor *output;          /* [n_vocab][d], to logits: the token embedding again, or one of its own */
     const float *text_positions;      /* [n_text_ctx][d] */
     wh_block *text_blocks;            /* [n_text_layer] */
     wh_norm text_ln;

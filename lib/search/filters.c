@@ -58,11 +58,14 @@ static int add_listed(wh_search *s, size_t *capacity)
     return rc;
 }
 
-/* s->suppressed, sorted and unique, from the list and the regular expression. */
+/* s->suppressed, sorted and unique, from the list, the regular expression and what is never written. */
 static int make_suppressed(wh_search *s)
 {
-    size_t capacity = 0;
+    size_t capacity = 0, n_unwritable;
+    const int32_t *unwritable = wh_tokenizer_unwritable(s->model->tokenizer, &n_unwritable);
     int rc = add_listed(s, &capacity);
+    for (size_t i = 0; i < n_unwritable && !rc; i++)
+        rc = add_token(s, &capacity, unwritable[i]);
     if (!rc && !s->options->values.without_timestamps)
         rc = add_token(s, &capacity, s->specials->no_timestamps);
     if (!rc)

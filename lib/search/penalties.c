@@ -100,7 +100,7 @@ static int suppress_matching(wh_search *s, const regex_t *regex, size_t *capacit
 {
     wh_buf text = {0};
     int rc = WHISP_OK;
-    for (int32_t id = 0; id < s->specials->n_ordinary && !rc; id++) {
+    for (int32_t id = 0; id < s->specials->eot && !rc; id++) {
         char scratch[32];
         size_t n;
         const char *bytes = wh_tokenizer_bytes(s->model->tokenizer, id, scratch, &n);

@@ -127,7 +127,7 @@ static void make_start(wh_search *s, const int32_t *prompt, size_t n_prompt, int
     s->sot_index = s->n_start;
     s->start[s->n_start++] = sp->sot;
     if (sp->multilingual) {
-        s->start[s->n_start++] = sp->first_language + language;
+        s->start[s->n_start++] = sp->languages[language];
         s->start[s->n_start++] = v->translate ? sp->translate : sp->transcribe;
     }
     if (v->without_timestamps)
@@ -144,6 +144,16 @@ const int32_t *wh_search_start(const wh_search *s, size_t *n)
 {
     *n = s->n_start;
     return s->start;
+}
+
+/* What is never written takes no part in probabilities either: a model with rows that only fill its vocabulary up says
+ * what it says without them. */
+static void forget_unwritable(wh_search *s)
+{
+    size_t n;
+    const int32_t *ids = wh_tokenizer_unwritable(s->model->tokenizer, &n);
+    for (size_t i = 0; i < n; i++)
+        s->start_logits[ids[i]] = s->start_logits[s->model->n_vocab + ids[i]] = -INFINITY;
 }
 
 int wh_search_begin(wh_search *s, const int32_t *prompt, size_t n_prompt, int language)
@@ -163,6 +173,8 @@ int wh_search_begin(wh_search *s, const int32_t *prompt, size_t n_prompt, int la
         rc = wh_backend_decode(s->backend, 1, &step);
     if (!rc && same)
         memcpy(s->start_logits + s->model->n_vocab, s->start_logits, (size_t)s->model->n_vocab * sizeof(float));
+    if (!rc)
+        forget_unwritable(s);
     s->timings->prompt += wh_now() - t0;
     s->timings->n_prompt_tokens += (int64_t)s->n_start;
     return rc;

@@ -306,9 +306,11 @@ int wh_search_languages(wh_search *s, float *probabilities)
     s->timings->n_prompt_tokens++;
     if (rc)
         return rc;
-    const float *logits = s->start_logits + sp->first_language;
-    double total = wh_log_sum_exp(s, logits, sp->n_languages);
     for (int i = 0; i < sp->n_languages; i++)
-        probabilities[i] = (float)exp(logits[i] - total);
-    return wh_most_probable(logits, sp->n_languages);
+        probabilities[i] = sp->languages[i] < 0 ? -INFINITY : s->start_logits[sp->languages[i]];
+    double total = wh_log_sum_exp(s, probabilities, sp->n_languages);
+    int best = wh_most_probable(probabilities, sp->n_languages);
+    for (int i = 0; i < sp->n_languages; i++)
+        probabilities[i] = (float)exp(probabilities[i] - total);
+    return best;
 }

@@ -54,7 +54,7 @@ static int make_pass(pass *p, const int32_t *tokens, size_t n)
         return wh_fail_memory();
     p->tokens[p->n_start++] = sp->sot;
     if (sp->multilingual) {
-        p->tokens[p->n_start++] = sp->first_language + p->a->language;
+        p->tokens[p->n_start++] = sp->languages[p->a->language];
         p->tokens[p->n_start++] = p->a->translate ? sp->translate : sp->transcribe;
     }
     p->n_tokens = p->n_start;

@@ -1,40 +1,17 @@
 /* decode.c - tokens to bytes and to text. */
-#include <stdio.h>
-
 #include "tokenizer/utf8.h"
 #include "tokenizer/vocabulary.h"
-
-/* Write a special token's name. */
-static int special_name(const wh_specials *s, int32_t id, char *name, size_t capacity)
-{
-    static const char *const after_languages[] = {"translate",   "transcribe", "startoflm",
-                                                  "startofprev", "nospeech",   "notimestamps"};
-    if (id == s->eot)
-        return snprintf(name, capacity, "<|endoftext|>");
-    if (id == s->sot)
-        return snprintf(name, capacity, "<|startoftranscript|>");
-    if (id < s->translate) {
-        int i = id - s->first_language;
-        const char *code = whisp_language_code(i);
-        /* a language that a future model may know and this library does not */
-        return code ? snprintf(name, capacity, "<|%s|>", code) : snprintf(name, capacity, "<|language %d|>", i);
-    }
-    if (id < s->timestamp_begin)
-        return snprintf(name, capacity, "<|%s|>", after_languages[id - s->translate]);
-    int hundredths = 2 * (id - s->timestamp_begin);
-    return snprintf(name, capacity, "<|%d.%02d|>", hundredths / 100, hundredths % 100);
-}
 
 const char *wh_tokenizer_bytes(const wh_tokenizer *tokenizer, int32_t id, char *scratch, size_t *length)
 {
     const wh_vocabulary *v = &tokenizer->vocabulary;
     if (id < 0 || id >= tokenizer->specials.n_vocab)
         return NULL;
-    if (id < tokenizer->specials.n_ordinary) {
+    if (id < tokenizer->specials.eot) {
         *length = v->offsets[id + 1] - v->offsets[id];
         return v->bytes + v->offsets[id];
     }
-    *length = (size_t)special_name(&tokenizer->specials, id, scratch, 32);
+    *length = (size_t)wh_special_name(&tokenizer->specials, id, scratch, 32);
     return scratch;
 }
 

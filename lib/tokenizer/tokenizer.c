@@ -1,41 +1,28 @@
-/* tokenizer.c - a tokenizer from a model's vocabulary: the special tokens' places and the tokens that are not speech.
+/* tokenizer.c - a tokenizer from a model's vocabulary: which tokens are not speech, and which are never written.
  *
- * Encoding and decoding are in encode.c and decode.c. */
+ * Encoding and decoding are in encode.c and decode.c, the special tokens' places in specials.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tokenizer/vocabulary.h"
 
-#define N_TIMESTAMPS 1501               /* 0.00 to 30.00 in steps of 0.02 */
-#define N_NAMED 8                       /* eot, sot, and the six between languages and timestamps */
-#define MAX_LANGUAGES 200
-#define MAX_VOCABULARY ((size_t)1 << 20)
-
-static void place_specials(wh_specials *s, size_t n_ordinary, size_t n_vocab, int multilingual)
+/* Whether a token can stand for what begins with it: more than blanks and the first byte of a character. */
+static int says_something(const wh_vocabulary *v, int32_t id)
 {
-    s->n_ordinary = (int)n_ordinary;
-    s->n_vocab = (int)n_vocab;
-    s->n_languages = (int)(n_vocab - n_ordinary) - N_NAMED - N_TIMESTAMPS;
-    s->multilingual = multilingual != 0;
-    s->eot = s->n_ordinary;
-    s->sot = s->eot + 1;
-    s->first_language = s->sot + 1;
-    s->translate = s->first_language + s->n_languages;
-    s->transcribe = s->translate + 1;
-    s->sot_lm = s->transcribe + 1;
-    s->sot_prev = s->sot_lm + 1;
-    s->no_speech = s->sot_prev + 1;
-    s->no_timestamps = s->no_speech + 1;
-    s->timestamp_begin = s->no_timestamps + 1;
+    size_t at = v->offsets[id], n = 0;
+    for (; at < v->offsets[id + 1]; at++)
+        n += v->bytes[at] != ' ';
+    return n > 1;
 }
 
-/* Add the first token of `text` to the list if it is the only one, or in any case with `even_first`. */
+/* Add the first token of `text` to the list if it is the only one, or, with `even_first`, if it is not something that
+ * much else begins with, too: vocabularies that are not the published ones may spell signs byte by byte. */
 static int add_non_speech(wh_tokenizer *t, const char *text, int even_first, size_t *capacity)
 {
     int32_t *tokens = NULL;
     size_t n = 0, room = 0;
     int rc = wh_tokenizer_encode(t, text, strlen(text), &tokens, &n, &room);
-    if (rc == WHISP_OK && (n == 1 || (n > 1 && even_first))) {
+    if (rc == WHISP_OK && (n == 1 || (n > 1 && even_first && says_something(&t->vocabulary, tokens[0])))) {
         rc = wh_grow(&t->non_speech, capacity, t->n_non_speech + 1, sizeof *t->non_speech);
         if (rc == WHISP_OK)
             t->non_speech[t->n_non_speech++] = tokens[0];
@@ -91,23 +78,42 @@ static int find_non_speech(wh_tokenizer *t)
     return WHISP_OK;
 }
 
-int wh_tokenizer_new(const char *const *pieces, const size_t *lengths, size_t n_ordinary, size_t n_vocab,
-                     int multilingual, wh_tokenizer **tokenizer)
+static int add_unwritable(wh_tokenizer *t, size_t *capacity, int32_t id)
+{
+    int rc = wh_grow(&t->unwritable, capacity, t->n_unwritable + 1, sizeof *t->unwritable);
+    if (!rc)
+        t->unwritable[t->n_unwritable++] = id;
+    return rc;
+}
+
+static int find_unwritable(wh_tokenizer *t)
+{
+    const wh_specials *s = &t->specials;
+    const size_t *offsets = t->vocabulary.offsets;
+    size_t capacity = 0;
+    int rc = WHISP_OK;
+    for (int32_t id = 0; id + 1 < s->eot && !rc; id++)
+        if (offsets[id] == offsets[id + 1])
+            rc = add_unwritable(t, &capacity, id);
+    for (int32_t id = s->eot; id < s->n_vocab && !rc; id++)
+        if (id >= s->timestamp_begin + WH_N_TIMESTAMPS || wh_special_is_extra(s, id))
+            rc = add_unwritable(t, &capacity, id);
+    return rc;
+}
+
+int wh_tokenizer_new(const char *const *pieces, const size_t *lengths, const wh_specials *specials,
+                     wh_tokenizer **tokenizer)
 {
     *tokenizer = NULL;
-    if (n_vocab > MAX_VOCABULARY || n_ordinary >= n_vocab || n_vocab - n_ordinary <= N_NAMED + N_TIMESTAMPS ||
-        n_vocab - n_ordinary > N_NAMED + N_TIMESTAMPS + MAX_LANGUAGES)
-        return wh_fail(WHISP_ERR_MODEL,
-                       "a vocabulary of %zu tokens with %zu ordinary ones is not a Whisper model's: %d to %d special "
-                       "tokens are expected", n_vocab, n_ordinary, N_NAMED + N_TIMESTAMPS + 1,
-                       N_NAMED + N_TIMESTAMPS + MAX_LANGUAGES);
     wh_tokenizer *t = wh_calloc(1, sizeof *t);
     if (!t)
         return wh_fail_memory();
-    place_specials(&t->specials, n_ordinary, n_vocab, multilingual);
-    int rc = wh_vocabulary_fill(&t->vocabulary, pieces, lengths, n_ordinary);
+    t->specials = *specials;
+    int rc = wh_vocabulary_fill(&t->vocabulary, pieces, lengths, (size_t)specials->eot);
     if (rc == WHISP_OK)
         rc = find_non_speech(t);
+    if (rc == WHISP_OK)
+        rc = find_unwritable(t);
     if (rc != WHISP_OK) {
         wh_tokenizer_free(t);
         return rc;
@@ -122,6 +128,7 @@ void wh_tokenizer_free(wh_tokenizer *tokenizer)
         return;
     wh_vocabulary_clear(&tokenizer->vocabulary);
     free(tokenizer->non_speech);
+    free(tokenizer->unwritable);
     free(tokenizer);
 }
 
@@ -134,4 +141,10 @@ const int32_t *wh_tokenizer_non_speech(const wh_tokenizer *tokenizer, size_t *n)
 {
     *n = tokenizer->n_non_speech;
     return tokenizer->non_speech;
+}
+
+const int32_t *wh_tokenizer_unwritable(const wh_tokenizer *tokenizer, size_t *n)
+{
+    *n = tokenizer->n_unwritable;
+    return tokenizer->unwritable;
 }

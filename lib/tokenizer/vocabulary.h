@@ -24,6 +24,8 @@ struct wh_tokenizer {
     wh_vocabulary vocabulary;
     int32_t *non_speech; /* [n_non_speech], sorted */
     size_t n_non_speech;
+    int32_t *unwritable; /* [n_unwritable], sorted */
+    size_t n_unwritable;
 };
 
 /* Fill a zeroed vocabulary; release it with wh_vocabulary_clear(), also after a failure. */

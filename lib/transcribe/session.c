@@ -25,7 +25,7 @@ static int check_options(const whisp_model *model, whisp_options *options)
         if (v->multilingual)
             wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; multilingual is ignored", model->name);
         v->language = 0;
-    } else if (v->language >= sp->n_languages) {
+    } else if (v->language >= 0 && sp->languages[v->language] < 0) {
         return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
                        whisp_language_code(v->language));
     }
@@ -97,8 +97,8 @@ static int make_session(whisp_session *s)
     if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
         return rc;
     s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
-    s->language_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
-    s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
+    s->language_probs = wh_calloc((size_t)s->specials->n_languages + 1, sizeof(float));
+    s->window_probs = wh_calloc((size_t)s->specials->n_languages + 1, sizeof(float));
     if (!s->window || !s->language_probs || !s->window_probs)
         return wh_fail_memory();
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));

@@ -147,48 +147,58 @@ def dense_strides(shape):
     return tuple(strides)
 
 
-def write_pt(model, path, kind="f16", strided=False):
-    """`strided` writes 2-D weights transposed, with strides that turn them back, and vectors two to a storage."""
-    modules = fake_torch()
-    class_name = {"f16": "HalfStorage", "f32": "FloatStorage", "bf16": "BFloat16Storage"}[kind]
-    storage_class = getattr(modules["torch"], class_name)
-    rebuild = modules["torch._utils"]._rebuild_tensor_v2
-    storages, state = [], collections.OrderedDict()
+class Archive:
+    """What torch.save writes: tensors are stored with add(), then write() pickles what holds them."""
 
-    def store(data):
-        storages.append(Storage(str(len(storages)), data, storage_class))
-        return storages[-1]
+    def __init__(self, kind="f16"):
+        self.modules = fake_torch()
+        class_name = {"f16": "HalfStorage", "f32": "FloatStorage", "bf16": "BFloat16Storage"}[kind]
+        self.storage_class = getattr(self.modules["torch"], class_name)
+        self.kind, self.storages = kind, []
 
-    for name, x in model.tensors.items():
-        data = encode(x, kind)
+    def store(self, data):
+        self.storages.append(Storage(str(len(self.storages)), data, self.storage_class))
+        return self.storages[-1]
+
+    def tensor(self, storage, offset, shape, stride):
+        return Tensor(self.modules["torch._utils"]._rebuild_tensor_v2, storage, offset, shape, stride)
+
+    def add(self, x, strided=False):
+        """`strided`: 2-D weights transposed, with strides that turn them back, and vectors two to a storage."""
+        data = encode(x, self.kind)
         if strided and data.ndim == 2:
-            storage, stride = store(np.ascontiguousarray(data.T)), (1, data.shape[0])
-            state[name] = Tensor(rebuild, storage, 0, data.shape, stride)
-        elif strided and data.ndim == 1:
-            state[name] = Tensor(rebuild, store(np.concatenate([data[::-1], data])), len(data), data.shape, (1,))
-        else:
-            state[name] = Tensor(rebuild, store(data), 0, data.shape, dense_strides(data.shape))
+            return self.tensor(self.store(np.ascontiguousarray(data.T)), 0, data.shape, (1, data.shape[0]))
+        if strided and data.ndim == 1:
+            return self.tensor(self.store(np.concatenate([data[::-1], data])), len(data), data.shape, (1,))
+        return self.tensor(self.store(data), 0, data.shape, dense_strides(data.shape))
 
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, item):
-            return ("storage", item.kind, item.key, "cpu", item.data.size) if isinstance(item, Storage) else None
+    def write(self, root, path, name="model"):
+        class Pickler(pickle.Pickler):
+            def persistent_id(self, item):
+                return ("storage", item.kind, item.key, "cpu", item.data.size) if isinstance(item, Storage) else None
 
-    saved = {name: sys.modules.get(name) for name in modules}
-    sys.modules.update(modules)
-    try:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            with archive.open("model/data.pkl", "w") as file:
-                Pickler(file, protocol=2).dump({"dims": model.dims, "model_state_dict": state})
-            archive.writestr("model/byteorder", "little")
-            for storage in storages:
-                archive.writestr(f"model/data/{storage.key}", storage.data.tobytes())
-            archive.writestr("model/version", "3\n")
-    finally:
-        for name, module in saved.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
+        saved = {module: sys.modules.get(module) for module in self.modules}
+        sys.modules.update(self.modules)
+        try:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+                with archive.open(name + "/data.pkl", "w") as file:
+                    Pickler(file, protocol=2).dump(root)
+                archive.writestr(name + "/byteorder", "little")
+                for storage in self.storages:
+                    archive.writestr(f"{name}/data/{storage.key}", storage.data.tobytes())
+                archive.writestr(name + "/version", "3\n")
+        finally:
+            for module, before in saved.items():
+                if before is None:
+                    del sys.modules[module]
+                else:
+                    sys.modules[module] = before
+
+
+def write_pt(model, path, kind="f16", strided=False):
+    archive = Archive(kind)
+    state = collections.OrderedDict((name, archive.add(x, strided)) for name, x in model.tensors.items())
+    archive.write({"dims": model.dims, "model_state_dict": state}, path)
 
 
 # ---- Hugging Face ----
@@ -202,9 +212,12 @@ HF_WHOLES = {"encoder.positional_embedding": "encoder.embed_positions.weight",
              "decoder.token_embedding.weight": "decoder.embed_tokens.weight",
              "encoder.ln_post.weight": "encoder.layer_norm.weight", "encoder.ln_post.bias": "encoder.layer_norm.bias",
              "decoder.ln.weight": "decoder.layer_norm.weight", "decoder.ln.bias": "decoder.layer_norm.bias"}
+OUTPUT = "decoder.output.weight"  # one that is not the token embedding
 
 
 def hf_name(name):
+    if name == OUTPUT:
+        return "proj_out.weight"
     if ".blocks." not in name:
         return "model." + HF_WHOLES.get(name, name)
     side, _, layer, rest = name.split(".", 3)
@@ -230,11 +243,21 @@ def write_safetensors(tensors, path, kind):
             file.write(data.tobytes())
 
 
+def hf_config(model):
+    d = model.dims
+    return {"model_type": "whisper", "_name_or_path": "openai/whisper-test", "num_mel_bins": d["n_mels"],
+            "vocab_size": d["n_vocab"], "max_source_positions": d["n_audio_ctx"], "d_model": d["n_audio_state"],
+            "encoder_attention_heads": d["n_audio_head"], "encoder_layers": d["n_audio_layer"],
+            "max_target_positions": d["n_text_ctx"], "decoder_attention_heads": d["n_text_head"],
+            "decoder_layers": d["n_text_layer"]}
+
+
 def write_hf(model, folder, kind="f16", shards=1, vocab="tokenizer.json", without=()):
     folder = Path(folder)
     folder.mkdir()
     tensors = {hf_name(name): encode(x, kind) for name, x in model.tensors.items() if name not in without}
-    tensors["proj_out.weight"] = tensors["model.decoder.embed_tokens.weight"][:1]  # tied: must not be needed
+    if OUTPUT not in model.tensors:
+        tensors["proj_out.weight"] = tensors["model.decoder.embed_tokens.weight"][:1]  # tied: must not be needed
     if shards == 1:
         write_safetensors(tensors, folder / "model.safetensors", kind)
     else:
@@ -246,13 +269,7 @@ def write_hf(model, folder, kind="f16", shards=1, vocab="tokenizer.json", withou
             write_safetensors({name: tensors[name] for name in part}, folder / file, kind)
             where.update({name: file for name in part})
         (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
-    d = model.dims
-    (folder / "config.json").write_text(json.dumps({
-        "model_type": "whisper", "_name_or_path": "openai/whisper-test", "num_mel_bins": d["n_mels"],
-        "vocab_size": d["n_vocab"], "max_source_positions": d["n_audio_ctx"], "d_model": d["n_audio_state"],
-        "encoder_attention_heads": d["n_audio_head"], "encoder_layers": d["n_audio_layer"],
-        "max_target_positions": d["n_text_ctx"], "decoder_attention_heads": d["n_text_head"],
-        "decoder_layers": d["n_text_layer"]}))
+    (folder / "config.json").write_text(json.dumps(hf_config(model)))
     if model.heads:
         (folder / "generation_config.json").write_text(json.dumps({"alignment_heads": model.heads}))
     if vocab == "tokenizer.json":
@@ -291,6 +308,8 @@ def ct2_tensors(model):
     out["encoder/position_encodings/encodings"] = t["encoder.positional_embedding"]
     out["decoder/position_encodings/encodings"] = t["decoder.positional_embedding"]
     out["decoder/embeddings/weight"] = t["decoder.token_embedding.weight"]
+    if OUTPUT in t:
+        out["decoder/projection/weight"] = t[OUTPUT]
     for side, layers in (("encoder", model.dims["n_audio_layer"]), ("decoder", model.dims["n_text_layer"])):
         for i in range(layers):
             to, block = f"{side}/layer_{i}", f"{side}.blocks.{i}"
@@ -336,8 +355,9 @@ def write_ct2(model, folder, kind="f16", vocab="vocabulary.txt"):
         file.write(struct.pack("<I", 6) + ct2_string("WhisperSpec") + struct.pack("<II", 3, len(parts)))
         for part in parts:
             file.write(part)
-        file.write(struct.pack("<I", 1))
-        file.write(ct2_string("decoder/projection/weight") + ct2_string("decoder/embeddings/weight"))
+        file.write(struct.pack("<I", 0 if OUTPUT in model.tensors else 1))
+        if OUTPUT not in model.tensors:
+            file.write(ct2_string("decoder/projection/weight") + ct2_string("decoder/embeddings/weight"))
     (folder / "config.json").write_text(json.dumps({"alignment_heads": model.heads} if model.heads else {}))
     if vocab == "vocabulary.txt":
         (folder / vocab).write_text("".join(token + "\n" for token in model.tokens), encoding="utf-8")
@@ -347,7 +367,9 @@ def write_ct2(model, folder, kind="f16", vocab="vocabulary.txt"):
 
 # ---- whisper.cpp's ggml ----
 
-GGML_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8}
+GGML_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "q2_k": 10, "q3_k": 11,
+              "q4_k": 12, "q5_k": 13, "q6_k": 14, "iq4_nl": 20}
+HALVES = {"q2_k": [80, 82], "q3_k": [108], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208], "iq4_nl": [0]}
 
 
 def pack_halves(q):
@@ -355,8 +377,24 @@ def pack_halves(q):
     return (q[:, :16] | q[:, 16:] << 4).astype(np.uint8)
 
 
+def invent_ggml(x, kind):
+    """Blocks of any bits instead of x, which is only asked for its shape, and the numbers that they stand for by the
+    gguf package. For formats that are made by a search for the best scales."""
+    number = gguf.GGMLQuantizationType[kind.upper()]
+    elements, size = gguf.GGML_QUANT_SIZES[number]
+    random = np.random.default_rng(x.size)
+    blocks = random.integers(0, 256, (x.size // elements, size), dtype=np.uint8)
+    for at in HALVES[kind]:  # float16 numbers, of a size that weights have
+        scale = (random.random(len(blocks)) * 0.01 - 0.003).astype(np.float16)
+        blocks[:, at:at + 2] = scale.view(np.uint8).reshape(-1, 2)
+    rows = blocks.reshape(*x.shape[:-1], -1)
+    return blocks.tobytes(), gguf.quants.dequantize(rows, number).astype(np.float32).reshape(x.shape)
+
+
 def quantize_ggml(x, kind):
     """(bytes, the float32 numbers that they stand for) in ggml's block formats."""
+    if kind in HALVES:
+        return invent_ggml(x, kind)
     blocks = x.reshape(-1, 32).astype(np.float32)
     levels = {"q8_0": 127, "q4_0": 8, "q5_0": 16, "q4_1": 15, "q5_1": 31}[kind]
     if kind.endswith("_1"):
@@ -401,7 +439,7 @@ def write_ggml(model, path, kind="f16"):
             is_matrix = x.ndim > 1 and "positional" not in name
             stored = "f32" if not is_matrix else kind if x.ndim == 2 or kind in ("f32", "f16") else "f16"
             shape = list(x.shape) + [1] if name.startswith("encoder.conv") and x.ndim == 1 else list(x.shape)
-            if stored.startswith("q"):
+            if stored.startswith(("q", "iq")):
                 data, meaning[name] = quantize_ggml(x, stored)
             else:
                 encoded = encode(x, stored)

@@ -107,6 +107,7 @@ whisp_model *slow_model_new(const slow_sizes *s, wh_type type, uint64_t seed)
     m->text_positions = vector(m, (size_t)(s->n_text_ctx * s->d), 0.0, 0.3, &seed);
     m->text_blocks = blocks(m, type, s->text_layers, s->d, 1, &seed);
     m->text_ln = norm(m, s->d, &seed);
+    m->output = s->own_output ? matrix(m, type, s->n_vocab, s->d, 1, &seed) : m->token_embedding;
     m->n_alignment_heads = m->n_text_head * s->text_layers > 1 ? 2 : 1;
     m->alignment_heads = calloc(2, sizeof *m->alignment_heads);
     assert_non_null(m->alignment_heads);
@@ -297,7 +298,7 @@ void slow_decode(const whisp_model *m, const double *audio, const int32_t *token
         free(h);
         mlp(block, x, n, d);
     }
-    double *h = normalize(m->text_ln, x, n, d), *all = apply((wh_linear){m->token_embedding, NULL}, h, n);
+    double *h = normalize(m->text_ln, x, n, d), *all = apply((wh_linear){m->output, NULL}, h, n);
     memcpy(logits, all, (size_t)n * (size_t)m->n_vocab * sizeof *logits);
     free(x), free(raw), free(h), free(all);
 }

@@ -8,6 +8,7 @@
 typedef struct slow_sizes {
     int n_vocab, n_mels, n_audio_ctx, n_text_ctx, d, heads, audio_layers, text_layers;
     int text_heads; /* 0: as many as heads */
+    int own_output; /* logits are not made with the token embedding */
 } slow_sizes;
 
 /* Linear weights and the token embedding are stored as `type`, the convolutions as f16 or f32. */

@@ -266,6 +266,9 @@ static int add_tensors(const struct ct2 *ct2)
         (rc = add_slice(ct2, "decoder/position_encodings/encodings", "decoder.positional_embedding", 0, 1)) ||
         (rc = add_norm(ct2, "decoder/layer_norm", "decoder.ln")))
         return rc;
+    if (find_exactly(ct2, "decoder/projection/weight") &&
+        (rc = add_slice(ct2, "decoder/projection/weight", "decoder.output.weight", 0, 1)))
+        return rc;
     if (find(ct2, positions) && (rc = add_slice(ct2, positions, "encoder.positional_embedding", 0, 1)))
         return rc;
     for (int i = 0; i < s->dims.n_audio_layer; i++)
@@ -325,7 +328,7 @@ static void find_dims(const struct ct2 *ct2)
 
 static int read_side_files(struct source *s, const char *folder)
 {
-    static const char *const names[] = {"vocabulary.json", "vocabulary.txt", "tokenizer.json"};
+    static const char *const names[] = {"vocabulary.json", "vocabulary.txt"};
     json_t *config;
     int rc = json_read(folder, "config.json", &config);
     if (!rc && config)
@@ -333,7 +336,7 @@ static int read_side_files(struct source *s, const char *folder)
     json_decref(config);
     for (size_t i = 0; i < WH_COUNT(names) && !rc && !s->pieces; i++)
         rc = vocab_read_in(s, folder, names[i]);
-    return rc;
+    return rc || s->pieces ? rc : vocab_read_folder(s, folder);
 }
 
 int read_ct2(struct source *s, const char *folder)

@@ -13,6 +13,8 @@ static const struct {
     [ST_F32] = {"f32", 1, 4},          [ST_F16] = {"f16", 1, 2},          [ST_BF16] = {"bf16", 1, 2},
     [ST_Q8_0] = {"q8_0", BLOCK, 34},   [ST_Q4_0] = {"q4_0", BLOCK, 18},   [ST_Q4_1] = {"q4_1", BLOCK, 20},
     [ST_Q5_0] = {"q5_0", BLOCK, 22},   [ST_Q5_1] = {"q5_1", BLOCK, 24},   [ST_I8] = {"int8", 1, 1},
+    [ST_IQ4_NL] = {"iq4_nl", BLOCK, 18}, [ST_Q2_K] = {"q2_K", 256, 84},   [ST_Q3_K] = {"q3_K", 256, 110},
+    [ST_Q4_K] = {"q4_K", 256, 144},    [ST_Q5_K] = {"q5_K", 256, 176},    [ST_Q6_K] = {"q6_K", 256, 210},
     [ST_I8_ROWS] = {"int8", 1, 1},     [ST_COMPUTED] = {"computed", 1, 4},
 };
 
@@ -80,6 +82,16 @@ static void decode_block(enum stored type, const unsigned char *p, float *out)
             q |= (int)(fifth >> i & 1) << 4;
         out[i] = (float)(q - center) * scale + minimum;
     }
+}
+
+/* iq4_nl: a scale, then fours of bits that number these levels, laid out as above. */
+static void decode_levels(const unsigned char *p, float *out)
+{
+    static const int8_t levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    float scale = load_f16(p);
+    p += 2;
+    for (int i = 0; i < BLOCK; i++)
+        out[i] = scale * (float)levels[i < 16 ? p[i] & 15 : p[i - 16] >> 4];
 }
 
 /* openai/whisper's encoder positions: row p of [length][d] is sin(p w_k) for k < d/2, then cos(p w_k), with
@@ -154,8 +166,16 @@ void tensor_floats(const struct tensor *t, int64_t first, int64_t n, float *out)
         }
         break;
     }
-    default:
-        for (int64_t i = 0; i + BLOCK <= n; i += BLOCK, p += types[t->type].bytes)
-            decode_block(t->type, p, out + i);
+    default: {
+        int64_t block = types[t->type].elements;
+        for (int64_t i = 0; i + block <= n; i += block, p += types[t->type].bytes) {
+            if (block > BLOCK)
+                decode_k_block(t->type, p, out + i);
+            else if (t->type == ST_IQ4_NL)
+                decode_levels(p, out + i);
+            else
+                decode_block(t->type, p, out + i);
+        }
+    }
     }
 }

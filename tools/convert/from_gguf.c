@@ -109,8 +109,8 @@ int read_gguf(struct source *s)
     if (!wh_gguf_string(s->gguf, "general.architecture", &architecture, &length) || length != 7 ||
         memcmp(architecture, "whisper", 7) != 0)
         return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of a Whisper model", s->path);
-    if (!wh_gguf_int(s->gguf, "whisper.format_version", &version) || version != 1)
-        return wh_fail(WHISP_ERR_MODEL, "%s: not a GGUF file of whisp-convert's format version 1", s->path);
+    if (!wh_gguf_int(s->gguf, "whisper.format_version", &version) || version < 1 || version > 2)
+        return wh_fail(WHISP_ERR_MODEL, "%s: not a GGUF file of whisp-convert's format versions 1 and 2", s->path);
     if ((rc = read_dims(s)) || (rc = add_tensors(s)) || (rc = read_heads(s)) || (rc = read_origin(s)))
         return rc;
     return vocab_from_gguf(s, s->gguf);

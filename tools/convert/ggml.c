@@ -15,6 +15,7 @@ static const struct {
     uint32_t id;
     enum stored type;
 } ggml_types[] = {{0, ST_F32}, {1, ST_F16}, {2, ST_Q4_0}, {3, ST_Q4_1}, {6, ST_Q5_0}, {7, ST_Q5_1}, {8, ST_Q8_0},
+                  {10, ST_Q2_K}, {11, ST_Q3_K}, {12, ST_Q4_K}, {13, ST_Q5_K}, {14, ST_Q6_K}, {20, ST_IQ4_NL},
                   {30, ST_BF16}};
 
 static int take_int(struct cursor *c)
@@ -43,10 +44,10 @@ static int take_dims(struct source *s, struct cursor *c)
 static int take_vocabulary(struct source *s, struct cursor *c)
 {
     uint32_t n = cursor_u32(c);
-    int expected = vocab_ordinary(s->dims.n_vocab);
+    int expected = layout_published(&s->dims);
     if (c->failed || n < 256 || n > (uint32_t)s->dims.n_vocab)
         return source_damaged(s, "the vocabulary");
-    int rc = vocab_resize(s, s->dims.n_vocab);
+    int rc = vocab_begin(s);
     for (uint32_t i = 0; i < n && !rc; i++) {
         uint32_t length = cursor_u32(c);
         const unsigned char *bytes = cursor_take(c, length);
@@ -55,7 +56,7 @@ static int take_vocabulary(struct source *s, struct cursor *c)
         if (expected == 0 || i < (uint32_t)expected) /* some files have special tokens too */
             rc = vocab_set_bytes(s, (int)i, bytes, length);
     }
-    return rc ? rc : vocab_finish(s);
+    return rc;
 }
 
 static int take_tensor(struct source *s, struct cursor *c)
@@ -83,8 +84,8 @@ static int take_tensor(struct source *s, struct cursor *c)
         cursor_take(c, stored_bytes(t->type, tensor_elements(t)));
         return WHISP_OK;
     }
-    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0 and "
-                   "q4_1 can be read", s->path, name, (unsigned)type);
+    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, "
+                   "q4_1, q2_K to q6_K and iq4_nl can be read", s->path, name, (unsigned)type);
 }
 
 int read_ggml(struct source *s)

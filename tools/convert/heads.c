@@ -30,9 +30,12 @@ static const struct published {
     {"turbo", 128, 51866, 1280, 32, 4, "2.4 2.11 3.3 3.6 3.11 3.14"},
 };
 
-static int same_dims(const struct published *p, const struct dims *d)
+/* The same model, perhaps with tokens of its own behind the published ones. */
+static int same_dims(const struct published *p, const struct source *s)
 {
-    return p->n_mels == d->n_mels && p->n_vocab == d->n_vocab && p->state == d->n_text_state &&
+    const struct dims *d = &s->dims;
+    int n_vocab = s->specials.timestamp_begin > 0 ? s->specials.timestamp_begin + WH_N_TIMESTAMPS : d->n_vocab;
+    return p->n_mels == d->n_mels && p->n_vocab == n_vocab && p->state == d->n_text_state &&
            p->audio_layers == d->n_audio_layer && p->text_layers == d->n_text_layer;
 }
 
@@ -44,13 +47,13 @@ static const struct published *find(const struct source *s, const char *name)
     const struct published *found = NULL;
     int candidates = 0;
     for (size_t i = 0; i < WH_COUNT(published); i++)
-        if (same_dims(&published[i], &s->dims)) {
+        if (same_dims(&published[i], s)) {
             found = &published[i];
             candidates++;
         }
     for (size_t h = 0; h < WH_COUNT(hints) && candidates > 1; h++)
         for (size_t i = 0; i < WH_COUNT(published); i++)
-            if (hints[h] && same_dims(&published[i], &s->dims) && strstr(hints[h], published[i].name))
+            if (hints[h] && same_dims(&published[i], s) && strstr(hints[h], published[i].name))
                 return &published[i];
     return candidates == 1 ? found : NULL;
 }
@@ -78,6 +81,11 @@ void heads_name(const struct source *s, const char *name, char *out, size_t capa
     snprintf(out, capacity, "%s", *base && strcmp(base, ".") != 0 && strcmp(base, "..") != 0 ? base : "whisper");
 }
 
+static int has_head(const struct source *s, int64_t layer, int64_t head)
+{
+    return layer >= 0 && layer < s->dims.n_text_layer && head >= 0 && head < s->dims.n_text_head;
+}
+
 /* Pairs "L.H" with anything but digits between them. */
 static int parse(struct source *s, const char *list)
 {
@@ -93,6 +101,9 @@ static int parse(struct source *s, const char *list)
         if (head < 0 || (*end && *end != ',' && *end != ' '))
             return wh_fail(WHISP_ERR_ARGUMENT, "alignment heads are LAYER.HEAD,LAYER.HEAD,... or None, not \"%s\"",
                            list);
+        if (!has_head(s, layer, head))
+            return wh_fail(WHISP_ERR_ARGUMENT, "alignment head %ld.%ld is not in a decoder of %d layers of %d heads",
+                           layer, head, s->dims.n_text_layer, s->dims.n_text_head);
         int rc = source_add_heads(s, layer, head);
         if (rc)
             return rc;
@@ -101,11 +112,31 @@ static int parse(struct source *s, const char *list)
     return s->n_heads ? WHISP_OK : wh_fail(WHISP_ERR_ARGUMENT, "alignment heads: the list is empty; None means none");
 }
 
+/* Keep the source's heads that there are: a distilled model often comes with its parent's. 1 if any were left out. */
+static int leave_out(struct source *s, FILE *log)
+{
+    size_t kept = 0, n = s->n_heads;
+    for (size_t i = 0; i < n; i++)
+        if (has_head(s, s->heads[2 * i], s->heads[2 * i + 1])) {
+            memmove(s->heads + 2 * kept, s->heads + 2 * i, 2 * sizeof *s->heads);
+            kept++;
+        }
+    s->n_heads = kept;
+    if (kept == n)
+        return 0;
+    fprintf(log, "%s: warning: %zu of %zu alignment heads are not in a decoder of %d layers of %d heads (its parent's, "
+            "perhaps); %s. --alignment_heads says which to take\n", s->path, n - kept, n, s->dims.n_text_layer,
+            s->dims.n_text_head,
+            kept ? "the others are kept" : "none are stored, and words will be timed with all heads of the decoder's "
+                                           "upper half");
+    return 1;
+}
+
 int heads_complete(struct source *s, const char *list, const char *name, FILE *log)
 {
     if (list)
         return parse(s, list);
-    if (s->n_heads)
+    if (leave_out(s, log) || s->n_heads)
         return WHISP_OK;
     const struct published *p = find(s, name);
     if (p)

@@ -8,8 +8,8 @@
  * name. Fills out[capacity]. */
 void heads_name(const struct source *source, const char *name, char *out, size_t capacity);
 
-/* Complete source->heads: from `list` ("L.H,L.H,..." or "None") if not NULL, else keep the source's, else from the
- * table of published models. Says on `log` when none are known. */
+/* Complete source->heads: from `list` ("L.H,L.H,..." or "None") if not NULL, else keep those of the source's that there
+ * are, else from the table of published models. Says on `log` when none are known, or some left out. */
 int heads_complete(struct source *source, const char *list, const char *name, FILE *log);
 
 #endif

@@ -1,9 +1,8 @@
-/* hf.c - a Hugging Face folder: config.json, model.safetensors (or shards and their index), generation_config.json,
- * tokenizer.json or vocab.json.
+/* hf.c - a Hugging Face folder: config.json, generation_config.json, the tokenizer's files, and the weights:
+ * model.safetensors or pytorch_model.bin (which pt.c reads), or shards of either and their index.
  *
  * A safetensors file is a u64 length, so many bytes of JSON {name: {dtype, shape, data_offsets: [begin, end]}}, and the
  * data that the offsets count from. */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,65 +12,6 @@
 
 #define MAX_SHARDS 1000
 
-/* Hugging Face's names inside a layer, and openai/whisper's. */
-static const char *const parts[][2] = {
-    {"self_attn.q_proj.", "attn.query."},
-    {"self_attn.k_proj.", "attn.key."},
-    {"self_attn.v_proj.", "attn.value."},
-    {"self_attn.out_proj.", "attn.out."},
-    {"self_attn_layer_norm.", "attn_ln."},
-    {"encoder_attn.q_proj.", "cross_attn.query."},
-    {"encoder_attn.k_proj.", "cross_attn.key."},
-    {"encoder_attn.v_proj.", "cross_attn.value."},
-    {"encoder_attn.out_proj.", "cross_attn.out."},
-    {"encoder_attn_layer_norm.", "cross_attn_ln."},
-    {"fc1.", "mlp.0."},
-    {"fc2.", "mlp.2."},
-    {"final_layer_norm.", "mlp_ln."},
-};
-
-static const char *const wholes[][2] = {
-    {"encoder.conv1.weight", "encoder.conv1.weight"},
-    {"encoder.conv1.bias", "encoder.conv1.bias"},
-    {"encoder.conv2.weight", "encoder.conv2.weight"},
-    {"encoder.conv2.bias", "encoder.conv2.bias"},
-    {"encoder.embed_positions.weight", "encoder.positional_embedding"},
-    {"encoder.layer_norm.weight", "encoder.ln_post.weight"},
-    {"encoder.layer_norm.bias", "encoder.ln_post.bias"},
-    {"decoder.embed_tokens.weight", "decoder.token_embedding.weight"},
-    {"decoder.embed_positions.weight", "decoder.positional_embedding"},
-    {"decoder.layer_norm.weight", "decoder.ln.weight"},
-    {"decoder.layer_norm.bias", "decoder.ln.bias"},
-};
-
-/* Silero VAD's (silero.c) stay as they are. */
-static const char *const silero[] = {"stft_conv.", "conv1.", "conv2.", "conv3.", "conv4.", "lstm_cell.", "final_conv."};
-
-/* openai/whisper's name for Hugging Face's, or 0 for what Whisper does not have (proj_out is the embedding again). */
-static int translate(const char *name, char *out, size_t capacity)
-{
-    if (strncmp(name, "model.", 6) == 0)
-        name += 6;
-    for (size_t i = 0; i < WH_COUNT(wholes); i++)
-        if (strcmp(name, wholes[i][0]) == 0)
-            return snprintf(out, capacity, "%s", wholes[i][1]) > 0;
-    for (size_t i = 0; i < WH_COUNT(silero); i++)
-        if (strncmp(name, silero[i], strlen(silero[i])) == 0)
-            return (size_t)snprintf(out, capacity, "%s", name) < capacity;
-    char side[8];
-    int layer, rest = 0;
-    if (sscanf(name, "%7[a-z].layers.%4d.%n", side, &layer, &rest) != 2 || rest == 0 || layer < 0 ||
-        (strcmp(side, "encoder") != 0 && strcmp(side, "decoder") != 0))
-        return 0;
-    for (size_t i = 0; i < WH_COUNT(parts); i++) {
-        size_t n = strlen(parts[i][0]);
-        const char *last = name + rest + n;
-        if (strncmp(name + rest, parts[i][0], n) == 0 && (strcmp(last, "weight") == 0 || strcmp(last, "bias") == 0))
-            return (size_t)snprintf(out, capacity, "%s.blocks.%d.%s%s", side, layer, parts[i][1], last) < capacity;
-    }
-    return 0;
-}
-
 static int add_tensor(struct source *s, const char *path, const char *key, const json_t *entry,
                       const unsigned char *data, size_t size)
 {
@@ -80,7 +20,9 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
         enum stored type;
     } dtypes[] = {{"F32", ST_F32}, {"F16", ST_F16}, {"BF16", ST_BF16}};
     char name[sizeof s->tensors->name];
-    if (!translate(key, name, sizeof name))
+    if (is_adapter_name(key))
+        return fail_adapter(path);
+    if (!translate_name(key, name, sizeof name))
         return WHISP_OK;
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     const json_t *dims = json_object_get(entry, "shape"), *offsets = json_object_get(entry, "data_offsets");
@@ -133,27 +75,46 @@ int read_tensors(struct source *s, const char *path)
     return rc;
 }
 
-static int read_safetensors(struct source *s, const char *folder, const char *file)
-{
-    char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, file) >= sizeof path)
-        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", folder);
-    return read_tensors(s, path);
-}
-
 static int compare_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The files that the index's weight_map names, each once, in the order of their names. */
-static int read_shards(struct source *s, const char *folder, const json_t *index)
+/* A file of weights. What it is called is what it must be: the rest of a folder may depend on it. */
+static int read_part(struct source *s, const char *folder, const char *file, int is_bin)
 {
-    json_t *map = json_object_get(index, "weight_map"), *file;
+    char path[4096];
+    int rc = source_join(path, sizeof path, folder, file);
+    if (rc)
+        return rc;
+    switch (file_kind(path)) {
+    case FILE_LFS:
+        return fail_lfs(path);
+    case FILE_SAFETENSORS:
+        return is_bin ? wh_fail(WHISP_ERR_MODEL, "%s: a safetensors file under another name; rename it to "
+                                "model.safetensors", path)
+                      : read_tensors(s, path);
+    case FILE_ZIP:
+        return is_bin ? read_archive(s, path, 0)
+                      : wh_fail(WHISP_ERR_MODEL, "%s: a file of PyTorch under another name; rename it to "
+                                "pytorch_model.bin", path);
+    case FILE_PICKLE:
+        return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
+                       path);
+    default:
+        return is_bin ? wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a file of PyTorch; get it again", path)
+                      : read_tensors(s, path);
+    }
+}
+
+/* The files that the index's weight_map names, each once, in the order of their names. */
+static int read_shards(struct source *s, const char *folder, const char *index_name, int is_bin)
+{
+    json_t *index, *file;
     const char *key, **names = NULL;
     size_t n = 0, capacity = 0;
-    int rc = WHISP_OK;
-    json_object_foreach(map, key, file) {
+    int rc = json_read(folder, index_name, &index);
+    json_object_foreach(json_object_get(index, "weight_map"), key, file) {
         const char *name = json_string_value(file);
         size_t i = 0;
         while (i < n && name && strcmp(names[i], name) != 0)
@@ -161,18 +122,41 @@ static int read_shards(struct source *s, const char *folder, const json_t *index
         if (rc || (name && i < n))
             continue;
         if (!name || !*name || strchr(name, '/') || n == MAX_SHARDS)
-            rc = wh_fail(WHISP_ERR_MODEL, "%s/model.safetensors.index.json: damaged: the shards' names", folder);
+            rc = wh_fail(WHISP_ERR_MODEL, "%s/%s: damaged: the shards' names", folder, index_name);
         else if (!(rc = wh_grow(&names, &capacity, n + 1, sizeof *names)))
             names[n++] = name;
     }
     if (!rc && n == 0)
-        rc = wh_fail(WHISP_ERR_MODEL, "%s/model.safetensors.index.json: names no shards", folder);
+        rc = wh_fail(WHISP_ERR_MODEL, "%s/%s: names no shards", folder, index_name);
     if (n)
         qsort(names, n, sizeof *names, compare_text);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = read_safetensors(s, folder, names[i]);
+        rc = read_part(s, folder, names[i], is_bin);
     free(names);
+    json_decref(index);
     return rc;
+}
+
+static int read_weights(struct source *s, const char *folder)
+{
+    static const struct {
+        const char *file, *index;
+        int is_bin;
+    } kinds[] = {{"model.safetensors", "model.safetensors.index.json", 0},
+                 {"pytorch_model.bin", "pytorch_model.bin.index.json", 1}};
+    char path[4096];
+    for (size_t i = 0; i < WH_COUNT(kinds); i++) {
+        int rc = source_join(path, sizeof path, folder, kinds[i].file);
+        if (rc)
+            return rc;
+        if (file_kind(path) != FILE_NONE)
+            return read_part(s, folder, kinds[i].file, kinds[i].is_bin);
+        if ((rc = source_join(path, sizeof path, folder, kinds[i].index)))
+            return rc;
+        if (file_kind(path) != FILE_NONE)
+            return read_shards(s, folder, kinds[i].index, kinds[i].is_bin);
+    }
+    return wh_fail(WHISP_ERR_IO, "%s: neither model.safetensors nor pytorch_model.bin can be opened", folder);
 }
 
 static int read_config(struct source *s, const char *folder)
@@ -197,43 +181,35 @@ static int read_config(struct source *s, const char *folder)
     d->n_text_ctx = json_int(config, "max_target_positions");
     d->n_text_head = json_int(config, "decoder_attention_heads");
     d->n_text_layer = json_int(config, "decoder_layers");
+    s->is_tied = !json_is_false(json_object_get(config, "tie_word_embeddings"));
     if (!rc && name && *name && !(s->hint = strdup(name)))
         rc = wh_fail_memory();
+    if (!rc)
+        rc = source_check_dims(s);
+    if (!rc)
+        json_specials(config, s);
     json_decref(config);
-    return rc ? rc : source_check_dims(s);
+    return rc;
 }
 
-static int read_weights(struct source *s, const char *folder)
+/* What belongs to generating text; it goes before the same in config.json, as it does there. */
+static int read_generation(struct source *s, const char *folder)
 {
-    json_t *index;
-    char path[4096];
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    FILE *file = fopen(path, "rb");
-    if (file) {
-        fclose(file);
-        return read_safetensors(s, folder, "model.safetensors");
+    json_t *generation;
+    int rc = json_read(folder, "generation_config.json", &generation);
+    if (!rc && generation) {
+        rc = json_heads(generation, s);
+        json_specials(generation, s);
     }
-    int rc = json_read(folder, "model.safetensors.index.json", &index);
-    if (!rc && !index)
-        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened", path);
-    if (!rc)
-        rc = read_shards(s, folder, index);
-    json_decref(index);
+    json_decref(generation);
     return rc;
 }
 
 int read_hf(struct source *s, const char *folder)
 {
-    static const char *const vocabularies[] = {"tokenizer.json", "vocab.json"};
-    json_t *generation;
     s->format = "huggingface";
-    int rc = read_config(s, folder);
-    if (rc || (rc = read_weights(s, folder)) || (rc = json_read(folder, "generation_config.json", &generation)))
+    int rc = read_generation(s, folder);
+    if (rc || (rc = read_config(s, folder)) || (rc = read_weights(s, folder)))
         return rc;
-    if (generation)
-        rc = json_heads(generation, s);
-    json_decref(generation);
-    for (size_t i = 0; i < WH_COUNT(vocabularies) && !rc && !s->pieces; i++)
-        rc = vocab_read_in(s, folder, vocabularies[i]);
-    return rc;
+    return vocab_read_folder(s, folder);
 }

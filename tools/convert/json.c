@@ -43,3 +43,38 @@ int json_heads(const json_t *object, struct source *s)
     }
     return WHISP_OK;
 }
+
+static void tell(struct source *s, wh_role role, int index, const json_t *id)
+{
+    if (json_is_array(id)) /* eos_token_id may be several */
+        id = json_array_get(id, 0);
+    json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+    if (value >= 0 && value < (json_int_t)WH_MAX_VOCABULARY)
+        wh_specials_set(&s->told, role, index, (int32_t)value);
+}
+
+void json_specials(const json_t *object, struct source *s)
+{
+    static const struct {
+        const char *key;
+        wh_role role;
+    } keys[] = {{"eos_token_id", WH_ROLE_EOT},
+                {"decoder_start_token_id", WH_ROLE_SOT},
+                {"no_timestamps_token_id", WH_ROLE_NO_TIMESTAMPS},
+                {"prev_sot_token_id", WH_ROLE_SOT_PREV}};
+    json_t *tasks = json_object_get(object, "task_to_id"), *languages = json_object_get(object, "lang_to_id"), *id;
+    const json_t *multilingual = json_object_get(object, "is_multilingual");
+    const char *name;
+    int index;
+    for (size_t i = 0; i < WH_COUNT(keys); i++)
+        tell(s, keys[i].role, 0, json_object_get(object, keys[i].key));
+    tell(s, WH_ROLE_TRANSCRIBE, 0, json_object_get(tasks, "transcribe"));
+    tell(s, WH_ROLE_TRANSLATE, 0, json_object_get(tasks, "translate"));
+    json_object_foreach(languages, name, id)
+        if (wh_special_role(name, strlen(name), &index) == WH_ROLE_LANGUAGE)
+            tell(s, WH_ROLE_LANGUAGE, index, id);
+    if (s->multilingual < 0 && json_is_boolean(multilingual))
+        s->multilingual = json_is_true(multilingual);
+    else if (s->multilingual < 0 && json_object_size(languages) > 0)
+        s->multilingual = 1;
+}

@@ -13,20 +13,20 @@
 #include "source.h"
 #include "vocab.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, EXIT_MODEL = 4, EXIT_OUTPUT = 5, EXIT_INTERRUPTED = 130 }; /* as whisp's */
 
 static const char usage_text[] =
     "usage: whisp-convert INPUT [options]\n"
     "\n"
     "Convert a Whisper checkpoint to the GGUF file that whisp and libwhisp load. INPUT, told by its content:\n"
-    "  an OpenAI checkpoint (.pt), a Hugging Face folder (model.safetensors, config.json, ...),\n"
-    "  a CTranslate2 folder (model.bin, config.json, ...; faster-whisper's), a whisper.cpp file (ggml-*.bin),\n"
-    "  or a GGUF file that this program wrote; also Silero VAD (silero_vad_16k_op15.onnx or .safetensors).\n"
+    "  a Hugging Face folder (model.safetensors or pytorch_model.bin, config.json, ...), an OpenAI checkpoint or another\n"
+    "  state dict (.pt), a CTranslate2 folder (model.bin, ...; faster-whisper's), a whisper.cpp file (ggml-*.bin), or a\n"
+    "  GGUF file that this program wrote; also Silero VAD (silero_vad_16k_op15.onnx or .safetensors).\n"
     "\n"
     "  -o, --output FILE       the file to write (default: NAME.gguf in the current folder, if there is none yet)\n"
     "  --type TYPE             f32, f16, bf16, q8_0 or int8 for the big matrices (default: as in INPUT)\n"
-    "  --vocab FILE            vocabulary: a tiktoken file, tokenizer.json, vocab.json, vocabulary.txt or a GGUF file\n"
-    "                          (default: INPUT's own, or that of a GGUF file of the same vocabulary size)\n"
+    "  --vocab FILE            vocabulary: a tiktoken file, tokenizer.json, vocab.json, vocabulary.txt, a GGUF file or a\n"
+    "                          tokenizer's folder (default: INPUT's own, or that of a GGUF file of the same kind)\n"
     "  --model_dir DIR         where to look for that GGUF file (default: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp)\n"
     "  --alignment_heads LIST  LAYER.HEAD,LAYER.HEAD,... of the decoder, or None (default: INPUT's own, or those of\n"
     "                          the published model with these dimensions)\n"
@@ -35,7 +35,8 @@ static const char usage_text[] =
     "  -h, --help              print this\n"
     "  --version               print the version\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+    "Exit status: 0 done, 2 wrong usage, 4 the model cannot be read, 5 the output cannot be written, 130 interrupted,\n"
+    "1 anything else.\n";
 
 struct options {
     const char *input, *output, *vocab, *model_dir, *heads, *name;
@@ -118,7 +119,7 @@ static int parse_options(int argc, char **argv, struct options *o)
     return -1;
 }
 
-static int print_info(const char *path)
+static int print_info(const char *path, int *stage)
 {
     wh_gguf *gguf;
     int rc = wh_gguf_open(path, &gguf);
@@ -141,6 +142,7 @@ static int print_info(const char *path)
     }
     wh_buf_printf(&text, "%zu tensors, %zu bytes\n", wh_gguf_tensor_count(gguf), bytes);
     wh_gguf_close(gguf);
+    *stage = EXIT_OUTPUT;
     if (!rc && text.failed)
         rc = wh_fail_memory();
     if (!rc && (fwrite(text.data, 1, text.length, stdout) != text.length || fflush(stdout) != 0))
@@ -187,7 +189,7 @@ static int convert_vad(const struct options *o, struct source *s)
     return rc;
 }
 
-static int convert(const struct options *o)
+static int convert(const struct options *o, int *stage)
 {
     struct source s;
     char name[256], path[4096];
@@ -195,18 +197,40 @@ static int convert(const struct options *o)
     if (rc)
         return rc;
     if (s.is_vad) {
+        *stage = EXIT_OUTPUT;
         rc = convert_vad(o, &s);
         source_close(&s);
         return rc;
     }
     wh_type type = o->has_type ? o->type : plan_natural_type(&s);
-    heads_name(&s, o->name, name, sizeof name);
-    if (!(rc = choose_output(o, name, path, sizeof path)) &&
-        !(rc = vocab_complete(&s, o->vocab, o->model_dir, stderr)) &&
-        !(rc = heads_complete(&s, o->heads, o->name, stderr)) && !(rc = output_write(&s, path, type, name)))
-        printf("%s: %s from %s, %s\n", path, name, s.format, wh_type_name(type));
+    if (!(rc = vocab_complete(&s, o->vocab, o->model_dir, stderr)) &&
+        !(rc = heads_complete(&s, o->heads, o->name, stderr)) && !(rc = plan_output(&s, stderr))) {
+        heads_name(&s, o->name, name, sizeof name);
+        *stage = EXIT_OUTPUT;
+        if (!(rc = choose_output(o, name, path, sizeof path)) && !(rc = output_write(&s, path, type, name)))
+            printf("%s: %s from %s, %s\n", path, name, s.format, wh_type_name(type));
+    }
     source_close(&s);
     return rc;
+}
+
+/* `stage`: what an error of the file system means by then. */
+static int exit_status(int rc, int stage)
+{
+    switch (rc) {
+    case WHISP_OK:
+        return EXIT_SUCCESS;
+    case WHISP_ERR_ARGUMENT:
+        return EXIT_USAGE;
+    case WHISP_ERR_MODEL:
+        return EXIT_MODEL;
+    case WHISP_ERR_IO:
+        return stage;
+    case WHISP_ERR_CANCELLED:
+        return EXIT_INTERRUPTED;
+    default:
+        return EXIT_FAILURE;
+    }
 }
 
 int main(int argc, char **argv)
@@ -220,9 +244,8 @@ int main(int argc, char **argv)
         if (signal(signals[i], on_signal) == SIG_IGN)
             signal(signals[i], SIG_IGN); /* as nohup asked */
     signal(SIGPIPE, SIG_IGN);
-    int rc = o.info ? print_info(o.input) : convert(&o);
-    if (rc == WHISP_OK)
-        return EXIT_SUCCESS;
-    fprintf(stderr, "whisp-convert: %s\n", whisp_last_error());
-    return EXIT_FAILURE;
+    int stage = EXIT_MODEL, rc = o.info ? print_info(o.input, &stage) : convert(&o, &stage);
+    if (rc)
+        fprintf(stderr, "whisp-convert: %s\n", whisp_last_error());
+    return exit_status(rc, stage);
 }

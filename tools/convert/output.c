@@ -11,7 +11,6 @@
 #include "plan.h"
 #include "vocab.h"
 
-#define FORMAT_VERSION 1
 #define CHUNK 65536     /* elements converted at a time; a multiple of Q8_0's block */
 
 volatile sig_atomic_t output_interrupted;
@@ -54,6 +53,12 @@ static int checksum(const struct source *s, char hex[65])
     return rc;
 }
 
+/* 2 for what readers of version 1 would take for something else. */
+static uint32_t format_version(const struct source *s)
+{
+    return layout_is_plain(s) && !source_find(s, "decoder.output.weight") ? 1 : 2;
+}
+
 static int put_general(wh_gguf_writer *w, const struct source *s, wh_type type, const char *name)
 {
     /* file types as llama.cpp numbers them */
@@ -65,7 +70,7 @@ static int put_general(wh_gguf_writer *w, const struct source *s, wh_type type, 
         return rc;
     if (type == WH_Q8_0 && (rc = wh_gguf_put_u32(w, "general.quantization_version", 2)))
         return rc;
-    if ((rc = wh_gguf_put_u32(w, "whisper.format_version", FORMAT_VERSION)) ||
+    if ((rc = wh_gguf_put_u32(w, "whisper.format_version", format_version(s))) ||
         (rc = put_text(w, "whisper.source.format", s->earlier_format ? s->earlier_format : s->format)))
         return rc;
     return put_text(w, "whisper.source.sha256", hex);
@@ -93,7 +98,7 @@ static int put_dims(wh_gguf_writer *w, const struct source *s)
     for (size_t i = 0; i < WH_COUNT(list) && !rc; i++)
         rc = wh_gguf_put_u32(w, list[i].key, (uint32_t)list[i].value);
     if (!rc)
-        rc = wh_gguf_put_bool(w, "whisper.multilingual", d->n_vocab > 51864);
+        rc = wh_gguf_put_bool(w, "whisper.multilingual", s->specials.multilingual);
     if (!rc && s->n_heads)
         rc = wh_gguf_put_i32_array(w, "whisper.alignment_heads", s->heads, 2 * s->n_heads);
     return rc;
@@ -105,10 +110,10 @@ static int put_vocabulary(wh_gguf_writer *w, const struct source *s)
     const char **tokens = wh_calloc(n, sizeof *tokens);
     size_t *lengths = wh_calloc(n, sizeof *lengths);
     char *names = NULL;
-    int rc = tokens && lengths ? vocab_all(s, tokens, lengths, &names) : wh_fail_memory();
+    int rc = tokens && lengths ? layout_names(s, tokens, lengths, &names) : wh_fail_memory();
     if (!rc && !(rc = put_text(w, "tokenizer.ggml.model", "gpt2")) &&
-        !(rc = wh_gguf_put_u32(w, "whisper.vocab.ordinary", (uint32_t)s->n_pieces)) &&
-        !(rc = wh_gguf_put_u32(w, "tokenizer.ggml.eos_token_id", (uint32_t)s->n_pieces)))
+        !(rc = wh_gguf_put_u32(w, "whisper.vocab.ordinary", (uint32_t)s->specials.eot)) &&
+        !(rc = wh_gguf_put_u32(w, "tokenizer.ggml.eos_token_id", (uint32_t)s->specials.eot)))
         rc = wh_gguf_put_string_array(w, "tokenizer.ggml.tokens", tokens, lengths, n);
     free(tokens);
     free(lengths);

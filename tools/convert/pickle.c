@@ -103,8 +103,12 @@ static void push_long(struct pickle *p, unsigned n)
 {
     const unsigned char *b = cursor_take(&p->c, n);
     uint64_t value = 0;
-    if (!b || n > 8) {
-        stop(p, "an integer is too large");
+    if (n > 8) { /* a random generator's state, say: nothing that is looked at */
+        push(p, make(p, PICKLE_FLOAT));
+        return;
+    }
+    if (!b) {
+        stop(p, "it ends too early");
         return;
     }
     for (unsigned i = 0; i < n; i++)
@@ -169,6 +173,8 @@ static void set_items(struct pickle *p, int is_one)
         take_marked(p, marked);
     }
     struct pickle_value *dict = p->depth ? p->stack[p->depth - 1] : NULL;
+    if (dict && dict->kind == PICKLE_CALL) /* a dictionary of a class of its own: not needed */
+        return;
     if (!dict || dict->kind != PICKLE_DICT || (marked && marked->n % 2)) {
         stop(p, "items are set in something that is not a dictionary");
         return;
@@ -187,10 +193,22 @@ static void append_items(struct pickle *p, int is_one)
     else if (items)
         take_marked(p, items);
     struct pickle_value *list = p->depth ? p->stack[p->depth - 1] : NULL;
+    if (list && list->kind == PICKLE_CALL)
+        return;
     if (!list || list->kind != PICKLE_LIST)
         stop(p, "items are appended to something that is not a list");
     for (size_t i = 0; items && i < items->n; i++)
         append(p, list, items->items[i]);
+}
+
+/* The state that an object is given is kept with the call that made it; a dictionary's is not needed. */
+static void build(struct pickle *p)
+{
+    struct pickle_value *state = pop(p), *object = p->depth ? p->stack[p->depth - 1] : NULL;
+    if (!object)
+        stop(p, "the stack is empty");
+    else if (object->kind == PICKLE_CALL)
+        append(p, object, state);
 }
 
 static void remember(struct pickle *p, uint64_t i)
@@ -230,11 +248,19 @@ static int run_value(struct pickle *p, int opcode)
     case 'M': push_int(p, PICKLE_INT, cursor_u16(&p->c)); return 1;
     case 0x8a: push_long(p, cursor_u8(&p->c)); return 1;
     case 'G': cursor_u64(&p->c); push(p, make(p, PICKLE_FLOAT)); return 1;
-    case 'X': push_text(p, cursor_u32(&p->c)); return 1;
+    case 'X':
+    case 'B':                                   /* bytes, */
+    case 'T': push_text(p, cursor_u32(&p->c)); return 1;
+    case 'C':
+    case 'U': push_text(p, cursor_u8(&p->c)); return 1; /* and Python 2's strings */
+    case 0x8e:
+    case 0x96: push_text(p, cursor_u64(&p->c)); return 1;
+    case 0x8b: push_long(p, cursor_u32(&p->c)); return 1;
     case 0x8c: push_text(p, cursor_u8(&p->c)); return 1;
     case 0x8d: push_text(p, cursor_u64(&p->c)); return 1;
     case '}': push(p, make(p, PICKLE_DICT)); return 1;
-    case ']': push(p, make(p, PICKLE_LIST)); return 1;
+    case ']':
+    case 0x8f: push(p, make(p, PICKLE_LIST)); return 1;
     case ')': push(p, make(p, PICKLE_TUPLE)); return 1;
     case 'c':
         a = take_line(p);
@@ -277,7 +303,21 @@ static int run_action(struct pickle *p, int opcode)
         push_pair(p, PICKLE_GLOBAL, a, b);
         return 1;
     case 'Q': push_pair(p, PICKLE_PERSISTENT, pop(p), NULL); return 1;
-    case 'b': pop(p); return 1;                 /* attributes of an object: not needed */
+    case 0x81: call(p); return 1;               /* an object of a class */
+    case 'b': build(p); return 1;
+    case '2': push(p, p->depth ? p->stack[p->depth - 1] : stop(p, "the stack is empty")); return 1;
+    case '1':
+        if ((a = make(p, PICKLE_TUPLE)))
+            take_marked(p, a);
+        return 1;
+    case 0x90:                                  /* a set's items */
+        append_items(p, 0);
+        return 1;
+    case 0x91:                                  /* a frozen set */
+        if ((a = make(p, PICKLE_LIST)))
+            take_marked(p, a);
+        push(p, a);
+        return 1;
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 /* pickle.h - a pickle as data: what it would build, without building anything that is not a plain container.
  *
- * Only the opcodes that torch.save writes for a state dict are known; any other is an error. Nothing is imported or
- * called: a call stays a record of its callable's name and its arguments. */
+ * Only the opcodes that torch.save writes for a state dict and what trainers keep beside it are known; any other is an
+ * error. Nothing is imported or called: a call stays a record of its callable's name and its arguments. */
 #ifndef CONVERT_PICKLE_H
 #define CONVERT_PICKLE_H
 
@@ -13,7 +13,7 @@ enum pickle_kind {
     PICKLE_TUPLE, PICKLE_LIST,
     PICKLE_DICT,        /* items: key, value, key, value, ...; an OrderedDict too */
     PICKLE_GLOBAL,      /* items: module, name */
-    PICKLE_CALL,        /* items: callable, arguments */
+    PICKLE_CALL,        /* items: callable, arguments, and, if any, the state that it is given then */
     PICKLE_PERSISTENT   /* items: the id */
 };
 

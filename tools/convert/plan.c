@@ -1,8 +1,11 @@
 /* plan.c - lists the tensors of a model by openai/whisper's names, finds each in the source and checks its shape. */
 #include "plan.h"
 
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define OUTPUT "decoder.output.weight"
 
 struct plan {
     struct source *s;
@@ -149,6 +152,50 @@ static int complete_positions(struct source *s)
     return source_add(s, name, ST_COMPUTED, 2, shape, NULL) ? WHISP_OK : WHISP_ERR_MEMORY;
 }
 
+/* A checksum of a tensor's numbers, however they are stored. */
+static int digest(struct source *s, struct tensor *t, uint8_t sum[SHA256_DIGEST_SIZE])
+{
+    enum { CHUNK = 4096 };
+    float numbers[CHUNK];
+    struct sha256_ctx sha;
+    int64_t n = tensor_elements(t);
+    int rc = source_load(s, t);
+    sha256_init(&sha);
+    for (int64_t i = 0; i < n && !rc; i += CHUNK) {
+        int64_t part = WH_MIN(CHUNK, n - i);
+        tensor_floats(t, i, part, numbers);
+        sha256_update(&sha, (size_t)part * sizeof *numbers, (const uint8_t *)numbers);
+    }
+    sha256_digest(&sha, SHA256_DIGEST_SIZE, sum);
+    source_forget(s);
+    return rc;
+}
+
+/* The output projection is mostly the token embedding again: then it goes. So it does where the configuration says that
+ * it is tied, whatever numbers were saved for it. */
+int plan_output(struct source *s, FILE *log)
+{
+    struct tensor *output = source_find(s, OUTPUT), *embedding = source_find(s, "decoder.token_embedding.weight");
+    uint8_t sums[2][SHA256_DIGEST_SIZE];
+    int same = 0, rc;
+    if (!output && s->is_tied == 0)
+        return wh_fail(WHISP_ERR_MODEL, "%s: the configuration says that the output projection is not the token "
+                       "embedding (tie_word_embeddings), but there is none (proj_out.weight)", s->path);
+    if (!output || !embedding)
+        return WHISP_OK;
+    if (same_shape(output, 2, embedding->shape)) {
+        if ((rc = digest(s, output, sums[0])) || (rc = digest(s, embedding, sums[1])))
+            return rc;
+        same = memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
+    }
+    if (!same && s->is_tied == 1)
+        fprintf(log, "%s: the output projection (proj_out.weight) is not the token embedding, but config.json says that "
+                "they are tied; the embedding is taken for both\n", s->path);
+    if (same || s->is_tied == 1)
+        source_remove(s, output);
+    return WHISP_OK;
+}
+
 int plan_make(struct source *s, wh_type type, struct planned **list, size_t *n)
 {
     const struct dims *d = &s->dims;
@@ -164,6 +211,8 @@ int plan_make(struct source *s, wh_type type, struct planned **list, size_t *n)
         add_block(&p, "encoder", i, 0);
     add_norm(&p, "encoder", "ln_post", state);
     add(&p, "decoder.token_embedding.weight", 1, 2, d->n_vocab, state, 1);
+    if (source_find(s, OUTPUT))
+        add(&p, OUTPUT, 1, 2, d->n_vocab, state, 1);
     add(&p, "decoder.positional_embedding", 0, 2, d->n_text_ctx, state, 1);
     for (int i = 0; i < d->n_text_layer && !p.rc; i++)
         add_block(&p, "decoder", i, 1);

@@ -13,6 +13,9 @@ struct planned {
     int is_scale;               /* the scales of the int8 tensor before it, which is of `from` too */
 };
 
+/* Take an output projection out of the source that is not one of its own. Says on `log` when numbers are left out. */
+int plan_output(struct source *source, FILE *log);
+
 /* All tensors in the output's order, each found in the source and checked. `type` is that of the big matrices. *list is
  * the caller's, free() it. */
 int plan_make(struct source *source, wh_type type, struct planned **list, size_t *n);

@@ -1,7 +1,8 @@
-/* pt.c - an OpenAI checkpoint (.pt): a zip archive of torch.save, with a pickle that describes the tensors and one file
- * for each tensor's storage.
+/* pt.c - checkpoints of torch.save: OpenAI's .pt, Hugging Face's pytorch_model.bin and its shards, state dicts of any
+ * training. A zip archive with a pickle that describes the tensors and one file for each tensor's storage.
  *
- *   NAME/data.pkl      {"dims": {...}, "model_state_dict": {name: tensor, ...}}
+ *   NAME/data.pkl      {name: tensor, ...}, or a dictionary that holds that one as "model_state_dict" (with OpenAI's
+ *                      "dims": {...}), "state_dict" (Lightning's), "model" or "module"
  *   NAME/data/KEY      the storage KEY, raw little-endian numbers, not compressed
  *
  * A tensor is _rebuild_tensor_v2(storage, offset, size, stride, ...) and a storage ("storage", type, KEY, device,
@@ -16,38 +17,50 @@
 #include "pickle.h"
 #include "source.h"
 
-#define MAX_PICKLE (16 << 20)   /* bytes; large-v3's has 200,000 */
+#define MAX_PICKLE (16 << 20)   /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
 
 struct archive {
     zip_t *zip;
+    char *path;
     uint64_t size;              /* bytes of the whole file */
-    unsigned char *storage;     /* of entry `loaded` */
-    uint64_t loaded;
 };
 
-void archive_close(struct archive *a)
+/* An archive while it is read. */
+struct reading {
+    struct source *s;
+    const struct archive *archive;
+    size_t number;              /* of it */
+    char folder[256];           /* "NAME/", perhaps "" */
+};
+
+void archives_close(struct source *s)
 {
-    if (!a)
-        return;
-    if (a->zip)
-        zip_discard(a->zip);
-    free(a->storage);
-    free(a);
+    for (size_t i = 0; i < s->n_archives; i++) {
+        zip_discard(s->archives[i].zip);
+        free(s->archives[i].path);
+    }
+    free(s->archives);
+    free(s->storage);
+}
+
+static int damaged(const struct archive *a, const char *what)
+{
+    return wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: %s; get the file again", a->path, what);
 }
 
 /* Read a whole entry of at most `most` bytes; its checksum is verified by reading to the end. torch.save compresses
  * nothing, so no entry can claim more bytes than the file has. */
-static int read_entry(const struct source *s, uint64_t entry, uint64_t most, unsigned char **data, size_t *size)
+static int read_entry(const struct archive *a, uint64_t entry, uint64_t most, unsigned char **data, size_t *size)
 {
     zip_stat_t st;
     const zip_uint64_t need = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(s->archive->zip, entry, 0, &st) != 0 || (st.valid & need) != need || st.size > most ||
-        st.comp_method != ZIP_CM_STORE || st.comp_size != st.size || st.size > s->archive->size)
-        return source_damaged(s, "the archive's directory");
+    if (zip_stat_index(a->zip, entry, 0, &st) != 0 || (st.valid & need) != need || st.size > most ||
+        st.comp_method != ZIP_CM_STORE || st.comp_size != st.size || st.size > a->size)
+        return damaged(a, "the archive's directory");
     unsigned char *bytes = malloc((size_t)st.size + 1);
     if (!bytes)
         return wh_fail_memory();
-    zip_file_t *file = zip_fopen_index(s->archive->zip, entry, 0);
+    zip_file_t *file = zip_fopen_index(a->zip, entry, 0);
     zip_int64_t n = 0;
     uint64_t got = 0;
     while (file && (n = zip_fread(file, bytes + got, st.size + 1 - got)) > 0 && (got += (uint64_t)n) <= st.size)
@@ -56,7 +69,7 @@ static int read_entry(const struct source *s, uint64_t entry, uint64_t most, uns
         zip_fclose(file);
     if (!file || n < 0 || got != st.size) {
         free(bytes);
-        return source_damaged(s, "a file in the archive is cut off or its checksum is wrong");
+        return damaged(a, "a file in the archive is cut off or its checksum is wrong");
     }
     *data = bytes;
     *size = (size_t)st.size;
@@ -70,44 +83,45 @@ static uint64_t element_size(enum stored type)
 
 int archive_load(struct source *s, struct tensor *t)
 {
-    struct archive *a = s->archive;
     size_t size = 0;
     if (t->type == ST_COMPUTED)
         return WHISP_OK;
-    if (!a->storage || a->loaded != t->entry) {
-        free(a->storage);
-        a->storage = NULL;
-        int rc = read_entry(s, t->entry, UINT64_MAX, &a->storage, &size);
+    if (!s->storage || s->loaded_archive != t->archive || s->loaded_entry != t->entry) {
+        free(s->storage);
+        s->storage = NULL;
+        int rc = read_entry(&s->archives[t->archive], t->entry, UINT64_MAX, &s->storage, &size);
         if (rc)
             return rc;
-        a->loaded = t->entry;
+        s->loaded_archive = t->archive;
+        s->loaded_entry = t->entry;
     }
-    t->data = a->storage + (uint64_t)t->entry_offset * element_size(t->type);
+    t->data = s->storage + (uint64_t)t->entry_offset * element_size(t->type);
     return WHISP_OK;
 }
 
-/* The archive's entry of the pickle, and the folder it is in ("NAME/", perhaps ""). */
-static int find_pickle(const struct source *s, uint64_t *entry, char *folder, size_t capacity)
+/* The archive's entry of the pickle, and the folder it is in. */
+static int find_pickle(struct reading *r, uint64_t *entry)
 {
     static const char name[] = "data.pkl";
-    zip_int64_t n = zip_get_num_entries(s->archive->zip, 0);
+    zip_int64_t n = zip_get_num_entries(r->archive->zip, 0);
     for (zip_int64_t i = 0; i < n; i++) {
-        const char *path = zip_get_name(s->archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
+        const char *path = zip_get_name(r->archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
         size_t length = path ? strlen(path) : 0, tail = sizeof name - 1;
-        if (length < tail || length - tail >= capacity || strcmp(path + length - tail, name) != 0 ||
+        if (length < tail || length - tail >= sizeof r->folder || strcmp(path + length - tail, name) != 0 ||
             (length > tail && path[length - tail - 1] != '/'))
             continue;
-        memcpy(folder, path, length - tail);
-        folder[length - tail] = 0;
+        memcpy(r->folder, path, length - tail);
+        r->folder[length - tail] = 0;
         *entry = (uint64_t)i;
         return WHISP_OK;
     }
-    return wh_fail(WHISP_ERR_MODEL, "%s: a zip archive, but not one of torch.save: it has no data.pkl", s->path);
+    return wh_fail(WHISP_ERR_MODEL, "%s: a zip archive, but not one of torch.save: it has no data.pkl",
+                   r->archive->path);
 }
 
-static int read_dims(struct source *s, const struct pickle_value *root)
+/* OpenAI's dims: a dictionary, or an object of the class ModelDimensions with such a dictionary for its state. */
+static int read_dims(struct source *s, const struct pickle_value *dims)
 {
-    const struct pickle_value *dims = pickle_lookup(root, "dims");
     struct dims *d = &s->dims;
     const struct {
         const char *key;
@@ -124,6 +138,8 @@ static int read_dims(struct source *s, const struct pickle_value *root)
         {"n_text_head", &d->n_text_head},
         {"n_text_layer", &d->n_text_layer},
     };
+    if (dims->kind == PICKLE_CALL)
+        dims = pickle_item(dims, PICKLE_CALL, 2);
     for (size_t i = 0; i < WH_COUNT(list); i++) {
         int64_t value;
         if (!pickle_int(pickle_lookup(dims, list[i].key), &value) || value < 1 || value > INT_MAX)
@@ -134,19 +150,27 @@ static int read_dims(struct source *s, const struct pickle_value *root)
     return source_check_dims(s);
 }
 
-/* The arguments of a tensor's _rebuild_tensor_v2, also where it is wrapped as a parameter; NULL for anything else. */
+/* The arguments of a tensor's _rebuild_tensor_v2, also where it is wrapped as a parameter or a class of its own; NULL
+ * for anything else. */
 static const struct pickle_value *tensor_arguments(const struct pickle_value *v)
 {
-    if (pickle_is_global(pickle_item(v, PICKLE_CALL, 0), "torch._utils", "_rebuild_parameter"))
-        v = pickle_item(pickle_item(v, PICKLE_CALL, 1), PICKLE_TUPLE, 0);
-    return pickle_is_global(pickle_item(v, PICKLE_CALL, 0), "torch._utils", "_rebuild_tensor_v2")
-               ? pickle_item(v, PICKLE_CALL, 1)
-               : NULL;
+    const struct pickle_value *callable = pickle_item(v, PICKLE_CALL, 0), *arguments = pickle_item(v, PICKLE_CALL, 1);
+    if (pickle_is_global(callable, "torch._utils", "_rebuild_parameter") ||
+        pickle_is_global(callable, "torch._utils", "_rebuild_parameter_with_state")) {
+        v = pickle_item(arguments, PICKLE_TUPLE, 0);
+        callable = pickle_item(v, PICKLE_CALL, 0);
+        arguments = pickle_item(v, PICKLE_CALL, 1);
+    }
+    if (pickle_is_global(callable, "torch._tensor", "_rebuild_from_type_v2")) {
+        callable = pickle_item(arguments, PICKLE_TUPLE, 0);
+        arguments = pickle_item(arguments, PICKLE_TUPLE, 2);
+    }
+    return pickle_is_global(callable, "torch._utils", "_rebuild_tensor_v2") ? arguments : NULL;
 }
 
 /* The storage's type, its entry in the archive and how many elements it has there. */
-static int find_storage(const struct source *s, const char *folder, const struct pickle_value *v, enum stored *type,
-                        uint64_t *entry, int64_t *elements)
+static int find_storage(const struct reading *r, const struct pickle_value *v, enum stored *type, uint64_t *entry,
+                        int64_t *elements)
 {
     static const struct {
         const char *name;
@@ -159,17 +183,17 @@ static int find_storage(const struct source *s, const char *folder, const struct
         i++;
     if (i == WH_COUNT(types))
         return wh_fail(WHISP_ERR_MODEL, "%s: a tensor is stored in a type other than float16, float32 and bfloat16",
-                       s->path);
+                       r->archive->path);
     *type = types[i].type;
     char path[512];
     zip_int64_t found = -1;
     if (pickle_is_text(pickle_item(id, PICKLE_TUPLE, 0), "storage") && key && key->kind == PICKLE_STRING &&
-        key->length < 32 && snprintf(path, sizeof path, "%sdata/%.*s", folder, (int)key->length, key->text) > 0)
-        found = zip_name_locate(s->archive->zip, path, ZIP_FL_ENC_RAW);
+        key->length < 32 && snprintf(path, sizeof path, "%sdata/%.*s", r->folder, (int)key->length, key->text) > 0)
+        found = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
     zip_stat_t st;
-    if (found < 0 || zip_stat_index(s->archive->zip, (zip_uint64_t)found, 0, &st) != 0 || !(st.valid & ZIP_STAT_SIZE) ||
-        st.size > INT64_MAX)
-        return source_damaged(s, "a tensor's storage is missing");
+    if (found < 0 || zip_stat_index(r->archive->zip, (zip_uint64_t)found, 0, &st) != 0 ||
+        !(st.valid & ZIP_STAT_SIZE) || st.size > INT64_MAX)
+        return damaged(r->archive, "a tensor's storage is missing");
     *entry = (uint64_t)found;
     *elements = (int64_t)(st.size / element_size(*type));
     return WHISP_OK;
@@ -197,101 +221,150 @@ static int check_extent(struct tensor *t, int64_t elements)
     return dense <= elements;
 }
 
-static int add_tensor(struct source *s, const char *folder, const struct pickle_value *key,
-                      const struct pickle_value *value)
+/* A key of the state dict as a string and, translated, as openai/whisper's name; 0 where it is nothing of Whisper's. */
+static int read_key(const struct pickle_value *key, char *name, size_t capacity, int *is_adapter)
 {
-    char name[sizeof s->tensors->name];
+    char text[256];
+    if (!key || key->kind != PICKLE_STRING || key->length >= sizeof text || memchr(key->text, 0, key->length))
+        return 0;
+    memcpy(text, key->text, key->length);
+    text[key->length] = 0;
+    *is_adapter = is_adapter_name(text);
+    return translate_name(text, name, capacity);
+}
+
+static int add_tensor(const struct reading *r, const struct pickle_value *key, const struct pickle_value *value)
+{
+    char name[sizeof r->s->tensors->name];
     enum stored type = ST_F32;
     uint64_t entry = 0;
+    int is_adapter = 0;
     int64_t elements = 0, offset, shape[WH_MAX_DIMS], stride[WH_MAX_DIMS];
-    if (!key || key->kind != PICKLE_STRING || key->length < 8 || key->length >= sizeof name ||
-        (memcmp(key->text, "encoder.", 8) != 0 && memcmp(key->text, "decoder.", 8) != 0))
-        return WHISP_OK; /* nothing of Whisper's */
-    memcpy(name, key->text, key->length);
-    name[key->length] = 0;
+    int is_whispers = read_key(key, name, sizeof name, &is_adapter);
+    if (is_adapter)
+        return fail_adapter(r->archive->path);
+    if (!is_whispers)
+        return WHISP_OK;
     const struct pickle_value *arguments = tensor_arguments(value);
     const struct pickle_value *size = pickle_item(arguments, PICKLE_TUPLE, 2);
     const struct pickle_value *strides = pickle_item(arguments, PICKLE_TUPLE, 3);
     if (!pickle_int(pickle_item(arguments, PICKLE_TUPLE, 1), &offset) || !size || !strides ||
         size->kind != PICKLE_TUPLE || strides->kind != PICKLE_TUPLE || size->n < 1 || size->n > WH_MAX_DIMS ||
         strides->n != size->n)
-        return source_damaged(s, name);
+        return damaged(r->archive, name);
     for (size_t i = 0; i < size->n; i++)
         if (!pickle_int(size->items[i], &shape[i]) || !pickle_int(strides->items[i], &stride[i]))
-            return source_damaged(s, name);
-    int rc = find_storage(s, folder, pickle_item(arguments, PICKLE_TUPLE, 0), &type, &entry, &elements);
+            return damaged(r->archive, name);
+    int rc = find_storage(r, pickle_item(arguments, PICKLE_TUPLE, 0), &type, &entry, &elements);
     if (rc)
         return rc;
-    struct tensor *t = source_add(s, name, type, (int)size->n, shape, NULL);
+    struct tensor *t = source_add(r->s, name, type, (int)size->n, shape, NULL);
     if (!t)
         return WHISP_ERR_MODEL;
     memcpy(t->stride, stride, sizeof stride[0] * size->n);
+    t->archive = r->number;
     t->entry = entry;
     t->entry_offset = offset;
-    return check_extent(t, elements) ? WHISP_OK : source_damaged(s, name);
+    return check_extent(t, elements) ? WHISP_OK : damaged(r->archive, name);
 }
 
-static int read_state(struct source *s, const char *folder, const unsigned char *data, size_t size)
+/* The dictionary of tensors in what was saved. */
+static const struct pickle_value *find_state(const struct pickle_value *root)
+{
+    static const char *const keys[] = {"model_state_dict", "state_dict", "model", "module"};
+    for (size_t i = 0; i < WH_COUNT(keys); i++) {
+        const struct pickle_value *inner = pickle_lookup(root, keys[i]);
+        if (inner && inner->kind == PICKLE_DICT)
+            return inner;
+    }
+    return root;
+}
+
+static int read_state(const struct reading *r, const unsigned char *data, size_t size, int with_dims)
 {
     const char *reason = "";
     struct pickle *pickle = pickle_parse(data, size, &reason);
     if (!pickle)
-        return wh_fail(WHISP_ERR_MODEL, "%s: its pickle cannot be read: %s", s->path, reason);
-    const struct pickle_value *root = pickle_root(pickle), *state = pickle_lookup(root, "model_state_dict");
-    int rc = read_dims(s, root);
-    if (!rc && (!state || state->kind != PICKLE_DICT))
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: not an OpenAI Whisper checkpoint: it has no model_state_dict", s->path);
+        return wh_fail(WHISP_ERR_MODEL, "%s: its pickle cannot be read: %s", r->archive->path, reason);
+    const struct pickle_value *root = pickle_root(pickle), *state = find_state(root);
+    const struct pickle_value *dims = pickle_lookup(root, "dims");
+    int rc = WHISP_OK;
+    if (state->kind != PICKLE_DICT)
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: holds a whole object of a Python class, not a dictionary of tensors; load it "
+                     "where that class is and torch.save(model.state_dict(), ...)", r->archive->path);
+    if (!rc && with_dims && dims)
+        rc = read_dims(r->s, dims);
     for (size_t i = 0; !rc && i + 1 < state->n; i += 2)
-        rc = add_tensor(s, folder, state->items[i], state->items[i + 1]);
+        rc = add_tensor(r, state->items[i], state->items[i + 1]);
+    if (!rc && with_dims && !dims)
+        rc = derive_dims(r->s);
     pickle_free(pickle);
     return rc;
 }
 
 /* Archives of newer versions of PyTorch say the byte order. */
-static int check_byte_order(const struct source *s, const char *folder)
+static int check_byte_order(const struct reading *r)
 {
     char path[300];
     unsigned char *text = NULL;
     size_t size = 0;
-    snprintf(path, sizeof path, "%sbyteorder", folder);
-    zip_int64_t entry = zip_name_locate(s->archive->zip, path, ZIP_FL_ENC_RAW);
+    snprintf(path, sizeof path, "%sbyteorder", r->folder);
+    zip_int64_t entry = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
     if (entry < 0)
         return WHISP_OK;
-    int rc = read_entry(s, (uint64_t)entry, 64, &text, &size);
+    int rc = read_entry(r->archive, (uint64_t)entry, 64, &text, &size);
     if (!rc && (size != 6 || memcmp(text, "little", 6) != 0))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: saved on a big-endian machine; save it again on a little-endian one",
-                     s->path);
+                     r->archive->path);
     free(text);
     return rc;
 }
 
-int read_pt(struct source *s)
+static int open_archive(struct source *s, const char *path)
 {
-    char folder[256];
+    int error = 0;
+    struct stat st;
+    if (wh_grow(&s->archives, &s->archive_capacity, s->n_archives + 1, sizeof *s->archives))
+        return WHISP_ERR_MEMORY;
+    struct archive *a = &s->archives[s->n_archives];
+    *a = (struct archive){.path = strdup(path)};
+    if (!a->path)
+        return wh_fail_memory();
+    if (stat(path, &st) == 0 && (a->zip = zip_open(path, ZIP_RDONLY, &error))) {
+        a->size = (uint64_t)st.st_size;
+        s->n_archives++;
+        return source_add_file(s, path);
+    }
+    free(a->path);
+    if (!error)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+    zip_error_t reason;
+    zip_error_init_with_code(&reason, error);
+    int rc = wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: %s; get the file again", path,
+                     zip_error_strerror(&reason));
+    zip_error_fini(&reason);
+    return rc;
+}
+
+int read_archive(struct source *s, const char *path, int with_dims)
+{
     uint64_t entry = 0;
     unsigned char *data = NULL;
     size_t size = 0;
-    int error = 0;
-    s->format = "openai-pt";
-    if (!(s->archive = wh_calloc(1, sizeof *s->archive)))
-        return wh_fail_memory();
-    s->archive->zip = zip_open(s->path, ZIP_RDONLY, &error);
-    if (!s->archive->zip) {
-        zip_error_t reason;
-        zip_error_init_with_code(&reason, error);
-        int rc = wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: %s; get the file again", s->path,
-                         zip_error_strerror(&reason));
-        zip_error_fini(&reason);
+    int rc = open_archive(s, path);
+    if (rc)
         return rc;
-    }
-    struct stat st;
-    int rc = stat(s->path, &st) == 0 ? source_add_file(s, s->path)
-                                     : wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", s->path, strerror(errno));
-    s->archive->size = rc ? 0 : (uint64_t)st.st_size;
-    if (rc || (rc = find_pickle(s, &entry, folder, sizeof folder)) || (rc = check_byte_order(s, folder)) ||
-        (rc = read_entry(s, entry, MAX_PICKLE, &data, &size)))
+    struct reading r = {.s = s, .archive = &s->archives[s->n_archives - 1], .number = s->n_archives - 1};
+    if ((rc = find_pickle(&r, &entry)) || (rc = check_byte_order(&r)) ||
+        (rc = read_entry(r.archive, entry, MAX_PICKLE, &data, &size)))
         return rc;
-    rc = read_state(s, folder, data, size);
+    rc = read_state(&r, data, size, with_dims);
     free(data);
     return rc;
+}
+
+int read_pt(struct source *s, const char *path)
+{
+    s->format = "openai-pt";
+    return read_archive(s, path, 1);
 }

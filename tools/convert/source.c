@@ -1,4 +1,4 @@
-/* source.c - opens a checkpoint: tells its format by its first bytes, owns what the format readers map and find. */
+/* source.c - what the format readers map and find, and its end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "silero.h"
 #include "source.h"
 
 #define MAX_TENSORS 16384     /* the largest published model has 1,259; names are searched one by one */
@@ -61,6 +60,13 @@ int source_map(struct source *s, const char *path, const unsigned char **data, s
     return rc;
 }
 
+int source_join(char *path, size_t capacity, const char *folder, const char *name)
+{
+    if ((size_t)snprintf(path, capacity, "%s/%s", folder, name) >= capacity)
+        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", folder);
+    return WHISP_OK;
+}
+
 struct tensor *source_add(struct source *s, const char *name, enum stored type, int n_dims, const int64_t *shape,
                           const unsigned char *data)
 {
@@ -91,11 +97,16 @@ struct tensor *source_find(const struct source *s, const char *name)
     return NULL;
 }
 
+void source_remove(struct source *s, struct tensor *t)
+{
+    size_t i = (size_t)(t - s->tensors);
+    memmove(t, t + 1, (--s->n_tensors - i) * sizeof *t);
+}
+
 int source_add_heads(struct source *s, int64_t layer, int64_t head)
 {
-    if (layer < 0 || layer >= s->dims.n_text_layer || head < 0 || head >= s->dims.n_text_head)
-        return wh_fail(WHISP_ERR_MODEL, "%s: alignment head %lld.%lld is not in a decoder of %d layers of %d heads",
-                       s->path, (long long)layer, (long long)head, s->dims.n_text_layer, s->dims.n_text_head);
+    if (layer < 0 || layer > INT16_MAX || head < 0 || head > INT16_MAX)
+        return source_damaged(s, "the alignment heads");
     if (s->n_heads >= MAX_HEADS)
         return source_damaged(s, "too many alignment heads");
     int32_t *grown = realloc(s->heads, (s->n_heads + 1) * 2 * sizeof *grown);
@@ -110,99 +121,13 @@ int source_add_heads(struct source *s, int64_t layer, int64_t head)
 
 int source_load(struct source *s, struct tensor *t)
 {
-    return s->archive ? archive_load(s, t) : WHISP_OK;
+    return s->n_archives ? archive_load(s, t) : WHISP_OK;
 }
 
 void source_forget(const struct source *s)
 {
     for (size_t i = 0; i < s->n_mappings; i++)
         madvise(s->mappings[i].data, s->mappings[i].size, MADV_DONTNEED);
-}
-
-/* ---- which format ---- */
-
-static size_t read_head(const char *path, unsigned char *head, size_t size)
-{
-    FILE *file = fopen(path, "rb");
-    size_t n = file ? fread(head, 1, size, file) : 0;
-    if (file)
-        fclose(file);
-    return n;
-}
-
-static int is_ct2(const unsigned char *head, size_t n)
-{
-    return n >= 18 && head[1] == 0 && head[2] == 0 && head[3] == 0 && head[4] == 12 && head[5] == 0 &&
-           memcmp(head + 6, "WhisperSpec", 12) == 0;
-}
-
-static int is_safetensors(const unsigned char *head, size_t n)
-{
-    return n >= 9 && head[8] == '{' && head[4] == 0 && head[5] == 0 && head[6] == 0 && head[7] == 0;
-}
-
-static int has_file(const char *folder, const char *name, unsigned char *head, size_t *n)
-{
-    char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path || access(path, R_OK) != 0)
-        return 0;
-    *n = read_head(path, head, 64);
-    return 1;
-}
-
-static int read_folder(struct source *s, const char *folder)
-{
-    unsigned char head[64];
-    size_t n;
-    if (has_file(folder, "model.safetensors", head, &n) || has_file(folder, "model.safetensors.index.json", head, &n))
-        return read_hf(s, folder);
-    if (has_file(folder, "model.bin", head, &n))
-        return is_ct2(head, n) ? read_ct2(s, folder)
-                               : wh_fail(WHISP_ERR_MODEL, "%s/model.bin: not a CTranslate2 model of Whisper", s->path);
-    if (has_file(folder, "pytorch_model.bin", head, &n))
-        return wh_fail(WHISP_ERR_MODEL, "%s: has pytorch_model.bin only; get model.safetensors, or save the model with "
-                       "save_pretrained(safe_serialization=True)", s->path);
-    return wh_fail(WHISP_ERR_MODEL, "%s: no model in this folder: it needs model.safetensors (Hugging Face) or "
-                   "model.bin (CTranslate2)", s->path);
-}
-
-/* model.bin and model.safetensors stand for the folder they are in. */
-static int read_beside(struct source *s, int (*reader)(struct source *, const char *))
-{
-    char *folder = strdup(s->path);
-    if (!folder)
-        return wh_fail_memory();
-    char *slash = strrchr(folder, '/');
-    if (slash && slash != folder)
-        *slash = 0;
-    int rc = reader(s, slash ? slash == folder ? "/" : folder : ".");
-    free(folder);
-    return rc;
-}
-
-static int read_file(struct source *s)
-{
-    unsigned char head[64];
-    size_t n = read_head(s->path, head, sizeof head);
-    if (n >= 4 && memcmp(head, "GGUF", 4) == 0)
-        return read_gguf(s);
-    if (n >= 4 && memcmp(head, "lmgg", 4) == 0)
-        return read_ggml(s);
-    if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0)
-        return read_pt(s);
-    if (is_ct2(head, n))
-        return read_beside(s, read_ct2);
-    if (silero_recognise(s->path))
-        return read_silero(s);
-    if (is_safetensors(head, n))
-        return read_beside(s, read_hf);
-    if (n >= 2 && head[0] == 0x80 && head[1] <= 5)
-        return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
-                       s->path);
-    if (n == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: the file is empty or cannot be read; get it again", s->path);
-    return wh_fail(WHISP_ERR_MODEL, "%s: not a checkpoint that can be read: neither OpenAI .pt, Hugging Face, "
-                   "CTranslate2, whisper.cpp ggml nor GGUF", s->path);
 }
 
 int source_check_dims(const struct source *s)
@@ -234,30 +159,18 @@ int source_check_dims(const struct source *s)
     return WHISP_OK;
 }
 
-int source_open(const char *path, struct source *s)
-{
-    memset(s, 0, sizeof *s);
-    s->path = path;
-    struct stat st;
-    int rc;
-    if (stat(path, &st) != 0)
-        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    else
-        rc = S_ISDIR(st.st_mode) ? read_folder(s, path) : read_file(s);
-    if (rc)
-        source_close(s);
-    return rc;
-}
-
 void source_close(struct source *s)
 {
-    for (int i = 0; s->pieces && i < s->n_pieces; i++)
+    for (int i = 0; i < s->n_pieces; i++) {
         free(s->pieces[i]);
+        free(s->added[i]);
+    }
     for (size_t i = 0; i < s->n_files; i++)
         free(s->files[i]);
     for (size_t i = 0; i < s->n_mappings; i++)
         munmap(s->mappings[i].data, s->mappings[i].size);
     free(s->pieces);
+    free(s->added);
     free(s->files);
     free(s->mappings);
     free(s->tensors);
@@ -265,6 +178,6 @@ void source_close(struct source *s)
     free(s->hint);
     free(s->earlier_format);
     wh_gguf_close(s->gguf);
-    archive_close(s->archive);
+    archives_close(s);
     memset(s, 0, sizeof *s);
 }

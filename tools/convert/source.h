@@ -2,11 +2,13 @@
  * vocabulary and alignment heads.
  *
  *   main.c      options
- *   source.c    tells formats apart, owns mappings and tensors
+ *   detect.c    tells formats apart
+ *   source.c    owns mappings and tensors
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
+ *   names.c     tensors' names in state dicts of all kinds
  *   silero.c    the voice activity model, which is no Whisper: reads and writes it
- *   elements.c  stored elements to floats
- *   vocab.c heads.c                        complete what the format lacks
+ *   elements.c kquants.c                   stored elements to floats
+ *   vocab.c layout.c heads.c               read or complete vocabulary, special tokens, alignment heads
  *   plan.c      the tensors that a model of these dimensions has, by openai/whisper's names
  *   output.c    writes the GGUF file
  *
@@ -17,11 +19,13 @@
 #include <stdio.h>
 
 #include "gguf/gguf.h"
+#include "tokenizer/tokenizer.h"
 
 /* How a source stores elements. The first four are GGUF's; the others are only read. */
 enum stored {
     ST_F32, ST_F16, ST_BF16, ST_Q8_0,
-    ST_Q4_0, ST_Q4_1, ST_Q5_0, ST_Q5_1, /* ggml's blocks of 32 */
+    ST_Q4_0, ST_Q4_1, ST_Q5_0, ST_Q5_1, ST_IQ4_NL, /* ggml's blocks of 32 */
+    ST_Q2_K, ST_Q3_K, ST_Q4_K, ST_Q5_K, ST_Q6_K,   /* and of 256 */
     ST_I8,                              /* CTranslate2: value / scale, a scale for each index of the first dimension */
     ST_I8_ROWS,                         /* our int8: value * scale, likewise */
     ST_COMPUTED                         /* sinusoids, see plan.c */
@@ -36,8 +40,9 @@ struct tensor {
     const unsigned char *scale; /* ST_I8, ST_I8_ROWS: float32 [shape[0]] */
     int is_strided;             /* elements are at sum(index * stride) instead of in row-major order */
     int64_t stride[WH_MAX_DIMS];
-    uint64_t entry;             /* of an archive (.pt): number of the storage's file */
-    int64_t entry_offset;       /* first element in it */
+    size_t archive;             /* which of the source's archives (.pt), */
+    uint64_t entry;             /* the number of the storage's file in it, */
+    int64_t entry_offset;       /* and the tensor's first element in that */
 };
 
 struct dims {
@@ -59,11 +64,18 @@ struct source {
     size_t n_tensors, tensor_capacity;
     char *hint;                 /* a name the source gives itself, or NULL */
 
-    /* vocabulary: ordinary tokens in GPT-2's printable notation; NULL if the source has none */
-    char **pieces;
+    /* The vocabulary, NULL if the source has none: each token in GPT-2's printable notation, special ones by their
+     * names, NULL where there is none; and what lists of added tokens name, as they are. */
+    char **pieces, **added;     /* [n_pieces] each, where n_pieces is n_vocab */
     int n_pieces;
-    int32_t *heads;             /* layer, head, layer, head, ...; NULL if unknown */
+    int has_outside;            /* a special token was named that is outside the model's vocabulary */
+    wh_specials told;           /* where the configuration says that special tokens are */
+    int multilingual;           /* 1, 0, or -1: not told */
+    wh_specials specials;       /* made of all that by layout_resolve() */
+
+    int32_t *heads;             /* layer, head, layer, head, ... as the source has them; NULL if unknown */
     size_t n_heads;             /* pairs */
+    int is_tied;                /* the output projection is the embedding: 1, 0, or -1: not told */
 
     char **files;               /* the weights' files in order, for the checksum */
     size_t n_files, file_capacity;
@@ -73,7 +85,11 @@ struct source {
     struct mapping *mappings;
     size_t n_mappings, mapping_capacity;
     wh_gguf *gguf;
-    struct archive *archive;    /* pt.c's */
+    struct archive *archives;   /* pt.c's */
+    size_t n_archives, archive_capacity;
+    unsigned char *storage;     /* of the archives' entry that was loaded last */
+    size_t loaded_archive;
+    uint64_t loaded_entry;
 };
 
 /* Open a checkpoint, told by its content. On failure *source needs no closing. */
@@ -87,14 +103,36 @@ int source_add_file(struct source *source, const char *path);
 struct tensor *source_add(struct source *source, const char *name, enum stored type, int n_dims, const int64_t *shape,
                           const unsigned char *data);
 struct tensor *source_find(const struct source *source, const char *name);
+void source_remove(struct source *source, struct tensor *tensor);
 int source_damaged(const struct source *source, const char *what);
 int source_add_heads(struct source *source, int64_t layer, int64_t head);
+
+/* FOLDER/NAME into path[capacity]. */
+int source_join(char *path, size_t capacity, const char *folder, const char *name);
+
+/* openai/whisper's name for a tensor of a state dict, by whatever wraps it there (model., module., _orig_mod., ...) and
+ * in openai/whisper's or Hugging Face's words; 0 for what Whisper does not have. */
+int translate_name(const char *name, char *out, size_t capacity);
+/* Whether it is of an adapter that is not merged into the weights. */
+int is_adapter_name(const char *name);
+int fail_adapter(const char *path);
+/* The dimensions by the tensors' shapes, where nothing else says them. */
+int derive_dims(struct source *source);
+
+/* What a file's first bytes say (detect.c). */
+enum file_kind {
+    FILE_NONE, FILE_EMPTY, FILE_GGUF, FILE_GGML, FILE_ZIP, FILE_CT2, FILE_SAFETENSORS, FILE_PICKLE, FILE_LFS, FILE_OTHER
+};
+enum file_kind file_kind(const char *path);
+int fail_lfs(const char *path);
 
 int read_ct2(struct source *source, const char *folder);
 int read_hf(struct source *source, const char *folder);
 /* A safetensors file alone: its tensors, by the names that this program gives them. */
 int read_tensors(struct source *source, const char *path);
-int read_pt(struct source *source);
+int read_pt(struct source *source, const char *path);
+/* The tensors of one archive of torch.save; with_dims: its "dims" or those of the shapes become the source's. */
+int read_archive(struct source *source, const char *path, int with_dims);
 int read_ggml(struct source *source);
 int read_gguf(struct source *source);
 
@@ -102,18 +140,20 @@ int read_gguf(struct source *source);
 int source_load(struct source *source, struct tensor *tensor);
 /* Let the system drop the mappings' pages that were read; they come back when they are needed. */
 void source_forget(const struct source *source);
-void archive_close(struct archive *archive);
+void archives_close(struct source *source);
 int archive_load(struct source *source, struct tensor *tensor);
 
 /* Elements (elements.c). */
 int64_t tensor_elements(const struct tensor *tensor); /* 0 if the shape is impossible */
 size_t stored_bytes(enum stored type, int64_t n);     /* of n elements; 0 if they do not fill blocks */
 int tensor_fits(const struct tensor *tensor, size_t bytes);
-/* n elements from `first` (both multiples of 32 where the type has blocks) as floats. */
+/* n elements from `first` (both multiples of the type's block, 1, 32 or 256) as floats. */
 void tensor_floats(const struct tensor *tensor, int64_t first, int64_t n, float *out);
 /* The same, as they are stored. */
 void tensor_bytes(const struct tensor *tensor, int64_t first, int64_t n, unsigned char *out);
 const char *stored_name(enum stored type);
+/* A block of 256 of ST_Q2_K to ST_Q6_K (kquants.c). */
+void decode_k_block(enum stored type, const unsigned char *block, float *out);
 
 /* A cursor over bytes that checks every step (cursor.c). Each returns 0 and leaves the cursor at its end once there is
  * not enough left, so a run of reads needs one check of `failed`. */

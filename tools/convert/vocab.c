@@ -6,29 +6,32 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "json.h"
-#include "tokenizer/tokenizer.h"
 
-#define SPECIALS 1509           /* special tokens that are not languages */
-#define ENGLISH_VOCAB 51864
-#define END_OF_TEXT "<|endoftext|>"
-
-int vocab_ordinary(int n_vocab)
+static void forget(struct source *s)
 {
-    return n_vocab == ENGLISH_VOCAB ? 50256 : n_vocab == 51865 || n_vocab == 51866 ? 50257 : 0;
+    for (int i = 0; i < s->n_pieces; i++) {
+        free(s->pieces[i]);
+        free(s->added[i]);
+    }
+    free(s->pieces);
+    free(s->added);
+    s->pieces = s->added = NULL;
+    s->n_pieces = 0;
 }
 
-int vocab_resize(struct source *s, int n)
+int vocab_begin(struct source *s)
 {
-    for (int i = 0; s->pieces && i < s->n_pieces; i++)
-        free(s->pieces[i]);
-    free(s->pieces);
-    s->n_pieces = 0;
-    s->pieces = wh_calloc((size_t)n, sizeof *s->pieces);
-    if (!s->pieces)
+    forget(s);
+    s->pieces = wh_calloc((size_t)s->dims.n_vocab, sizeof *s->pieces);
+    s->added = wh_calloc((size_t)s->dims.n_vocab, sizeof *s->added);
+    if (!s->pieces || !s->added)
         return wh_fail_memory();
-    s->n_pieces = n;
+    s->n_pieces = s->dims.n_vocab;
+    s->has_outside = 0;
     return WHISP_OK;
 }
 
@@ -44,7 +47,24 @@ static int set_piece(struct source *s, const char *path, int64_t id, const char 
     return s->pieces[id] ? WHISP_OK : wh_fail_memory();
 }
 
-int vocab_set_bytes(struct source *s, int id, const unsigned char *bytes, size_t n)
+/* A token that a list of added ones names. The first list that names an id counts; an id that the model does not have
+ * can never be written and matters only if it should be a special token's. */
+static int set_added(struct source *s, const char *path, int64_t id, const char *text)
+{
+    int index;
+    if (id < 0 || !text)
+        return wh_fail(WHISP_ERR_MODEL, "%s: damaged: an added token without a name or a number", path);
+    if (id >= s->n_pieces) {
+        s->has_outside |= wh_special_role(text, strlen(text), &index) != WH_ROLE_NONE;
+        return WHISP_OK;
+    }
+    if (s->added[id])
+        return WHISP_OK;
+    s->added[id] = strdup(text);
+    return s->added[id] ? WHISP_OK : wh_fail_memory();
+}
+
+char *vocab_spell(const unsigned char *bytes, size_t n)
 {
     wh_buf text = {0};
     for (size_t i = 0; i < n; i++) {
@@ -61,8 +81,16 @@ int vocab_set_bytes(struct source *s, int id, const unsigned char *bytes, size_t
         else
             wh_buf_append(&text, utf8, 2);
     }
-    int rc = text.failed ? wh_fail_memory() : set_piece(s, s->path, id, text.data ? text.data : "", text.length);
+    char *spelled = text.failed ? NULL : strdup(text.data ? text.data : "");
     wh_buf_free(&text);
+    return spelled;
+}
+
+int vocab_set_bytes(struct source *s, int id, const unsigned char *bytes, size_t n)
+{
+    char *text = vocab_spell(bytes, n);
+    int rc = text ? set_piece(s, s->path, id, text, strlen(text)) : wh_fail_memory();
+    free(text);
     return rc;
 }
 
@@ -81,20 +109,38 @@ static int read_list(struct source *s, const char *path, const json_t *list)
     return rc;
 }
 
-/* {token: id, ...}, alone or as model.vocab of a tokenizer.json */
-static int read_object(struct source *s, const char *path, json_t *root)
+/* {token: id, ...}: ordinary tokens, or added ones. */
+static int read_ids(struct source *s, const char *path, json_t *object, int is_added)
 {
-    json_t *object = json_object_get(json_object_get(root, "model"), "vocab"), *id;
     const char *token;
-    if (!json_is_object(object))
-        object = root;
+    json_t *id;
     json_object_foreach(object, token, id) {
-        int rc = json_is_integer(id) ? set_piece(s, path, json_integer_value(id), token, strlen(token))
-                                     : wh_fail(WHISP_ERR_MODEL, "%s: not a vocabulary", path);
+        if (!json_is_integer(id))
+            return wh_fail(WHISP_ERR_MODEL, "%s: not a vocabulary", path);
+        json_int_t value = json_integer_value(id);
+        int index, is_special = wh_special_role(token, strlen(token), &index) != WH_ROLE_NONE;
+        int rc = is_added || (is_special && value >= s->n_pieces) ? set_added(s, path, value, token)
+                                                                  : set_piece(s, path, value, token, strlen(token));
         if (rc)
             return rc;
     }
     return WHISP_OK;
+}
+
+/* A vocab.json, or a tokenizer.json: model.vocab, and added_tokens: [{"id": 50257, "content": "<|endoftext|>"}, ...] */
+static int read_object(struct source *s, const char *path, json_t *root)
+{
+    json_t *vocab = json_object_get(json_object_get(root, "model"), "vocab");
+    if (!json_is_object(vocab))
+        return read_ids(s, path, root, 0);
+    const json_t *list = json_object_get(root, "added_tokens");
+    int rc = read_ids(s, path, vocab, 0);
+    for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
+        const json_t *token = json_array_get(list, i), *id = json_object_get(token, "id");
+        rc = set_added(s, path, json_is_integer(id) ? json_integer_value(id) : -1,
+                       json_string_value(json_object_get(token, "content")));
+    }
+    return rc;
 }
 
 static int base64_value(int c)
@@ -148,26 +194,30 @@ static int read_lines(struct source *s, const char *path, const char *text, size
     return rc;
 }
 
+/* A model of the same kind, or one that this one was made from by adding tokens. */
 static int read_gguf_tokens(struct source *s, const wh_gguf *gguf)
 {
     const char *key = "tokenizer.ggml.tokens";
-    int64_t n = wh_gguf_array_length(gguf, key);
-    if (n != s->n_pieces)
+    int64_t n = wh_gguf_array_length(gguf, key), ordinary = 0;
+    if (n < 1 || n > s->n_pieces)
         return wh_fail(WHISP_ERR_MODEL, "%s: %s holds %lld tokens, the model's vocabulary %d", wh_gguf_path(gguf), key,
                        (long long)WH_MAX(n, 0), s->n_pieces);
     const char **strings = wh_calloc((size_t)n, sizeof *strings);
     size_t *lengths = wh_calloc((size_t)n, sizeof *lengths);
     int rc = strings && lengths ? WHISP_OK : wh_fail_memory();
-    if (!rc && !wh_gguf_array_strings(gguf, key, strings, lengths))
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: %s is not a list of strings", wh_gguf_path(gguf), key);
+    if (!rc && (!wh_gguf_array_strings(gguf, key, strings, lengths) ||
+                !wh_gguf_int(gguf, "whisper.vocab.ordinary", &ordinary)))
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: %s is not a list of strings of a Whisper model", wh_gguf_path(gguf), key);
     for (int64_t i = 0; i < n && !rc; i++)
         rc = set_piece(s, wh_gguf_path(gguf), i, strings[i], lengths[i]);
+    if (!rc)
+        wh_gguf_bool(gguf, "whisper.multilingual", &s->multilingual);
     free(strings);
     free(lengths);
     return rc;
 }
 
-static int read_any(struct source *s, const char *path, int *is_object)
+static int read_any(struct source *s, const char *path)
 {
     const unsigned char *data = NULL;
     size_t size = 0, i = 0;
@@ -188,70 +238,104 @@ static int read_any(struct source *s, const char *path, int *is_object)
     json_t *root;
     if ((rc = json_read(NULL, path, &root)))
         return rc;
-    *is_object = json_is_object(root);
-    rc = *is_object ? read_object(s, path, root) : read_list(s, path, root);
+    rc = json_is_object(root) ? read_object(s, path, root) : read_list(s, path, root);
     json_decref(root);
     return rc;
 }
 
-/* Cut the pieces to the ordinary tokens: those before <|endoftext|>, and as many as the model must have. */
-static int finish(struct source *s, const char *path, int is_object)
+/* ---- a tokenizer's folder ---- */
+
+/* {"added_tokens_decoder": {"50257": {"content": "<|endoftext|>"}, ...}} */
+static int read_decoder(struct source *s, const char *path, const json_t *root)
 {
-    int expected = vocab_ordinary(s->dims.n_vocab), n = 0, last = -1;
-    for (; n < s->n_pieces; n++) {
-        if (s->pieces[n])
-            last = n;
-        if (s->pieces[n] && strcmp(s->pieces[n], END_OF_TEXT) == 0)
-            break;
+    json_t *list = json_object_get(root, "added_tokens_decoder"), *token;
+    const char *key;
+    json_object_foreach(list, key, token) {
+        char *end;
+        long id = strtol(key, &end, 10);
+        int rc = set_added(s, path, *key && !*end ? id : -1, json_string_value(json_object_get(token, "content")));
+        if (rc)
+            return rc;
     }
-    if (n == s->n_pieces) /* not named: everything that there is */
-        n = is_object && last + 2 == expected ? expected : last + 1;
-    if (expected && n != expected)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a vocabulary of %d ordinary tokens, but a model of %d tokens has %d", path,
-                       n, s->dims.n_vocab, expected);
-    if (n > 0 && !s->pieces[n - 1] && is_object) /* the empty token that multilingual vocabularies end with */
-        s->pieces[n - 1] = strdup("");
-    for (int i = 0; i < n; i++)
-        if (!s->pieces[i])
-            return wh_fail(WHISP_ERR_MODEL, "%s: token %d is missing", path, i);
-    for (int i = n; i < s->n_pieces; i++)
-        free(s->pieces[i]);
-    s->n_pieces = n;
     return WHISP_OK;
+}
+
+static int is_named(const struct source *s, const char *name)
+{
+    for (int i = 0; i < s->n_pieces; i++)
+        if ((s->pieces[i] && strcmp(s->pieces[i], name) == 0) || (s->added[i] && strcmp(s->added[i], name) == 0))
+            return 1;
+    return 0;
+}
+
+/* {"additional_special_tokens": [name or {"content": name}, ...]}: those that nothing has given a number follow the
+ * others in this order, as transformers numbers them. */
+static int read_map(struct source *s, const char *path, const json_t *root)
+{
+    const json_t *list = json_object_get(root, "additional_special_tokens");
+    int next = s->n_pieces;
+    while (next > 0 && !s->pieces[next - 1] && !s->added[next - 1])
+        next--;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *token = json_array_get(list, i), *content = json_object_get(token, "content");
+        const char *name = json_string_value(content ? content : token);
+        int rc = name && is_named(s, name) ? WHISP_OK : set_added(s, path, next++, name);
+        if (rc)
+            return rc;
+    }
+    return WHISP_OK;
+}
+
+int vocab_read_folder(struct source *s, const char *folder)
+{
+    static const struct {
+        const char *name;
+        int is_vocabulary, is_added; /* {token: id} of added tokens */
+        int (*read)(struct source *, const char *, const json_t *);
+    } files[] = {{"tokenizer.json", 1, 0, NULL},
+                 {"vocab.json", 1, 0, NULL},
+                 {"added_tokens.json", 0, 1, NULL},
+                 {"tokenizer_config.json", 0, 0, read_decoder},
+                 {"special_tokens_map.json", 0, 0, read_map}};
+    char path[4096];
+    int rc = WHISP_OK;
+    for (size_t i = 0; i < WH_COUNT(files) && !rc; i++) {
+        json_t *root = NULL;
+        if (files[i].is_vocabulary) {
+            rc = s->pieces ? WHISP_OK : vocab_read_in(s, folder, files[i].name);
+        } else if (s->pieces && !(rc = source_join(path, sizeof path, folder, files[i].name)) &&
+                   !(rc = json_read(folder, files[i].name, &root)) && root) {
+            rc = files[i].is_added ? read_ids(s, path, root, 1) : files[i].read(s, path, root);
+        }
+        json_decref(root);
+    }
+    return rc;
 }
 
 int vocab_read(struct source *s, const char *path)
 {
-    int is_object = 0;
-    int rc = vocab_resize(s, s->dims.n_vocab);
-    if (!rc && !(rc = read_any(s, path, &is_object)))
-        rc = finish(s, path, is_object);
-    return rc;
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        int rc = vocab_begin(s);
+        return rc ? rc : read_any(s, path);
+    }
+    forget(s);
+    int rc = vocab_read_folder(s, path);
+    return rc || s->pieces ? rc
+                           : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
 }
 
 int vocab_read_in(struct source *s, const char *folder, const char *name)
 {
     char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
-        return wh_fail(WHISP_ERR_IO, "%s: the path is too long", folder);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return WHISP_OK;
-    fclose(file);
-    return vocab_read(s, path);
+    int rc = source_join(path, sizeof path, folder, name);
+    return rc || access(path, F_OK) != 0 ? rc : vocab_read(s, path);
 }
 
 int vocab_from_gguf(struct source *s, const wh_gguf *gguf)
 {
-    int rc = vocab_resize(s, s->dims.n_vocab);
-    if (!rc && !(rc = read_gguf_tokens(s, gguf)))
-        rc = finish(s, wh_gguf_path(gguf), 0);
-    return rc;
-}
-
-int vocab_finish(struct source *s)
-{
-    return finish(s, s->path, 0);
+    int rc = vocab_begin(s);
+    return rc ? rc : read_gguf_tokens(s, gguf);
 }
 
 /* ---- where the source has none ---- */
@@ -259,6 +343,17 @@ int vocab_finish(struct source *s)
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Whether a file has a published vocabulary of n_vocab tokens. */
+static int has_vocabulary(const char *path, int n_vocab)
+{
+    wh_gguf *gguf = NULL;
+    int64_t version = 0;
+    int has = wh_gguf_open(path, &gguf) == WHISP_OK && wh_gguf_int(gguf, "whisper.format_version", &version) &&
+              version == 1 && wh_gguf_array_length(gguf, "tokenizer.ggml.tokens") == n_vocab;
+    wh_gguf_close(gguf);
+    return has;
 }
 
 /* The first GGUF in a folder, by name, with a vocabulary of n_vocab tokens. Files that cannot be read are passed by. */
@@ -280,11 +375,8 @@ static int search_folder(const char *folder, int n_vocab, char *path, size_t cap
     if (n)
         qsort(names, n, sizeof *names, by_text);
     for (size_t i = 0; i < n; i++) {
-        wh_gguf *gguf = NULL;
-        if (!found && (size_t)snprintf(path, capacity, "%s/%s", folder, names[i]) < capacity &&
-            wh_gguf_open(path, &gguf) == WHISP_OK)
-            found = wh_gguf_array_length(gguf, "tokenizer.ggml.tokens") == n_vocab;
-        wh_gguf_close(gguf);
+        if (!found && (size_t)snprintf(path, capacity, "%s/%s", folder, names[i]) < capacity)
+            found = has_vocabulary(path, n_vocab);
         free(names[i]);
     }
     free(names);
@@ -308,18 +400,13 @@ static int search(const struct source *s, const char *model_dir, char *path, siz
 /* The reader's own check: what passes here can be loaded. */
 static int check(const struct source *s)
 {
-    int languages = s->dims.n_vocab - s->n_pieces - SPECIALS;
-    if (languages < 1 || !whisp_language_code(languages - 1))
-        return wh_fail(WHISP_ERR_MODEL, "%s: a vocabulary of %d tokens, %d of them ordinary, is not one of Whisper's",
-                       s->path, s->dims.n_vocab, s->n_pieces);
-    size_t *lengths = wh_calloc((size_t)s->n_pieces, sizeof *lengths);
+    size_t *lengths = wh_calloc((size_t)s->specials.eot, sizeof *lengths);
     wh_tokenizer *tokenizer = NULL;
     if (!lengths)
         return wh_fail_memory();
-    for (int i = 0; i < s->n_pieces; i++)
+    for (int i = 0; i < s->specials.eot; i++)
         lengths[i] = strlen(s->pieces[i]);
-    int rc = wh_tokenizer_new((const char *const *)s->pieces, lengths, (size_t)s->n_pieces, (size_t)s->dims.n_vocab,
-                              s->dims.n_vocab > ENGLISH_VOCAB, &tokenizer);
+    int rc = wh_tokenizer_new((const char *const *)s->pieces, lengths, &s->specials, &tokenizer);
     if (rc == WHISP_ERR_MODEL)
         rc = wh_fail(rc, "%s: the vocabulary is not usable: %s", s->path, whisp_last_error());
     wh_tokenizer_free(tokenizer);
@@ -334,6 +421,10 @@ int vocab_complete(struct source *s, const char *file, const char *model_dir, FI
     if (file) {
         rc = vocab_read(s, file);
     } else if (!s->pieces) {
+        if (!layout_published(&s->dims))
+            return wh_fail(WHISP_ERR_MODEL, "%s: has no vocabulary, and no published model has %d tokens and %d bands, "
+                           "so it cannot be told which tokens are the special ones; give --vocab FILE, the "
+                           "tokenizer.json of this very model", s->path, s->dims.n_vocab, s->dims.n_mels);
         if (!search(s, model_dir, path, sizeof path))
             return wh_fail(WHISP_ERR_MODEL, "%s: has no vocabulary, and there is no GGUF model of %d tokens to take it "
                            "from; give --vocab FILE (tiktoken, tokenizer.json, vocab.json or GGUF)", s->path,
@@ -341,36 +432,7 @@ int vocab_complete(struct source *s, const char *file, const char *model_dir, FI
         fprintf(log, "vocabulary taken from %s\n", path);
         rc = vocab_read(s, path);
     }
+    if (!rc)
+        rc = layout_resolve(s, log);
     return rc ? rc : check(s);
-}
-
-int vocab_all(const struct source *s, const char **tokens, size_t *lengths, char **names)
-{
-    static const char *const before[] = {END_OF_TEXT, "<|startoftranscript|>"};
-    static const char *const after[] = {"<|translate|>",    "<|transcribe|>", "<|startoflm|>",
-                                        "<|startofprev|>", "<|nospeech|>",   "<|notimestamps|>"};
-    enum { NAME_BYTES = 32 };
-    int n_special = s->dims.n_vocab - s->n_pieces, languages = n_special - SPECIALS;
-    char *name = *names = wh_calloc((size_t)n_special, NAME_BYTES);
-    if (!name)
-        return wh_fail_memory();
-    for (int i = 0; i < s->dims.n_vocab; i++) {
-        int k = i - s->n_pieces;
-        if (k < 0) {
-            tokens[i] = s->pieces[i];
-        } else {
-            if (k < 2)
-                snprintf(name, NAME_BYTES, "%s", before[k]);
-            else if (k < 2 + languages)
-                snprintf(name, NAME_BYTES, "<|%s|>", whisp_language_code(k - 2));
-            else if (k < 8 + languages)
-                snprintf(name, NAME_BYTES, "%s", after[k - 2 - languages]);
-            else /* a time every 0.02 s */
-                snprintf(name, NAME_BYTES, "<|%d.%02d|>", (k - 8 - languages) / 50, (k - 8 - languages) % 50 * 2);
-            tokens[i] = name;
-            name += NAME_BYTES;
-        }
-        lengths[i] = strlen(tokens[i]);
-    }
-    return WHISP_OK;
 }

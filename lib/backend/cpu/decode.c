@@ -197,7 +197,7 @@ typedef struct logits_call {
 static void logits_task(void *context, size_t task, int worker)
 {
     const logits_call *c = context;
-    const wh_tensor *w = c->backend->model->token_embedding;
+    const wh_tensor *w = c->backend->model->output;
     size_t k = (size_t)w->shape[1], first = task * WH_LOGITS_SLICE;
     size_t n = WH_MIN(WH_LOGITS_SLICE, (size_t)w->shape[0] - first);
     float *y = wh_cpu_scratch(c->backend, worker); /* [c->n][n] */
@@ -210,9 +210,9 @@ static void logits_task(void *context, size_t task, int worker)
 static void flush_logits(wh_backend *backend, logits_call *call)
 {
     size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
-    if (call->n && wh_weights_find(backend->weights, backend->model->token_embedding)) {
+    if (call->n && wh_weights_find(backend->weights, backend->model->output)) {
         const wh_product p = {.x = backend->h, .ldx = (size_t)backend->model->n_text_state, .m = call->n,
-                              .linear = {backend->model->token_embedding, NULL}, .rows_y = call->logits};
+                              .linear = {backend->model->output, NULL}, .rows_y = call->logits};
         wh_cpu_products(backend, &p, 1);
     } else if (call->n)
         wh_pool_run(backend->pool, tasks, logits_task, call);

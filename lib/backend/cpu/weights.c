@@ -72,13 +72,15 @@ static int by_address(const void *a, const void *b)
 
 static int list_matrices(wh_weights *weights, const whisp_model *m)
 {
-    weights->list = wh_calloc(2 + 6 * (size_t)m->n_audio_layer + 10 * (size_t)m->n_text_layer, sizeof *weights->list);
+    weights->list = wh_calloc(3 + 6 * (size_t)m->n_audio_layer + 10 * (size_t)m->n_text_layer, sizeof *weights->list);
     if (!weights->list)
         return wh_fail_memory();
     add(weights, m->conv2_w, 3, 1);
     add_blocks(weights, m->audio_blocks, m->n_audio_layer, 0);
     add_blocks(weights, m->text_blocks, m->n_text_layer, 1);
     add(weights, m->token_embedding, 1, 1);
+    if (m->output != m->token_embedding)
+        add(weights, m->output, 1, 1);
     qsort(weights->list, weights->n, sizeof *weights->list, by_address);
     for (size_t i = 0; i < weights->n; i++) {
         wh_packed *t = &weights->list[i];

@@ -105,8 +105,8 @@ int engine_queue_layers(wh_cuda_engine *e, engine_pass *p)
 void engine_queue_logits(wh_cuda_engine *e, const int32_t *which, int n)
 {
     const wh_cuda_sizes *s = &e->sizes;
+    const void *output = e->single[WH_CUDA_OUTPUT_W] ? e->single[WH_CUDA_OUTPUT_W] : e->single[WH_CUDA_EMBEDDING_W];
     wh_cuda_residual_norm(e->x, NULL, (const float *)e->single[WH_CUDA_TEXT_GAIN],
                           (const float *)e->single[WH_CUDA_TEXT_SHIFT], which, e->h, n, s->d, e->main);
-    wh_cuda_few_rows(e->h, (const half *)e->single[WH_CUDA_EMBEDDING_W], NULL, e->logits, n, s->n_vocab, s->d,
-                     WH_CUDA_FLOAT, e->sm, e->main);
+    wh_cuda_few_rows(e->h, (const half *)output, NULL, e->logits, n, s->n_vocab, s->d, WH_CUDA_FLOAT, e->sm, e->main);
 }

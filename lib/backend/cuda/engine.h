@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 4
+#define WH_CUDA_ABI 5
 #define WH_CUDA_MESSAGE 256
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -36,6 +36,7 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_AUDIO_GAIN,
     WH_CUDA_AUDIO_SHIFT,
     WH_CUDA_EMBEDDING_W,
+    WH_CUDA_OUTPUT_W,       /* [n_vocab][d], to logits; not loaded: the embedding again */
     WH_CUDA_TEXT_POSITIONS,
     WH_CUDA_TEXT_GAIN,
     WH_CUDA_TEXT_SHIFT,

@@ -125,6 +125,7 @@ int wh_cuda_load(const cuda_backend *b)
         (rc = load_floats(b, -1, WH_CUDA_AUDIO_POSITIONS, m->audio_positions, (size_t)m->n_audio_ctx * d)) ||
         (rc = load_norm(b, -1, WH_CUDA_AUDIO_GAIN, m->audio_ln)) ||
         (rc = load_matrix(b, -1, WH_CUDA_EMBEDDING_W, &m->token_embedding, 1)) ||
+        (m->output != m->token_embedding && (rc = load_matrix(b, -1, WH_CUDA_OUTPUT_W, &m->output, 1))) ||
         (rc = load_floats(b, -1, WH_CUDA_TEXT_POSITIONS, m->text_positions, (size_t)m->n_text_ctx * d)) ||
         (rc = load_norm(b, -1, WH_CUDA_TEXT_GAIN, m->text_ln)) ||
         (m->mel_filters && (rc = wh_cuda_failed(b, b->api->load_filters(b->engine, m->mel_filters)))))

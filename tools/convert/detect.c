@@ -1,0 +1,175 @@
+/* detect.c - opens a checkpoint: tells what a file is by its first bytes and what a folder is by the files in it, and
+ * lets the reader of that format fill the source. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "silero.h"
+#include "source.h"
+
+static size_t read_head(const char *path, unsigned char *head, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(head, 1, size, file) : 0;
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static int begins(const unsigned char *head, size_t n, const char *text)
+{
+    return n >= strlen(text) && memcmp(head, text, strlen(text)) == 0;
+}
+
+static int is_ct2(const unsigned char *head, size_t n)
+{
+    return n >= 18 && head[1] == 0 && head[2] == 0 && head[3] == 0 && head[4] == 12 && head[5] == 0 &&
+           memcmp(head + 6, "WhisperSpec", 12) == 0;
+}
+
+static int is_safetensors(const unsigned char *head, size_t n)
+{
+    return n >= 9 && head[8] == '{' && head[4] == 0 && head[5] == 0 && head[6] == 0 && head[7] == 0;
+}
+
+enum file_kind file_kind(const char *path)
+{
+    unsigned char head[64];
+    if (access(path, F_OK) != 0)
+        return FILE_NONE;
+    size_t n = read_head(path, head, sizeof head);
+    if (n == 0)
+        return FILE_EMPTY;
+    if (begins(head, n, "GGUF"))
+        return FILE_GGUF;
+    if (begins(head, n, "lmgg"))
+        return FILE_GGML;
+    if (begins(head, n, "PK\3\4"))
+        return FILE_ZIP;
+    if (is_ct2(head, n))
+        return FILE_CT2;
+    if (is_safetensors(head, n))
+        return FILE_SAFETENSORS;
+    if (begins(head, n, "version https://git-lfs"))
+        return FILE_LFS;
+    return n >= 2 && head[0] == 0x80 && head[1] <= 5 ? FILE_PICKLE : FILE_OTHER;
+}
+
+int fail_lfs(const char *path)
+{
+    return wh_fail(WHISP_ERR_MODEL, "%s: a pointer of Git LFS, not the file itself; get that with git lfs pull", path);
+}
+
+static int has_file(const char *folder, const char *name, char *path, size_t capacity)
+{
+    return source_join(path, capacity, folder, name) == WHISP_OK && access(path, F_OK) == 0;
+}
+
+/* A folder in which no weights were found: say what is there instead. */
+static int fail_folder(const char *folder)
+{
+    static const char *const other[] = {"flax_model.msgpack", "tf_model.h5", "model.onnx", "onnx"};
+    static const char *const adapters[] = {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"};
+    char path[4096];
+    for (size_t i = 0; i < WH_COUNT(adapters); i++)
+        if (has_file(folder, adapters[i], path, sizeof path))
+            return fail_adapter(path);
+    for (size_t i = 0; i < WH_COUNT(other); i++)
+        if (has_file(folder, other[i], path, sizeof path))
+            return wh_fail(WHISP_ERR_MODEL, "%s: has %s only, which cannot be read; get model.safetensors or "
+                           "pytorch_model.bin", folder, other[i]);
+    return wh_fail(WHISP_ERR_MODEL, "%s: no model in this folder: it needs model.safetensors or pytorch_model.bin "
+                   "(Hugging Face) or model.bin (CTranslate2)", folder);
+}
+
+static int read_folder(struct source *s, const char *folder)
+{
+    static const char *const weights[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                          "pytorch_model.bin.index.json"};
+    char path[4096];
+    for (size_t i = 0; i < WH_COUNT(weights); i++)
+        if (has_file(folder, weights[i], path, sizeof path))
+            return read_hf(s, folder);
+    if (!has_file(folder, "model.bin", path, sizeof path))
+        return fail_folder(folder);
+    switch (file_kind(path)) {
+    case FILE_CT2:
+        return read_ct2(s, folder);
+    case FILE_ZIP: /* openai/whisper's checkpoint, as Distil-Whisper publishes it */
+        return read_pt(s, path);
+    case FILE_LFS:
+        return fail_lfs(path);
+    default:
+        return wh_fail(WHISP_ERR_MODEL, "%s: not a CTranslate2 model of Whisper", path);
+    }
+}
+
+/* model.bin and model.safetensors stand for the folder they are in. */
+static int read_beside(struct source *s, int (*reader)(struct source *, const char *))
+{
+    char *folder = strdup(s->path);
+    if (!folder)
+        return wh_fail_memory();
+    char *slash = strrchr(folder, '/');
+    if (slash && slash != folder)
+        *slash = 0;
+    int rc = reader(s, slash ? slash == folder ? "/" : folder : ".");
+    free(folder);
+    return rc;
+}
+
+/* Whether the file's name is what Hugging Face calls weights, so that what belongs to them is beside it. */
+static int is_hf_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strncmp(slash ? slash + 1 : path, "pytorch_model", 13) == 0;
+}
+
+static int read_file(struct source *s)
+{
+    switch (file_kind(s->path)) {
+    case FILE_GGUF:
+        return read_gguf(s);
+    case FILE_GGML:
+        return read_ggml(s);
+    case FILE_CT2:
+        return read_beside(s, read_ct2);
+    case FILE_ZIP:
+        return is_hf_name(s->path) ? read_beside(s, read_hf) : read_pt(s, s->path);
+    case FILE_LFS:
+        return fail_lfs(s->path);
+    case FILE_PICKLE:
+        return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
+                       s->path);
+    case FILE_NONE:
+    case FILE_EMPTY:
+        return wh_fail(WHISP_ERR_MODEL, "%s: the file is empty or cannot be read; get it again", s->path);
+    default:
+        break;
+    }
+    if (silero_recognise(s->path))
+        return read_silero(s);
+    if (file_kind(s->path) == FILE_SAFETENSORS)
+        return read_beside(s, read_hf);
+    return wh_fail(WHISP_ERR_MODEL, "%s: not a checkpoint that can be read: neither PyTorch's, Hugging Face's, "
+                   "CTranslate2's, whisper.cpp's ggml nor GGUF", s->path);
+}
+
+int source_open(const char *path, struct source *s)
+{
+    memset(s, 0, sizeof *s);
+    s->path = path;
+    s->multilingual = s->is_tied = -1;
+    wh_specials_clear(&s->told, 0);
+    struct stat st;
+    int rc;
+    if (stat(path, &st) != 0)
+        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    else
+        rc = S_ISDIR(st.st_mode) ? read_folder(s, path) : read_file(s);
+    if (rc)
+        source_close(s);
+    return rc;
+}
