@@ -30,6 +30,7 @@ typedef struct flac_decoder {
     int64_t end;            /* of its last byte, once known; else INT64_MAX */
     int64_t scanned;        /* up to here no other file begins */
     int64_t good_end;       /* of the last whole frame */
+    int64_t nonzero_end;    /* behind this byte only zeros were read */
     int64_t reread;         /* bytes that libFLAC went back, in all */
     uint32_t speakers;
     int has_frames;
@@ -76,6 +77,9 @@ static size_t read_bytes(void *user, unsigned char *bytes, size_t n)
             n = (size_t)(next - d->position);
         }
     }
+    for (size_t i = n; i > 0 && d->position + (int64_t)i > d->nonzero_end; i--)
+        if (bytes[i - 1])
+            d->nonzero_end = d->position + (int64_t)i;
     d->position += (int64_t)n;
     return n;
 }
@@ -134,7 +138,7 @@ static int begin_file(flac_decoder *d, int64_t at)
     input.user = d;
     is_head(d->source, at, head, &d->info);
     d->speakers = 0;
-    d->audio = d->position = d->good_end = d->scanned = find_audio(d, at, head[4] >> 7);
+    d->audio = d->position = d->good_end = d->nonzero_end = d->scanned = find_audio(d, at, head[4] >> 7);
     d->end = INT64_MAX;
     d->has_frames = 0;
     d->number = 0;
@@ -175,8 +179,8 @@ static void place_frame(flac_decoder *d)
 /* One of the joined files has ended: was it all, and what stands behind it? */
 static void end_file(flac_decoder *d)
 {
-    int64_t end = d->end < INT64_MAX ? d->end : d->position;
-    int64_t from = d->has_frames ? d->good_end : d->audio, rest = end - from - wh_padding(d->source, from, end);
+    int64_t from = d->has_frames ? d->good_end : d->audio, end = WH_MAX(d->nonzero_end, from);
+    int64_t rest = end - from - wh_padding(d->source, from, end);
     double heard = d->progress.seconds - d->began;
     char at[24], of[24];
     d->is_open = 0;

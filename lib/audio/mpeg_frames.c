@@ -149,17 +149,29 @@ static int64_t check_end(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
     return inside;
 }
 
+/* Skip tags and zeros. Nonzero if a frame follows. */
+static int skip_padding(wh_mpeg_frames *f, int64_t *at, wh_mpeg_frame *frame)
+{
+    int found;
+    frame->tags = frame->zeros = 0;
+    while (!(found = follows(f, *at, &frame->header))) {
+        int64_t tag = wh_tag_length(f->source, *at), zeros = tag ? 0 : wh_zeros(f->source, *at, INT64_MAX);
+        if (tag + zeros == 0)
+            break;
+        frame->tags += tag;
+        frame->zeros += zeros;
+        *at += tag + zeros;
+    }
+    return found;
+}
+
 int wh_mpeg_next(wh_mpeg_frames *f, wh_mpeg_frame *frame)
 {
-    int64_t at = f->position, tag = 1;
-    while (tag > 0 && !follows(f, at, &frame->header))
-        at += tag = wh_tag_length(f->source, at);
-    if (tag == 0)
-        at = resync(f, at, INT64_MAX, &frame->header);
-    else
-        at = check_end(f, at, &frame->header);
-    frame->skipped_from = f->position;
-    frame->skipped = at - f->position;
+    int64_t at = f->position;
+    int found = skip_padding(f, &at, frame);
+    frame->junk_from = at;
+    at = found ? check_end(f, at, &frame->header) : resync(f, at, INT64_MAX, &frame->header);
+    frame->junk = at - frame->junk_from;
     frame->n = (int)wh_source_peek(f->source, at, frame->bytes, WH_MPEG_MOST);
     frame->n = WH_MIN(frame->n, frame->n >= 4 ? frame->header.size : 0);
     if (frame->n < 4 || !wh_mpeg_parse(frame->bytes, &frame->header))

@@ -41,7 +41,9 @@ typedef struct wh_mpeg_frame {
     int is_new_kind;        /* does not follow on the last one */
     int n;
     unsigned char bytes[WH_MPEG_MOST];
-    int64_t skipped_from, skipped; /* bytes between the frame before (or the beginning) and this one (or the end) */
+    /* what stands between the frame before (or the beginning) and this one (or the end), in bytes and this order: */
+    int64_t tags, zeros;    /* understood, in turn */
+    int64_t junk_from, junk;
 } wh_mpeg_frame;
 
 typedef struct wh_mpeg_frames {
@@ -51,7 +53,7 @@ typedef struct wh_mpeg_frames {
     int is_started;
 } wh_mpeg_frames;
 
-/* The next frame; 0 at the end, with `skipped` set. */
+/* The next frame; 0 at the end, with what stands before it set. */
 int wh_mpeg_next(wh_mpeg_frames *frames, wh_mpeg_frame *frame);
 
 /* Nonzero if at least n frames of a kind follow each other from `at` on, or as many as there are to the end or a tag; *header: the first. */
