@@ -35,6 +35,7 @@ typedef struct flac_decoder {
     uint32_t speakers;
     int has_frames;
     int64_t number;         /* of the sample that comes next */
+    int64_t first_number;   /* of its first one */
     double began;           /* seconds, in the recording */
     /* to be given out */
     int64_t silence;        /* frames, then */
@@ -141,7 +142,7 @@ static int begin_file(flac_decoder *d, int64_t at)
     d->audio = d->position = d->good_end = d->nonzero_end = d->scanned = find_audio(d, at, head[4] >> 7);
     d->end = INT64_MAX;
     d->has_frames = 0;
-    d->number = 0;
+    d->number = d->first_number = 0;
     d->began = d->progress.seconds;
     d->is_open = 1;
     return wh_flac_begin(&d->flac, &input, head);
@@ -161,8 +162,10 @@ static void place_frame(flac_decoder *d)
 {
     wh_flac *flac = &d->flac;
     int64_t gap = flac->number - d->number, damaged = flac->damaged ? flac->end - d->good_end : 0;
-    if (!d->has_frames && !flac->damaged)
-        gap = 0; /* cut out of a longer recording: it begins here */
+    if (!d->has_frames && !flac->damaged) { /* it begins here, perhaps cut out of a longer recording */
+        d->first_number = flac->number;
+        gap = 0;
+    }
     if (gap > 0)
         say_damage(d, (double)gap / flac->rate, damaged);
     else if (flac->damaged && (gap < 0 || !d->has_frames))
@@ -186,7 +189,8 @@ static void end_file(flac_decoder *d)
     d->is_open = 0;
     if (d->info.frames > 0 && d->number < d->info.frames) {
         double all = heard + (double)(d->info.frames - d->number) / d->info.rate;
-        wh_note(d->progress.notes, 1, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
+        int is_excerpt = d->first_number > 0 && rest == 0; /* the promise is that of the longer recording */
+        wh_note(d->progress.notes, !is_excerpt, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
                 wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
     } else if (rest > 0) {
         int all_heard = d->info.frames > 0 && d->number == d->info.frames;

@@ -15,6 +15,7 @@
 
 #define MOST_STREAMS 32     /* of a link, that are remembered */
 #define MOST_PACKETS 256    /* that end in a page: 255 */
+#define FAR (INT64_MAX / 4)
 
 typedef struct ogg_decoder {
     wh_decoder decoder;
@@ -167,19 +168,16 @@ static void fill_gap(ogg_decoder *d, int64_t start, int64_t from)
     d->position = start;
 }
 
-/* The first page with sound: it begins at 0, or, cut out of a longer stream, anywhere. */
+/* The first page with sound: it begins at 0, or, cut out of a longer stream, anywhere, also before 0; then all of it is
+ * heard, as with ffmpeg. */
 static void place_first(ogg_decoder *d, int64_t start, int is_end)
 {
-    d->is_placed = 1;
-    if (start >= 0 && d->damaged > 0) {
+    if (start > 0 && d->damaged > 0) {
         fill_gap(d, start, 0);
-    } else if (start >= 0) {
-        d->position = start;
-        d->is_live = start > 0;
-    } else if (!is_end && d->codec->skip == 0) { /* Vorbis: what lies before 0 is not heard */
-        d->skip = -start;
-        d->position = start;
+        return;
     }
+    d->position = start < 0 && is_end ? 0 : start; /* one page: its position says where it ends */
+    d->is_live = d->position != 0;
 }
 
 static void place_page(ogg_decoder *d, ogg_page *page)
@@ -189,7 +187,7 @@ static void place_page(ogg_decoder *d, ogg_page *page)
         d->codec->reset(d->codec);
     for (int i = 0; i < d->n_packets; i++)
         sum += d->durations[i] = d->codec->duration(d->codec, &d->packets[i]);
-    int is_end = ogg_page_eos(page), is_known = end >= 0 && end < INT64_MAX / 4;
+    int is_end = ogg_page_eos(page), is_known = end >= 0 && end < FAR;
     if (!d->is_placed && is_known)
         place_first(d, end - sum, is_end);
     else if (d->hole && is_known)
@@ -199,7 +197,7 @@ static void place_page(ogg_decoder *d, ogg_page *page)
     d->is_placed = 1;
     d->hole = 0;
     d->damaged = 0;
-    d->limit = is_end && is_known && end >= d->position ? end : INT64_MAX;
+    d->limit = is_end && is_known && end >= d->position ? end : FAR;
 }
 
 /* ---- pages ---- */
