@@ -1,5 +1,5 @@
-/* test_streams.c - compressed streams as they come: joined end to end, chained, damaged, cut off, with tags and junk around
- * them. What is there is heard, from files and pipes alike; what is not is told; what is whole gives no warning.
+/* test_streams.c - compressed streams as they come: joined end to end, chained, damaged, cut off, with tags and junk
+ * around them. What is there is heard, from files and pipes alike; what is not is told; what is whole gives no warning.
  *
  * The recordings are made here, with libsndfile: two tones that swell, which differ in every part that is joined. */
 #include "support/testing.h"
@@ -156,8 +156,9 @@ static heard hear(bytes b)
 
 static void expect(const char *what, const heard *h, double seconds, double tolerance, int warnings, int incomplete)
 {
-    if (h->rc || fabs((double)h->n / 16000 - seconds) > tolerance || !h->warnings != !warnings || h->incomplete != incomplete)
-        fail_msg("%s: rc %d, %.3f s instead of %.3f, %d warnings, incomplete %d; %s", what, h->rc, (double)h->n / 16000, seconds,
+    double got = (double)h->n / 16000;
+    if (h->rc || fabs(got - seconds) > tolerance || !h->warnings != !warnings || h->incomplete != incomplete)
+        fail_msg("%s: rc %d, %.3f s instead of %.3f, %d warnings, incomplete %d; %s", what, h->rc, got, seconds,
                  h->warnings, h->incomplete, h->first);
 }
 
@@ -256,7 +257,9 @@ static void test_damaged(void **state)
     static const struct {
         const char *name;
         int format, rate, keeps_time;
-    } kinds[] = {{"FLAC", FLAC, 44100, 1}, {"Vorbis", VORBIS, 44100, 1}, {"Opus", OPUS, 48000, 1}, {"MP3", MP3, 44100, 0}};
+    } kinds[] = {
+        {"FLAC", FLAC, 44100, 1}, {"Vorbis", VORBIS, 44100, 1}, {"Opus", OPUS, 48000, 1}, {"MP3", MP3, 44100, 0},
+    };
     (void)state;
     for (size_t k = 0; k < WH_COUNT(kinds); k++) {
         bytes a = record(kinds[k].format, kinds[k].rate, 1, 6, 440);
@@ -372,8 +375,8 @@ static void test_hostile_positions(void **state)
         for (size_t i = 0; i < segments; i++)
             body += (unsigned char)a.data[at + 27 + i];
         a.data[at + 11] = 1; /* 2^40 samples, two years */
-        ogg_page page = {(unsigned char *)a.data + at, (long)(27 + segments), (unsigned char *)a.data + at + 27 + segments,
-                         (long)body};
+        unsigned char *head = (unsigned char *)a.data + at;
+        ogg_page page = {head, (long)(27 + segments), head + 27 + segments, (long)body};
         ogg_page_checksum_set(&page);
     }
     heard h = hear(a);

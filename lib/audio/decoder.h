@@ -19,8 +19,8 @@ typedef struct wh_sound {
 
 typedef struct wh_decoder wh_decoder;
 struct wh_decoder {
-    /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an error
-     * of which the message is set. */
+    /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an
+     * error of which the message is set. */
     int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
     void (*close)(wh_decoder *decoder);
     wh_sound sound;             /* of the first frame */
@@ -29,12 +29,12 @@ struct wh_decoder {
     char format[80];            /* in words */
 };
 
-/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error whose
- * message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
-int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* what libsndfile reads */
+/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error
+ * whose message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
+int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* libsndfile's */
 int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* FLAC */
-int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC in Ogg */
-int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, its older sisters */
+int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC */
+int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, MP2, MP1 */
 
 /* 16-bit little-endian samples without a header, in small blocks as they come. */
 int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder);

@@ -1,8 +1,8 @@
 /* flac.c - the decoder for FLAC files, also several joined end to end (see decoder.h, flac_core.h).
  *
- * libsndfile stops at the first damaged frame and at the promised length; this goes on at the next frame that is whole, as
- * libFLAC does, and at the next file's "fLaC". Every frame says where its first sample belongs, so what is missing
- * becomes silence of the same length. */
+ * libsndfile stops at the first damaged frame and at the promised length; this goes on at the next frame that is
+ * whole, as libFLAC does, and at the next file's "fLaC". Every frame says where its first sample belongs, so what is
+ * missing becomes silence of the same length. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,8 +190,8 @@ static void end_file(flac_decoder *d)
     if (d->info.frames > 0 && d->number < d->info.frames) {
         double all = heard + (double)(d->info.frames - d->number) / d->info.rate;
         int is_excerpt = d->first_number > 0 && rest == 0; /* the promise is that of the longer recording */
-        wh_note(d->progress.notes, !is_excerpt, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
-                wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
+        wh_note(d->progress.notes, !is_excerpt, "stopped at %s of %s%s: the rest is missing or damaged",
+                wh_clock(heard, at), wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
     } else if (rest > 0) {
         int all_heard = d->info.frames > 0 && d->number == d->info.frames;
         wh_note(d->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
@@ -279,7 +279,8 @@ int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
                               .sound = {.rate = info.rate, .channels = info.channels}, .duration = -1};
     if (source->is_file && info.frames > 0)
         d->decoder.duration = (double)info.frames / info.rate;
-    snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM", info.bits);
+    snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM",
+             info.bits);
     d->source = source;
     d->name = name;
     d->progress.notes = notes;

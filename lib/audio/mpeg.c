@@ -1,8 +1,9 @@
 /* mpeg.c - the decoder for MPEG audio (MP3 and its older sisters), with libmpg123 (see decoder.h, mpeg_frames.h).
  *
- * libmpg123 is shown nothing but frames, one recording's after another's: so it never looks for them itself, has nothing
- * to print about what it finds, and does not stop where the first header of a joined file says that it ends. The silence
- * that the encoder put before and behind the first recording is cut off; a joined one keeps it, as with ffmpeg. */
+ * libmpg123 is shown nothing but frames, one recording's after another's: so it never looks for them itself, has
+ * nothing to print about what it finds, and does not stop where the first header of a joined file says that it ends.
+ * The silence that the encoder put before and behind the first recording is cut off; a joined one keeps it, as with
+ * ffmpeg. */
 #define MPG123_NO_LARGENAME
 #include <mpg123.h>
 #include <stdio.h>
@@ -89,13 +90,14 @@ static void judge_end(wh_mpeg *m)
     char at[24];
     if (m->frame.junk > 0 && !is_part_of_frame(m))
         wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
-                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at), (long long)m->frame.junk);
+                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
+                (long long)m->frame.junk);
 }
 
 /* ---- frames for libmpg123 ---- */
 
-/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest band, as
- * is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
+/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest
+ * band, as is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
 static void limit_bound(wh_mpeg_frame *frame)
 {
     const wh_mpeg_header *h = &frame->header;
@@ -242,7 +244,8 @@ static void describe(wh_mpeg *m, const wh_mpeg_info *info)
     decoder->duration = 8.0 * (double)m->source->size / h->bits;
     if (info->frames > 0)
         decoder->duration = (double)info->frames * h->samples / h->rate;
-    if (info->frames > 0 && info->bytes > 0 && m->source->size > info->bytes + info->bytes / 8) /* others are joined to it */
+    int64_t joined = info->bytes > 0 ? m->source->size - info->bytes : 0;
+    if (info->frames > 0 && joined > info->bytes / 8)
         decoder->duration *= (double)m->source->size / (double)info->bytes;
 }
 

@@ -87,7 +87,7 @@ static int check(wh_source *source, int64_t at, const wh_mpeg_header *kind, wh_m
         return -1;
     if (wh_mpeg_parse(bytes, header))
         return wh_mpeg_same_kind(kind, header);
-    return (bytes[0] == 'I' || bytes[0] == 'T' || bytes[0] == 'A' || bytes[0] == 'L') && wh_tag_length(source, at) ? -1 : 0;
+    return strchr("ITAL", bytes[0]) && bytes[0] && wh_tag_length(source, at) ? -1 : 0; /* ID3, TAG, APE, Lyrics3 */
 }
 
 int wh_mpeg_chain(wh_source *source, int64_t at, int n, wh_mpeg_header *header)
@@ -114,7 +114,8 @@ static int follows(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
     return (f->is_started && wh_mpeg_same_kind(header, &f->last)) || wh_mpeg_chain(f->source, at, CHAIN, header);
 }
 
-/* Look for frames between `at` and `end`. Their offset, or that of the bytes' end (at least `end` where there are so many). */
+/* Look for frames between `at` and `end`. Their offset, or that of the bytes' end (at least `end` where there are so
+ * many). */
 static int64_t resync(wh_mpeg_frames *f, int64_t at, int64_t end, wh_mpeg_header *header)
 {
     unsigned char piece[PIECE];
@@ -135,7 +136,8 @@ static int64_t resync(wh_mpeg_frames *f, int64_t at, int64_t end, wh_mpeg_header
     return at < end ? at + (int64_t)n : at;
 }
 
-/* A frame that is not followed by another: was it cut off, so that others begin before its end? Their offset, or `at`. */
+/* A frame that is not followed by another: was it cut off, so that others begin before its end? Their offset, or `at`.
+ * */
 static int64_t check_end(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
 {
     wh_mpeg_header next;

@@ -1,9 +1,10 @@
 /* ogg.c - the decoder for Ogg: Vorbis, Opus and FLAC, also chained and among other streams (see decoder.h, ogg_pages.h,
  * ogg_codec.h).
  *
- * Of each link of a chain the first stream of sound that can be decoded is heard. A page is taken whole: from how long its packets are and
- * where its last one ends (the granule position) follows where the first one begins. Where pages are missing this says how
- * much, and silence takes its place. Otherwise the positions are not looked at, as live streams begin with any. */
+ * Of each link of a chain the first stream of sound that can be decoded is heard. A page is taken whole: from how long
+ * its packets are and where its last one ends (the granule position) follows where the first one begins. Where pages
+ * are missing this says how much, and silence takes its place. Otherwise the positions are not looked at, as live
+ * streams begin with any. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,8 @@ static void end_link(ogg_decoder *d, int is_last)
     if (d->codec && d->is_sound > 0)
         judge_rest(d, is_last);
     else if (d->codec)
-        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be decoded "
-                "without", at, d->codec->name);
+        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be "
+                "decoded without", at, d->codec->name);
     else if (d->undecoded[0])
         wh_note(d->progress.notes, 1, "goes on at %s with %s, which is not decoded here", at, d->undecoded);
     if (d->codec && d->others)
@@ -129,7 +130,9 @@ static int knows(const ogg_decoder *d, int serial)
 /* A page that begins a stream, and perhaps another link. */
 static int begin_stream(ogg_decoder *d, ogg_page *page, int serial)
 {
-    static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac};
+    static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {
+        wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac,
+    };
     size_t n = (size_t)page->body_len;
     const char *name = audio_kind(page->body, n);
     if (d->has_data || knows(d, serial))
@@ -267,7 +270,8 @@ static void next_packet(ogg_decoder *d)
         n = d->durations[i];
         d->samples = NULL;
         if (n > 0)
-            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1, "packets are damaged");
+            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1,
+                            "packets are damaged");
     }
     d->given = (int)WH_MIN(d->skip, n);
     d->skip -= d->given;
@@ -316,7 +320,8 @@ static void close_ogg(wh_decoder *decoder)
 static void describe(ogg_decoder *d)
 {
     int64_t last = wh_ogg_last_position(d->source, d->serial);
-    d->decoder.sound = (wh_sound){.rate = d->codec->rate, .channels = d->codec->channels, .speakers = d->codec->speakers};
+    const wh_ogg_codec *codec = d->codec;
+    d->decoder.sound = (wh_sound){.rate = codec->rate, .channels = codec->channels, .speakers = codec->speakers};
     d->decoder.duration = last >= d->position ? (double)(last - d->position - d->skip) / d->codec->rate : -1;
     if (d->decoder.duration > 1e7)
         d->decoder.duration = -1;
@@ -343,8 +348,8 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
         rc = next_page(d);
     if (rc <= 0) {
         if (d->is_broken)
-            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can be "
-                         "decoded without", name);
+            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can "
+                         "be decoded without", name);
         close_ogg(&d->decoder);
         return rc;
     }

@@ -21,8 +21,8 @@ void wh_ogg_pages_free(wh_ogg_pages *pages)
     ogg_sync_clear(&pages->sync);
 }
 
-/* More bytes for libogg. At the end it gets zeros, once: they fill a page that is cut off, or that only seems to be because
- * its lengths are damaged, so that the pages behind its beginning are found. 0: no more. */
+/* More bytes for libogg. At the end it gets zeros, once: they fill a page that is cut off, or that only seems to be
+ * because its lengths are damaged, so that the pages behind its beginning are found. 0: no more. */
 static int fill(wh_ogg_pages *pages)
 {
     char *buffer = ogg_sync_buffer(&pages->sync, LARGEST);

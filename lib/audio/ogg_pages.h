@@ -19,8 +19,8 @@ typedef struct wh_ogg_pages {
 void wh_ogg_pages_init(wh_ogg_pages *pages, wh_source *source);
 void wh_ogg_pages_free(wh_ogg_pages *pages);
 
-/* The next page whose checksum is right: 1, and it is valid until the next call; 0: the end; WHISP_ERR_MEMORY. Either way
- * the bytes before it that are no page are counted. */
+/* The next page whose checksum is right: 1, and it is valid until the next call; 0: the end; WHISP_ERR_MEMORY. Either
+ * way the bytes before it that are no page are counted. */
 int wh_ogg_next_page(wh_ogg_pages *pages, ogg_page *page);
 
 /* The granule position of the last page of a stream in a file, -1 where it cannot be told. */

@@ -24,8 +24,8 @@ static int64_t id3v2_length(const unsigned char *p)
     return size + (p[5] & 0x10 ? 20 : 10);
 }
 
-/* APEv2: the size counts the items and the footer, not the header; bit 29 of the flags: this is the header, bit 31: there
- * is one. An APEv1 has a footer only: what stands before it cannot be told from junk, but the footer can. */
+/* APEv2: the size counts the items and the footer, not the header; bit 29 of the flags: this is the header, bit 31:
+ * there is one. An APEv1 has a footer only: what stands before it cannot be told from junk, but the footer can. */
 static int64_t ape_length(const unsigned char *p)
 {
     uint32_t size = (uint32_t)p[15] << 24 | (uint32_t)p[14] << 16 | (uint32_t)p[13] << 8 | p[12];
