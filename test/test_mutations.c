@@ -1,8 +1,9 @@
-/* test_mutations.c - damaged recordings: thousands of random mutations of each container, read as a file and through a pipe.
+/* test_mutations.c - damaged recordings: thousands of random mutations of each container, read as a file and through a
+ * pipe.
  *
- * None may crash, hang, print, or become hours of sound. A row of `containers` is one kind; it is made here, by libsndfile or by
- * a function of its own. Each row runs in a child process with an alarm for every mutation. The seed is printed; WHISP_SEED
- * repeats a run, WHISP_MUTATIONS changes the number. */
+ * None may crash, hang, print, or become hours of sound. A row of `containers` is one kind; it is made here, by
+ * libsndfile or by a function of its own. Each row runs in a child process with an alarm for every mutation. The seed
+ * is printed; WHISP_SEED repeats a run, WHISP_MUTATIONS changes the number. */
 #include "support/testing.h"
 
 #include <FLAC/stream_encoder.h>
@@ -21,7 +22,11 @@
 #include "audio/audio.h"
 #include "audio/mpeg_frames.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define MUTATIONS 300       /* `make test-long` does 2,000 under the sanitizers, too */
+#else
 #define MUTATIONS 2000
+#endif
 #define SECONDS 0.4         /* of sound in what is mutated */
 #define LIMIT 10            /* seconds for one mutation, under the sanitizers too */
 #define LONGEST 600         /* seconds of sound that a mutation may become */
@@ -114,15 +119,16 @@ static bytes record_ogg_flac(int format, int rate, int channels)
     return made;
 }
 
-/* Frames of MPEG audio with right headers and random bits in them: `format` is the header's second byte, which says version and
- * layer. */
+/* Frames of MPEG audio with right headers and random bits in them: `format` is the header's second byte, which says
+ * version and layer. */
 static bytes random_mpeg(int format, int rate, int channels)
 {
     bytes made = {malloc(MOST), 0};
     uint64_t random = 7;
     (void)rate;
     for (int i = 0; i < 30; i++) {
-        unsigned char head[4] = {0xff, (unsigned char)format, (unsigned char)((1 + i % 14) << 4 | 4), channels == 1 ? 0xc0 : 0x60};
+        unsigned char bits = (unsigned char)((1 + i % 14) << 4 | 4), mode = channels == 1 ? 0xc0 : 0x60;
+        unsigned char head[4] = {0xff, (unsigned char)format, bits, mode};
         wh_mpeg_header header;
         assert_true(wh_mpeg_parse(head, &header));
         memcpy(made.data + made.n, head, 4);
@@ -167,8 +173,10 @@ static size_t below(uint64_t *random, size_t n)
 /* A number of 1 to 8 bytes becomes one that programs stumble over. */
 static void put_number(unsigned char *at, size_t room, uint64_t *random)
 {
-    static const uint64_t numbers[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                       0xfffffff8, 0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX};
+    static const uint64_t numbers[] = {
+        0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff,
+        0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX,
+    };
     uint64_t number = numbers[below(random, WH_COUNT(numbers))];
     size_t size = (size_t)1 << below(random, 4), n = WH_MIN(room, size);
     int big = random_unit(random) < 0.5;
@@ -312,7 +320,8 @@ static void test_mutations(void **state)
         const char *text = printed(errors);
         if (status != 0 || text) {
             failures++;
-            printf("%s, mutation %d: %s %d; printed: %s\n", row->name, *current, WIFSIGNALED(status) ? "signal" : "exit status",
+            printf("%s, mutation %d: %s %d; printed: %s\n", row->name, *current,
+                   WIFSIGNALED(status) ? "signal" : "exit status",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), text ? text : "nothing");
         }
         free(original.data);

@@ -25,6 +25,7 @@
 #define MAX_RATE WH_MAX_RATE
 #define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
+#define PART_OF_FRAME 2048      /* bytes; what is left of an MPEG frame where a broadcast was cut */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
 
 struct whisp_audio {
@@ -75,7 +76,7 @@ static int try_after_junk(whisp_audio *audio)
     if (rc <= 0)
         return rc;
     rc = try_open(audio);
-    if (!rc && audio->decoder)
+    if (!rc && audio->decoder && junk >= PART_OF_FRAME)
         wh_note(&audio->notes, 0, "begins with %lld bytes that are not understood", (long long)junk);
     return rc;
 }

@@ -23,8 +23,8 @@ typedef struct wh_sound {
 
 typedef struct wh_decoder wh_decoder;
 struct wh_decoder {
-    /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an error
-     * of which the message is set. */
+    /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an
+     * error of which the message is set. */
     int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
     /* Or NULL. The next read begins with this frame, of the first *sound. 1; 0: it cannot, and the next read goes on as if
      * nothing had been asked. */
@@ -39,12 +39,12 @@ struct wh_decoder {
 /* The error for what cannot be decoded here, with the line that has ffmpeg do it: "NAME: WHY; ffmpeg ..." */
 int wh_refuse(const wh_source *source, const char *name, const char *why);
 
-/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an
- * error whose message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
-int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* what libsndfile reads */
+/* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error
+ * whose message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
+int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* libsndfile's */
 int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* FLAC */
-int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC in Ogg */
-int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, its older sisters */
+int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC */
+int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, MP2, MP1 */
 
 /* The bytes of a view, for codings of a stretch that only libsndfile decodes. `view` outlives the decoder. */
 int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder);

@@ -1,8 +1,8 @@
 /* flac.c - the decoder for FLAC files, also several joined end to end (see decoder.h, flac_core.h).
  *
- * libsndfile stops at the first damaged frame and at the promised length; this goes on at the next frame that is whole, as
- * libFLAC does, and at the next file's "fLaC". Every frame says where its first sample belongs, so what is missing
- * becomes silence of the same length. */
+ * libsndfile stops at the first damaged frame and at the promised length; this goes on at the next frame that is
+ * whole, as libFLAC does, and at the next file's "fLaC". Every frame says where its first sample belongs, so what is
+ * missing becomes silence of the same length. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +30,12 @@ typedef struct flac_decoder {
     int64_t end;            /* of its last byte, once known; else INT64_MAX */
     int64_t scanned;        /* up to here no other file begins */
     int64_t good_end;       /* of the last whole frame */
+    int64_t nonzero_end;    /* behind this byte only zeros were read */
     int64_t reread;         /* bytes that libFLAC went back, in all */
     uint32_t speakers;
     int has_frames;
     int64_t number;         /* of the sample that comes next */
+    int64_t first_number;   /* of its first one */
     double began;           /* seconds, in the recording */
     /* to be given out */
     int64_t silence;        /* frames, then */
@@ -76,6 +78,9 @@ static size_t read_bytes(void *user, unsigned char *bytes, size_t n)
             n = (size_t)(next - d->position);
         }
     }
+    for (size_t i = n; i > 0 && d->position + (int64_t)i > d->nonzero_end; i--)
+        if (bytes[i - 1])
+            d->nonzero_end = d->position + (int64_t)i;
     d->position += (int64_t)n;
     return n;
 }
@@ -134,10 +139,10 @@ static int begin_file(flac_decoder *d, int64_t at)
     input.user = d;
     is_head(d->source, at, head, &d->info);
     d->speakers = 0;
-    d->audio = d->position = d->good_end = d->scanned = find_audio(d, at, head[4] >> 7);
+    d->audio = d->position = d->good_end = d->nonzero_end = d->scanned = find_audio(d, at, head[4] >> 7);
     d->end = INT64_MAX;
     d->has_frames = 0;
-    d->number = 0;
+    d->number = d->first_number = 0;
     d->began = d->progress.seconds;
     d->is_open = 1;
     return wh_flac_begin(&d->flac, &input, head);
@@ -157,8 +162,10 @@ static void place_frame(flac_decoder *d)
 {
     wh_flac *flac = &d->flac;
     int64_t gap = flac->number - d->number, damaged = flac->damaged ? flac->end - d->good_end : 0;
-    if (!d->has_frames && !flac->damaged)
-        gap = 0; /* cut out of a longer recording: it begins here */
+    if (!d->has_frames && !flac->damaged) { /* it begins here, perhaps cut out of a longer recording */
+        d->first_number = flac->number;
+        gap = 0;
+    }
     if (gap > 0)
         say_damage(d, (double)gap / flac->rate, damaged);
     else if (flac->damaged && (gap < 0 || !d->has_frames))
@@ -175,15 +182,16 @@ static void place_frame(flac_decoder *d)
 /* One of the joined files has ended: was it all, and what stands behind it? */
 static void end_file(flac_decoder *d)
 {
-    int64_t end = d->end < INT64_MAX ? d->end : d->position;
-    int64_t from = d->has_frames ? d->good_end : d->audio, rest = end - from - wh_padding(d->source, from, end);
+    int64_t from = d->has_frames ? d->good_end : d->audio, end = WH_MAX(d->nonzero_end, from);
+    int64_t rest = end - from - wh_padding(d->source, from, end);
     double heard = d->progress.seconds - d->began;
     char at[24], of[24];
     d->is_open = 0;
     if (d->info.frames > 0 && d->number < d->info.frames) {
         double all = heard + (double)(d->info.frames - d->number) / d->info.rate;
-        wh_note(d->progress.notes, 1, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
-                wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
+        int is_excerpt = d->first_number > 0 && rest == 0; /* the promise is that of the longer recording */
+        wh_note(d->progress.notes, !is_excerpt, "stopped at %s of %s%s: the rest is missing or damaged",
+                wh_clock(heard, at), wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
     } else if (rest > 0) {
         int all_heard = d->info.frames > 0 && d->number == d->info.frames;
         wh_note(d->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
@@ -271,7 +279,8 @@ int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
                               .sound = {.rate = info.rate, .channels = info.channels}, .duration = -1};
     if (source->is_file && info.frames > 0)
         d->decoder.duration = (double)info.frames / info.rate;
-    snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM", info.bits);
+    snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM",
+             info.bits);
     d->source = source;
     d->name = name;
     d->progress.notes = notes;

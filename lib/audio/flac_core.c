@@ -34,7 +34,8 @@ uint32_t wh_flac_speakers(int channels)
 
 /* ---- libFLAC's callbacks ---- */
 
-static FLAC__StreamDecoderReadStatus read_bytes(const FLAC__StreamDecoder *decoder, FLAC__byte *bytes, size_t *n, void *user)
+static FLAC__StreamDecoderReadStatus read_bytes(const FLAC__StreamDecoder *decoder, FLAC__byte *bytes, size_t *n,
+                                                void *user)
 {
     struct wh_flac_state *s = ((wh_flac *)user)->state;
     (void)decoder;
@@ -124,8 +125,10 @@ int wh_flac_begin(wh_flac *flac, const wh_flac_input *input, const unsigned char
     s->head[4] |= 0x80; /* no other metadata */
     s->head_given = 0;
     flac->damaged = 0;
-    if (FLAC__stream_decoder_init_stream(s->decoder, read_bytes, input->seek ? seek : NULL, tell, no_length, never_at_end,
-                                         take, NULL, note_error, flac) != FLAC__STREAM_DECODER_INIT_STATUS_OK ||
+    FLAC__StreamDecoderInitStatus status =
+        FLAC__stream_decoder_init_stream(s->decoder, read_bytes, input->seek ? seek : NULL, tell, no_length, never_at_end,
+                                         take, NULL, note_error, flac);
+    if (status != FLAC__STREAM_DECODER_INIT_STATUS_OK ||
         !FLAC__stream_decoder_process_until_end_of_metadata(s->decoder))
         return wh_fail_memory();
     return WHISP_OK;

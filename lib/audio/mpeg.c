@@ -1,8 +1,9 @@
 /* mpeg.c - the decoder for MPEG audio (MP3 and its older sisters), with libmpg123 (see decoder.h, mpeg_frames.h).
  *
- * libmpg123 is shown nothing but frames, one recording's after another's: so it never looks for them itself, has nothing
- * to print about what it finds, and does not stop where the first header of a joined file says that it ends. The silence
- * that the encoder put before and behind the first recording is cut off; a joined one keeps it, as with ffmpeg. */
+ * libmpg123 is shown nothing but frames, one recording's after another's: so it never looks for them itself, has
+ * nothing to print about what it finds, and does not stop where the first header of a joined file says that it ends.
+ * The silence that the encoder put before and behind the first recording is cut off; a joined one keeps it, as with
+ * ffmpeg. */
 #define MPG123_NO_LARGENAME
 #include <mpg123.h>
 #include <stdio.h>
@@ -44,20 +45,19 @@ typedef struct wh_mpeg {
 /* ---- what is missing ---- */
 
 /* Where a broadcast was cut, a part of a frame is left: a fortieth of a second. */
-static int is_part_of_frame(wh_mpeg *m, int64_t at, int64_t n)
+static int is_part_of_frame(wh_mpeg *m)
 {
     unsigned char bytes[4];
     wh_mpeg_header header;
-    return wh_source_peek(m->source, at, bytes, 4) == 4 && wh_mpeg_parse(bytes, &header) && n < header.size;
+    return m->frame.junk < WH_MPEG_MOST && wh_source_peek(m->source, m->frame.junk_from, bytes, 4) == 4 &&
+           wh_mpeg_parse(bytes, &header) && m->frame.junk < header.size;
 }
 
 /* Bytes between frames. Zeros are padding only where another recording begins behind them. */
 static void judge_skipped(wh_mpeg *m, int is_boundary)
 {
-    int64_t from = m->frame.skipped_from, rest = m->frame.skipped, to = from + rest;
-    if (is_boundary || wh_tag_length(m->source, from) > 0)
-        rest -= wh_padding(m->source, from, to);
-    if (rest > 0 && is_boundary && is_part_of_frame(m, from, rest)) {
+    int64_t rest = m->frame.junk + (is_boundary || m->frame.tags ? 0 : m->frame.zeros);
+    if (is_boundary && m->frame.junk > 0 && is_part_of_frame(m)) {
         m->is_cut = 1;
         return;
     }
@@ -87,18 +87,17 @@ static void end_recording(wh_mpeg *m)
 /* What stands behind the last frame: a part of one is what is left where a broadcast was cut. */
 static void judge_end(wh_mpeg *m)
 {
-    int64_t from = m->frame.skipped_from, to = from + m->frame.skipped;
-    int64_t rest = to - from - wh_padding(m->source, from, to);
     char at[24];
-    if (rest > 0 && !is_part_of_frame(m, from, rest))
+    if (m->frame.junk > 0 && !is_part_of_frame(m))
         wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
-                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at), (long long)rest);
+                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
+                (long long)m->frame.junk);
 }
 
 /* ---- frames for libmpg123 ---- */
 
-/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest band, as
- * is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
+/* Layer 2: intensity stereo cannot begin above the highest band. Where a header says so libmpg123 takes the highest
+ * band, as is done here, but prints that it did. ISO 11172-3, table B.2: few bits for 8 bands, at 32 kHz 12. */
 static void limit_bound(wh_mpeg_frame *frame)
 {
     const wh_mpeg_header *h = &frame->header;
@@ -112,8 +111,7 @@ static void take_frame(wh_mpeg *m)
 {
     wh_mpeg_info info;
     int is_info = wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info);
-    if (m->frame.skipped > 0)
-        judge_skipped(m, is_info || m->frame.is_new_kind);
+    judge_skipped(m, is_info || m->frame.is_new_kind);
     if (is_info || m->frame.is_new_kind)
         end_recording(m);
     if (is_info)
@@ -246,7 +244,8 @@ static void describe(wh_mpeg *m, const wh_mpeg_info *info)
     decoder->duration = 8.0 * (double)m->source->size / h->bits;
     if (info->frames > 0)
         decoder->duration = (double)info->frames * h->samples / h->rate;
-    if (info->frames > 0 && info->bytes > 0 && m->source->size > info->bytes + info->bytes / 8) /* others are joined to it */
+    int64_t joined = info->bytes > 0 ? m->source->size - info->bytes : 0;
+    if (info->frames > 0 && joined > info->bytes / 8)
         decoder->duration *= (double)m->source->size / (double)info->bytes;
 }
 

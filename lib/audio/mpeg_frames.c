@@ -87,7 +87,7 @@ static int check(wh_source *source, int64_t at, const wh_mpeg_header *kind, wh_m
         return -1;
     if (wh_mpeg_parse(bytes, header))
         return wh_mpeg_same_kind(kind, header);
-    return (bytes[0] == 'I' || bytes[0] == 'T' || bytes[0] == 'A' || bytes[0] == 'L') && wh_tag_length(source, at) ? -1 : 0;
+    return strchr("ITAL", bytes[0]) && bytes[0] && wh_tag_length(source, at) ? -1 : 0; /* ID3, TAG, APE, Lyrics3 */
 }
 
 int wh_mpeg_chain(wh_source *source, int64_t at, int n, wh_mpeg_header *header)
@@ -114,7 +114,8 @@ static int follows(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
     return (f->is_started && wh_mpeg_same_kind(header, &f->last)) || wh_mpeg_chain(f->source, at, CHAIN, header);
 }
 
-/* Look for frames between `at` and `end`. Their offset, or that of the bytes' end (at least `end` where there are so many). */
+/* Look for frames between `at` and `end`. Their offset, or that of the bytes' end (at least `end` where there are so
+ * many). */
 static int64_t resync(wh_mpeg_frames *f, int64_t at, int64_t end, wh_mpeg_header *header)
 {
     unsigned char piece[PIECE];
@@ -135,7 +136,8 @@ static int64_t resync(wh_mpeg_frames *f, int64_t at, int64_t end, wh_mpeg_header
     return at < end ? at + (int64_t)n : at;
 }
 
-/* A frame that is not followed by another: was it cut off, so that others begin before its end? Their offset, or `at`. */
+/* A frame that is not followed by another: was it cut off, so that others begin before its end? Their offset, or `at`.
+ * */
 static int64_t check_end(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
 {
     wh_mpeg_header next;
@@ -149,17 +151,29 @@ static int64_t check_end(wh_mpeg_frames *f, int64_t at, wh_mpeg_header *header)
     return inside;
 }
 
+/* Skip tags and zeros. Nonzero if a frame follows. */
+static int skip_padding(wh_mpeg_frames *f, int64_t *at, wh_mpeg_frame *frame)
+{
+    int found;
+    frame->tags = frame->zeros = 0;
+    while (!(found = follows(f, *at, &frame->header))) {
+        int64_t tag = wh_tag_length(f->source, *at), zeros = tag ? 0 : wh_zeros(f->source, *at, INT64_MAX);
+        if (tag + zeros == 0)
+            break;
+        frame->tags += tag;
+        frame->zeros += zeros;
+        *at += tag + zeros;
+    }
+    return found;
+}
+
 int wh_mpeg_next(wh_mpeg_frames *f, wh_mpeg_frame *frame)
 {
-    int64_t at = f->position, tag = 1;
-    while (tag > 0 && !follows(f, at, &frame->header))
-        at += tag = wh_tag_length(f->source, at);
-    if (tag == 0)
-        at = resync(f, at, INT64_MAX, &frame->header);
-    else
-        at = check_end(f, at, &frame->header);
-    frame->skipped_from = f->position;
-    frame->skipped = at - f->position;
+    int64_t at = f->position;
+    int found = skip_padding(f, &at, frame);
+    frame->junk_from = at;
+    at = found ? check_end(f, at, &frame->header) : resync(f, at, INT64_MAX, &frame->header);
+    frame->junk = at - frame->junk_from;
     frame->n = (int)wh_source_peek(f->source, at, frame->bytes, WH_MPEG_MOST);
     frame->n = WH_MIN(frame->n, frame->n >= 4 ? frame->header.size : 0);
     if (frame->n < 4 || !wh_mpeg_parse(frame->bytes, &frame->header))

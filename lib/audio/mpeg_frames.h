@@ -1,5 +1,5 @@
-/* mpeg_frames.h - where the frames of MPEG audio lie among tags, padding and junk. lib/audio/mpeg.c shows libmpg123 nothing
- * but these. Used by lib/audio only. */
+/* mpeg_frames.h - where the frames of MPEG audio lie among tags, padding and junk. lib/audio/mpeg.c shows libmpg123
+ * nothing but these. Used by lib/audio only. */
 #ifndef WH_AUDIO_MPEG_FRAMES_H
 #define WH_AUDIO_MPEG_FRAMES_H
 
@@ -18,8 +18,8 @@ typedef struct wh_mpeg_header {
     int has_crc;
 } wh_mpeg_header;
 
-/* Read the four bytes of a header (ISO 11172-3, 2.4.2.3); 0 if they are none. Frames without a bit rate ("free format") are
- * none: no player agrees with another on them. */
+/* Read the four bytes of a header (ISO 11172-3, 2.4.2.3); 0 if they are none. Frames without a bit rate ("free
+ * format") are none: no player agrees with another on them. */
 int wh_mpeg_parse(const unsigned char bytes[4], wh_mpeg_header *header);
 
 /* The first header's frames can follow on the second's: same version, layer and rate. */
@@ -41,7 +41,9 @@ typedef struct wh_mpeg_frame {
     int is_new_kind;        /* does not follow on the last one */
     int n;
     unsigned char bytes[WH_MPEG_MOST];
-    int64_t skipped_from, skipped; /* bytes between the frame before (or the beginning) and this one (or the end) */
+    /* what stands between the frame before (or the beginning) and this one (or the end), in bytes and this order: */
+    int64_t tags, zeros;    /* understood, in turn */
+    int64_t junk_from, junk;
 } wh_mpeg_frame;
 
 typedef struct wh_mpeg_frames {
@@ -51,10 +53,11 @@ typedef struct wh_mpeg_frames {
     int is_started;
 } wh_mpeg_frames;
 
-/* The next frame; 0 at the end, with `skipped` set. */
+/* The next frame; 0 at the end, with what stands before it set. */
 int wh_mpeg_next(wh_mpeg_frames *frames, wh_mpeg_frame *frame);
 
-/* Nonzero if at least n frames of a kind follow each other from `at` on, or as many as there are to the end or a tag; *header: the first. */
+/* Nonzero if at least n frames of a kind follow each other from `at` on, or as many as there are to the end or a tag;
+ * *header: the first. */
 int wh_mpeg_chain(wh_source *source, int64_t at, int n, wh_mpeg_header *header);
 
 #endif

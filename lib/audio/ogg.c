@@ -1,9 +1,10 @@
 /* ogg.c - the decoder for Ogg: Vorbis, Opus and FLAC, also chained and among other streams (see decoder.h, ogg_pages.h,
  * ogg_codec.h).
  *
- * Of each link of a chain the first stream of sound that can be decoded is heard. A page is taken whole: from how long its packets are and
- * where its last one ends (the granule position) follows where the first one begins. Where pages are missing this says how
- * much, and silence takes its place. Otherwise the positions are not looked at, as live streams begin with any. */
+ * Of each link of a chain the first stream of sound that can be decoded is heard. A page is taken whole: from how long
+ * its packets are and where its last one ends (the granule position) follows where the first one begins. Where pages
+ * are missing this says how much, and silence takes its place. Otherwise the positions are not looked at, as live
+ * streams begin with any. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define MOST_STREAMS 32     /* of a link, that are remembered */
 #define MOST_PACKETS 256    /* that end in a page: 255 */
+#define FAR (INT64_MAX / 4)
 
 typedef struct ogg_decoder {
     wh_decoder decoder;
@@ -101,8 +103,8 @@ static void end_link(ogg_decoder *d, int is_last)
     if (d->codec && d->is_sound > 0)
         judge_rest(d, is_last);
     else if (d->codec)
-        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be decoded "
-                "without", at, d->codec->name);
+        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be "
+                "decoded without", at, d->codec->name);
     else if (d->undecoded[0])
         wh_note(d->progress.notes, 1, "goes on at %s with %s, which is not decoded here", at, d->undecoded);
     if (d->codec && d->others)
@@ -128,7 +130,9 @@ static int knows(const ogg_decoder *d, int serial)
 /* A page that begins a stream, and perhaps another link. */
 static int begin_stream(ogg_decoder *d, ogg_page *page, int serial)
 {
-    static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac};
+    static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {
+        wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac,
+    };
     size_t n = (size_t)page->body_len;
     const char *name = audio_kind(page->body, n);
     if (d->has_data || knows(d, serial))
@@ -167,19 +171,16 @@ static void fill_gap(ogg_decoder *d, int64_t start, int64_t from)
     d->position = start;
 }
 
-/* The first page with sound: it begins at 0, or, cut out of a longer stream, anywhere. */
+/* The first page with sound: it begins at 0, or, cut out of a longer stream, anywhere, also before 0; then all of it is
+ * heard, as with ffmpeg. */
 static void place_first(ogg_decoder *d, int64_t start, int is_end)
 {
-    d->is_placed = 1;
-    if (start >= 0 && d->damaged > 0) {
+    if (start > 0 && d->damaged > 0) {
         fill_gap(d, start, 0);
-    } else if (start >= 0) {
-        d->position = start;
-        d->is_live = start > 0;
-    } else if (!is_end && d->codec->skip == 0) { /* Vorbis: what lies before 0 is not heard */
-        d->skip = -start;
-        d->position = start;
+        return;
     }
+    d->position = start < 0 && is_end ? 0 : start; /* one page: its position says where it ends */
+    d->is_live = d->position != 0;
 }
 
 static void place_page(ogg_decoder *d, ogg_page *page)
@@ -189,7 +190,7 @@ static void place_page(ogg_decoder *d, ogg_page *page)
         d->codec->reset(d->codec);
     for (int i = 0; i < d->n_packets; i++)
         sum += d->durations[i] = d->codec->duration(d->codec, &d->packets[i]);
-    int is_end = ogg_page_eos(page), is_known = end >= 0 && end < INT64_MAX / 4;
+    int is_end = ogg_page_eos(page), is_known = end >= 0 && end < FAR;
     if (!d->is_placed && is_known)
         place_first(d, end - sum, is_end);
     else if (d->hole && is_known)
@@ -199,7 +200,7 @@ static void place_page(ogg_decoder *d, ogg_page *page)
     d->is_placed = 1;
     d->hole = 0;
     d->damaged = 0;
-    d->limit = is_end && is_known && end >= d->position ? end : INT64_MAX;
+    d->limit = is_end && is_known && end >= d->position ? end : FAR;
 }
 
 /* ---- pages ---- */
@@ -269,7 +270,8 @@ static void next_packet(ogg_decoder *d)
         n = d->durations[i];
         d->samples = NULL;
         if (n > 0)
-            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1, "packets are damaged");
+            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1,
+                            "packets are damaged");
     }
     d->given = (int)WH_MIN(d->skip, n);
     d->skip -= d->given;
@@ -318,7 +320,8 @@ static void close_ogg(wh_decoder *decoder)
 static void describe(ogg_decoder *d)
 {
     int64_t last = wh_ogg_last_position(d->source, d->serial);
-    d->decoder.sound = (wh_sound){.rate = d->codec->rate, .channels = d->codec->channels, .speakers = d->codec->speakers};
+    const wh_ogg_codec *codec = d->codec;
+    d->decoder.sound = (wh_sound){.rate = codec->rate, .channels = codec->channels, .speakers = codec->speakers};
     d->decoder.duration = last >= d->position ? (double)(last - d->position - d->skip) / d->codec->rate : -1;
     if (d->decoder.duration > 1e7)
         d->decoder.duration = -1;
@@ -345,8 +348,8 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
         rc = next_page(d);
     if (rc <= 0) {
         if (d->is_broken)
-            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can be "
-                         "decoded without", name);
+            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can "
+                         "be decoded without", name);
         close_ogg(&d->decoder);
         return rc;
     }

@@ -1,5 +1,5 @@
-/* ogg_codec.h - from an Ogg stream's packets to floats: one kind of codec for each coding. lib/audio/ogg.c finds the packets
- * and says when they are heard. Used by lib/audio only. */
+/* ogg_codec.h - from an Ogg stream's packets to floats: one kind of codec for each coding. lib/audio/ogg.c finds the
+ * packets and says when they are heard. Used by lib/audio only. */
 #ifndef WH_AUDIO_OGG_CODEC_H
 #define WH_AUDIO_OGG_CODEC_H
 
@@ -15,7 +15,8 @@ struct wh_ogg_codec {
     uint32_t speakers;      /* as in wh_sound */
     int skip;               /* samples to be left out at the beginning */
 
-    /* 1: the packet is one of the headers; 0: the headers are over, it is sound; -1: cannot be decoded; WHISP_ERR_MEMORY. */
+    /* 1: the packet is one of the headers; 0: the headers are over, it is sound; -1: cannot be decoded;
+     * WHISP_ERR_MEMORY. */
     int (*header)(wh_ogg_codec *codec, ogg_packet *packet);
     /* How many samples will this packet give? Called once for each, in order. */
     int (*duration)(wh_ogg_codec *codec, ogg_packet *packet);
@@ -31,7 +32,8 @@ int wh_ogg_vorbis(const unsigned char *packet, size_t n, wh_ogg_codec **codec);
 int wh_ogg_opus(const unsigned char *packet, size_t n, wh_ogg_codec **codec);
 int wh_ogg_flac(const unsigned char *packet, size_t n, wh_ogg_codec **codec);
 
-/* Vorbis' order of up to 8 channels, which Opus has too: the speakers, and in order[i] where the i-th of them stands. */
+/* Vorbis' order of up to 8 channels, which Opus has too: the speakers, and in order[i] where the i-th of them stands.
+ * */
 uint32_t wh_vorbis_order(int channels, const unsigned char **order);
 
 #endif

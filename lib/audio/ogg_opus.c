@@ -1,5 +1,5 @@
-/* ogg_opus.c - Opus packets, with libopus (see ogg_codec.h). They are decoded at 48 kHz, whatever the recording was made
- * from, as ffmpeg does. */
+/* ogg_opus.c - Opus packets, with libopus (see ogg_codec.h). They are decoded at 48 kHz, whatever the recording was
+ * made from, as ffmpeg does. */
 #include <opus/opus_multistream.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static void free_codec(wh_ogg_codec *codec)
     free(o);
 }
 
-/* The decoder, with its channels in the order of the speakers: RFC 7845, section 5.1.1. 0: these bytes describe none. */
+/* The decoder, with its channels in the order of the speakers: RFC 7845, section 5.1.1. 0: these bytes describe none.
+ * */
 static int make_decoder(opus_codec *o, const unsigned char *p, size_t n)
 {
     int channels = o->codec.channels, family = p[18], streams = 1, coupled = channels - 1, error;
@@ -92,8 +93,9 @@ int wh_ogg_opus(const unsigned char *p, size_t n, wh_ogg_codec **codec)
     opus_codec *o = wh_calloc(1, sizeof *o);
     if (!o)
         return wh_fail_memory();
-    o->codec = (wh_ogg_codec){.name = "Opus", .rate = RATE, .channels = p[9], .skip = p[11] << 8 | p[10], .header = header,
-                              .duration = duration, .decode = decode, .reset = reset, .free = free_codec};
+    o->codec = (wh_ogg_codec){.name = "Opus", .rate = RATE, .channels = p[9], .skip = p[11] << 8 | p[10],
+                              .header = header, .duration = duration, .decode = decode, .reset = reset,
+                              .free = free_codec};
     if (!make_decoder(o, p, n)) {
         free_codec(&o->codec);
         return WHISP_OK;

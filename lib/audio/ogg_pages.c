@@ -21,8 +21,8 @@ void wh_ogg_pages_free(wh_ogg_pages *pages)
     ogg_sync_clear(&pages->sync);
 }
 
-/* More bytes for libogg. At the end it gets zeros, once: they fill a page that is cut off, or that only seems to be because
- * its lengths are damaged, so that the pages behind its beginning are found. 0: no more. */
+/* More bytes for libogg. At the end it gets zeros, once: they fill a page that is cut off, or that only seems to be
+ * because its lengths are damaged, so that the pages behind its beginning are found. 0: no more. */
 static int fill(wh_ogg_pages *pages)
 {
     char *buffer = ogg_sync_buffer(&pages->sync, LARGEST);
@@ -41,21 +41,32 @@ static int fill(wh_ogg_pages *pages)
     return 1;
 }
 
+/* libogg skipped n bytes, which still lie in its buffer. */
+static void note_bad(wh_ogg_pages *pages, const unsigned char *bytes, long n)
+{
+    long i = n;
+    while (i > 0 && bytes[i - 1] == 0)
+        i--;
+    if (i > 0)
+        pages->bad_end = pages->offset + i;
+    pages->offset += n;
+}
+
 int wh_ogg_next_page(wh_ogg_pages *pages, ogg_page *page)
 {
-    pages->bad_from = pages->offset;
+    int64_t from = pages->bad_end = pages->offset;
     int rc = 1;
     long n = 0;
     while (rc > 0 && n <= 0) {
+        int returned = pages->sync.returned;
         n = ogg_sync_pageseek(&pages->sync, page);
         if (n < 0)
-            pages->offset -= n;
+            note_bad(pages, pages->sync.data + returned, -n);
         else if (n == 0)
             rc = fill(pages);
     }
-    int64_t end = WH_MIN(pages->offset, pages->read);
-    pages->bad = WH_MAX(end - pages->bad_from, 0);
-    pages->not_understood = pages->bad - (pages->bad ? wh_padding(pages->source, pages->bad_from, end) : 0);
+    int64_t bad = pages->bad_end - from;
+    pages->not_understood = bad > 0 ? bad - wh_padding(pages->source, from, pages->bad_end) : 0;
     pages->offset += WH_MAX(n, 0);
     return rc;
 }

@@ -22,8 +22,8 @@ typedef struct vorbis_codec {
 
 uint32_t wh_vorbis_order(int channels, const unsigned char **order)
 {
-    /* Vorbis I specification, section 4.3.9; the speakers' bits are front left and right, centre, LFE, rear left and right, (two
-     * more,) rear centre, side left and right */
+    /* Vorbis I specification, section 4.3.9; the speakers' bits are front left and right, centre, LFE, rear left and
+     * right, (two more,) rear centre, side left and right */
     static const struct {
         uint32_t speakers;
         unsigned char order[8];

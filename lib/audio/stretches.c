@@ -80,6 +80,8 @@ static int begins_here(const unsigned char *p, size_t n)
 static int find_joined(stretches *d, int64_t *at, int64_t *strange)
 {
     int64_t from = d->walk.at, first = -1, last = -1;
+    if (from == d->walk.start) /* a container began here, and nothing of it was understood: it is not to be found again */
+        first = last = from++;
     for (int64_t tag = tag_length(d->source, from); tag; tag = tag_length(d->source, from))
         from += tag;
     *strange = 0;
@@ -328,7 +330,7 @@ static double seconds_behind(const stretches *d)
             break;
         walk.at = walk.container->behind(&walk, &s);
         while (!walk.container->next(&walk, &s))
-            if (!wh_walk_begin(d->source, walk.at, &walk))
+            if (walk.at == walk.start || !wh_walk_begin(d->source, walk.at, &walk))
                 return seconds;
         int64_t there = s.length < 0 ? d->source->size - s.at : WH_MIN(s.length, d->source->size - s.at);
         if (s.by == WH_BY_PCM && there > 0)

@@ -24,8 +24,8 @@ static int64_t id3v2_length(const unsigned char *p)
     return size + (p[5] & 0x10 ? 20 : 10);
 }
 
-/* APEv2: the size counts the items and the footer, not the header; bit 29 of the flags: this is the header, bit 31: there
- * is one. An APEv1 has a footer only: what stands before it cannot be told from junk, but the footer can. */
+/* APEv2: the size counts the items and the footer, not the header; bit 29 of the flags: this is the header, bit 31:
+ * there is one. An APEv1 has a footer only: what stands before it cannot be told from junk, but the footer can. */
 static int64_t ape_length(const unsigned char *p)
 {
     uint32_t size = (uint32_t)p[15] << 24 | (uint32_t)p[14] << 16 | (uint32_t)p[13] << 8 | p[12];
@@ -64,7 +64,7 @@ int64_t wh_tag_length(wh_source *source, int64_t at)
     return n == 32 && memcmp(head, "LYRICSBEGIN", 11) == 0 ? lyrics_length(source, at) : 0;
 }
 
-static int64_t zeros_from(wh_source *source, int64_t from, int64_t to)
+int64_t wh_zeros(wh_source *source, int64_t from, int64_t to)
 {
     unsigned char piece[PIECE];
     int64_t at = from;
@@ -85,7 +85,7 @@ int64_t wh_padding(wh_source *source, int64_t from, int64_t to)
     while (at < to && length > 0) {
         length = wh_tag_length(source, at);
         if (length == 0)
-            length = zeros_from(source, at, to);
+            length = wh_zeros(source, at, to);
         at += length;
     }
     return WH_MIN(at, to) - from;
@@ -98,7 +98,7 @@ void wh_skip_tags(wh_source *source)
         int64_t tag = wh_tag_length(source, 0), zeros = 0;
         wh_source_skip(source, tag);
         while (wh_source_peek(source, 0, &next, 1) == 1) {
-            int64_t n = zeros_from(source, 0, JUNK_PIECE);
+            int64_t n = wh_zeros(source, 0, JUNK_PIECE);
             if (n == 0 || (!tag && !zeros && n < FEW_ZEROS))
                 break;
             wh_source_skip(source, n);
