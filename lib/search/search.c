@@ -249,6 +249,11 @@ static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
     return rc;
 }
 
+static double no_speech_prob(const wh_search *s)
+{
+    return exp((double)s->start_logits[s->specials->no_speech] - wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
+}
+
 int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding *decoding)
 {
     int rc = wh_backend_truncate(s->backend, 0, (int)s->n_start);
@@ -269,8 +274,7 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
     decoding->n = best->n;
     decoding->temperature = temperature;
     decoding->avg_logprob = (double)best->sum_logprob / (double)(best->n + 1);
-    decoding->no_speech_prob = exp((double)s->start_logits[s->specials->no_speech] -
-                                   wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
+    decoding->no_speech_prob = no_speech_prob(s);
     return measure_text(s, best, &decoding->compression_ratio);
 }
 
@@ -292,9 +296,10 @@ const whisp_token *wh_search_sampled(const wh_search *s, int i, size_t *n)
     return s->candidates[i].tokens;
 }
 
-int wh_search_languages(wh_search *s, float *probabilities)
+int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
 {
     const wh_specials *sp = s->specials;
+    const wh_values *v = &s->options->values;
     static const int row = 0;
     int32_t sot = sp->sot;
     wh_step step = {.slot = 0, .n_tokens = 1, .tokens = &sot, .n_rows = 1, .rows = &row, .logits = s->start_logits};
@@ -306,7 +311,12 @@ int wh_search_languages(wh_search *s, float *probabilities)
     s->timings->n_prompt_tokens++;
     if (rc)
         return rc;
-    const float *logits = s->start_logits + sp->first_language;
+    float *logits = s->start_logits + sp->first_language;
+    if (no_speech)
+        *no_speech = no_speech_prob(s);
+    for (int i = 0; v->languages && i < sp->n_languages; i++)
+        if (!wh_options_has_language(v, i))
+            logits[i] = -INFINITY;
     double total = wh_log_sum_exp(s, logits, sp->n_languages);
     for (int i = 0; i < sp->n_languages; i++)
         probabilities[i] = (float)exp(logits[i] - total);

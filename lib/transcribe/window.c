@@ -15,7 +15,7 @@
 #define PRECISION (STRIDE * (double)WH_HOP / WH_SAMPLE_RATE) /* seconds a timestamp step: 0.02 */
 #define HISTORY_KEPT 4096               /* tokens; the decoder's context is far smaller */
 
-static int encode(whisp_session *s)
+int wh_session_encode(whisp_session *s)
 {
     const float *mel = s->window;
     static const int slot = 0;
@@ -27,24 +27,6 @@ static int encode(whisp_session *s)
     s->timings.encode += wh_now() - t0;
     s->timings.n_encode++;
     return rc;
-}
-
-int wh_session_detect(whisp_session *s)
-{
-    if (s->language >= 0)
-        return WHISP_OK;
-    wh_mel_window(s->mel, 0, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, s->window);
-    int rc = encode(s);
-    if (rc)
-        return rc;
-    int language = wh_search_languages(s->search, s->language_probs);
-    if (language < 0)
-        return language;
-    s->language = language;
-    /* With a full window the first transcription window is this very one. */
-    s->encoded_first = wh_mel_content(s->mel) >= WH_WINDOW_FRAMES;
-    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s", whisp_language_name(language));
-    return WHISP_OK;
 }
 
 /* The tokens that stand before the window: what was written, or what the user wants there. */
@@ -182,6 +164,12 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
     return add_cut(s, offset, offset + duration, 0, n);
 }
 
+void wh_session_forget_text(whisp_session *s)
+{
+    s->n_history = 0;
+    s->was_reset = 1;
+}
+
 /* Remember what was heard, for the next window's prompt: without terms of the vocabulary that took its place. */
 static int remember(whisp_session *s)
 {
@@ -195,8 +183,7 @@ static int remember(whisp_session *s)
         s->n_history += n;
     }
     if (!s->options->values.condition_on_previous_text || s->decoding.temperature > 0.5) {
-        s->n_history = 0;
-        s->was_reset = 1;
+        wh_session_forget_text(s);
     } else if (s->n_history > HISTORY_KEPT) { /* far more than any prompt takes: the initial prompt is out of reach */
         size_t keep = HISTORY_KEPT / 2;
         memmove(s->history, s->history + s->n_history - keep, keep * sizeof *s->history);
@@ -204,17 +191,6 @@ static int remember(whisp_session *s)
         s->was_reset = 1;
     }
     return WHISP_OK;
-}
-
-/* The language to decode the window in whose encoding is in slot 0; or a negative code. */
-static int window_language(whisp_session *s)
-{
-    if (!s->options->values.multilingual || !s->specials->multilingual)
-        return s->language;
-    int language = wh_search_languages(s->search, s->window_probs);
-    if (language >= 0)
-        wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s", SECONDS(s->seek), whisp_language_name(language));
-    return language;
 }
 
 /* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
@@ -228,12 +204,12 @@ static int run_window(whisp_session *s, int64_t segment_size)
     s->window_seek = s->seek;
     if (!(s->encoded_first && s->seek == 0 && segment_size == WH_WINDOW_FRAMES)) {
         wh_mel_window(s->mel, s->seek, segment_size, WH_PAD_MEL, s->window);
-        if ((rc = encode(s)))
+        if ((rc = wh_session_encode(s)))
             return rc;
     }
     s->encoded_first = 0;
     s->timings.n_windows++;
-    if ((language = window_language(s)) < 0)
+    if ((language = wh_session_window_language(s, segment_size)) < 0)
         return language;
     s->window_language = language;
     if (s->given) {
@@ -271,11 +247,16 @@ static int run_window(whisp_session *s, int64_t segment_size)
         clear_cuts(s);
         if (!again && (rc = remember(s)))
             return rc;
+        wh_session_heard(s);
     } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
         return rc;
     }
     /* a window that does not advance would be heard forever */
     s->seek += advance > 0 || unheard ? advance : segment_size;
+    if (s->gap_end && s->seek >= s->gap_start) {
+        s->seek = WH_MAX(s->seek, s->gap_end);
+        s->gap_start = s->gap_end = 0;
+    }
     wh_session_settle(s);
     wh_mel_discard(s->mel, s->seek);
     return WHISP_OK;
@@ -303,24 +284,34 @@ static void move_to_recording(whisp_session *s, const wh_cut *cut)
     }
 }
 
+/* The frame at which the window must end: a clip's end, or a silence at which it is parted. */
+static int64_t window_limit(const whisp_session *s)
+{
+    int64_t clip = s->clips[s->clip].end;
+    return s->gap_start > s->seek ? WH_MIN(s->gap_start, clip) : clip;
+}
+
 int wh_session_next(whisp_session *s, int *cleared)
 {
     if (s->failed)
         return wh_fail(WHISP_ERR_STATE, "the session failed before; reset it first");
     while (s->next_cut == s->n_cuts) {
         int64_t content = wh_mel_content(s->mel);
-        if (!s->finished && content < (s->language < 0 ? 0 : s->seek) + WH_WINDOW_FRAMES) {
-            if (s->language >= 0) /* before a clip */
+        int asked = s->language >= 0 || s->detected;
+        if (!s->finished && content < (asked ? s->seek : s->detect_at) + WH_WINDOW_FRAMES) {
+            if (asked) /* before a clip */
                 wh_mel_discard(s->mel, s->seek);
             return 0;
         }
         int rc = wh_session_detect(s);
-        if (!rc && !s->finished && content < s->seek + WH_WINDOW_FRAMES)
+        if (!rc && !s->finished && ((s->language < 0 && !s->detected) || content < s->seek + WH_WINDOW_FRAMES))
             continue;
-        if (!rc && s->seek >= content)
+        if (!rc && s->seek >= content) {
+            wh_session_settle_language(s);
             return WHISP_END;
+        }
         if (!rc)
-            rc = run_window(s, WH_MIN(WH_MIN(WH_WINDOW_FRAMES, content - s->seek), s->clips[s->clip].end - s->seek));
+            rc = run_window(s, WH_MIN(WH_MIN(WH_WINDOW_FRAMES, content - s->seek), window_limit(s) - s->seek));
         if (rc) {
             s->failed = 1;
             return rc;
