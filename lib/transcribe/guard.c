@@ -25,7 +25,7 @@
 
 #define SURE (-0.65)        /* mean log-probability, at least, of an answer that is sure, */
 #define SURE_SPEECH 0.5     /* the no-speech probability, at most, */
-#define SURE_TOKENS 3       /* and its text tokens, at least */
+#define SURE_TOKENS 6       /* and its text tokens, at least: a machine that beeps gets fewer, surely */
 #define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot */
 
 /* A window with little speech: */

@@ -88,7 +88,8 @@ static int make_voice(whisp_session *s)
     const wh_values *v = &s->options->values;
     s->guards = v->hallucination_guard;
     int detects = s->specials->multilingual && v->language < 0 && !v->detects_at_start;
-    return s->guards || detects || v->split_stereo ? wh_voice_new(s, &s->voice) : WHISP_OK;
+    int stereo = v->split_stereo || (s->whole && s->whole->channel >= 0);
+    return s->guards || detects || stereo ? wh_voice_new(s, &s->voice) : WHISP_OK;
 }
 
 static int make_session(whisp_session *s)
@@ -163,7 +164,7 @@ int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t 
         whisp_options_on_progress(s->options, NULL, NULL);
         whisp_options_on_segment(s->options, NULL, NULL);
         whisp_options_on_cancel(s->options, NULL, NULL);
-        s->options->values.vad_filter = 0;
+        s->options->values.vad_filter = s->options->values.split_stereo = 0;
         s->options->values.cut_off = 1;
         rc = make_session(s);
     }

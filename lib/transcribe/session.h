@@ -10,7 +10,7 @@
  *   voice.c     where there is sound, and a voice (voice.h)
  *   guard.c     hallucination_guard: text that nobody said (guard.h)
  *   silence.c   the same: windows with a long silence in them
- *   joins.c     vad_filter: segments parted where silence was taken out
+ *   joins.c     vad_filter, split_stereo: segments parted where they reach over silence
  *   filter.c    vad_filter: a whole recording without its silence
  *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
  *   cut.c       where a long recording is cut
@@ -177,6 +177,13 @@ void wh_session_settle_language(whisp_session *session);
 int wh_session_is_speech(whisp_session *session, int64_t seek, int64_t frames, double silence);
 /* Warn, once, where the most probable language is not probable. */
 void wh_session_tell_doubt(whisp_session *session, const float *probabilities, int best);
+
+/* Add tokens first .. first + n - 1 of the window as a segment. (window.c) */
+int wh_session_add_cut(whisp_session *session, double start, double end, size_t first, size_t n);
+/* Find the current window's words, where no option asks for them: cuts get theirs, and keep their times. (words.c) */
+int wh_session_find_words(whisp_session *session, int64_t segment_size);
+/* vad_filter, split_stereo: part segments that reach over silence. (joins.c) */
+int wh_session_part_segments(whisp_session *session, int64_t segment_size);
 
 /* Run the encoder on s->window. (window.c) */
 int wh_session_encode(whisp_session *session);

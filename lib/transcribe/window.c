@@ -89,8 +89,7 @@ static int is_silent(const wh_values *v, const wh_decoding *d)
     return isnan(v->logprob_threshold) || !(d->avg_logprob > v->logprob_threshold);
 }
 
-/* Add tokens first .. first + n - 1 of the decoding as a segment. */
-static int add_cut(whisp_session *s, double start, double end, size_t first, size_t n)
+int wh_session_add_cut(whisp_session *s, double start, double end, size_t first, size_t n)
 {
     int rc = wh_grow(&s->cuts, &s->cuts_capacity, s->n_cuts + 1, sizeof *s->cuts);
     if (rc)
@@ -144,7 +143,7 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
         int at_end = i == n && single_ending && last > 0;
         if (!pair && !at_end)
             continue;
-        if ((rc = add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
+        if ((rc = wh_session_add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
                           last, i - last)))
             return rc;
         last = i;
@@ -161,7 +160,7 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
                 duration = (t[i].id - begin) * PRECISION;
             break;
         }
-    return add_cut(s, offset, offset + duration, 0, n);
+    return wh_session_add_cut(s, offset, offset + duration, 0, n);
 }
 
 void wh_session_forget_text(whisp_session *s)
@@ -248,6 +247,8 @@ static int run_window(whisp_session *s, int64_t segment_size)
         if (!again && (rc = remember(s)))
             return rc;
         wh_session_heard(s);
+        if (!s->given && (rc = wh_session_part_segments(s, segment_size)))
+            return rc;
     } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
         return rc;
     }
@@ -341,7 +342,7 @@ int wh_session_next(whisp_session *s, int *cleared)
     if (s->whole)
         move_to_recording(s, cut);
     wh_filter_times(s, &s->segment.start, &s->segment.end);
-    for (size_t i = 0; i < cut->n_words; i++) {
+    for (size_t i = 0; i < cut->n_words && with_words; i++) {
         whisp_word *word = &s->words[cut->first_word + i];
         wh_filter_word_times(s, &word->start, &word->end);
         if (wh_filter_is_on(s)) { /* a segment must not reach over silence that was taken out */
