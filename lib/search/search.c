@@ -249,6 +249,19 @@ static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
     return rc;
 }
 
+void wh_search_check(wh_search *s, const float *logits, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += logits[i] * 0; /* NaN from NaN and from infinity */
+    s->unsound |= sum != 0;
+}
+
+int wh_search_is_sound(const wh_search *s)
+{
+    return !s->unsound;
+}
+
 static double no_speech_prob(const wh_search *s)
 {
     return exp((double)s->start_logits[s->specials->no_speech] - wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
@@ -312,6 +325,8 @@ int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
     if (rc)
         return rc;
     float *logits = s->start_logits + sp->first_language;
+    s->unsound = 0;
+    wh_search_check(s, s->start_logits, (size_t)s->model->n_vocab);
     if (no_speech)
         *no_speech = no_speech_prob(s);
     for (int i = 0; v->languages && i < sp->n_languages; i++)

@@ -116,6 +116,7 @@ static int make_session(whisp_session *s)
     s->window_probs = wh_calloc((size_t)s->specials->n_languages, sizeof(float));
     if (!s->window || !s->language_probs || !s->window_probs)
         return wh_fail_memory();
+    s->unsound = wh_model_unsound(m);
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
 }
@@ -252,6 +253,7 @@ int whisp_session_reset(whisp_session *s)
     s->measured_frames = -1;
     s->bad_samples = 0;
     s->incomplete[0] = '\0';
+    s->unsound_told = 0;
     s->language = s->options->values.language;
     s->guess = -1;
     s->detected = s->doubt_told = s->text_stayed = 0;

@@ -73,6 +73,8 @@ struct whisp_session {
     int64_t measured_frames;   /* of the whole recording, where it was measured; else -1 */
     double total;              /* seconds of the whole recording; negative if not known */
     size_t bad_samples;        /* of those already warned about */
+    const char *unsound;       /* a tensor of the model that holds numbers that are not finite, or NULL */
+    int unsound_told;
     char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
     int language;              /* -1: not known yet */
     int guess;                 /* until then: of the first window, or of the first that text stayed of; -1 before any */

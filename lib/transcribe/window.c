@@ -74,6 +74,8 @@ static int decode_with_fallback(whisp_session *s)
         int rc = wh_search_decode(s->search, temperatures[i], s->origin + s->seek, &s->decoding);
         if (rc)
             return rc;
+        if (!wh_search_is_sound(s->search))
+            break; /* no temperature mends that */
         if (!needs_fallback(&s->options->values, &s->decoding) && (i + 1 == n || !wh_guard_loops(s)))
             break;
         if (i + 1 < n)
@@ -192,12 +194,71 @@ static int remember(whisp_session *s)
     return WHISP_OK;
 }
 
-/* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
-static int run_window(whisp_session *s, int64_t segment_size)
+/* Numbers that are not finite: in the model's weights, or computed in this window. Nothing is written for it then. Said
+ * once a recording, of the weights by its first part. 1: so it is in this window. */
+static int is_unsound(whisp_session *s)
 {
-    const int32_t *prompt;
-    size_t n_prompt;
-    int rc, language;
+    int here = !wh_search_is_sound(s->search);
+    int64_t frame = s->origin + s->window_seek;
+    if (s->unsound_told || (s->unsound && frame > 0 && s->whole))
+        return here;
+    if (s->unsound)
+        wh_session_incomplete(s, "model %s: the weights %s hold numbers that are not finite; its words cannot be trusted "
+                              "from the window at %.2f s on%s", s->model->name, s->unsound, SECONDS(frame),
+                              here ? ", and there it has none" : "");
+    else if (here)
+        wh_session_incomplete(s, "model %s: numbers that are not finite in the window at %.2f s: nothing is written there",
+                              s->model->name, SECONDS(frame));
+    s->unsound_told = s->unsound || here;
+    return here;
+}
+
+/* The decoding becomes segments: cut, guarded, their words timed, remembered for the next window's prompt. *advance is where
+ * that begins; *unheard: it may be this one again. */
+static int write_window(whisp_session *s, int64_t segment_size, int64_t *advance, int *unheard)
+{
+    const wh_values *v = &s->options->values;
+    int rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens), again = 0;
+    if (rc)
+        return rc;
+    if (s->decoding.n)
+        memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
+    if ((rc = cut_window(s, segment_size, advance)))
+        return rc;
+    if (s->given) {
+        rc = wh_session_align_window(s, segment_size);
+    } else {
+        if ((*unheard = wh_guard_window(s, segment_size, advance)) < 0)
+            return *unheard;
+        if ((v->word_timestamps || v->confidence) && s->n_cuts)
+            rc = again = wh_session_time_words(s, segment_size, *unheard ? &(int64_t){*advance} : advance);
+    }
+    if (rc < 0)
+        return rc;
+    clear_cuts(s);
+    if (!again && (rc = remember(s)))
+        return rc;
+    wh_session_heard(s);
+    return s->given ? WHISP_OK : wh_session_part_segments(s, segment_size);
+}
+
+/* To where the next window begins: over a silence that was found, and into the next clip. */
+static void move_on(whisp_session *s, int64_t advance)
+{
+    s->seek += advance;
+    if (s->gap_end && s->seek >= s->gap_start) {
+        s->seek = WH_MAX(s->seek, s->gap_end);
+        s->gap_start = s->gap_end = 0;
+    }
+    wh_session_settle(s);
+    wh_mel_discard(s->mel, s->seek);
+}
+
+/* Encode the window at s->seek, unless the detection of the language left it in slot 0; and say which language it is, or a
+ * negative code. */
+static int open_window(whisp_session *s, int64_t segment_size)
+{
+    int rc;
     s->n_cuts = s->next_cut = s->n_words = 0;
     s->window_text.length = 0;
     s->window_seek = s->seek;
@@ -208,13 +269,22 @@ static int run_window(whisp_session *s, int64_t segment_size)
     }
     s->encoded_first = 0;
     s->timings.n_windows++;
-    if ((language = wh_session_window_language(s, segment_size)) < 0)
+    return s->window_language = wh_session_window_language(s, segment_size);
+}
+
+/* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
+static int run_window(whisp_session *s, int64_t segment_size)
+{
+    const int32_t *prompt;
+    size_t n_prompt;
+    int rc, language = open_window(s, segment_size), unheard = 0;
+    if (language < 0)
         return language;
-    s->window_language = language;
     if (s->given) {
         if ((rc = wh_given_prepare(s)))
             return rc;
         if (wh_given_fits(s, segment_size)) { /* no need to know what is heard */
+            is_unsound(s);
             s->seek += segment_size;
             return wh_given_align_all(s, segment_size);
         }
@@ -225,41 +295,16 @@ static int run_window(whisp_session *s, int64_t segment_size)
         (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
-    int unheard = 0;
-    if (!is_silent(&s->options->values, &s->decoding)) {
-        if ((rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens)))
-            return rc;
-        if (s->decoding.n)
-            memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
-        if ((rc = cut_window(s, segment_size, &advance)))
-            return rc;
-        int again = 0;
-        unheard = s->given ? 0 : wh_guard_window(s, segment_size, &advance);
-        if (unheard < 0)
-            return unheard;
-        if (s->given)
-            rc = wh_session_align_window(s, segment_size);
-        else if ((s->options->values.word_timestamps || s->options->values.confidence) && s->n_cuts)
-            rc = again = wh_session_time_words(s, segment_size, unheard ? &(int64_t){advance} : &advance);
-        if (rc < 0)
-            return rc;
-        clear_cuts(s);
-        if (!again && (rc = remember(s)))
-            return rc;
-        wh_session_heard(s);
-        if (!s->given && (rc = wh_session_part_segments(s, segment_size)))
+    if (is_unsound(s)) {
+        ; /* said, and passed over */
+    } else if (!is_silent(&s->options->values, &s->decoding)) {
+        if ((rc = write_window(s, segment_size, &advance, &unheard)))
             return rc;
     } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
         return rc;
     }
     /* a window that does not advance would be heard forever */
-    s->seek += advance > 0 || unheard ? advance : segment_size;
-    if (s->gap_end && s->seek >= s->gap_start) {
-        s->seek = WH_MAX(s->seek, s->gap_end);
-        s->gap_start = s->gap_end = 0;
-    }
-    wh_session_settle(s);
-    wh_mel_discard(s->mel, s->seek);
+    move_on(s, advance > 0 || unheard ? advance : segment_size);
     return WHISP_OK;
 }
 
