@@ -292,7 +292,8 @@ WHISP_API int whisp_session_pull(whisp_session *session, const whisp_segment **s
  * measure in blocks of any size, then once with n = 0. transcribe_file and transcribe_samples do this themselves. */
 WHISP_API int whisp_session_measure(whisp_session *session, const float *samples, size_t n);
 
-/* The language in use: the option's, or the detected one; NULL before it is known. Static storage. */
+/* The language in use: the option's, the detected one, or, until somebody has spoken, the best guess; NULL before any. Static
+ * storage. */
 WHISP_API const char *whisp_session_language(const whisp_session *session);
 /* As whisp_result_incomplete(), of what was heard so far. Lives until the session is reset or freed. */
 WHISP_API const char *whisp_session_incomplete(const whisp_session *session);
@@ -355,8 +356,8 @@ WHISP_API const char *whisp_language_name(int i);
 /* The index of a language given by code ("de") or name ("German", "castilian"), any case; -1 for an unknown one. */
 WHISP_API int whisp_language_find(const char *code_or_name);
 
-/* Probabilities of all languages from the first 30 seconds: probabilities[i] belongs to whisp_language_code(i) and they
- * add up to 1. `n` is how many fit, at least whisp_model_info.n_languages. Returns the most probable one's index, or a
+/* Probabilities of all languages (with the option languages, of those) from the first 30 seconds in which somebody speaks:
+ * probabilities[i] belongs to whisp_language_code(i) and they add up to 1. `n` is how many fit, at least whisp_model_info.n_languages. Returns the most probable one's index, or a
  * negative code: WHISP_ERR_ARGUMENT for an English-only model. Resets the session. */
 WHISP_API int whisp_session_detect_language_file(whisp_session *session, const char *path, float *probabilities,
                                                  size_t n);
@@ -547,6 +548,8 @@ WHISP_API const char *whisp_stream_tail(const whisp_stream *stream);
 WHISP_API void whisp_stream_catch_up(whisp_stream *stream);
 /* As whisp_session_language(); a language that was detected is known after ten seconds. */
 WHISP_API const char *whisp_stream_language(const whisp_stream *stream);
+/* As whisp_session_incomplete(). Lives as long as the stream. */
+WHISP_API const char *whisp_stream_incomplete(const whisp_stream *stream);
 
 /* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV file; any others are taken for
  * 16-bit little-endian samples at `sample_rate` in `channels` channels. Reading gives small blocks as they come. */

@@ -418,7 +418,7 @@ static void must_survive(const whisp_model *m, const char *name, const char *val
                 assert_in_range(d.tokens[k].id, 0, m->n_vocab - 1);
             assert_false(d.avg_logprob > 0);
         }
-        assert_in_range(wh_search_languages(f.search, probabilities), 0, sp->n_languages - 1);
+        assert_in_range(wh_search_languages(f.search, probabilities, NULL), 0, sp->n_languages - 1);
         close_search(&f);
     }
 }

@@ -54,7 +54,7 @@ static void add_vowel(float *x, size_t at, double loud)
 static int activity(float *samples, size_t n)
 {
     static float filters[80 * 201];
-    unsigned char active[WH_GUARD_BLOCKS];
+    unsigned char active[WH_VOICE_BLOCKS], sounds[WH_VOICE_BLOCKS];
     wh_mel *mel;
     wh_mel_filters(80, filters);
     assert_int_equal(wh_mel_new(80, filters, 3200, &mel), WHISP_OK);
@@ -62,7 +62,7 @@ static int activity(float *samples, size_t n)
     wh_mel_finish(mel);
     float *window = malloc((size_t)WH_WINDOW_FRAMES * 80 * sizeof *window);
     wh_mel_window(mel, 0, wh_mel_content(mel), WH_PAD_MEL, window);
-    int found = wh_guard_activity(window, wh_mel_content(mel), 80, active);
+    int found = wh_voice_activity(window, wh_mel_content(mel), 80, active, sounds);
     free(window);
     wh_mel_free(mel);
     free(samples);

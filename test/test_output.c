@@ -200,6 +200,69 @@ static void test_words(void **state)
     whisp_result_free(result);
 }
 
+static void add_plain(whisp_result *result, double start, double end, const char *text)
+{
+    whisp_segment segment = {.start = start, .end = end, .text = text};
+    assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
+}
+
+/* Segments that end where they begin, or before, get some time of their neighbours'. */
+static void test_cues_last(void **state)
+{
+    (void)state;
+    whisp_result *result = new_result();
+    add_plain(result, 1, 2, "a");
+    add_plain(result, 2, 2, "b");
+    add_plain(result, 2, 2, "");      /* nothing, for no time */
+    add_plain(result, 2, 1.5, "c");
+    add_plain(result, 2, 2.15, "d");  /* 150 ms for three */
+    add_plain(result, 3, 3, "e");     /* room enough */
+    add_plain(result, 5, 5, "f");
+    expect_document(result, "vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\n00:02.000 --> 00:02.050\nb\n\n"
+                    "00:02.050 --> 00:02.100\nc\n\n00:02.100 --> 00:02.150\nd\n\n00:03.000 --> 00:03.100\ne\n\n"
+                    "00:05.000 --> 00:05.100\nf\n\n");
+    whisp_result_free(result);
+    result = new_result();
+    whisp_word words[] = {{.text = " one", .start = 1, .end = 1}, {.text = " two", .start = 1, .end = 1.4},
+                          {.text = " three", .start = 1.5, .end = 1.5}};
+    whisp_segment segment = {.start = 1, .end = 1.5, .text = " one two three", .words = words, .n_words = 3};
+    assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
+    expect_layout(result, (whisp_writer_options){.max_words_per_line = 1}, "srt",
+                  "1\n00:00:01,000 --> 00:00:01,100\none\n\n2\n00:00:01,100 --> 00:00:01,400\ntwo\n\n"
+                  "3\n00:00:01,500 --> 00:00:01,600\nthree\n\n");
+    expect_layout(result, (whisp_writer_options){.highlight_words = 1}, "vtt",
+                  "WEBVTT\n\n00:01.000 --> 00:01.100\n<u>one</u> two three\n\n"
+                  "00:01.100 --> 00:01.400\none <u>two</u> three\n\n00:01.400 --> 00:01.500\none two three\n\n"
+                  "00:01.500 --> 00:01.600\none two <u>three</u>\n\n");
+    whisp_result_free(result);
+}
+
+/* However many come together, each cue ends after it starts, and none starts before the one that it follows. */
+static void test_cues_in_order(void **state)
+{
+    (void)state;
+    uint64_t seed = 5;
+    for (int round = 0; round < 200; round++) {
+        whisp_result *result = new_result();
+        char *text;
+        double at = 0, last = 0;
+        int n = 0;
+        for (int i = 0; i < 40; i++) {
+            at += random_unit(&seed) < 0.6 ? 0 : 0.06 * random_unit(&seed);
+            add_plain(result, at, random_unit(&seed) < 0.7 ? at : at + 0.1 * random_unit(&seed), "x");
+        }
+        assert_int_equal(whisp_result_format(result, "vtt", &text, NULL), WHISP_OK);
+        for (char *arrow = text; (arrow = strstr(arrow, " --> ")); arrow += 5, n++) {
+            double start = atof(arrow - 6), end = atof(arrow + 8);
+            assert_true(start < end && start >= last);
+            last = start;
+        }
+        assert_int_equal(n, 40);
+        whisp_string_free(text);
+        whisp_result_free(result);
+    }
+}
+
 static void test_empty(void **state)
 {
     (void)state;
@@ -499,6 +562,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_cues_last),
+        cmocka_unit_test(test_cues_in_order),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),   cmocka_unit_test(test_times),
         cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable), cmocka_unit_test(test_full),

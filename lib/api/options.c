@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE, CUT, BATCH };
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, LANGUAGES, DETECTION, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE, CUT, BATCH };
 
 struct option {
     enum kind kind;
@@ -22,7 +22,11 @@ struct option {
 
 static const whisp_option_info infos[] = {
     {"language", "CODE|NAME|None", "None",
-     "language spoken in the recording, by code or English name; None detects it from the first 30 seconds"},
+     "language spoken in the recording, by code or English name; None detects it"},
+    {"languages", "CODE|NAME[,...]|None", "None",
+     "the languages that may be spoken: what is detected, also with multilingual, is one of them"},
+    {"language_detection", "speech|start", "speech",
+     "which 30 seconds tell the language: the first ones in which somebody speaks, or the recording's first"},
     {"task", "transcribe|translate", "transcribe", "write what is said, or its translation into English"},
     {"initial_prompt", "TEXT|None", "None",
      "text that stands before the first window as if it had been said: names and spellings to expect"},
@@ -111,6 +115,8 @@ static const whisp_option_info infos[] = {
 
 static const struct option options_[] = {
     {LANGUAGE, 1, AT(language), 0, 0},
+    {LANGUAGES, 1, AT(languages), 0, 0},
+    {DETECTION, 0, AT(detects_at_start), 0, 0},
     {TASK, 0, AT(translate), 0, 0},
     {TEXT, 1, AT(initial_prompt), 0, 0},
     {BOOLEAN, 0, AT(carry_initial_prompt), 0, 0},
@@ -303,6 +309,41 @@ static int check_tokens(size_t i, const char *value)
     }
 }
 
+/* The next of the languages in *list, which moves on behind its comma: its index, or -1 for an unknown one. */
+static int next_language(const char **list)
+{
+    char name[64];
+    const char *p = *list + strspn(*list, " ");
+    size_t length = strcspn(p, ","), n = length;
+    *list = p + length + (p[length] == ',');
+    while (n > 0 && p[n - 1] == ' ')
+        n--;
+    if (n == 0 || n >= sizeof name)
+        return -1;
+    memcpy(name, p, n);
+    name[n] = 0;
+    return whisp_language_find(name);
+}
+
+static int check_languages(size_t i, const char *value)
+{
+    const char *p = value;
+    do
+        if (next_language(&p) < 0)
+            return refuse(i, value, "codes such as en, de, ja or English names are expected, with commas between them");
+    while (*p);
+    return WHISP_OK;
+}
+
+int wh_options_has_language(const wh_values *v, int i)
+{
+    const char *p = v->languages;
+    while (p && *p)
+        if (next_language(&p) == i)
+            return 1;
+    return !v->languages;
+}
+
 /* Parse `value` into *v; strings point to `text`, the copy that will live in the options. */
 static int parse(size_t i, const char *value, const char *text, wh_values *v)
 {
@@ -342,6 +383,16 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         v->language = none ? -1 : whisp_language_find(value);
         if (!none && v->language < 0)
             return refuse(i, value, "no such language; give a code such as en, de, ja or an English name");
+        return WHISP_OK;
+    case LANGUAGES:
+        if (!none && check_languages(i, value))
+            return WHISP_ERR_ARGUMENT;
+        v->languages = none ? NULL : text;
+        return WHISP_OK;
+    case DETECTION:
+        if (strcmp(value, "speech") && strcmp(value, "start"))
+            return refuse(i, value, "no such place");
+        v->detects_at_start = strcmp(value, "start") == 0;
         return WHISP_OK;
     case TASK:
         if (strcmp(value, "transcribe") && strcmp(value, "translate"))

@@ -12,6 +12,8 @@ enum wh_heads { WH_HEADS_AUTO, WH_HEADS_MODEL, WH_HEADS_UPPER };
 typedef struct wh_values {
     int translate;
     int language;                       /* index of whisp_language_code(), or -1: detect */
+    const char *languages;              /* codes and names with commas between them; NULL: None, any; belongs to the options */
+    int detects_at_start;               /* language_detection start: from the first 30 s, whatever they hold */
     double temperatures[WH_MAX_TEMPERATURES];
     int n_temperatures;                 /* as given; see wh_options_temperatures() */
     double temperature_increment;       /* NaN: None */
@@ -78,6 +80,9 @@ struct whisp_options {
 
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
 whisp_options *wh_options_copy(const whisp_options *options);
+
+/* The option languages: may it be language i (of whisp_language_code())? With None any may. */
+int wh_options_has_language(const wh_values *values, int i);
 
 /* Options that contradict each other: WHISP_ERR_ARGUMENT with the reason. */
 int wh_options_check(const wh_values *values);

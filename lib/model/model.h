@@ -49,6 +49,8 @@ typedef struct wh_derived {
     pthread_mutex_t mutex;
     void *data;             /* NULL: not made yet */
     void (*free)(void *data);
+    int searched;           /* the weights were looked through: */
+    const char *unsound;    /* the first tensor with a number that is NaN or infinite, or NULL */
 } wh_derived;
 
 struct whisp_model {
@@ -83,5 +85,8 @@ struct whisp_model {
     float **owned;              /* float32 copies of vectors that the file stores otherwise */
     size_t n_owned, owned_capacity;
 };
+
+/* The name of a tensor that holds NaN or infinity, or NULL. Reads all weights, the first time. From any thread. (finite.c) */
+const char *wh_model_unsound(const whisp_model *model);
 
 #endif

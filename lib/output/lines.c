@@ -69,7 +69,7 @@ static void give_highlighted(maker *m)
     int64_t last = wh_milliseconds(m->items[0].start);
     for (size_t i = 0; i < m->n; i++) {
         int64_t start = wh_milliseconds(m->items[i].start), end = wh_milliseconds(m->items[i].end);
-        if (last != start)
+        if (last < start)
             m->fn(m->user, last, start, m->speaker, m->text.data, m->text.length);
         wh_buf marked = {0};
         wh_buf_puts(&marked, "");

@@ -1,6 +1,10 @@
-/* subtitles.c - the vtt and srt documents, and the line that is printed for a segment. */
+/* subtitles.c - the vtt and srt documents, and the line that is printed for a segment.
+ *
+ * Cues are gathered first (segments, or lines.c's from words), then those that last no time are given some, since
+ * WebVTT forbids them and players stop at them, and then written. Where every cue ends after it starts nothing changes. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "output/writers.h"
 
@@ -31,41 +35,91 @@ static timestamp format_timestamp(int64_t ms, const subtitle_style *style)
     return t;
 }
 
+#define LEAST 100 /* milliseconds that a cue without any length lasts, if there is room */
+
+typedef struct cue {
+    int64_t start, end; /* milliseconds */
+    int speaker;        /* or 0 */
+    size_t text, length; /* in subtitles.text */
+} cue;
+
 /* A document in the making. */
 typedef struct subtitles {
-    wh_buf *out;
+    wh_buf *out;        /* out->failed says that memory ran out */
     const subtitle_style *style;
-    size_t n;
+    cue *cues;          /* [n] */
+    size_t n, capacity;
+    wh_buf text;        /* of all cues */
 } subtitles;
 
-static void put_times(subtitles *s, int64_t start, int64_t end, int speaker)
-{
-    s->n++;
-    if (s->style->numbered)
-        wh_buf_printf(s->out, "%zu\n", s->n);
-    wh_buf_printf(s->out, "%s --> %s\n", format_timestamp(start, s->style).text,
-                  format_timestamp(end, s->style).text);
-    if (speaker && s->style->numbered)
-        wh_buf_printf(s->out, "Speaker %d: ", speaker);
-    else if (speaker)
-        wh_buf_printf(s->out, "<v Speaker %d>", speaker);
-}
-
-/* One made from words; as in openai-whisper, their text is written as it is. */
-static void put_subtitle(void *user, int64_t start, int64_t end, int speaker, const char *text, size_t length)
+/* A cue from words; as in openai-whisper, their text is written as it is. */
+static void add_cue(void *user, int64_t start, int64_t end, int speaker, const char *text, size_t length)
 {
     subtitles *s = user;
-    put_times(s, start, end, speaker);
-    wh_buf_append(s->out, text, length);
-    wh_buf_puts(s->out, "\n\n");
+    if (length == 0 && end <= start)
+        return; /* nothing, for no time */
+    if (wh_grow(&s->cues, &s->capacity, s->n + 1, sizeof *s->cues)) {
+        s->out->failed = 1;
+        return;
+    }
+    s->cues[s->n++] = (cue){WH_MAX(start, 0), end, speaker, s->text.length, length};
+    wh_buf_append(&s->text, text, length);
 }
 
-static void put_segment(subtitles *s, const whisp_segment *segment)
+static void add_segment(subtitles *s, const whisp_segment *segment)
 {
     size_t length;
-    const char *text = wh_stripped(segment->text, &length);
-    put_times(s, wh_milliseconds(segment->start), wh_milliseconds(segment->end), segment->speaker);
-    wh_put_replaced(s->out, text, length, "-->", "->"); /* an arrow would end the text */
+    wh_buf text = {0};
+    const char *stripped = wh_stripped(segment->text, &length);
+    wh_put_replaced(&text, stripped, length, "-->", "->"); /* an arrow would end the text */
+    s->out->failed |= text.failed;
+    if (!text.failed)
+        add_cue(s, wh_milliseconds(segment->start), wh_milliseconds(segment->end), segment->speaker,
+                text.data ? text.data : "", text.length);
+    wh_buf_free(&text);
+}
+
+/* Cues first .. next - 1, near each other, last no time: each gets LEAST, or an equal share of the time up to the end of
+ * the cue after them, which begins later then. */
+static void widen(subtitles *s, size_t first, size_t next)
+{
+    int64_t n = (int64_t)(next - first), each = LEAST, at = s->cues[first].start;
+    if (next < s->n && s->cues[next].start < at + n * each)
+        each = WH_MAX(1, WH_MIN(each, (WH_MAX(s->cues[next].end, s->cues[next].start) - at) / (n + 1)));
+    for (size_t i = first; i < next; i++) {
+        s->cues[i].start = WH_MAX(s->cues[i].start, at);
+        s->cues[i].end = at = s->cues[i].start + each;
+    }
+    for (; next < s->n && s->cues[next].start < at; next++) { /* none begins before those that stand before it */
+        s->cues[next].start = at;
+        s->cues[next].end = WH_MAX(s->cues[next].end, at + 1);
+    }
+}
+
+static void widen_all(subtitles *s)
+{
+    for (size_t i = 0, next; i < s->n; i = WH_MAX(next, i + 1)) {
+        for (next = i; next < s->n && s->cues[next].end <= s->cues[next].start; next++)
+            if (s->cues[next].start >= s->cues[i].start + (int64_t)(next - i) * LEAST && next > i)
+                break;
+        if (next > i)
+            widen(s, i, next);
+    }
+}
+
+static void put_cue(subtitles *s, size_t i)
+{
+    const cue *c = &s->cues[i];
+    if (s->style->numbered)
+        wh_buf_printf(s->out, "%zu\n", i + 1);
+    wh_buf_printf(s->out, "%s --> %s\n", format_timestamp(c->start, s->style).text,
+                  format_timestamp(c->end, s->style).text);
+    if (c->speaker && s->style->numbered)
+        wh_buf_printf(s->out, "Speaker %d: ", c->speaker);
+    else if (c->speaker)
+        wh_buf_printf(s->out, "<v Speaker %d>", c->speaker);
+    if (c->length)
+        wh_buf_append(s->out, s->text.data + c->text, c->length);
     wh_buf_puts(s->out, "\n\n");
 }
 
@@ -86,12 +140,17 @@ static void put_subtitles(const whisp_result *result, const whisp_writer_options
     wh_buf_puts(out, style->head);
     if (nothing_to_show(result))
         return;
-    if (result->segments[0].segment.words) {
-        wh_subtitles_from_words(result, layout, put_subtitle, &s, out);
-        return;
-    }
-    for (size_t i = 0; i < result->n; i++)
-        put_segment(&s, &result->segments[i].segment);
+    if (result->segments[0].segment.words)
+        wh_subtitles_from_words(result, layout, add_cue, &s, out);
+    else
+        for (size_t i = 0; i < result->n; i++)
+            add_segment(&s, &result->segments[i].segment);
+    out->failed |= s.text.failed;
+    widen_all(&s);
+    for (size_t i = 0; i < s.n && !out->failed; i++)
+        put_cue(&s, i);
+    free(s.cues);
+    wh_buf_free(&s.text);
 }
 
 static const subtitle_style vtt = {"WEBVTT\n\n", 0, 0, '.'}, srt = {"", 1, 1, ','};

@@ -66,6 +66,7 @@ static int extend(wh_search *s, wh_beams *b, int i, int n)
     const wh_choice *choice = wh_search_chosen(s, i);
     for (int k = 0; k < choice->n; k++) {
         float logprob = choice->logprobs[k], score = c->sum_logprob + logprob;
+        s->unsound |= isnan(logprob);
         if (isfinite(score)) /* else the model computed NaN or infinity there */
             b->extensions[n++] = (extension){i, {choice->ids[k], logprob}, score};
     }

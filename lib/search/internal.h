@@ -57,6 +57,7 @@ struct wh_search {
     wh_choice *choices;  /* [n_candidates]: of the current step */
     int32_t *lists;      /* [n_candidates][list_size]: tokens that their rules name */
     size_t list_size;
+    int unsound;         /* a logit was NaN or infinite */
     int is_chosen;       /* the backend has chosen: `choices`, not `logits`, say what follows */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
 
@@ -125,5 +126,8 @@ int wh_sample(wh_search *search, int n, double temperature, int64_t seek);
 int wh_beams_init(wh_search *search, wh_beams **beams);
 void wh_beams_free(wh_beams *beams);
 int wh_beam_search(wh_search *search, wh_beams *beams);
+
+/* Look at n logits as the model computed them: any that is not finite makes the search unsound. */
+void wh_search_check(wh_search *search, const float *logits, size_t n);
 
 #endif

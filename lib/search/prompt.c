@@ -173,8 +173,11 @@ int wh_search_begin(wh_search *s, const int32_t *prompt, size_t n_prompt, int la
         rc = wh_backend_decode(s->backend, 1, &step);
     if (!rc && same)
         memcpy(s->start_logits + s->model->n_vocab, s->start_logits, (size_t)s->model->n_vocab * sizeof(float));
-    if (!rc)
+    s->unsound = 0;
+    if (!rc) {
+        wh_search_check(s, s->start_logits, 2 * (size_t)s->model->n_vocab);
         forget_unwritable(s);
+    }
     s->timings->prompt += wh_now() - t0;
     s->timings->n_prompt_tokens += (int64_t)s->n_start;
     return rc;

@@ -40,6 +40,7 @@ static void go_on(wh_search *s, int i)
     const wh_choice *choice = wh_search_chosen(s, i);
     int32_t id = choice->ids[0];
     float logprob = choice->n ? choice->logprobs[0] : -INFINITY;
+    s->unsound |= choice->n && isnan(logprob);
     if (!choice->n || !(logprob <= 0)) /* every token forbidden, or a model that computes NaN: end the sequence */
         id = s->specials->eot, logprob = logprob > 0 ? 0 : -INFINITY;
     c->sum_logprob += logprob;

@@ -249,6 +249,24 @@ static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
     return rc;
 }
 
+void wh_search_check(wh_search *s, const float *logits, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += logits[i] * 0; /* NaN from NaN and from infinity */
+    s->unsound |= sum != 0;
+}
+
+int wh_search_is_sound(const wh_search *s)
+{
+    return !s->unsound;
+}
+
+static double no_speech_prob(const wh_search *s)
+{
+    return exp((double)s->start_logits[s->specials->no_speech] - wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
+}
+
 int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding *decoding)
 {
     int rc = wh_backend_truncate(s->backend, 0, (int)s->n_start);
@@ -269,8 +287,7 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
     decoding->n = best->n;
     decoding->temperature = temperature;
     decoding->avg_logprob = (double)best->sum_logprob / (double)(best->n + 1);
-    decoding->no_speech_prob = exp((double)s->start_logits[s->specials->no_speech] -
-                                   wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));
+    decoding->no_speech_prob = no_speech_prob(s);
     return measure_text(s, best, &decoding->compression_ratio);
 }
 
@@ -292,9 +309,10 @@ const whisp_token *wh_search_sampled(const wh_search *s, int i, size_t *n)
     return s->candidates[i].tokens;
 }
 
-int wh_search_languages(wh_search *s, float *probabilities)
+int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
 {
     const wh_specials *sp = s->specials;
+    const wh_values *v = &s->options->values;
     static const int row = 0;
     int32_t sot = sp->sot;
     wh_step step = {.slot = 0, .n_tokens = 1, .tokens = &sot, .n_rows = 1, .rows = &row, .logits = s->start_logits};
@@ -306,8 +324,13 @@ int wh_search_languages(wh_search *s, float *probabilities)
     s->timings->n_prompt_tokens++;
     if (rc)
         return rc;
+    s->unsound = 0;
+    wh_search_check(s, s->start_logits, (size_t)s->model->n_vocab);
+    if (no_speech)
+        *no_speech = no_speech_prob(s);
     for (int i = 0; i < sp->n_languages; i++)
-        probabilities[i] = sp->languages[i] < 0 ? -INFINITY : s->start_logits[sp->languages[i]];
+        probabilities[i] = sp->languages[i] < 0 || (v->languages && !wh_options_has_language(v, i))
+                               ? -INFINITY : s->start_logits[sp->languages[i]];
     double total = wh_log_sum_exp(s, probabilities, sp->n_languages);
     int best = wh_most_probable(probabilities, sp->n_languages);
     for (int i = 0; i < sp->n_languages; i++)

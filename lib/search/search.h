@@ -60,8 +60,12 @@ void wh_search_forget(wh_search *search);
  * NULL. */
 size_t wh_search_heard(const wh_search *search, const whisp_token *tokens, size_t first, size_t n, int32_t *to);
 
-/* Probabilities of the languages for the encoding in slot 0, [n_languages]; returns the best one's index or a code. */
-int wh_search_languages(wh_search *search, float *probabilities);
+/* Were all of the model's numbers finite since the last wh_search_begin() or wh_search_languages()? */
+int wh_search_is_sound(const wh_search *search);
+
+/* Probabilities of the languages for the encoding in slot 0, [n_languages], among those of the option languages; returns
+ * the best one's index or a code. *no_speech (may be NULL): the probability that nobody speaks. */
+int wh_search_languages(wh_search *search, float *probabilities, double *no_speech);
 
 /* ---- the pieces, for tests and for the teacher-forced comparison ---- */
 

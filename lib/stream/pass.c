@@ -32,18 +32,23 @@ static int encode(whisp_stream *st, int64_t *frames)
     return rc;
 }
 
-/* The language to decode in; a detected one is asked for again until enough was heard. */
-static int language(whisp_stream *st)
+/* The language to decode in; a detected one is asked for again until enough was heard, and somebody spoke. (Where there
+ * is a model of voice activity, nothing but speech is heard.) */
+static int language(whisp_stream *st, int64_t frames)
 {
     whisp_session *s = st->session;
     if (s->language >= 0) /* by the options, or detected in the first window */
         st->language = s->language;
     if (st->language >= 0)
         return st->language;
-    int found = wh_search_languages(s->search, s->window_probs);
-    if (found >= 0 && st->heard >= LANGUAGE_SECONDS * WH_SAMPLE_RATE)
+    double silence;
+    int found = wh_search_languages(s->search, s->window_probs, &silence);
+    if (found < 0 || st->heard < LANGUAGE_SECONDS * WH_SAMPLE_RATE)
+        return found;
+    int speech = st->activity ? 1 : wh_session_is_speech(s, 0, frames, silence);
+    if (speech > 0)
         st->language = found;
-    return found;
+    return speech < 0 ? speech : found;
 }
 
 /* The prompt: initial_prompt and what settled before the buffer. */
@@ -136,7 +141,7 @@ int wh_stream_pass(whisp_stream *st)
         return WHISP_OK;
     st->n_passes++;
     int rc = encode(st, &frames);
-    if (rc || (lang = language(st)) < 0)
+    if (rc || (lang = language(st, frames)) < 0)
         return rc ? rc : lang;
     wh_search_first_window(s->search, st->offset == 0);
     if ((rc = make_prompt(st, &n_prompt)) || (rc = wh_search_begin(s->search, s->prompt, n_prompt, lang)) ||

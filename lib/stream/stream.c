@@ -416,3 +416,8 @@ const char *whisp_stream_language(const whisp_stream *st)
     int language = st->session->language >= 0 ? st->session->language : st->language;
     return language >= 0 ? whisp_language_code(language) : NULL;
 }
+
+const char *whisp_stream_incomplete(const whisp_stream *st)
+{
+    return st ? whisp_session_incomplete(st->session) : NULL;
+}

@@ -11,7 +11,7 @@ static int align_words(whisp_session *s, size_t first, size_t end, int64_t segme
     double t0 = wh_now(), offset = (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE;
     for (size_t i = first; i < end && n + g->words.list[i].n_tokens <= limit; i++)
         n += g->words.list[i].n_tokens;
-    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->language,
+    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
                               .translate = s->options->values.translate, .frames = segment_size};
     int rc = wh_align(&alignment, g->tokens + token, n, s->options->cancel, s->options->cancel_user, &s->timed);
     if (rc)
@@ -54,7 +54,7 @@ int wh_session_align_window(whisp_session *s, int64_t segment_size)
         for (size_t i = s->cuts[c].first_token; i < s->cuts[c].first_token + s->cuts[c].n_tokens; i++)
             if (s->tokens[i].id < s->specials->eot)
                 s->text_tokens[n++] = s->tokens[i].id;
-    if (rc || (rc = wh_words_split(s->model->tokenizer, s->language, s->text_tokens, n, &g->heard)) ||
+    if (rc || (rc = wh_words_split(s->model->tokenizer, s->window_language, s->text_tokens, n, &g->heard)) ||
         (rc = wh_keys_make(&g->heard, &g->heard_keys)) ||
         (rc = wh_match(&g->heard_keys, &g->keys, g->next, &first, &end)))
         return rc;

@@ -91,6 +91,15 @@ static int copy_pipe(whisp_session *s, const char *path, FILE **copy)
     return rc;
 }
 
+/* The language of the first channel on which somebody speaks. */
+static const char *language_of(whisp_result *const *parts)
+{
+    for (int c = 0; c < CHANNELS; c++)
+        if (*whisp_result_text(parts[c]))
+            return whisp_result_language(parts[c]);
+    return whisp_result_language(parts[0]);
+}
+
 /* All segments of the channels' results by the time at which they begin; the left channel first where both do. */
 static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **result)
 {
@@ -123,8 +132,7 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
     if (!rc && text.failed)
         rc = wh_fail_memory();
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_result_language(parts[0]),
-                              whisp_result_duration(parts[0]));
+        rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts), whisp_result_duration(parts[0]));
     for (int c = 0; c < CHANNELS && !rc; c++)
         if (whisp_result_incomplete(parts[c]))
             rc = wh_result_set_incomplete(*result, whisp_result_incomplete(parts[c]));

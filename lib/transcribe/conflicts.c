@@ -39,6 +39,10 @@ static void warn_search(const whisp_session *s)
     if (v->multilingual && s->specials->multilingual && v->language >= 0)
         wh_log(s->options, WHISP_LOG_WARNING, "multilingual detects the language of each window; language %s is not "
                "used for that", whisp_language_code(v->language));
+    if (s->specials->multilingual && v->language >= 0 && !v->multilingual && v->languages)
+        no_effect(s, "languages", "with language, which says what is spoken");
+    if (s->specials->multilingual && v->language >= 0 && changed(s, "language_detection"))
+        no_effect(s, "language_detection", "with language, which says what is spoken");
 }
 
 static void warn_prompt(const whisp_session *s)

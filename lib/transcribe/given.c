@@ -84,7 +84,7 @@ int wh_given_prepare(whisp_session *s)
         line += length + (line[length] != 0);
     }
     if (!rc)
-        rc = wh_words_split(s->model->tokenizer, s->language, g->tokens, g->n_tokens, &g->words);
+        rc = wh_words_split(s->model->tokenizer, s->window_language, g->tokens, g->n_tokens, &g->words);
     if (!rc)
         rc = wh_keys_make(&g->words, &g->keys);
     g->prepared = !rc;
@@ -229,7 +229,7 @@ int wh_given_result(whisp_session *s, whisp_result **result)
         first = i + 1;
     }
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_language_code(s->language), s->total);
+        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_language_code(wh_session_spoken(s)), s->total);
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);

@@ -65,7 +65,8 @@ typedef struct parts {
     int ended;              /* the reader has ended */
     int reader_rc;
     char reader_problem[512];
-    int language;           /* of the recording; -1 until the first part knows it */
+    int language;           /* of the recording; -1 until a part knows it: the first in which somebody speaks */
+    size_t speechless;      /* parts from the first one on that are over and do not know it */
     atomic_int stop;
     whisp_timings timings;  /* of the parts that are over */
 } parts;
@@ -226,8 +227,8 @@ static seat *wait_for_part(parts *p)
         for (int i = 0; i < p->n_seats; i++)
             if (p->seats[i].state == FILLED && (!found || p->seats[i].part < found->part))
                 found = &p->seats[i];
-        if (found && found->part > 0 && p->language < 0 && !p->job->end)
-            found = NULL; /* the first part says which language it is */
+        if (found && found->part > p->speechless && p->language < 0 && !p->job->end)
+            found = NULL; /* the first part in which somebody speaks says which language it is */
         if (found || p->ended || atomic_load(&p->stop))
             break;
         pthread_cond_wait(&p->changed, &p->mutex);
@@ -236,7 +237,7 @@ static seat *wait_for_part(parts *p)
         found = NULL;
     if (found) {
         found->state = TAKEN;
-        if (found->part > 0 && !p->job->end)
+        if (p->language >= 0 && !p->job->end)
             found->session->language = p->language;
     }
     pthread_mutex_unlock(&p->mutex);
@@ -257,11 +258,17 @@ static int add_segment(parts *p, size_t i, const whisp_segment *segment, int cle
     return rc;
 }
 
-static void publish_language(parts *p, int language)
+/* Part i knows the language, or is over without knowing it: then the next one has its turn. */
+static void publish_language(parts *p, size_t i, int language, int over)
 {
+    if (p->job->end)
+        return;
     pthread_mutex_lock(&p->mutex);
-    p->language = language;
-    pthread_cond_broadcast(&p->changed);
+    if (p->language < 0 && (language >= 0 || over)) {
+        p->language = language;
+        p->speechless = i + 1;
+        pthread_cond_broadcast(&p->changed);
+    }
     pthread_mutex_unlock(&p->mutex);
 }
 
@@ -272,10 +279,11 @@ static int transcribe_part(parts *p, seat *from)
     pthread_mutex_lock(&p->mutex);
     int rc = wh_result_new(&p->list[from->part].result);
     pthread_mutex_unlock(&p->mutex);
-    if (!rc && from->part == 0 && !p->job->end && !(rc = wh_session_detect(session)))
-        publish_language(p, session->language);
+    if (!rc && !p->job->end && !(rc = wh_session_detect(session)))
+        publish_language(p, from->part, session->language, 0);
     while (!rc) {
         rc = wh_session_next(session, &cleared);
+        publish_language(p, from->part, session->language, rc == WHISP_END);
         if (rc == WHISP_END)
             return WHISP_OK;
         rc = rc == 1 ? add_segment(p, from->part, &session->segment, cleared) : rc;
@@ -305,7 +313,7 @@ static void *work(void *user)
         pthread_mutex_lock(&p->mutex);
         part *done = &p->list[s->part];
         done->over = 1;
-        done->language = s->session->language;
+        done->language = wh_session_spoken(s->session);
         done->total = s->session->total;
         done->incomplete = whisp_session_incomplete(s->session) ? strdup(s->session->incomplete) : NULL;
         rc = rc || done->incomplete || !whisp_session_incomplete(s->session) ? rc : wh_fail_memory();
@@ -343,6 +351,7 @@ static int hand_out(parts *p)
     int rc = WHISP_OK;
     pthread_mutex_lock(&p->mutex);
     s->language = p->language >= 0 ? p->language : s->language;
+    s->guess = p->n ? p->list[0].language : -1;
     while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
         hand_out_lines(from, o);

@@ -6,7 +6,6 @@
 
 #include "audio/audio.h"
 #include "transcribe/given.h"
-#include "transcribe/guard.h"
 #include "transcribe/parts.h"
 #include "util/text.h"
 
@@ -24,11 +23,17 @@ static int check_options(const whisp_model *model, whisp_options *options)
                    whisp_language_code(v->language));
         if (v->multilingual)
             wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; multilingual is ignored", model->name);
+        if (v->languages)
+            wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; languages is ignored", model->name);
         v->language = 0;
     } else if (v->language >= 0 && sp->languages[v->language] < 0) {
         return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
                        whisp_language_code(v->language));
     }
+    for (int i = sp->n_languages; v->languages && sp->multilingual && whisp_language_code(i); i++)
+        if (wh_options_has_language(v, i))
+            return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s of languages", model->name,
+                           whisp_language_code(i));
     return WHISP_OK;
 }
 
@@ -77,6 +82,16 @@ static int log_mel(void *backend, const float *samples, int n, float *out)
     return wh_backend_log_mel(backend, samples, n, out);
 }
 
+/* Sound and voices are judged for the guard, to detect a language, and for speakers' times. */
+static int make_voice(whisp_session *s)
+{
+    const wh_values *v = &s->options->values;
+    s->guards = v->hallucination_guard;
+    int detects = s->specials->multilingual && v->language < 0 && !v->detects_at_start;
+    int stereo = v->split_stereo || (s->whole && s->whole->channel >= 0);
+    return s->guards || detects || stereo ? wh_voice_new(s, &s->voice) : WHISP_OK;
+}
+
 static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
@@ -86,7 +101,7 @@ static int make_session(whisp_session *s)
     size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
     if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
-        (rc = wh_guard_new(s)) || (rc = choose_heads(s)) ||
+        (rc = make_voice(s)) || (rc = choose_heads(s)) ||
         (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, frames, &s->mel)))
@@ -101,6 +116,7 @@ static int make_session(whisp_session *s)
     s->window_probs = wh_calloc((size_t)s->specials->n_languages + 1, sizeof(float));
     if (!s->window || !s->language_probs || !s->window_probs)
         return wh_fail_memory();
+    s->unsound = wh_model_unsound(m);
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
 }
@@ -149,7 +165,7 @@ int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t 
         whisp_options_on_progress(s->options, NULL, NULL);
         whisp_options_on_segment(s->options, NULL, NULL);
         whisp_options_on_cancel(s->options, NULL, NULL);
-        s->options->values.vad_filter = 0;
+        s->options->values.vad_filter = s->options->values.split_stereo = 0;
         s->options->values.cut_off = 1;
         rc = make_session(s);
     }
@@ -193,7 +209,7 @@ void whisp_session_free(whisp_session *s)
     if (!s)
         return;
     wh_filter_free(s);
-    wh_guard_free(s->guard);
+    wh_voice_free(s->voice);
     wh_search_free(s->search);
     wh_backend_free(s->backend);
     wh_mel_free(s->mel);
@@ -230,7 +246,7 @@ int whisp_session_reset(whisp_session *s)
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
     wh_filter_reset(s);
-    wh_guard_reset(s->guard);
+    wh_voice_reset(s->voice);
     s->finished = s->failed = 0;
     s->seek = s->window_seek = 0;
     s->total = -1;
@@ -238,7 +254,12 @@ int whisp_session_reset(whisp_session *s)
     s->measured_frames = -1;
     s->bad_samples = 0;
     s->incomplete[0] = '\0';
+    s->unsound_told = 0;
     s->language = s->options->values.language;
+    s->guess = -1;
+    s->detected = s->doubt_told = s->text_stayed = 0;
+    s->detect_at = 0;
+    s->gap_start = s->gap_end = 0;
     s->encoded_first = 0;
     s->was_reset = 0;
     s->n_history = 0;
@@ -266,7 +287,7 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
         return rc;
     double t0 = wh_now();
     size_t taken = wh_mel_push(s->mel, samples, n);
-    wh_guard_push(s->guard, samples, taken);
+    wh_voice_push(s->voice, samples, taken);
     s->timings.mel += wh_now() - t0;
     if (wh_mel_bad_samples(s->mel) && !s->bad_samples) {
         s->bad_samples = wh_mel_bad_samples(s->mel);
@@ -326,7 +347,7 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
 void wh_session_jump(whisp_session *s, int64_t frame)
 {
     wh_mel_jump(s->mel, frame);
-    wh_guard_jump(s->guard, wh_mel_samples(s->mel));
+    wh_voice_jump(s->voice, wh_mel_samples(s->mel));
 }
 
 int wh_session_measure_jump(whisp_session *s, int64_t frame)
@@ -383,7 +404,7 @@ const char *whisp_session_incomplete(const whisp_session *s)
 
 const char *whisp_session_language(const whisp_session *s)
 {
-    return s && s->language >= 0 ? whisp_language_code(s->language) : NULL;
+    return s && wh_session_spoken(s) >= 0 ? whisp_language_code(wh_session_spoken(s)) : NULL;
 }
 
 int whisp_session_timings(const whisp_session *s, whisp_timings *timings)

@@ -6,7 +6,11 @@
  *   confidence.c  how far the words can be trusted
  *   align.c     a given text's words instead of the heard ones (given.h)
  *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
+ *   language.c  which language it is: where somebody speaks first
+ *   voice.c     where there is sound, and a voice (voice.h)
  *   guard.c     hallucination_guard: text that nobody said (guard.h)
+ *   silence.c   the same: windows with a long silence in them
+ *   joins.c     vad_filter, split_stereo: segments parted where they reach over silence
  *   filter.c    vad_filter: a whole recording without its silence
  *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
  *   cut.c       where a long recording is cut
@@ -22,6 +26,7 @@
 #include "mel/mel.h"
 #include "search/search.h"
 #include "timing/timing.h"
+#include "transcribe/voice.h"
 #include "vad/vad.h"
 
 /* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
@@ -58,7 +63,9 @@ struct whisp_session {
 
     int channel;               /* with split_stereo: the one being heard, from 0 on; else -1 */
     int copy_fd;               /* with split_stereo: a copy of what came from a pipe; else -1 */
-    struct wh_guard *guard;    /* with hallucination_guard, else NULL */
+    int guards;                /* hallucination_guard is on */
+    wh_voice *voice;           /* where something asks for it, else NULL */
+    int64_t gap_start, gap_end; /* frames that no window hears, where one was parted at a silence; both 0: none */
 
     int finished;              /* no more samples */
     int failed;                /* a call failed midway: only reset helps */
@@ -67,11 +74,18 @@ struct whisp_session {
     double total;              /* seconds of the whole recording; negative if not known */
     int total_is_known;        /* ... before it was read, of which only the clips are */
     size_t bad_samples;        /* of those already warned about */
+    const char *unsound;       /* a tensor of the model that holds numbers that are not finite, or NULL */
+    int unsound_told;
     char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
     int language;              /* -1: not known yet */
-    float *language_probs;     /* [n_languages], once detected */
+    int guess;                 /* until then: of the first window, or of the first that text stayed of; -1 before any */
+    int text_stayed;           /* text of a window stayed */
+    int detected;              /* the first window was asked for the language, or */
+    int64_t detect_at;         /* the one that begins at this frame, with more of a voice in it */
+    int doubt_told;            /* that the language is not sure */
+    float *language_probs;     /* [n_languages], of the window that it was detected in */
     int window_language;       /* of the current window */
-    float *window_probs;       /* [n_languages] of the current window, with the option multilingual */
+    float *window_probs;       /* [n_languages] of the current window, where it was asked */
     int encoded_first;         /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
 
     int32_t *initial;          /* tokens of initial_prompt */
@@ -158,8 +172,34 @@ void wh_doubts_free(struct wh_doubts *doubts);
 /* Which words of the given text are said in the current window, and when. */
 int wh_session_align_window(whisp_session *session, int64_t segment_size);
 
-/* Detect the language from the first 30 s, unless it is known. Needs 3000 frames, or the end. */
+/* Which language it is (language.c). detect: ask the recording's first 30 s, unless the language is known; needs 3000
+ * frames, or the end. It stays unknown where nobody speaks there. window_language: to decode the window in in whose
+ * encoding is in slot 0; or a negative code. heard: the window's text is what it will be; the language may be known now,
+ * and is told where it is in doubt. spoken: the one to name: the language, or the best guess. */
 int wh_session_detect(whisp_session *session);
+int wh_session_window_language(whisp_session *session, int64_t segment_size);
+void wh_session_heard(whisp_session *session);
+int wh_session_spoken(const whisp_session *session);
+/* detect_next: 0 when the next 30 s are to be asked, by detect, once they are there; 1 at the end. settle_language: at the
+ * end: where nobody spoke, the guess is what it is. */
+int wh_session_detect_next(whisp_session *session);
+void wh_session_settle_language(whisp_session *session);
+/* Does somebody speak in the window in s->window, which begins at frame `seek`? `silence` is the no-speech probability. */
+int wh_session_is_speech(whisp_session *session, int64_t seek, int64_t frames, double silence);
+/* Warn, once, where the most probable language is not probable. */
+void wh_session_tell_doubt(whisp_session *session, const float *probabilities, int best);
+
+/* Add tokens first .. first + n - 1 of the window as a segment. (window.c) */
+int wh_session_add_cut(whisp_session *session, double start, double end, size_t first, size_t n);
+/* Find the current window's words, where no option asks for them: cuts get theirs, and keep their times. (words.c) */
+int wh_session_find_words(whisp_session *session, int64_t segment_size);
+/* vad_filter, split_stereo: part segments that reach over silence. (joins.c) */
+int wh_session_part_segments(whisp_session *session, int64_t segment_size);
+
+/* Run the encoder on s->window. (window.c) */
+int wh_session_encode(whisp_session *session);
+/* Forget the text before: the next window's prompt is without it. (window.c) */
+void wh_session_forget_text(whisp_session *session);
 
 /* vad_filter. load: the model, if the options ask for it. find: where speech is in all that `read` gives. check: fails
  * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the

@@ -383,7 +383,7 @@ static int transcribe(whisp_session *s, source *in, int in_parts, whisp_result *
     if (!rc)
         rc = in_parts ? run_parts(s, &w) : feed(s, in, &w);
     if (!rc)
-        rc = wh_collect_end(&w.out, s->model, s->language, s->total, result);
+        rc = wh_collect_end(&w.out, s->model, wh_session_spoken(s), s->total, result);
     wh_collect_free(&w.out);
     return rc;
 }
@@ -656,23 +656,31 @@ int whisp_transcribe(const whisp_model *model, const char *path, const whisp_opt
     return rc;
 }
 
-/* Push the first 30 s of what is measured, then detect. */
-static int detect(whisp_session *s, source *in, float *probabilities, size_t n)
+/* Push until the window is there that is asked for its language next; or to the end. */
+static int push_window(whisp_session *s, source *in)
 {
     const float *samples;
     int64_t got = 0, taken = 0;
-    int rc;
-    while (wh_mel_ready(s->mel) < WH_WINDOW_FRAMES && (got = read_block(s, in, &samples)) > 0)
+    while (wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES && (got = read_block(s, in, &samples)) > 0)
         if ((taken = whisp_session_push(s, samples, (size_t)got)) < 0)
             return (int)taken;
     if (got < 0)
         return (int)got;
-    if (wh_mel_ready(s->mel) < WH_WINDOW_FRAMES && (rc = whisp_session_finish(s)))
-        return rc;
-    int asked = s->language;
+    return got == 0 && !s->finished && wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES ? whisp_session_finish(s)
+                                                                                              : WHISP_OK;
+}
+
+/* Of what is measured, ask 30 s after the other until somebody speaks. */
+static int detect(whisp_session *s, source *in, float *probabilities, size_t n)
+{
+    int asked = s->language, rc, over = 0;
     s->language = -1;
-    if ((rc = wh_session_detect(s)))
-        return rc;
+    while (!over && s->language < 0) {
+        if ((rc = push_window(s, in)) || (rc = wh_session_detect(s)))
+            return rc;
+        over = s->language < 0 && s->detected && wh_session_detect_next(s);
+    }
+    wh_session_settle_language(s);
     int best = s->language;
     s->language = asked;
     memcpy(probabilities, s->language_probs, (size_t)s->specials->n_languages * sizeof *probabilities);

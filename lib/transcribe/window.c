@@ -15,7 +15,7 @@
 #define PRECISION (STRIDE * (double)WH_HOP / WH_SAMPLE_RATE) /* seconds a timestamp step: 0.02 */
 #define HISTORY_KEPT 4096               /* tokens; the decoder's context is far smaller */
 
-static int encode(whisp_session *s)
+int wh_session_encode(whisp_session *s)
 {
     const float *mel = s->window;
     static const int slot = 0;
@@ -27,24 +27,6 @@ static int encode(whisp_session *s)
     s->timings.encode += wh_now() - t0;
     s->timings.n_encode++;
     return rc;
-}
-
-int wh_session_detect(whisp_session *s)
-{
-    if (s->language >= 0)
-        return WHISP_OK;
-    wh_mel_window(s->mel, 0, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, s->window);
-    int rc = encode(s);
-    if (rc)
-        return rc;
-    int language = wh_search_languages(s->search, s->language_probs);
-    if (language < 0)
-        return language;
-    s->language = language;
-    /* With a full window the first transcription window is this very one. */
-    s->encoded_first = wh_mel_content(s->mel) >= WH_WINDOW_FRAMES;
-    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s", whisp_language_name(language));
-    return WHISP_OK;
 }
 
 /* The tokens that stand before the window: what was written, or what the user wants there. */
@@ -92,6 +74,8 @@ static int decode_with_fallback(whisp_session *s)
         int rc = wh_search_decode(s->search, temperatures[i], s->origin + s->seek, &s->decoding);
         if (rc)
             return rc;
+        if (!wh_search_is_sound(s->search))
+            break; /* no temperature mends that */
         if (!needs_fallback(&s->options->values, &s->decoding) && (i + 1 == n || !wh_guard_loops(s)))
             break;
         if (i + 1 < n)
@@ -107,8 +91,7 @@ static int is_silent(const wh_values *v, const wh_decoding *d)
     return isnan(v->logprob_threshold) || !(d->avg_logprob > v->logprob_threshold);
 }
 
-/* Add tokens first .. first + n - 1 of the decoding as a segment. */
-static int add_cut(whisp_session *s, double start, double end, size_t first, size_t n)
+int wh_session_add_cut(whisp_session *s, double start, double end, size_t first, size_t n)
 {
     int rc = wh_grow(&s->cuts, &s->cuts_capacity, s->n_cuts + 1, sizeof *s->cuts);
     if (rc)
@@ -162,7 +145,7 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
         int at_end = i == n && single_ending && last > 0;
         if (!pair && !at_end)
             continue;
-        if ((rc = add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
+        if ((rc = wh_session_add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
                           last, i - last)))
             return rc;
         last = i;
@@ -179,7 +162,13 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
                 duration = (t[i].id - begin) * PRECISION;
             break;
         }
-    return add_cut(s, offset, offset + duration, 0, n);
+    return wh_session_add_cut(s, offset, offset + duration, 0, n);
+}
+
+void wh_session_forget_text(whisp_session *s)
+{
+    s->n_history = 0;
+    s->was_reset = 1;
 }
 
 /* Remember what was heard, for the next window's prompt: without terms of the vocabulary that took its place. */
@@ -195,8 +184,7 @@ static int remember(whisp_session *s)
         s->n_history += n;
     }
     if (!s->options->values.condition_on_previous_text || s->decoding.temperature > 0.5) {
-        s->n_history = 0;
-        s->was_reset = 1;
+        wh_session_forget_text(s);
     } else if (s->n_history > HISTORY_KEPT) { /* far more than any prompt takes: the initial prompt is out of reach */
         size_t keep = HISTORY_KEPT / 2;
         memmove(s->history, s->history + s->n_history - keep, keep * sizeof *s->history);
@@ -206,15 +194,82 @@ static int remember(whisp_session *s)
     return WHISP_OK;
 }
 
-/* The language to decode the window in whose encoding is in slot 0; or a negative code. */
-static int window_language(whisp_session *s)
+/* Numbers that are not finite: in the model's weights, or computed in this window. Nothing is written for it then. Said
+ * once a recording, of the weights by its first part. 1: so it is in this window. */
+static int is_unsound(whisp_session *s)
 {
-    if (!s->options->values.multilingual || !s->specials->multilingual)
-        return s->language;
-    int language = wh_search_languages(s->search, s->window_probs);
-    if (language >= 0)
-        wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s", SECONDS(s->seek), whisp_language_name(language));
-    return language;
+    int here = !wh_search_is_sound(s->search);
+    int64_t frame = s->origin + s->window_seek;
+    if (s->unsound_told || (s->unsound && frame > 0 && s->whole))
+        return here;
+    if (s->unsound)
+        wh_session_incomplete(s, "model %s: the weights %s hold numbers that are not finite; its words cannot be trusted "
+                              "from the window at %.2f s on%s", s->model->name, s->unsound, SECONDS(frame),
+                              here ? ", and there it has none" : "");
+    else if (here)
+        wh_session_incomplete(s, "model %s: numbers that are not finite in the window at %.2f s: nothing is written there",
+                              s->model->name, SECONDS(frame));
+    s->unsound_told = s->unsound || here;
+    return here;
+}
+
+/* The decoding becomes segments: cut, guarded, their words timed, remembered for the next window's prompt. *advance is where
+ * that begins; *unheard: it may be this one again. */
+static int write_window(whisp_session *s, int64_t segment_size, int64_t *advance, int *unheard)
+{
+    const wh_values *v = &s->options->values;
+    int rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens), again = 0;
+    if (rc)
+        return rc;
+    if (s->decoding.n)
+        memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
+    if ((rc = cut_window(s, segment_size, advance)))
+        return rc;
+    if (s->given) {
+        rc = wh_session_align_window(s, segment_size);
+    } else {
+        if ((*unheard = wh_guard_window(s, segment_size, advance)) < 0)
+            return *unheard;
+        if ((v->word_timestamps || v->confidence) && s->n_cuts)
+            rc = again = wh_session_time_words(s, segment_size, *unheard ? &(int64_t){*advance} : advance);
+    }
+    if (rc < 0)
+        return rc;
+    clear_cuts(s);
+    if (!again && (rc = remember(s)))
+        return rc;
+    wh_session_heard(s);
+    return s->given ? WHISP_OK : wh_session_part_segments(s, segment_size);
+}
+
+/* To where the next window begins: over a silence that was found, and into the next clip. */
+static void move_on(whisp_session *s, int64_t advance)
+{
+    s->seek += advance;
+    if (s->gap_end && s->seek >= s->gap_start) {
+        s->seek = WH_MAX(s->seek, s->gap_end);
+        s->gap_start = s->gap_end = 0;
+    }
+    wh_session_settle(s);
+    wh_mel_discard(s->mel, s->seek);
+}
+
+/* Encode the window at s->seek, unless the detection of the language left it in slot 0; and say which language it is, or a
+ * negative code. */
+static int open_window(whisp_session *s, int64_t segment_size)
+{
+    int rc;
+    s->n_cuts = s->next_cut = s->n_words = 0;
+    s->window_text.length = 0;
+    s->window_seek = s->seek;
+    if (!(s->encoded_first && s->seek == 0 && segment_size == WH_WINDOW_FRAMES)) {
+        wh_mel_window(s->mel, s->seek, segment_size, WH_PAD_MEL, s->window);
+        if ((rc = wh_session_encode(s)))
+            return rc;
+    }
+    s->encoded_first = 0;
+    s->timings.n_windows++;
+    return s->window_language = wh_session_window_language(s, segment_size);
 }
 
 /* Transcribe the window at s->seek; s->cuts holds its segments then, none if it is silent. */
@@ -222,24 +277,14 @@ static int run_window(whisp_session *s, int64_t segment_size)
 {
     const int32_t *prompt;
     size_t n_prompt;
-    int rc, language;
-    s->n_cuts = s->next_cut = s->n_words = 0;
-    s->window_text.length = 0;
-    s->window_seek = s->seek;
-    if (!(s->encoded_first && s->seek == 0 && segment_size == WH_WINDOW_FRAMES)) {
-        wh_mel_window(s->mel, s->seek, segment_size, WH_PAD_MEL, s->window);
-        if ((rc = encode(s)))
-            return rc;
-    }
-    s->encoded_first = 0;
-    s->timings.n_windows++;
-    if ((language = window_language(s)) < 0)
+    int rc, language = open_window(s, segment_size), unheard = 0;
+    if (language < 0)
         return language;
-    s->window_language = language;
     if (s->given) {
         if ((rc = wh_given_prepare(s)))
             return rc;
         if (wh_given_fits(s, segment_size)) { /* no need to know what is heard */
+            is_unsound(s);
             s->seek += segment_size;
             return wh_given_align_all(s, segment_size);
         }
@@ -250,34 +295,16 @@ static int run_window(whisp_session *s, int64_t segment_size)
         (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
-    int unheard = 0;
-    if (!is_silent(&s->options->values, &s->decoding)) {
-        if ((rc = wh_grow(&s->tokens, &s->tokens_capacity, s->decoding.n, sizeof *s->tokens)))
-            return rc;
-        if (s->decoding.n)
-            memcpy(s->tokens, s->decoding.tokens, s->decoding.n * sizeof *s->tokens);
-        if ((rc = cut_window(s, segment_size, &advance)))
-            return rc;
-        int again = 0;
-        unheard = s->given ? 0 : wh_guard_window(s, segment_size, &advance);
-        if (unheard < 0)
-            return unheard;
-        if (s->given)
-            rc = wh_session_align_window(s, segment_size);
-        else if ((s->options->values.word_timestamps || s->options->values.confidence) && s->n_cuts)
-            rc = again = wh_session_time_words(s, segment_size, unheard ? &(int64_t){advance} : &advance);
-        if (rc < 0)
-            return rc;
-        clear_cuts(s);
-        if (!again && (rc = remember(s)))
+    if (is_unsound(s)) {
+        ; /* said, and passed over */
+    } else if (!is_silent(&s->options->values, &s->decoding)) {
+        if ((rc = write_window(s, segment_size, &advance, &unheard)))
             return rc;
     } else if (!s->given && (rc = wh_guard_silent(s, segment_size, &advance))) {
         return rc;
     }
     /* a window that does not advance would be heard forever */
-    s->seek += advance > 0 || unheard ? advance : segment_size;
-    wh_session_settle(s);
-    wh_mel_discard(s->mel, s->seek);
+    move_on(s, advance > 0 || unheard ? advance : segment_size);
     return WHISP_OK;
 }
 
@@ -303,24 +330,34 @@ static void move_to_recording(whisp_session *s, const wh_cut *cut)
     }
 }
 
+/* The frame at which the window must end: a clip's end, or a silence at which it is parted. */
+static int64_t window_limit(const whisp_session *s)
+{
+    int64_t clip = s->clips[s->clip].end;
+    return s->gap_start > s->seek ? WH_MIN(s->gap_start, clip) : clip;
+}
+
 int wh_session_next(whisp_session *s, int *cleared)
 {
     if (s->failed)
         return wh_fail(WHISP_ERR_STATE, "the session failed before; reset it first");
     while (s->next_cut == s->n_cuts) {
         int64_t content = wh_mel_content(s->mel);
-        if (!s->finished && content < (s->language < 0 ? 0 : s->seek) + WH_WINDOW_FRAMES) {
-            if (s->language >= 0) /* before a clip */
+        int asked = s->language >= 0 || s->detected;
+        if (!s->finished && content < (asked ? s->seek : s->detect_at) + WH_WINDOW_FRAMES) {
+            if (asked) /* before a clip */
                 wh_mel_discard(s->mel, s->seek);
             return 0;
         }
         int rc = wh_session_detect(s);
-        if (!rc && !s->finished && content < s->seek + WH_WINDOW_FRAMES)
+        if (!rc && !s->finished && ((s->language < 0 && !s->detected) || content < s->seek + WH_WINDOW_FRAMES))
             continue;
-        if (!rc && s->seek >= content)
+        if (!rc && s->seek >= content) {
+            wh_session_settle_language(s);
             return WHISP_END;
+        }
         if (!rc)
-            rc = run_window(s, WH_MIN(WH_MIN(WH_WINDOW_FRAMES, content - s->seek), s->clips[s->clip].end - s->seek));
+            rc = run_window(s, WH_MIN(WH_MIN(WH_WINDOW_FRAMES, content - s->seek), window_limit(s) - s->seek));
         if (rc) {
             s->failed = 1;
             return rc;
@@ -350,7 +387,7 @@ int wh_session_next(whisp_session *s, int *cleared)
     if (s->whole)
         move_to_recording(s, cut);
     wh_filter_times(s, &s->segment.start, &s->segment.end);
-    for (size_t i = 0; i < cut->n_words; i++) {
+    for (size_t i = 0; i < cut->n_words && with_words; i++) {
         whisp_word *word = &s->words[cut->first_word + i];
         wh_filter_word_times(s, &word->start, &word->end);
         if (wh_filter_is_on(s)) { /* a segment must not reach over silence that was taken out */

@@ -208,6 +208,26 @@ static void put_in_order(whisp_session *s)
         }
 }
 
+int wh_session_find_words(whisp_session *s, int64_t segment_size)
+{
+    const wh_values *v = &s->options->values;
+    size_t n_text;
+    double t0 = wh_now();
+    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
+                              .translate = v->translate, .frames = segment_size};
+    int rc = collect_tokens(s, &n_text);
+    if (!rc)
+        rc = wh_align(&alignment, s->text_tokens, n_text, s->options->cancel, s->options->cancel_user, &s->timed);
+    if (!rc) {
+        double median = wh_words_shorten(&s->timed);
+        wh_words_merge_punctuation(&s->timed, v->prepend_punctuations, v->append_punctuations);
+        if (!(rc = copy_texts(s)))
+            share_words(s, median);
+    }
+    s->timings.words += wh_now() - t0;
+    return rc;
+}
+
 static int time_words(whisp_session *s, int64_t segment_size, int64_t *advance)
 {
     const wh_values *v = &s->options->values;

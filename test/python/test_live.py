@@ -196,4 +196,4 @@ def spoken(seconds):
 
 
 def plain(text):
-    return "".join(c for c in text.lower() if c.isalnum() or c == " ").split()
+    return "".join(c for c in text.lower() if c.isalnum() or c.isspace()).split()

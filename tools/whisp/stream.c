@@ -268,7 +268,7 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     if (live.line_begun) transcript_print(out, "\n");
     if (live.final && signals_stop()) print_waiting(&live);
     *code = close_final(&live, settings->stream_final);
-    if (*code == CODE_DONE && in_part) *code = CODE_PART;
+    if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream))) *code = CODE_PART;
     whisp_audio_close(audio);
     whisp_stream_free(live.stream);
     return rc;
