@@ -40,7 +40,7 @@ static const struct {
     {"night_45s_dont_be_afraid_of_me.wav", FEW},
     {"stereo_diarization.wav", SAME},
     {"hotwords.mp3", WORDS},
-    {"italian.ogg", FEW},
+    {"italian.ogg", WORDS},
     {"multilingual.mp3", FEW},
 };
 
