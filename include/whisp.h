@@ -100,14 +100,14 @@ typedef struct whisp_model_info {
     size_t size;
     const char *name;           /* e.g. "tiny.en"; lives as long as the model */
     const char *type;           /* how most weights are stored: "f32", "f16", "bf16" or "q8_0" */
-    int n_vocab;                /* 51864 (English only), 51865, or 51866 (large-v3 and turbo) */
+    int n_vocab;                /* 51864 (English only), 51865, 51866 (large-v3, turbo); others have other numbers */
     int n_mels;                 /* 80 or 128 bands */
     int n_audio_ctx;            /* 1500: encoder positions in a window */
     int n_audio_state, n_audio_head, n_audio_layer;
     int n_text_ctx;             /* 448: decoder positions */
     int n_text_state, n_text_head, n_text_layer;
     int is_multilingual;        /* 0 for the .en models */
-    int n_languages;            /* language tokens in the vocabulary: 99 or 100 */
+    int n_languages;            /* 99 or 100: 1 + the number of the last language that the model has a token for */
     uint64_t n_parameters;
 } whisp_model_info;
 

@@ -726,8 +726,9 @@ static void test_opcodes(void **state)
         unsigned char data[64];
         size_t n = 2 + (size_t)(random_unit(&seed) * 60);
         for (size_t k = 0; k < n; k++)
-            data[k] = random_unit(&seed) < 0.3 ? (unsigned char)(random_unit(&seed) * 4)
-                                               : (unsigned char)opcodes[(size_t)(random_unit(&seed) * (sizeof opcodes - 1))];
+            data[k] = random_unit(&seed) < 0.3
+                          ? (unsigned char)(random_unit(&seed) * 4)
+                          : (unsigned char)opcodes[(size_t)(random_unit(&seed) * (sizeof opcodes - 1))];
         data[n - 1] = '.';
         const char *reason = NULL;
         struct pickle *p = pickle_parse(data, n, &reason);

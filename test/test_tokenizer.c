@@ -290,9 +290,106 @@ static void test_specials(void **state)
     wh_tokenizer_free(t);
 }
 
+/* A vocabulary with tokens of its own: one before the special ones' end, a language and one more behind the times. Ids
+ * that are not ordinary get a name here, the ordinary ones their spelling. */
+static size_t own_names(const pieces *p, const char **names, size_t *lengths, char (*room)[32])
+{
+    static const char *const order[] = {"<|endoftext|>", "<|startoftranscript|>", "<|de|>", "<|en|>", "<|mine|>",
+                                        "<|translate|>", "<|transcribe|>", "<|startofprev|>", "<|startoflm|>",
+                                        "<|nocaptions|>", "<|notimestamps|>"};
+    size_t n = 0;
+    for (; n < N_ORDINARY; n++) {
+        names[n] = p->text[n];
+        lengths[n] = p->length[n];
+    }
+    for (size_t i = 0; i < WH_COUNT(order); i++)
+        names[n++] = order[i];
+    for (int i = 0; i < WH_N_TIMESTAMPS; i++, n++) {
+        snprintf(room[i], sizeof room[i], "<|%d.%02d|>", i / 50, i % 50 * 2);
+        names[n] = room[i];
+    }
+    names[n++] = "<|yue|>";
+    names[n++] = "<|30.02|>";
+    for (size_t i = N_ORDINARY; i < n; i++)
+        lengths[i] = strlen(names[i]);
+    return n;
+}
+
+static void test_own_specials(void **state)
+{
+    (void)state;
+    static char room[WH_N_TIMESTAMPS][32];
+    static const char *names[N_ORDINARY + 1600];
+    static size_t lengths[N_ORDINARY + 1600];
+    pieces p;
+    wh_specials s;
+    wh_tokenizer *t;
+    fill_pieces(&p);
+    p.length[AA] = 0; /* an id without a text */
+    size_t n = own_names(&p, names, lengths, room);
+    const int first = N_ORDINARY;
+    assert_int_equal(wh_specials_named(names, lengths, N_ORDINARY, n, 1, &s), WHISP_OK);
+    assert_true(s.eot == first && s.sot == first + 1 && s.translate == first + 5 && s.transcribe == first + 6);
+    assert_true(s.sot_prev == first + 7 && s.sot_lm == first + 8 && s.no_speech == first + 9);
+    assert_true(s.no_timestamps == first + 10 && s.timestamp_begin == first + 11);
+    int yue = whisp_language_find("yue"), zh = whisp_language_find("zh");
+    assert_true(s.languages[0] == first + 3 && s.languages[2] == first + 2 && s.languages[zh] == -1);
+    assert_true(s.languages[yue] == (int32_t)n - 2 && s.n_languages == yue + 1);
+    assert_int_equal(wh_tokenizer_new(names, lengths, &s, &t), WHISP_OK);
+    size_t n_ids, length;
+    const int32_t want[] = {AA, EMPTY, first + 4, (int32_t)n - 2, (int32_t)n - 1};
+    const int32_t *ids = wh_tokenizer_unwritable(t, &n_ids);
+    assert_int_equal(n_ids, WH_COUNT(want));
+    assert_memory_equal(ids, want, sizeof want);
+    char scratch[32];
+    const char *name = wh_tokenizer_bytes(t, first + 4, scratch, &length);
+    assert_true(length > 10 && memcmp(name, "<|extra ", 8) == 0);
+    name = wh_tokenizer_bytes(t, (int32_t)n - 2, scratch, &length);
+    assert_true(length == 7 && memcmp(name, "<|yue|>", 7) == 0);
+    wh_tokenizer_free(t);
+    /* twice, none, times with a hole, other ordinary tokens than there are */
+    const struct {
+        int id;
+        const char *name;
+    } wrong[] = {{first + 4, "<|de|>"}, {first + 4, "<|translate|>"}, {first + 1, "<|start|>"}, {first + 9, "<|no|>"},
+                 {first + 100, "<|mine|>"}, {(int)n - 1, "<|0.00|>"}};
+    for (size_t i = 0; i < WH_COUNT(wrong); i++) {
+        const char *right = names[wrong[i].id];
+        names[wrong[i].id] = wrong[i].name;
+        lengths[wrong[i].id] = strlen(wrong[i].name);
+        assert_int_equal(wh_specials_named(names, lengths, N_ORDINARY, n, 1, &s), WHISP_ERR_MODEL);
+        names[wrong[i].id] = right;
+        lengths[wrong[i].id] = strlen(right);
+    }
+    assert_int_equal(wh_specials_named(names, lengths, N_ORDINARY - 1, n, 1, &s), WHISP_ERR_MODEL);
+    assert_int_equal(wh_specials_named(names, lengths, N_ORDINARY + 1, n, 1, &s), WHISP_ERR_MODEL);
+}
+
+static void test_roles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        wh_role role;
+        int index;
+    } list[] = {{"<|0.00|>", WH_ROLE_TIME, 0},       {"<|30.00|>", WH_ROLE_TIME, 1500},
+                {"<|29.98|>", WH_ROLE_TIME, 1499},
+                {"<|30.02|>", WH_ROLE_NONE, 0},      {"<|0.01|>", WH_ROLE_NONE, 0},     {"<|01.00|>", WH_ROLE_NONE, 0},
+                {"<|1,00|>", WH_ROLE_NONE, 0},       {"<|.00|>", WH_ROLE_NONE, 0},      {"<|en|>", WH_ROLE_LANGUAGE, 0},
+                {"<|haw|>", WH_ROLE_LANGUAGE, 93},   {"<|ug|>", WH_ROLE_NONE, 0},       {"<||>", WH_ROLE_NONE, 0},
+                {"<|nospeech|>", WH_ROLE_NO_SPEECH, 0}, {"<|>", WH_ROLE_NONE, 0},       {"en", WH_ROLE_NONE, 0}};
+    for (size_t i = 0; i < WH_COUNT(list); i++) {
+        int index = 0;
+        if (wh_special_role(list[i].name, strlen(list[i].name), &index) != list[i].role)
+            fail_msg("%s", list[i].name);
+        if (list[i].role != WH_ROLE_NONE)
+            assert_int_equal(index, list[i].index);
+    }
+}
+
 /* By hand: single ASCII symbols; ">>"; what the signs around U+2640 begin with. " >" and the like take two tokens here.
- * So do " -" and " '", and some of the signs: what these begin with, a space and the first byte of much of Unicode, must
- * be free to be written in a vocabulary that is so small. */
+ * So do " -" and " '", and some of the signs: what these begin with, a space and the first byte of much of Unicode,
+ * must be free to be written in a vocabulary that is so small. */
 static void test_non_speech(void **state)
 {
     static const int32_t want[] = {'"', '#', '(', ')', '*', '+', '/',  ':', ';', '<', '=', '>',
@@ -389,7 +486,8 @@ static wh_tokenizer *from_model(const char *name)
     assert_true(wh_gguf_bool(gguf, "whisper.multilingual", &multilingual));
     wh_tokenizer *t;
     wh_specials specials;
-    assert_int_equal(wh_specials_named(texts, lengths, (size_t)n_ordinary, (size_t)n, multilingual, &specials), WHISP_OK);
+    int rc = wh_specials_named(texts, lengths, (size_t)n_ordinary, (size_t)n, multilingual, &specials);
+    assert_int_equal(rc, WHISP_OK);
     assert_int_equal(wh_tokenizer_new(texts, lengths, &specials, &t), WHISP_OK);
     free(texts);
     free(lengths);
@@ -466,7 +564,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),        cmocka_unit_test(test_merge),
         cmocka_unit_test(test_long_words),   cmocka_unit_test(test_random_bytes),
-        cmocka_unit_test(test_decode),       cmocka_unit_test(test_specials),
+        cmocka_unit_test(test_decode),       cmocka_unit_test(test_specials), cmocka_unit_test(test_own_specials),
+        cmocka_unit_test(test_roles),
         cmocka_unit_test(test_non_speech),   cmocka_unit_test(test_bad_vocabularies),
         cmocka_unit_test(test_languages),    cmocka_unit_test(test_english),
         cmocka_unit_test(test_multilingual),

@@ -264,7 +264,8 @@ static int read_vocabulary(whisp_model *m)
         rc = wh_fail_memory();
     else if (!wh_gguf_array_strings(m->file, key, pieces, lengths))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: %s is not a list of strings", wh_gguf_path(m->file), key);
-    else if (!(rc = wh_specials_named(pieces, lengths, (size_t)n_ordinary, (size_t)m->n_vocab, multilingual, &specials)))
+    else if (!(rc = wh_specials_named(pieces, lengths, (size_t)n_ordinary, (size_t)m->n_vocab, multilingual,
+                                      &specials)))
         rc = wh_tokenizer_new(pieces, lengths, &specials, &m->tokenizer);
     if (rc == WHISP_ERR_MODEL && pieces && lengths)
         rc = wh_fail(rc, "%s: the vocabulary is not usable: %s", wh_gguf_path(m->file), whisp_last_error());
@@ -288,8 +289,8 @@ static int read_head(whisp_model *m)
                        wh_gguf_path(m->file));
     if (!wh_gguf_int(m->file, "whisper.format_version", &version) || version < 1 || version > FORMAT_VERSION)
         return wh_fail(WHISP_ERR_MODEL,
-                       "%s: model format version %lld; this library (%s) reads versions up to %d: %s", wh_gguf_path(m->file),
-                       (long long)version, whisp_version(), FORMAT_VERSION,
+                       "%s: model format version %lld; this library (%s) reads versions up to %d: %s",
+                       wh_gguf_path(m->file), (long long)version, whisp_version(), FORMAT_VERSION,
                        version > FORMAT_VERSION ? "update the library" : "convert the model again with whisp-convert");
     if (!wh_gguf_string(m->file, "general.name", &text, &length)) {
         text = "unnamed";

@@ -181,8 +181,8 @@ int wh_specials_named(const char *const *names, const size_t *lengths, size_t n_
                            (int)WH_MIN(lengths[i], 40), names[i]);
     }
     if (s->eot != (int32_t)n_ordinary || n_times != WH_N_TIMESTAMPS)
-        return wh_fail(WHISP_ERR_MODEL, "its special tokens are not <|endoftext|> behind %zu ordinary ones and %d times",
-                       n_ordinary, WH_N_TIMESTAMPS);
+        return wh_fail(WHISP_ERR_MODEL, "its special tokens are not <|endoftext|> behind %zu ordinary ones and %d "
+                       "times", n_ordinary, WH_N_TIMESTAMPS);
     return wh_specials_check(s);
 }
 

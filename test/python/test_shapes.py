@@ -125,7 +125,7 @@ def test_shards(programs, tmp_path, weights):
     programs("whisp-convert", whole, "-o", tmp_path / "a.gguf")
     programs("whisp-convert", cut, "-o", tmp_path / "b.gguf")
     assert_same(programs, tmp_path / "a.gguf", tmp_path / "b.gguf")
-    (cut / "pytorch_model-00002-of-00003.bin" if weights == "bin" else cut / "model-00002-of-00003.safetensors").unlink()
+    (cut / ("pytorch_model-00002-of-00003.bin" if weights == "bin" else "model-00002-of-00003.safetensors")).unlink()
     programs("whisp-convert", cut, "-o", tmp_path / "c.gguf", status=4)
 
 
@@ -196,7 +196,8 @@ def test_own_tokens(programs, heard, tmp_path, name):
         folder = shapes.write_folder(plain, tmp_path / "plain", files=files_of(plain, "configuration", english))
         programs("whisp-convert", folder, "-o", tmp_path / "plain.gguf")
         assert said(heard(tmp_path / "plain.gguf")) == said(result)
-        assert said(heard(tmp_path / "plain.gguf", "--suppress_tokens", "")) == said(heard(out, "--suppress_tokens", ""))
+        free = ("--suppress_tokens", "")
+        assert said(heard(tmp_path / "plain.gguf", *free)) == said(heard(out, *free))
 
 
 def test_languages_that_a_model_lacks(programs, tmp_path, root):
@@ -286,8 +287,8 @@ def test_state_dicts(programs, heard, tmp_path, name):
     if name == "openai's":
         settings["wrap"] = lambda state: {"dims": m.dims, "model_state_dict": state}
     shapes.write_bin(m, tmp_path / "some.pt", **settings)
-    programs("whisp-convert", tmp_path / "some.pt", "-o", tmp_path / "pt.gguf", "--vocab", tmp_path / "hf.gguf", "--name",
-             "whisper-test")
+    programs("whisp-convert", tmp_path / "some.pt", "-o", tmp_path / "pt.gguf", "--vocab", tmp_path / "hf.gguf",
+             "--name", "whisper-test")
     assert_same(programs, tmp_path / "hf.gguf", tmp_path / "pt.gguf")
     if name == "Lightning":
         heard(tmp_path / "pt.gguf")

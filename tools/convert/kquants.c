@@ -72,8 +72,8 @@ static void decode_q4_q5(const unsigned char *p, int has_fifth, float *out)
     }
 }
 
-/* low fours of bits [128], high twos [64], scales [16] signed, scale of scales. The fours lie 128 at a time: byte i % 64
- * of each 64 holds numbers i and i + 64. */
+/* low fours of bits [128], high twos [64], scales [16] signed, scale of scales. The fours lie 128 at a time: byte
+ * i % 64 of each 64 holds numbers i and i + 64. */
 static void decode_q6(const unsigned char *p, float *out)
 {
     float d = half_at(p + 208);

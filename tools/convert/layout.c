@@ -252,8 +252,8 @@ int layout_resolve(struct source *s, FILE *log)
             return wh_fail(WHISP_ERR_MODEL, "%s: the vocabulary names special tokens beyond the model's %d tokens; it "
                            "belongs to another model", s->path, s->dims.n_vocab);
         if (!usable(s, &p, 1))
-            return wh_fail(WHISP_ERR_MODEL, "%s: which tokens are the special ones cannot be told from the vocabulary: %s",
-                           s->path, p.eot == 0 ? "they are before the ordinary ones" : whisp_last_error());
+            return wh_fail(WHISP_ERR_MODEL, "%s: which tokens are the special ones cannot be told from the vocabulary: "
+                           "%s", s->path, p.eot == 0 ? "they are before the ordinary ones" : whisp_last_error());
         found = 1;
     }
     int rc = found ? WHISP_OK : by_size(s, &p);

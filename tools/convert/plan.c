@@ -189,8 +189,8 @@ int plan_output(struct source *s, FILE *log)
         same = memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
     }
     if (!same && s->is_tied == 1)
-        fprintf(log, "%s: the output projection (proj_out.weight) is not the token embedding, but config.json says that "
-                "they are tied; the embedding is taken for both\n", s->path);
+        fprintf(log, "%s: the output projection (proj_out.weight) is not the token embedding, but config.json says "
+                "that they are tied; the embedding is taken for both\n", s->path);
     if (same || s->is_tied == 1)
         source_remove(s, output);
     return WHISP_OK;

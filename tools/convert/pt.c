@@ -290,8 +290,8 @@ static int read_state(const struct reading *r, const unsigned char *data, size_t
     const struct pickle_value *dims = pickle_lookup(root, "dims");
     int rc = WHISP_OK;
     if (state->kind != PICKLE_DICT)
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: holds a whole object of a Python class, not a dictionary of tensors; load it "
-                     "where that class is and torch.save(model.state_dict(), ...)", r->archive->path);
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: holds a whole object of a Python class, not a dictionary of tensors; load "
+                     "it where that class is and torch.save(model.state_dict(), ...)", r->archive->path);
     if (!rc && with_dims && dims)
         rc = read_dims(r->s, dims);
     for (size_t i = 0; !rc && i + 1 < state->n; i += 2)

@@ -28,8 +28,8 @@ int vocab_begin(struct source *source);
 char *vocab_spell(const unsigned char *bytes, size_t n);
 
 /* Complete the vocabulary: from `file` if not NULL, else the source's own, else that of a GGUF of the same published
- * model in `model_dir` if not NULL, else in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. Says on `log` what was taken.
- * Then finds the special tokens, and checks all of it. */
+ * model in `model_dir` if not NULL, else in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. Says on `log` what was
+ * taken. Then finds the special tokens, and checks all of it. */
 int vocab_complete(struct source *source, const char *file, const char *model_dir, FILE *log);
 
 /* layout.c: the published models. How many ordinary tokens one has that has so many tokens and bands; 0 for others. */
