@@ -26,7 +26,8 @@
 #define SURE (-0.65)        /* mean log-probability, at least, of an answer that is sure, */
 #define SURE_SPEECH 0.5     /* the no-speech probability, at most, */
 #define SURE_TOKENS 6       /* and its text tokens, at least: a machine that beeps gets fewer, surely */
-#define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot */
+#define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot, */
+#define NEAR_SILENCE (-1.5) /* or where the model rather takes the window for silence */
 
 /* A window with little speech: */
 #define LONG 15.0           /* seconds that it lasts, at least */
@@ -91,8 +92,9 @@ int wh_guard_loops(const whisp_session *s)
 static int is_lottery(const whisp_session *s, int64_t segment_size)
 {
     const wh_decoding *d = &s->decoding;
-    return d->temperature > 0 && d->avg_logprob < LOTTERY && d->no_speech_prob > 0.2 &&
-           (double)count_text(s) < SECONDS(segment_size);
+    return d->temperature > 0 && (double)count_text(s) < SECONDS(segment_size) &&
+           ((d->avg_logprob < LOTTERY && d->no_speech_prob > 0.2) ||
+            (d->avg_logprob < NEAR_SILENCE && d->no_speech_prob > 0.5));
 }
 
 /* A window in which somebody speaks is only mended where decoding may try again at all: one single temperature asks for
