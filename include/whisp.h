@@ -387,7 +387,7 @@ typedef struct whisp_audio_info {
     size_t size;
     int sample_rate, channels;  /* of the recording itself */
     double duration;            /* seconds; negative where not known before the end (pipes) */
-    const char *format;         /* "WAV (Microsoft)", "FLAC ..."; lives as long as the handle */
+    const char *format;         /* "WAV, 16-bit PCM", "FLAC ..."; lives as long as the handle */
 } whisp_audio_info;
 
 /* Open a file, or standard input for "-". WHISP_ERR_IO: cannot be opened; WHISP_ERR_AUDIO: not audio that libsndfile
@@ -551,8 +551,9 @@ WHISP_API const char *whisp_stream_language(const whisp_stream *stream);
 /* As whisp_session_incomplete(). Lives as long as the stream. */
 WHISP_API const char *whisp_stream_incomplete(const whisp_stream *stream);
 
-/* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV file; any others are taken for
- * 16-bit little-endian samples at `sample_rate` in `channels` channels. Reading gives small blocks as they come. */
+/* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV, FLAC, Ogg, MP3 or another known
+ * file do, heard here or not; any others are taken for 16-bit little-endian samples at `sample_rate` in `channels` channels.
+ * Reading gives small blocks as they come. */
 WHISP_API int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **audio);
 
 #ifdef __cplusplus

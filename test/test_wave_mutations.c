@@ -2,7 +2,7 @@
  * nothing hangs, nothing crashes, and a pipe hears what a file does.
  *
  * Every run takes another seed, which it prints; WHISP_SEED=N repeats one, WHISP_ROW=NAME takes one kind of
- * recording, and WHISP_KEEP=PATH leaves there what was heard last. */
+ * recording, WHISP_MUTATIONS=N changes how many, and WHISP_KEEP=PATH leaves there what was heard last. */
 #include "support/testing.h"
 
 #include <signal.h>
@@ -10,13 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audio/audio.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define MUTATIONS 300       /* `make test-long` does 2,000 under the sanitizers, too */
+#else
 #define MUTATIONS 2000      /* of each recording */
-#define SECONDS 10          /* that one may take, under ASan too */
+#endif
+#define SECONDS 10          /* of the CPU that one may take, under the sanitizers too; of waiting ten times as much */
 #define HEAD 400            /* bytes in which most of them are made */
 #define MOST (16000 * 600)  /* samples that so small a file can become */
 
@@ -274,7 +279,7 @@ static void keep_for_a_person(const bytes *b)
     }
 }
 
-static void mutate(const struct recording *r, uint64_t first_seed)
+static void mutate(const struct recording *r, int mutations, uint64_t first_seed)
 {
     bytes whole = { malloc(CAPACITY), 0 }, b = { malloc(CAPACITY), 0 };
     int heard = 0;
@@ -282,7 +287,7 @@ static void mutate(const struct recording *r, uint64_t first_seed)
         make_chunks(&whole);
     else if (!make_by_sndfile(&whole, r->format, r->rate, r->channels))
         printf("skipped: this libsndfile does not write %s\n", r->name);
-    int rounds = r->same < 0 ? MUTATIONS / 4 : MUTATIONS;
+    int rounds = r->same < 0 ? mutations / 4 : mutations;
     for (int k = 0; k < rounds && whole.n; k++) {
         uint64_t seed = first_seed + (uint64_t)k, sum, sum_piped;
         memcpy(b.data, whole.data, b.n = whole.n);
@@ -291,7 +296,8 @@ static void mutate(const struct recording *r, uint64_t first_seed)
         snprintf(current, sizeof current, "%s, WHISP_SEED=%llu: longer than %d s\n", r->name,
                  (unsigned long long)(first_seed + (uint64_t)k), SECONDS);
         keep_for_a_person(&b);
-        alarm(SECONDS);
+        alarm(10 * SECONDS);
+        setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = SECONDS }, NULL);
         int64_t n = hear_file(&b, &sum), n_piped = hear_pipe(&b, &sum_piped);
         alarm(0);
         heard += n > 0;
@@ -307,13 +313,14 @@ static void mutate(const struct recording *r, uint64_t first_seed)
 static void test_mutations(void **state)
 {
     (void)state;
-    const char *given = getenv("WHISP_SEED"), *row = getenv("WHISP_ROW");
+    const char *given = getenv("WHISP_SEED"), *row = getenv("WHISP_ROW"), *number = getenv("WHISP_MUTATIONS");
     uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000003 % 1000000007;
     printf("WHISP_SEED=%llu\n", (unsigned long long)seed);
     signal(SIGALRM, on_alarm);
+    signal(SIGPROF, on_alarm);
     for (size_t i = 0; i < WH_COUNT(recordings); i++)
         if (!row || strcmp(row, recordings[i].name) == 0)
-            mutate(&recordings[i], seed);
+            mutate(&recordings[i], number ? atoi(number) : MUTATIONS, seed);
 }
 
 int main(void)

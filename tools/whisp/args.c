@@ -67,7 +67,7 @@ static const struct tool_option own_options[N_OWN] = {
         "do not transcribe: find when each word of this text is said, and print a line for each"}},
     [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
     [OPT_STREAM] = {0, {"stream", NULL, NULL,
-        "live: read a WAV file or raw 16-bit samples from standard input while somebody speaks, and print words as they "
+        "live: read a recording or raw 16-bit samples from standard input while somebody speaks, and print words as they "
         "settle, a line for each sentence, or with --word_timestamps True for each word"}},
     [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
     [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
