@@ -83,4 +83,8 @@ struct whisp_model {
     size_t n_owned, owned_capacity;
 };
 
+/* A file or folder that is another program's model: fails with what it is and the command that converts it. WHISP_OK: it
+ * is none that is known. */
+int wh_model_foreign(const char *path);
+
 #endif

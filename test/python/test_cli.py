@@ -131,7 +131,7 @@ def test_unknown_option_with_suggestion(run, typed, meant):
     fails(run(typed, "de", "x.wav"), USAGE, typed.split("=")[0], "did you mean %s?" % meant)
 
 
-@pytest.mark.parametrize("typed", ["--xyzzy", "-x", "--" + "long" * 50, "--=3", "---", "--fp16"])
+@pytest.mark.parametrize("typed", ["--xyzzy", "-x", "--" + "long" * 50, "--=3", "---"])
 def test_unknown_option(run, typed):
     line = fails(run(typed, "x.wav"), USAGE, "unknown option", "--help")
     assert "did you mean" not in line
@@ -153,6 +153,59 @@ def test_bad_value(run, talk, arguments, word):
 @pytest.mark.parametrize("option", ["--language", "--model", "-o", "--output_format"])
 def test_missing_value(run, option):
     fails(run("x.wav", option), USAGE, "needs a value")
+
+
+@pytest.mark.parametrize("typed, here", [
+    ("-osrt", "-f srt"), ("-oj", "-f json"), ("-ojf", "-f json"), ("-otxt", "-f txt"), ("-ovtt", "-f vtt"),
+    ("-ocsv", "-f tsv"), ("-of", "-o FOLDER"), ("-ml", "--max_line_width"), ("-nt", "--without_timestamps"),
+    ("-tr", "--task translate"), ("-l", "--language CODE"), ("-lit", "--language CODE"), ("-t4", "--threads N"),
+    ("-bs", "--beam_size N"), ("-bo", "--best_of N"), ("-p", "--threads"), ("-mc", "--condition_on_previous_text"),
+    ("--output-srt", "--output_format srt"), ("--output_json", "--output_format json"),
+    ("--prompt", "--initial_prompt"),
+    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--diarize", "--split_stereo True"),
+])
+def test_other_programs_options(run, talk, typed, here):
+    """One line says what to write here; nothing is made, nothing is transcribed."""
+    fails(run(talk, typed), USAGE, typed.split("=")[0], here)
+    assert list(run.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["-oout"], ["-o out"]), (["-qoout"], ["-o out"]), (["-output_dir", "x"], ["--output_dir"]),
+    (["-model", "x"], ["--model"]),
+    (["-o", "talk.srt"], ["talk.srt", "-f srt"]), (["-o", "-f", "srt"], ["--output_dir needs a value"]),
+    (["--model", "--task", "translate"], ["--model needs a value", "--model=--task"]),
+    (["--initial_prompt", "--language", "it"], ["needs a value"]), (["-f", __file__], ["without an option before it"]),
+])
+def test_values_that_are_none(run, talk, arguments, words):
+    fails(run(talk, *arguments), USAGE, *words)
+    assert list(run.work.iterdir()) == []
+
+
+def test_attached_folders(run, english, talk):
+    """A folder that cannot be anything else may stand behind -o without a space."""
+    (run.work / "out").mkdir()
+    assert run("--model", english, *ONCE, "-ftxt", "-oout", talk).returncode == FINE
+    assert run("--model", english, *ONCE, "-ftxt", "-oa/b", talk).returncode == FINE
+    assert (run.work / "out" / "talk.txt").exists() and (run.work / "a" / "b" / "talk.txt").exists()
+
+
+def test_fp16(run, english, talk):
+    done = run("--model", english, *ONCE, "--fp16", "False", talk)
+    assert done.returncode == FINE and "--fp16 has no effect" in done.stderr
+    quiet = run("--model", english, *ONCE, "--fp16", "True", "--verbose", "False", talk)
+    assert quiet.returncode == FINE and "fp16" not in quiet.stderr
+    fails(run("--fp16", "yes", talk), USAGE, "fp16")
+
+
+def test_names_of_other_programs(run, english, talk):
+    plain = run("--model", english, *ONCE, "--compute_type", "f32", talk)
+    for name in ("float32", "float16"):
+        assert run("--model", english, *ONCE, "--compute_type", name, "--device", "cpu", "--language", "auto",
+                   talk).stdout == plain.stdout
+    for device, backend in (("cuda:1", "cpu"), ("cuda", "blas"), ("cpu", "cuda")):
+        fails(run("--model", english, "--device", device, "--backend", backend, talk), USAGE, "contradict")
+    fails(run("--model", english, "--device", "cuda:1", talk), BACKEND, "cuda")
 
 
 def test_no_file(run):
@@ -330,6 +383,35 @@ def test_several_files_one_bad(run, english, talk):
     assert done.stderr.count("%s:\n" % talk) == 2
 
 
+def test_failed_recordings_are_listed(run, english, talk):
+    missing, text = talk.parent / "missing.wav", talk.parent / "text.wav"
+    text.write_text("Nobody says anything in here.")
+    done = run("--model", english, *ONCE, missing, talk, text)
+    assert done.returncode == INPUT
+    assert done.stderr.endswith("failed: 2 of 3 recordings\n    %s\n    %s\n" % (missing, text))
+    assert "failed:" not in run("--model", english, *ONCE, talk, talk).stderr
+    assert "failed:" not in run("--model", english, *ONCE, missing).stderr
+
+
+def test_skip_existing(run, english, talk, babble):
+    other = recordings.write_wav(talk.parent / "other.wav", babble)
+    both = ["--model", english, *ONCE, "--skip_existing", "True", "-f", "txt,srt", talk, other]
+    first = run(*both)
+    assert first.returncode == FINE and "left out" not in first.stderr
+    (run.work / "talk.txt").write_text("mine")
+    again = run(*both)
+    assert (again.returncode, again.stdout) == (FINE, "") and "2 of 2 recordings left out" in again.stderr
+    assert (run.work / "talk.txt").read_text() == "mine"
+    (run.work / "other.srt").unlink()
+    third = run(*both)
+    assert third.returncode == FINE and "1 of 2 recordings left out" in third.stderr and third.stdout
+    assert (run.work / "other.srt").exists() and (run.work / "talk.txt").read_text() == "mine"
+    fails(run("--skip_existing", "True", talk), USAGE, "--skip_existing")
+    # One that would be taken for done because another one's file is there is told, not skipped.
+    twin = recordings.write_wav(talk.parent / "talk.wave", babble)
+    fails(run(*both, twin), USAGE, "talk.wave")
+
+
 def test_no_good_file_needs_no_model(run, talk):
     done = run("--model", "nonsense", talk.parent / "missing.wav")
     assert done.returncode == INPUT and "nonsense" not in done.stderr
@@ -374,6 +456,53 @@ def test_model_that_is_there(run, models, talk):
     cache.mkdir(parents=True)
     shutil.copy(models / "english.gguf", cache / "zz.gguf")
     assert run("--model", "zz", *ONCE, talk).returncode == FINE
+
+
+def test_files_of_options_that_are_not_there(run, english, talk, tmp_path):
+    """What a model is missing is 4, the vocabulary 2."""
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.write_bytes(b"")
+    fails(run("--model", english, "--vad_filter", "True", talk), MODEL, "silero-vad")
+    for more in ([], ["--vad_filter", "True"], ["--hallucination_guard", "False"]):
+        fails(run("--model", english, "--vad_model", missing, *more, talk), MODEL, "vad_model", missing)
+    fails(run("--model", english, "--vad_model", english, talk), MODEL, "vad_model", english)
+    fails(run("--model", english, "--vocabulary", missing, talk), USAGE, "vocabulary", missing)
+    fails(run("--model", english, "--vocabulary", tmp_path, talk), USAGE, "vocabulary", tmp_path)
+    fails(run("--model", english, "--stream", "--vocabulary", missing, "-", input=b"\0" * 64000), USAGE, missing)
+    fails(run("--model", english, "--stream", "--vad_model", missing, "-", input=b"\0" * 64000), MODEL, missing)
+
+
+def make_folder(folder, *names, data=b"{}"):
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_models_of_other_programs(run, talk, tmp_path):
+    """The command that makes a model of it, with the path as it was given."""
+    safe = b"\x10\0\0\0\0\0\0\0{}              "
+    hf = make_folder(tmp_path / "whisper-small", "model.safetensors", "config.json", data=safe)
+    torch = make_folder(tmp_path / "my model", "pytorch_model.bin", data=b"PK\3\4" + bytes(40))
+    ct2 = make_folder(tmp_path / "faster", "model.bin", "config.json", data=bytes(range(40)))
+    for path, command in (
+        (hf, "whisp-convert %s -o whisper-small.gguf" % hf), (hf / "model.safetensors", "whisp-convert %s -o" % hf),
+        (torch, "whisp-convert '%s' -o 'my model.gguf'" % torch),
+        (torch / "pytorch_model.bin", "whisp-convert '%s'" % torch),
+        (ct2, "whisp-convert %s -o faster.gguf" % ct2), (ct2 / "model.bin", "whisp-convert %s -o faster.gguf" % ct2),
+    ):
+        fails(run("--model", path, talk), MODEL, path, command)
+    for name, data, word in (("tiny.pt", b"PK\3\4" + bytes(40), "-o tiny.gguf"), ("ggml-tiny.bin", b"lmgg" + bytes(40),
+                             "-o tiny.gguf"), ("old.pt", b"\x80\2}q" + bytes(40), "-o old.gguf"),
+                             ("lfs.bin", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+                             ("page.gguf", b"<!DOCTYPE html>", "web page")):
+        (tmp_path / name).write_bytes(data)
+        fails(run("--model", tmp_path / name, talk), MODEL, tmp_path / name, word)
+    fails(run("--model", make_folder(tmp_path / "lora", "adapter_model.safetensors"), talk), MODEL, "merge")
+    fails(run("--model", make_folder(tmp_path / "gg", "b.gguf", "a.gguf"), talk), MODEL, "gg/a.gguf")
+    fails(run("--model", make_folder(tmp_path / "none"), talk), MODEL, "without a model")
+    make_folder(run.work / "here", "model.bin")
+    fails(run("--model", "here", talk), MODEL, "whisp-convert here -o here.gguf")
 
 
 def test_no_model(run, talk):
@@ -573,7 +702,7 @@ def test_files(run, english, talk):
 def test_formats(run, english, talk):
     assert run("--model", english, *ONCE, "-f", "srt,tsv", talk).returncode == FINE
     assert sorted(p.name for p in run.work.iterdir()) == ["talk.srt", "talk.tsv"]
-    assert run("--model", english, *ONCE, "-fall", "-oall", talk).returncode == FINE
+    assert run("--model", english, *ONCE, "-fall", "-oall/", talk).returncode == FINE
     assert len(list((run.work / "all").iterdir())) == 5
     before = (run.work / "talk.srt").read_bytes()
     (run.work / "talk.srt").write_text("old")

@@ -19,6 +19,7 @@ struct tool {
     int headed;             /* it was named */
     int working;            /* the session is there */
     int code;               /* the first failure's, or CODE_FINE */
+    struct summary summary;
 };
 
 /* Started with a standard stream closed, the program would get its number for the model or an output file, and write
@@ -45,6 +46,13 @@ static int exit_code(int error, int io)
 static void remember(struct tool *tool, int code)
 {
     if (tool->code == CODE_FINE && code != CODE_DONE) tool->code = code;
+}
+
+/* What became of one recording. */
+static void remember_input(struct tool *tool, const char *input, int code)
+{
+    remember(tool, code);
+    summary_add(&tool->summary, input, code);
 }
 
 /* ---- callbacks ---- */
@@ -119,7 +127,7 @@ static int check_inputs(struct tool *tool)
             int error = whisp_audio_open(input, &audio);
             if (error != WHISP_OK) {
                 note_error("%s", whisp_last_error());
-                remember(tool, exit_code(error, CODE_INPUT));
+                remember_input(tool, input, exit_code(error, CODE_INPUT));
                 continue;
             }
             whisp_audio_close(audio);
@@ -161,12 +169,13 @@ static int is_done(void *user, size_t i, int error, whisp_result *result)
     if (error == WHISP_OK) {
         if (!settings->verbose && !settings->formats) print_text(tool, result);
         signals_writing(1);
-        remember(tool, files_write(settings, settings->inputs[i], result));
+        int written = files_write(settings, settings->inputs[i], result);
         signals_writing(0);
-        if (whisp_result_incomplete(result)) remember(tool, CODE_PART); /* the log has said why */
+        if (written == CODE_DONE && whisp_result_incomplete(result)) written = CODE_PART; /* the log has said why */
+        remember_input(tool, settings->inputs[i], written);
     } else if (error != WHISP_ERR_CANCELLED) {
         note_error("%s", whisp_last_error());
-        remember(tool, exit_code(error, CODE_INPUT));
+        remember_input(tool, settings->inputs[i], exit_code(error, CODE_INPUT));
     }
     whisp_result_free(result);
     tool->current = i + 1;
@@ -198,7 +207,7 @@ static void work(struct tool *tool, whisp_session *session)
             int error = languages_print(session, input, tool->several, &tool->out);
             if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
                 note_error("%s", whisp_last_error());
-                remember(tool, exit_code(error, CODE_INPUT));
+                remember_input(tool, input, exit_code(error, CODE_INPUT));
             }
             continue;
         }
@@ -211,11 +220,26 @@ static void work(struct tool *tool, whisp_session *session)
     remember(tool, transcript_check(&tool->out));
 }
 
+/* What is left to say when all is done and nobody has ended it. */
+static void say_last(struct tool *tool, double seconds)
+{
+    const struct settings *settings = &tool->settings;
+    int writes = settings->formats || settings->doubtful || settings->stream_final || settings->detect_language;
+    const char *hint = summary_hint(seconds, writes, isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
+    if (signals_stop() || tool->out.failed) return;
+    summary_print(&tool->summary);
+    if (hint) note("%s", hint);
+}
+
 static int run(struct tool *tool)
 {
+    double started = tool_now();
     whisp_model *model = NULL;
     whisp_session *session = NULL;
-    int code = check_inputs(tool);
+    if (tool->settings.fp16_given && tool->settings.verbose)
+        note("--fp16 has no effect; --compute_type says how to compute");
+    int code = files_skip(&tool->settings);
+    if (code == CODE_DONE) code = check_inputs(tool);
     if (code == CODE_DONE) code = files_prepare(&tool->settings);
     if (code == CODE_DONE) code = load_model(&tool->settings, &model);
     if (code == CODE_DONE && tool->settings.stream) {
@@ -232,7 +256,7 @@ static int run(struct tool *tool)
         int error = whisp_session_new(model, tool->settings.options, &session);
         if (error != WHISP_OK) {
             note_error("%s", whisp_last_error());
-            code = exit_code(error, CODE_OTHER);
+            code = exit_code(error, CODE_USAGE); /* the one file that it reads itself is --vocabulary's */
         } else {
             work(tool, session);
         }
@@ -240,6 +264,7 @@ static int run(struct tool *tool)
     remember(tool, code);
     whisp_session_free(session);
     whisp_model_free(model);
+    say_last(tool, tool_now() - started);
     return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
 }
 
@@ -256,7 +281,9 @@ int main(int argc, char **argv)
         tool.out.bar = &tool.bar;
         tool.several = tool.settings.n_inputs > 1;
         notes_setup(&tool.bar, tool.settings.quiet);
-        code = run(&tool);
+        code = summary_begin(&tool.summary, tool.settings.n_inputs);
+        if (code == CODE_DONE) code = run(&tool);
+        summary_free(&tool.summary);
     }
     settings_free(&tool.settings);
     return code;

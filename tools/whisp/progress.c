@@ -10,7 +10,7 @@
 
 #include "tool.h"
 
-static double now(void)
+double tool_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -67,7 +67,7 @@ static void draw(struct progress *bar, double time)
 
 void progress_begin(struct progress *bar)
 {
-    bar->started = now();
+    bar->started = tool_now();
     bar->drawn = 0.0;
     bar->visible = 0;
     bar->done = 0.0;
@@ -76,11 +76,11 @@ void progress_begin(struct progress *bar)
 
 void progress_update(struct progress *bar, double done, double total)
 {
-    if (done < bar->done) bar->started = now(); /* another recording */
+    if (done < bar->done) bar->started = tool_now(); /* another recording */
     bar->done = done;
     bar->total = total;
     if (!bar->wanted) return;
-    double time = now();
+    double time = tool_now();
     if (!bar->visible || time - bar->drawn >= 0.1) draw(bar, time);
 }
 
@@ -91,7 +91,7 @@ void progress_hide(struct progress *bar)
 
 void progress_show(struct progress *bar)
 {
-    if (bar->visible) draw(bar, now());
+    if (bar->visible) draw(bar, tool_now());
 }
 
 void progress_end(struct progress *bar)

@@ -4,10 +4,12 @@
  *   args.c        the command line -> struct settings; options of the transcription go on to the library's table
  *   help.c        --help, made from args.c's table and the library's
  *   suggest.c     "did you mean --language?"
+ *   foreign.c     other programs' options, and what to write here
  *   notes.c       what is said on standard error: notices, warnings, errors
  *   progress.c    the bar on standard error
  *   transcript.c  segments on standard output
  *   files.c       the output files
+ *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
  *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   stream.c      --stream: words as they settle
@@ -55,6 +57,8 @@ struct settings {
     unsigned formats;               /* bit i: write format_names[i]; 0: no files */
     int verbose;                    /* print segments as they become final */
     int quiet;                      /* say nothing but errors */
+    int skip_existing;              /* leave out recordings whose output files are there */
+    int fp16_given;                 /* an option of openai-whisper's that has no effect was used */
     int detect_language;
     int stream;                     /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
@@ -91,6 +95,15 @@ int help_print(void);
 
 /* The option whose name is nearest to `name` (without dashes), or NULL if none is near. */
 const char *suggest_option(const char *name);
+/* The option that `name`, at least three letters of it, is or begins; NULL: none. */
+const char *suggest_beginning(const char *name);
+
+/* ---- foreign.c ---- */
+
+/* What to write here instead of another program's option: a long one's name, with underscores, or a short one's
+ * letters, a value behind them or not. NULL: nobody has such an option. */
+const char *foreign_long(const char *name);
+const char *foreign_short(const char *letters);
 
 /* ---- progress.c ---- */
 
@@ -106,6 +119,9 @@ void progress_update(struct progress *bar, double done, double total);
 void progress_hide(struct progress *bar);   /* before anything else is written to the terminal */
 void progress_show(struct progress *bar);   /* after it */
 void progress_end(struct progress *bar);
+
+/* Wall time, in seconds from some moment. */
+double tool_now(void);
 
 /* Columns of the terminal on a file descriptor; `otherwise` if it is none. */
 int terminal_width(int fd, int otherwise);
@@ -136,11 +152,31 @@ int transcript_check(const struct transcript *out);
 
 /* ---- files.c ---- */
 
+/* With --skip_existing: take the recordings out of the inputs whose files are all there. CODE_DONE or an exit code. */
+int files_skip(struct settings *settings);
 /* Before any work: make the folder, see that files can be made in it, that no two recordings would be written to the
  * same file, and that none would be overwritten by its own transcript. CODE_DONE or an exit code. */
 int files_prepare(const struct settings *settings);
 /* Write one recording's result in all wanted formats. CODE_DONE or CODE_OUTPUT. */
 int files_write(const struct settings *settings, const char *input, const whisp_result *result);
+
+/* ---- summary.c ---- */
+
+/* Those of n recordings that failed or were heard in part. */
+struct summary {
+    size_t n, n_bad;
+    struct bad_input {
+        const char *input;
+        int code;           /* CODE_PART or a failure's */
+    } *list;                /* [n_bad], at most n */
+};
+int summary_begin(struct summary *summary, size_t n); /* CODE_DONE or CODE_OTHER */
+void summary_add(struct summary *summary, const char *input, int code); /* nothing where the code is no failure's */
+void summary_print(const struct summary *summary);
+void summary_free(struct summary *summary);
+
+/* What to say after a run of so many seconds on a terminal; NULL: nothing. */
+const char *summary_hint(double seconds, int writes_files, int on_terminal);
 
 /* ---- languages.c ---- */
 
