@@ -108,12 +108,20 @@ static void set_callbacks(struct tool *tool)
 
 /* ---- before the work ---- */
 
+/* Is there work that a bar can show? Then it stands there from the beginning, while the model is loaded, too. */
+static int shows_bar(const struct settings *settings)
+{
+    return !settings->stream && !settings->detect_language;
+}
+
 /* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: what
  * is read from them is gone. */
 static int check_inputs(struct tool *tool)
 {
     struct settings *settings = &tool->settings;
     size_t n_good = 0;
+    double seconds = 0.0;
+    if (shows_bar(settings)) progress_wait(&tool->bar, 0.0);
     for (size_t i = 0; i < settings->n_inputs; i++) {
         const char *input = settings->inputs[i];
         struct stat status;
@@ -130,11 +138,14 @@ static int check_inputs(struct tool *tool)
                 remember_input(tool, input, exit_code(error, CODE_INPUT));
                 continue;
             }
+            whisp_audio_info info = {.size = sizeof info};
+            if (whisp_audio_describe(audio, &info) == WHISP_OK && info.duration > 0.0) seconds += info.duration;
             whisp_audio_close(audio);
         }
         settings->inputs[n_good++] = input;
     }
     settings->n_inputs = n_good;
+    if (n_good == 1 && shows_bar(settings)) progress_wait(&tool->bar, seconds);
     return n_good > 0 ? CODE_DONE : tool->code;
 }
 
@@ -262,6 +273,7 @@ static int run(struct tool *tool)
         }
     }
     remember(tool, code);
+    progress_end(&tool->bar);
     whisp_session_free(session);
     whisp_model_free(model);
     say_last(tool, tool_now() - started);

@@ -40,14 +40,15 @@ static void draw(struct progress *bar, double time)
     int width = terminal_width(STDERR_FILENO, 80) - 1;  /* the last column would wrap on some terminals */
     int used;
     write_clock(done, bar->done);
-    if (bar->total <= 0.0) {
+    if (bar->total < 0.0 || (bar->total == 0.0 && bar->done > 0.0)) {
         used = snprintf(tail, sizeof tail, "%s done, %.1fx", done, speed);
         fprintf(stderr, "\r\033[K%.*s", used < width ? used : width, tail);
     } else {
-        double part = bar->done < bar->total ? bar->done / bar->total : 1.0;
+        double part = bar->done <= 0.0 ? 0.0 : bar->done < bar->total ? bar->done / bar->total : 1.0;
         write_clock(total, bar->total);
         write_clock(left, speed > 0.0 ? (bar->total - bar->done) / speed : 0.0);
-        if (speed > 0.0) used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
+        if (bar->total == 0.0) used = snprintf(tail, sizeof tail, "%s", done);
+        else if (speed > 0.0) used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
         else used = snprintf(tail, sizeof tail, "%s of %s", done, total);
         fprintf(stderr, "\r\033[K%3d%% ", (int)(100.0 * part));
         int cells = width - 5 - 3 - used;
@@ -65,13 +66,22 @@ static void draw(struct progress *bar, double time)
     bar->drawn = time;
 }
 
-void progress_begin(struct progress *bar)
+void progress_wait(struct progress *bar, double total)
 {
     bar->started = tool_now();
-    bar->drawn = 0.0;
-    bar->visible = 0;
     bar->done = 0.0;
-    bar->total = -1.0;
+    bar->total = total > 0.0 ? total : 0.0;
+    if (bar->wanted) draw(bar, bar->started);
+}
+
+/* The bar that stands there already stays: the work begins with reading, which has nothing to say yet. */
+void progress_begin(struct progress *bar)
+{
+    if (bar->visible) {
+        bar->started = tool_now();
+        return;
+    }
+    progress_wait(bar, bar->total);
 }
 
 void progress_update(struct progress *bar, double done, double total)

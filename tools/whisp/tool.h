@@ -112,8 +112,10 @@ struct progress {
     int wanted;             /* there is a terminal, and nobody said -q */
     int visible;            /* the cursor stands at the end of a drawn bar */
     double started, drawn;  /* wall time: of this recording, of the last drawing */
-    double done, total;     /* seconds of audio; total < 0: not known */
+    double done, total;     /* seconds of audio; total < 0: not known, 0: not yet */
 };
+/* Stand at 0% until there is something to report; `total` as far as it is known, else 0. */
+void progress_wait(struct progress *bar, double total);
 void progress_begin(struct progress *bar);
 void progress_update(struct progress *bar, double done, double total);
 void progress_hide(struct progress *bar);   /* before anything else is written to the terminal */
