@@ -26,7 +26,7 @@ LINE = re.compile(r"^\[(\d\d:)?\d\d:\d\d\.\d{3} --> (\d\d:)?\d\d:\d\d\.\d{3}\] .
 ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None", "--no_speech_threshold", "None",
         "--hallucination_guard", "False"]
 
-FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND = range(7)
+FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND, PART = range(8)
 
 
 @pytest.fixture(scope="session")
@@ -667,6 +667,112 @@ def test_process_substitution(run, english, talk):
     writer.join()
     os.close(read)
     assert done.returncode == FINE and done.stdout, done.stderr
+
+
+# ---- recordings that ffmpeg decodes ----
+
+
+@pytest.fixture
+def m4a(tmp_path):
+    """What the library sends to ffmpeg."""
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(100))
+    return path
+
+
+@pytest.fixture
+def ffmpeg(tmp_path, babble):
+    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND" is eight seconds of samples."""
+    def write(script):
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (tmp_path / "sound").write_bytes(babble.tobytes())
+        (folder / "ffmpeg").write_text("#!/bin/sh\nSOUND='%s'\n%s\n" % (tmp_path / "sound", script))
+        (folder / "ffmpeg").chmod(0o755)
+        return {"PATH": "%s:/usr/bin:/bin" % folder, "TMPDIR": str(tmp_path)}
+    return write
+
+
+def test_ffmpeg_is_not_there(run, english, m4a):
+    fails(run("--model", english, m4a, env={"PATH": "/nonexistent"}), INPUT, m4a, "| whisp -")
+
+
+def test_ffmpeg_is_heard_like_a_file(run, english, talk, m4a, ffmpeg, tmp_path):
+    environment = ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))
+    plain = run("--model", english, *ONCE, "-f", "json", talk)
+    document = (run.work / "talk.json").read_bytes()
+    done = run("--model", english, *ONCE, "-f", "json", m4a, env=environment)
+    assert done.returncode == FINE and done.stdout == plain.stdout and "proc" not in done.stderr
+    assert (run.work / "talk.json").read_bytes() == document
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert "-nostdin" in arguments and arguments[arguments.index("-i") + 1] == "file:%s" % m4a
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("whisp-")]
+    done = run("--model", english, "--align", "The words", m4a, env=environment)
+    assert done.returncode == FINE and done.stdout == run("--model", english, "--align", "The words", talk).stdout
+
+
+@pytest.mark.parametrize("name", ["-i.m4a", "pipe:0.m4a", "http:x.m4a", "a'b \"c$(touch made).m4a", "%d.m4a"])
+def test_ffmpeg_takes_names_for_names(run, english, m4a, ffmpeg, tmp_path, name):
+    environment = ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))
+    shutil.copy(m4a, run.work / name)
+    assert run("--model", english, *ONCE, "--", name, env=environment).returncode == FINE
+    assert "file:" + name in (tmp_path / "arguments").read_text().splitlines()
+    assert [path.name for path in run.work.iterdir()] == [name]
+
+
+def test_ffmpeg_fails(run, english, talk, m4a, ffmpeg):
+    for script, words in (("echo 'moov atom not found' >&2; exit 1", ["moov atom not found", "status 1"]),
+                          ("exit 0", ["no sound"]), ("kill -9 $$", ["signal 9"]),
+                          ("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", ["no sound in it"])):
+        fails(run("--model", english, m4a, env=ffmpeg(script)), INPUT, m4a, *words)
+    other = m4a.parent / "other.m4a"
+    shutil.copy(m4a, other)
+    script = 'case "$*" in *other*) echo broken >&2; exit 1;; esac; cat "$SOUND"'
+    done = run("--model", english, *ONCE, other, talk, m4a, env=ffmpeg(script))
+    assert done.returncode == INPUT and "failed: 1 of 3" in done.stderr
+    assert done.stdout == 2 * run("--model", english, *ONCE, talk).stdout
+
+
+def test_ffmpeg_stops_midway(run, english, talk, m4a, ffmpeg, babble):
+    """Heard in part: the words so far, the reason, the status."""
+    half = recordings.write_wav(talk.parent / "half.wav", babble[:64000])
+    plain = run("--model", english, *ONCE, half).stdout
+    for script, word in (("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
+                         ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11")):
+        done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128000 "$SOUND"; ' + script))
+        assert (done.returncode, done.stdout) == (PART, plain), done.stderr
+        assert done.stderr.count("whisp: warning: ") == 1 and "%s: " % m4a in done.stderr and word in done.stderr
+        assert word in json.loads((run.work / "talk.json").read_text())["incomplete"]
+
+
+def test_ffmpeg_without_room(run, english, m4a, ffmpeg):
+    environment = {**ffmpeg('cat "$SOUND"'), "TMPDIR": "/nonexistent"}
+    fails(run("--model", english, m4a, env=environment), INPUT, m4a, "temporary file")
+
+
+def is_running(number):
+    try:
+        return pathlib.Path("/proc/%d/stat" % number).read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ffmpeg_ends_with_the_program(run, english, m4a, ffmpeg, tmp_path, number):
+    environment = ffmpeg('echo $$ >"%s.part"; mv "%s.part" "%s"; exec sleep 600' % (3 * (tmp_path / "pid",)))
+    process = subprocess.Popen([WHISP, "--model", english, m4a], cwd=run.work, env={**run.environment, **environment},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "pid").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    child = int((tmp_path / "pid").read_text())
+    process.send_signal(number)
+    assert process.wait(30) == (-9 if number == signal.SIGKILL else 128 + number)
+    for _ in range(200):
+        if not is_running(child):
+            break
+        time.sleep(0.05)
+    assert not is_running(child)
 
 
 # ---- files ----

@@ -8,6 +8,8 @@
  *   notes.c       what is said on standard error: notices, warnings, errors
  *   progress.c    the bar on standard error
  *   transcript.c  segments on standard output
+ *   inputs.c      the recordings: looked at before the work, opened during it
+ *   ffmpeg.c      those that the library does not decode
  *   files.c       the output files
  *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
@@ -21,6 +23,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "whisp.h"
@@ -162,6 +165,55 @@ int files_prepare(const struct settings *settings);
 /* Write one recording's result in all wanted formats. CODE_DONE or CODE_OUTPUT. */
 int files_write(const struct settings *settings, const char *input, const whisp_result *result);
 
+/* ---- ffmpeg.c ---- */
+
+/* A recording's sound as ffmpeg decoded it, in a file that has no name: a WAV file of 16 bits, mono, 16 kHz. */
+struct spooled {
+    int fd;                 /* -1: none */
+    char path[32];          /* under which the library finds it */
+    int64_t bytes;          /* of samples */
+    double seconds;
+    char *incomplete;       /* why it is not all of the recording, or NULL */
+};
+/* Where ffmpeg is; 0: nowhere in PATH. */
+int ffmpeg_find(char *path, size_t capacity);
+/* Decode `input` with it. CODE_DONE; CODE_SIGNAL where a signal asks the program to end; or the code of a failure, which
+ * the user has been told. */
+int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled);
+void spooled_close(struct spooled *spooled);
+
+/* ---- inputs.c ---- */
+
+/* One of the recordings to be transcribed. */
+struct input {
+    const char *name;       /* as it was given */
+    int needs_ffmpeg;
+    struct spooled spooled;
+};
+/* All of them, in the order in which they were given, without those that cannot be heard. */
+struct inputs {
+    struct input *list;     /* [n] */
+    const char **paths;     /* [n] how the library opens them; NULL while they must be spooled first */
+    size_t n;
+    double seconds;         /* of those that say it */
+    char ffmpeg[4096];      /* where it is, once it was looked for and found */
+};
+
+/* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of which
+ * the user has been told. CODE_DONE or an exit code. */
+int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
+                 void (*failed)(void *user, const char *name, int code), void *user);
+/* Make inputs from `first` on ready to be opened, as many as go together, at least one if there is one: *end is behind the
+ * last. The code is that of input *end where it failed; CODE_DONE otherwise. */
+int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end);
+void inputs_close(struct inputs *inputs, size_t first, size_t end);
+/* The library's text, with its names for spooled recordings replaced by theirs. Lives until the next call. */
+const char *inputs_named(const struct inputs *inputs, const char *text);
+void inputs_free(struct inputs *inputs);
+
+/* The exit code for what the library said while something was done that fails with `io` when a file cannot be read. */
+int exit_code(int error, int io);
+
 /* ---- summary.c ---- */
 
 /* Those of n recordings that failed or were heard in part. */
@@ -182,8 +234,9 @@ const char *summary_hint(double seconds, int writes_files, int on_terminal);
 
 /* ---- languages.c ---- */
 
-/* Print the most probable languages of a recording. WHISP_OK or the library's error. */
-int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
+/* Print the most probable languages of a recording, behind its name unless that is NULL. WHISP_OK or the library's
+ * error. */
+int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out);
 
 /* ---- words.c ---- */
 
