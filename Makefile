@@ -182,12 +182,17 @@ CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
 $(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS) $(TEST_LIBS)
 
+# Parts of the command line tool, likewise.
+WHISP_PARTS := $(filter-out %/main.o,$(WHISP_OBJ))
+$(BUILD)/test/test_tool: $(BUILD)/test/tool_parts.o $(WHISP_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+
 # ---- CUDA (docs/cuda.md) ----
 
 include kernels/cuda/cuda.mk
 
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/test_convert $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/test_convert $(BUILD)/test/test_tool $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)

@@ -101,7 +101,7 @@ static void foreign_and_newer_models_are_told_so(void **state)
     whisp_model *model;
     assert_int_equal(whisp_model_load("no/such/model.gguf", &model), WHISP_ERR_IO);
     assert_non_null(strstr(whisp_last_error(), "no/such/model.gguf"));
-    assert_int_equal(whisp_model_load("test", &model), WHISP_ERR_IO); /* a folder */
+    assert_int_equal(whisp_model_load("test", &model), WHISP_ERR_MODEL); /* a folder */
     assert_refused("", 0, WHISP_ERR_MODEL, "");
     assert_refused("just some text, no model at all", 31, WHISP_ERR_MODEL, "GGUF");
     assert_edit_refused("GGUF\3", "GGUF\4", "version");

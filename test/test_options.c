@@ -44,6 +44,10 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"patience", "-1", "within"},              {"repetition_penalty", "0", "within"},
         {"no_repeat_ngram_size", "None", "whole number"}, {"max_new_tokens", "0", "within"},
         {"multilingual", "1", "True or False"},    {"hallucination_guard", "1", "True or False"},
+        {"device", "gpu", "no such device"},       {"device", "cuda:", "no such device"},
+        {"device", "cuda:x", "no such device"},    {"device", "cuda:1024", "within"},
+        {"device", "-1", "within"},                {"compute_type", "int16", "no such arithmetic"},
+        {"initial_prompt_tokens", "so", "token ids"},
     };
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(wrong); i++) {
@@ -108,6 +112,55 @@ static void strings_and_none_are_kept_apart(void **state)
     whisp_options_free(o);
 }
 
+static void other_programs_names_mean_the_same(void **state)
+{
+    (void)state;
+    static const char *const same[][3] = { /* compute_type, device, what it is then */
+        {"float32", "auto", "f32"},  {"float16", "auto", "f32"},      {"float16", "cuda", "auto"},
+        {"bfloat16", "cpu", "bf16"}, {"int8_float32", "auto", "int8"}, {"default", "auto", "auto"},
+        {"int8_float16", "cuda:1", "int8"},
+    };
+    for (size_t i = 0; i < 2 * WH_COUNT(same); i++) { /* in either order */
+        whisp_options *o = whisp_options_new();
+        const char *names[] = {"compute_type", "device"}, *const *row = same[i / 2];
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(whisp_options_set(o, names[(k + i) % 2], row[(k + i) % 2]), WHISP_OK);
+        whisp_options *copy = wh_options_copy(o);
+        assert_string_equal(copy->values.compute_type, row[2]);
+        assert_string_equal(whisp_options_get(copy, "compute_type"), row[0]);
+        whisp_options_free(o);
+        whisp_options_free(copy);
+    }
+    whisp_options *o = whisp_options_new();
+    assert_int_equal(whisp_options_set(o, "language", "it"), WHISP_OK);
+    assert_int_equal(whisp_options_set(o, "language", "auto"), WHISP_OK);
+    assert_int_equal(o->values.language, -1);
+    whisp_options_free(o);
+}
+
+static void a_device_is_a_backend_and_a_number(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *device, *backend, *means;
+        int number, fits;
+    } list[] = {
+        {"auto", "auto", "auto", 0, 1},   {"cpu", "auto", "cpu", 0, 1},  {"cpu", "blas", "blas", 0, 1},
+        {"cuda", "auto", "cuda", 0, 1},   {"cuda:3", "auto", "cuda", 3, 1}, {"cuda:1", "cuda", "cuda", 1, 1},
+        {"2", "cuda", "cuda", 2, 1},      {"2", "auto", "auto", 2, 1},   {"auto", "cuda", "cuda", 0, 1},
+        {"cuda:1", "cpu", "cpu", 1, 0},   {"cuda", "blas", "blas", 0, 0}, {"cpu", "cuda", "cuda", 0, 0},
+    };
+    for (size_t i = 0; i < WH_COUNT(list); i++) {
+        whisp_options *o = whisp_options_new();
+        assert_int_equal(whisp_options_set(o, "device", list[i].device), WHISP_OK);
+        assert_int_equal(whisp_options_set(o, "backend", list[i].backend), WHISP_OK);
+        assert_string_equal(o->values.backend, list[i].means);
+        assert_int_equal(o->values.device, list[i].number);
+        assert_int_equal(wh_options_check(&o->values), list[i].fits ? WHISP_OK : WHISP_ERR_ARGUMENT);
+        whisp_options_free(o);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +168,8 @@ int main(void)
         cmocka_unit_test(wrong_values_are_refused_with_the_reason),
         cmocka_unit_test(temperatures_follow_both_options),
         cmocka_unit_test(strings_and_none_are_kept_apart),
+        cmocka_unit_test(other_programs_names_mean_the_same),
+        cmocka_unit_test(a_device_is_a_backend_and_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

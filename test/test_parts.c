@@ -273,7 +273,7 @@ static void off_and_short_ones_stay_whole(void **state)
 
 typedef struct seen {
     int segments, last_id, left;
-    double start, progress;
+    double start, progress, first_progress; /* the last: when the first segment had come; 0: not yet */
     pthread_t thread;
 } seen;
 
@@ -294,6 +294,8 @@ static void on_progress(void *user, double done, double total)
     assert_true(pthread_equal(s->thread, pthread_self()));
     assert_true(done >= s->progress && done <= total + 1e-6);
     s->progress = done;
+    if (s->segments && s->first_progress == 0)
+        s->first_progress = done;
 }
 
 static int on_cancel(void *user)
@@ -313,6 +315,29 @@ static void callbacks_come_in_order(void **state)
     whisp_string_free(transcribe(o));
     assert_true(s.segments >= 6);
     assert_true(fabs(s.progress - SECONDS_OF_NOISE) < 0.05);
+    /* the first part went ahead: it alone, of at most one and a half times 15 s, had been heard when text came */
+    assert_true(s.first_progress > 0 && s.first_progress <= 22.5);
+}
+
+/* The parts behind it decode together, however soon the reader has come to the end. */
+static void parts_share_their_steps(void **state)
+{
+    (void)state;
+    static const char *const languages[] = {"en", "None"};
+    for (size_t i = 0; i < WH_COUNT(languages); i++) {
+        whisp_options *o = options("15", "8", "language", languages[i]);
+        whisp_session *session;
+        whisp_result *result;
+        whisp_timings t = {.size = sizeof t};
+        assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
+        assert_int_equal(whisp_session_transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
+        assert_int_equal(whisp_session_timings(session, &t), WHISP_OK);
+        printf("  %d tokens in %d steps\n", (int)t.n_decode_tokens, (int)t.n_decode_steps);
+        assert_true(t.n_decode_steps < t.n_decode_tokens);
+        whisp_result_free(result);
+        whisp_session_free(session);
+        whisp_options_free(o);
+    }
 }
 
 static void cancelling_ends_everything(void **state)
@@ -356,6 +381,7 @@ int main(void)
         cmocka_unit_test(batch_and_threads_change_nothing),
         cmocka_unit_test(off_and_short_ones_stay_whole),
         cmocka_unit_test(callbacks_come_in_order),
+        cmocka_unit_test(parts_share_their_steps),
         cmocka_unit_test(cancelling_ends_everything),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,13 +3,13 @@
 #include "api/options.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, LANGUAGES, DETECTION, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS, BACKEND, COMPUTE_TYPE, CUT, BATCH };
+enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, LANGUAGES, DETECTION, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS,
+            BACKEND, DEVICE, COMPUTE_TYPE, CUT, BATCH };
 
 struct option {
     enum kind kind;
@@ -21,8 +21,8 @@ struct option {
 #define AT(member) offsetof(wh_values, member)
 
 static const whisp_option_info infos[] = {
-    {"language", "CODE|NAME|None", "None",
-     "language spoken in the recording, by code or English name; None detects it"},
+    {"language", "CODE|NAME|auto|None", "None",
+     "language spoken in the recording, by code or English name; auto or None detects it"},
     {"languages", "CODE|NAME[,...]|None", "None",
      "the languages that may be spoken: what is detected, also with multilingual, is one of them"},
     {"language_detection", "speech|start", "speech",
@@ -30,6 +30,7 @@ static const whisp_option_info infos[] = {
     {"task", "transcribe|translate", "transcribe", "write what is said, or its translation into English"},
     {"initial_prompt", "TEXT|None", "None",
      "text that stands before the first window as if it had been said: names and spellings to expect"},
+    {"initial_prompt_tokens", "ID[,ID...]|None", "None", "the same as the model's token ids"},
     {"carry_initial_prompt", "True|False", "False", "put initial_prompt before every window, not only the first"},
     {"prefix", "TEXT|None", "None",
      "text with which the transcript of the first window begins, as if it had been heard"},
@@ -87,11 +88,13 @@ static const whisp_option_info infos[] = {
     {"threads", "INT", "0", "threads for the computation; 0: one for each core this process may use"},
     {"backend", "auto|cpu|blas|cuda", "auto",
      "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"},
-    {"device", "INT", "0", "cuda: which GPU, from 0"},
+    {"device", "cpu|cuda|cuda:INT|auto|INT", "auto",
+     "where to compute, as openai-whisper has it: cuda and cuda:1 are the backend cuda and which GPU, cpu the CPU; "
+     "auto is the CPU for now; a number says which GPU the backend cuda takes"},
     {"compute_type", "auto|f32|bf16|int8", "auto",
      "arithmetic of the products with weights: f32 (float32) gives openai-whisper's words, bf16 (bfloat16) is close to it, "
-     "int8 (8-bit integers) is the fastest; "
-     "auto is int8 where the CPU has AVX2 or more"},
+     "int8 (8-bit integers) is the fastest; auto is int8 where the CPU has AVX2 or more; CTranslate2's names are "
+     "taken, too: float16 is float32 on a CPU, int8_float32 is int8, default is auto"},
     {"split_stereo", "True|False", "False",
      "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"},
     {"stream_step", "FLOAT", "0.4", "live transcription: seconds of sound from one pass to the next"},
@@ -119,6 +122,7 @@ static const struct option options_[] = {
     {DETECTION, 0, AT(detects_at_start), 0, 0},
     {TASK, 0, AT(translate), 0, 0},
     {TEXT, 1, AT(initial_prompt), 0, 0},
+    {TOKENS, 1, AT(initial_prompt_tokens), 0, 0},
     {BOOLEAN, 0, AT(carry_initial_prompt), 0, 0},
     {TEXT, 1, AT(prefix), 0, 0},
     {TEXT, 1, AT(hotwords), 0, 0},
@@ -154,7 +158,7 @@ static const struct option options_[] = {
     {INTEGER, 0, AT(seed), -9.2e18, 9.2e18},
     {INTEGER, 0, AT(threads), 0, 1024},
     {BACKEND, 0, AT(backend), 0, 0},
-    {INTEGER, 0, AT(device), 0, 1023},
+    {DEVICE, 0, AT(device), 0, WH_MOST_DEVICES},
     {COMPUTE_TYPE, 0, AT(compute_type), 0, 0},
     {BOOLEAN, 0, AT(split_stereo), 0, 0},
     {NUMBER, 0, AT(stream_step), 0.1, 10},
@@ -179,35 +183,6 @@ const whisp_option_info *whisp_option_list(size_t *n)
     if (n)
         *n = N_OPTIONS;
     return infos;
-}
-
-int wh_parse_double(const char *text, double *value)
-{
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c)
-        return 0;
-    char *end;
-    double v = strtod_l(text, &end, c);
-    freelocale(c);
-    while (*end == ' ')
-        end++;
-    if (end == text || *end || !isfinite(v))
-        return 0;
-    *value = v;
-    return 1;
-}
-
-int wh_parse_int(const char *text, int64_t *value)
-{
-    char *end;
-    errno = 0;
-    long long v = strtoll(text, &end, 10);
-    while (*end == ' ')
-        end++;
-    if (end == text || *end || errno)
-        return 0;
-    *value = v;
-    return 1;
 }
 
 static int refuse(size_t i, const char *value, const char *why)
@@ -249,35 +224,6 @@ static int parse_temperatures(size_t i, const char *value, wh_values *v)
         p = comma + 1;
     }
     v->temperature_given = 1;
-    return WHISP_OK;
-}
-
-#define LAST_CLIP 1e9 /* seconds */
-
-int wh_parse_clips(const char *text, double **times, size_t *n, const char **problem)
-{
-    size_t capacity = 0;
-    *times = NULL;
-    *n = 0;
-    *problem = NULL;
-    for (const char *p = text; *text && p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
-        char item[64];
-        size_t length = strcspn(p, ",");
-        double t;
-        snprintf(item, sizeof item, "%.*s", (int)WH_MIN(length, sizeof item), p);
-        if (length >= sizeof item || !wh_parse_double(item, &t))
-            *problem = "seconds separated by commas are expected";
-        else if (t < 0 || t > LAST_CLIP)
-            *problem = "a recording's time is not negative, nor beyond 1e9";
-        else if (*n > 0 && t < (*times)[*n - 1])
-            *problem = "the times must ascend: start, end, start, end, ...";
-        if (*problem || wh_grow(times, &capacity, *n + 1, sizeof **times)) {
-            free(*times);
-            *times = NULL;
-            return *problem ? WHISP_ERR_ARGUMENT : WHISP_ERR_MEMORY;
-        }
-        (*times)[(*n)++] = t;
-    }
     return WHISP_OK;
 }
 
@@ -380,6 +326,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
             v->increment_given = 1;
         return WHISP_OK;
     case LANGUAGE:
+        none |= strcmp(value, "auto") == 0;
         v->language = none ? -1 : whisp_language_find(value);
         if (!none && v->language < 0)
             return refuse(i, value, "no such language; give a code such as en, de, ja or an English name");
@@ -404,7 +351,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
     case TOKENS:
         if (!none && check_tokens(i, value))
             return WHISP_ERR_ARGUMENT;
-        v->suppress_tokens = none ? NULL : text;
+        *(const char **)member = none ? NULL : text;
         return WHISP_OK;
     case HEADS:
         if (strcmp(value, "auto") && strcmp(value, "model") && strcmp(value, "upper_half"))
@@ -441,12 +388,16 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
     case BACKEND:
         if (strcmp(value, "auto") && strcmp(value, "cpu") && strcmp(value, "blas") && strcmp(value, "cuda"))
             return refuse(i, value, "no such backend in this build");
-        v->backend = text;
+        v->backend_given = text;
         return WHISP_OK;
+    case DEVICE:
+        if (!wh_device_named(value, &v->device_kind, &v->device))
+            return refuse(i, value, "no such device");
+        return v->device < 0 ? refuse_range(i, value) : WHISP_OK;
     case COMPUTE_TYPE:
-        if (strcmp(value, "auto") && strcmp(value, "f32") && strcmp(value, "bf16") && strcmp(value, "int8"))
+        if (!wh_compute_name(value))
             return refuse(i, value, "no such arithmetic in this build");
-        v->compute_type = text;
+        v->compute_given = wh_compute_name(value);
         return WHISP_OK;
     }
     return WHISP_OK;
@@ -476,6 +427,8 @@ int whisp_options_set(whisp_options *options, const char *name, const char *valu
         free(text);
         return rc;
     }
+    if (values.backend_given && values.compute_given) /* from the moment on when all have their defaults */
+        wh_settle_device(&values);
     options->values = values;
     free(options->texts[i]);
     options->texts[i] = text;
@@ -546,6 +499,12 @@ int wh_options_check(const wh_values *v)
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
                        "them", v->sample_len, v->max_new_tokens);
+    int is_cuda = strcmp(v->backend, "cuda") == 0;
+    if ((v->device_kind == WH_DEVICE_CUDA && !is_cuda) || (v->device_kind == WH_DEVICE_CPU && is_cuda))
+        return wh_fail(WHISP_ERR_ARGUMENT, "options device %s and backend %s contradict each other; give one of them",
+                       is_cuda ? "cpu" : "cuda", v->backend);
+    if (v->initial_prompt && v->initial_prompt_tokens)
+        return wh_fail(WHISP_ERR_ARGUMENT, "options initial_prompt and initial_prompt_tokens exclude each other");
     if (v->vad_neg_threshold > v->vad_threshold)
         return wh_fail(WHISP_ERR_ARGUMENT, "option vad_neg_threshold: speech cannot pause below %g when it begins at "
                        "vad_threshold %g; give one that is not above it", v->vad_neg_threshold, v->vad_threshold);

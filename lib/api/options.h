@@ -7,7 +7,12 @@
 #define WH_MAX_TEMPERATURES 64
 #define WH_MAX_CANDIDATES 16
 
+#define WH_MOST_DEVICES 1023
+
 enum wh_heads { WH_HEADS_AUTO, WH_HEADS_MODEL, WH_HEADS_UPPER };
+
+/* What the option device says about the backend: nothing (auto, or a number only), or which one. */
+enum wh_device { WH_DEVICE_OPEN, WH_DEVICE_CPU, WH_DEVICE_CUDA };
 
 typedef struct wh_values {
     int translate;
@@ -28,6 +33,7 @@ typedef struct wh_values {
     int condition_on_previous_text;
     int carry_initial_prompt;
     const char *initial_prompt;         /* NULL: None; belongs to the options */
+    const char *initial_prompt_tokens;  /* the same as comma-separated ids; at most one of the two */
     const char *prefix, *hotwords;      /* likewise */
     const char *vocabulary;             /* a file's path; likewise */
     int suppress_blank;
@@ -48,9 +54,12 @@ typedef struct wh_values {
     int hallucination_guard;
     int threads;                        /* 0: as many as there are cores */
     int64_t seed;
-    const char *backend;
-    int device;
-    const char *compute_type;
+    const char *backend;                /* auto, cpu, blas or cuda: from backend_given and device_kind */
+    const char *backend_given;
+    enum wh_device device_kind;
+    int device;                         /* its number */
+    const char *compute_type;           /* auto, f32, bf16 or int8: from compute_given and the backend */
+    const char *compute_given;          /* these or f16 */
     int split_stereo;
     double stream_step;                 /* seconds */
     int cut_off;                        /* never cut a recording */
@@ -97,6 +106,13 @@ int wh_parse_double(const char *text, double *value);
  * is wrong, or is NULL when out of memory. */
 int wh_parse_clips(const char *text, double **times, size_t *n, const char **problem);
 int wh_parse_int(const char *text, int64_t *value);
+
+/* names.c. Which arithmetic a compute_type means, in the terms of compute_given; NULL: none. Static storage. */
+const char *wh_compute_name(const char *value);
+/* "cpu", "cuda", "cuda:1", "auto", "1": 1, and *number is -1 where it is out of range; 0: no such device. */
+int wh_device_named(const char *value, enum wh_device *kind, int *number);
+/* What the options about backend, device and arithmetic mean together: backend and compute_type. */
+void wh_settle_device(wh_values *values);
 
 /* What the cancel callback says: WHISP_OK to go on, or WHISP_ERR_CANCELLED with its text. */
 int wh_check_cancel(const whisp_options *options);

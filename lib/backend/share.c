@@ -6,6 +6,7 @@
 #include "backend/share.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct wh_share {
     pthread_cond_t spare;       /* a view's spare slots are free again */
     view *views;
     int running, turns, woken;
+    atomic_int arriving;        /* threads about to run: the mutex goes to them before the next computation */
     int slots, spares;
     int n_slots;
     unsigned char *used;        /* [n_slots] of the backend */
@@ -187,7 +189,9 @@ static void take_spares(view *v)
 void wh_share_enter(wh_backend *backend)
 {
     wh_share *s = ((view *)(void *)backend)->share;
+    atomic_fetch_add(&s->arriving, 1);
     pthread_mutex_lock(&s->mutex);
+    atomic_fetch_sub(&s->arriving, 1);
     s->running++;
     begin_running(s);
     pthread_mutex_unlock(&s->mutex);
@@ -370,12 +374,15 @@ void wh_share_serve(wh_share *s)
     for (;;) {
         for (view *v = s->views; v; v = v->next)
             most = WH_MAX(most, v->wants);
-        if (s->woken || (s->running == 0 && most != NOTHING))
+        /* The owner has the mutex nearly all the time: whoever only waited for it could come too late for the whole
+         * recording, and nothing would be shared. */
+        if (s->woken || (s->running == 0 && most != NOTHING && atomic_load(&s->arriving) == 0))
             break;
         pthread_cond_wait(&s->ready, &s->mutex);
     }
+    int woken = s->woken;
     s->woken = 0;
-    if (s->running == 0 && most != NOTHING) {
+    if (!woken) {
         /* all views wait, so nobody needs the mutex; a thread that enters now waits for it, and does no harm */
         int rc = most == WINDOW ? compute_windows(s) : compute_steps(s, most);
         if (rc)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "gguf/gguf.h"
+#include "model/model.h"
 
 static int is_file(const char *path)
 {
@@ -102,6 +103,9 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_find: path is NULL");
     if (name && is_file(name))
         return answer(name, path, capacity);
+    int rc = name && strchr(name, '/') ? wh_model_foreign(name) : WHISP_OK;
+    if (rc)
+        return rc;
     if (name && (strchr(name, '/') || !*name))
         return wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
 
@@ -125,7 +129,7 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     for (size_t i = 0; !name && i < n_folders; i++) {
         char **names;
         size_t n, k = 0;
-        int rc = list_models(folders[i], &names, &n);
+        rc = list_models(folders[i], &names, &n);
         for (; !rc && k < n; k++) {
             snprintf(found, sizeof found, "%s/%s.gguf", folders[i], names[k]);
             if (may_be_speech_model(found))
@@ -135,5 +139,7 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
         if (rc || k < n)
             return rc ? rc : answer(found, path, capacity);
     }
+    if (name && (rc = wh_model_foreign(name))) /* a folder of that name is here */
+        return rc;
     return not_found(name, folders, n_folders);
 }

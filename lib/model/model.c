@@ -314,7 +314,12 @@ int whisp_model_load(const char *path, whisp_model **model)
     if (!m)
         return wh_fail_memory();
     int rc;
-    if ((rc = wh_gguf_open(path, &m->file)) || (rc = read_head(m)) || (rc = read_dimensions(m)) ||
+    if ((rc = wh_gguf_open(path, &m->file))) {
+        whisp_model_free(m);
+        int known = rc == WHISP_ERR_MEMORY ? WHISP_OK : wh_model_foreign(path);
+        return known ? known : rc;
+    }
+    if ((rc = read_head(m)) || (rc = read_dimensions(m)) ||
         (rc = find_tensors(m)) || (rc = read_alignment_heads(m)) || (rc = read_vocabulary(m))) {
         whisp_model_free(m);
         return rc;

@@ -107,6 +107,19 @@ double whisp_result_duration(const whisp_result *result)
     return result ? result->duration : 0;
 }
 
+int whisp_result_set_incomplete(whisp_result *result, const char *why)
+{
+    if (!result || !why)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_set_incomplete: an argument is NULL");
+    wh_buf both = {0};
+    if (result->incomplete)
+        wh_buf_printf(&both, "%s; ", result->incomplete);
+    wh_buf_puts(&both, why);
+    int rc = both.failed ? wh_fail_memory() : wh_result_set_incomplete(result, both.data);
+    wh_buf_free(&both);
+    return rc;
+}
+
 const char *whisp_result_incomplete(const whisp_result *result)
 {
     return result ? result->incomplete : NULL;

@@ -17,20 +17,48 @@ static size_t longest_prompt(const wh_search *s)
     return (size_t)s->model->n_text_ctx / 2 - 1;
 }
 
-/* Append the tokens of a space and the stripped text to *tokens; no text, no tokens. */
-static int encode_text(const wh_search *s, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
+/* Append the tokens of a space and the stripped text to *tokens. */
+static int encode(const whisp_model *model, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
 {
-    if (!text || !*text)
-        return WHISP_OK;
     wh_buf buf = {0};
     size_t length = strlen(text);
     wh_strip(&text, &length);
     wh_buf_append(&buf, " ", 1);
     wh_buf_append(&buf, text, length);
     int rc = buf.failed ? wh_fail_memory()
-                        : wh_tokenizer_encode(s->model->tokenizer, buf.data, buf.length, tokens, n, capacity);
+                        : wh_tokenizer_encode(model->tokenizer, buf.data, buf.length, tokens, n, capacity);
     wh_buf_free(&buf);
     return rc;
+}
+
+/* The same; no text, no tokens. */
+static int encode_text(const wh_search *s, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
+{
+    return text && *text ? encode(s->model, text, tokens, n, capacity) : WHISP_OK;
+}
+
+/* Ids with commas between them, which the options have checked to be numbers. */
+static int read_ids(const whisp_model *model, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
+{
+    for (char *end; *text; text = *end ? end + 1 : end) {
+        long id = strtol(text, &end, 10);
+        end += strspn(end, " ");
+        if (id < 0 || id >= model->n_vocab)
+            return wh_fail(WHISP_ERR_ARGUMENT, "option initial_prompt_tokens: token %ld is not in the vocabulary of %d", id,
+                           model->n_vocab);
+        int rc = wh_grow(tokens, capacity, *n + 1, sizeof **tokens);
+        if (rc)
+            return rc;
+        (*tokens)[(*n)++] = (int32_t)id;
+    }
+    return WHISP_OK;
+}
+
+int wh_prompt_initial(const whisp_model *model, const wh_values *v, int32_t **tokens, size_t *n, size_t *capacity)
+{
+    return v->initial_prompt          ? encode(model, v->initial_prompt, tokens, n, capacity)
+           : v->initial_prompt_tokens ? read_ids(model, v->initial_prompt_tokens, tokens, n, capacity)
+                                      : WHISP_OK;
 }
 
 static int encode_prefix(wh_search *s)
@@ -66,7 +94,7 @@ static int check_room(const wh_search *s)
     int32_t *initial = NULL;
     if (!wanted)
         return WHISP_OK;
-    int rc = encode_text(s, v->initial_prompt, &initial, &n_initial, &capacity);
+    int rc = wh_prompt_initial(s->model, v, &initial, &n_initial, &capacity);
     free(initial);
     if (rc)
         return rc;

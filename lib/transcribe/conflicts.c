@@ -50,12 +50,16 @@ static void warn_prompt(const whisp_session *s)
     const wh_values *v = &s->options->values;
     if (v->carry_initial_prompt && !s->n_initial)
         no_effect(s, "carry_initial_prompt", "without initial_prompt");
+    size_t room = (size_t)s->model->n_text_ctx / 2 - 1;
+    if (s->n_initial > room)
+        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the last ones are used",
+               v->initial_prompt ? "initial_prompt" : "initial_prompt_tokens", s->n_initial, room);
     if (v->prefix && *v->prefix && v->hotwords && *v->hotwords)
         no_effect(s, "hotwords", "in the first window, which prefix begins; it is used from the second on");
 }
 
 /* A text of more tokens than half the decoder's context is cut, as in openai-whisper and faster-whisper. */
-static int warn_long_text(const whisp_session *s, const char *name, const char *kept)
+static int warn_long_text(const whisp_session *s, const char *name)
 {
     const char *text = whisp_options_get(s->options, name);
     size_t room = (size_t)s->model->n_text_ctx / 2 - 1, n = 0, capacity = 0, length = strlen(text);
@@ -66,8 +70,8 @@ static int warn_long_text(const whisp_session *s, const char *name, const char *
     int rc = wh_tokenizer_encode(s->model->tokenizer, text, length, &tokens, &n, &capacity);
     free(tokens);
     if (!rc && n > room)
-        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the %s are used", name, n,
-               room, kept);
+        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the first ones are used", name,
+               n, room);
     return rc;
 }
 
@@ -99,8 +103,7 @@ int wh_session_warn(const whisp_session *s)
     int rc;
     warn_search(s);
     warn_prompt(s);
-    if ((rc = warn_long_text(s, "initial_prompt", "last ones")) || (rc = warn_long_text(s, "prefix", "first ones")) ||
-        (rc = warn_long_text(s, "hotwords", "first ones")))
+    if ((rc = warn_long_text(s, "prefix")) || (rc = warn_long_text(s, "hotwords")))
         return rc;
     warn_words(s);
     warn_speech(s);

@@ -17,17 +17,37 @@ int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
     return whisp_model_find(name ? name : "silero-vad", NULL, path, capacity);
 }
 
-int wh_filter_load(whisp_session *s)
+/* A model that is asked for and cannot be had is a model that is not there, whatever was wrong with its file. */
+static int load_model(const whisp_session *s, whisp_vad **vad)
 {
     char path[4096];
+    int rc = wh_filter_model(s, path, sizeof path);
+    if (!rc)
+        rc = whisp_vad_load(path, vad);
+    return rc == WHISP_ERR_IO || rc == WHISP_ERR_MODEL
+               ? wh_fail(WHISP_ERR_MODEL, "option %s: %s", s->options->values.vad_model ? "vad_model" : "vad_filter",
+                         whisp_last_error())
+               : rc;
+}
+
+/* One that is named must be there even where only the guard has a use for it, which does without when it finds none. */
+static int check_named(const whisp_session *s)
+{
+    whisp_vad *vad = NULL;
+    int rc = s->options->values.vad_model && !s->part_frames ? load_model(s, &vad) : WHISP_OK;
+    whisp_vad_free(vad);
+    return rc;
+}
+
+int wh_filter_load(whisp_session *s)
+{
     if (!s->options->values.vad_filter)
-        return WHISP_OK;
+        return check_named(s);
     if (strcmp(whisp_options_get(s->options, "clip_timestamps"), "0") != 0) { /* as in faster-whisper */
         wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
-        return WHISP_OK;
+        return check_named(s);
     }
-    int rc = wh_filter_model(s, path, sizeof path);
-    return rc ? rc : whisp_vad_load(path, &s->vad);
+    return load_model(s, &s->vad);
 }
 
 void wh_filter_reset(whisp_session *s)

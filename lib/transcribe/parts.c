@@ -67,6 +67,7 @@ typedef struct parts {
     char reader_problem[512];
     int language;           /* of the recording; -1 until a part knows it: the first in which somebody speaks */
     size_t speechless;      /* parts from the first one on that are over and do not know it */
+    int alone;              /* the first part of a recording goes ahead: none of its windows has been heard yet */
     atomic_int stop;
     whisp_timings timings;  /* of the parts that are over */
 } parts;
@@ -123,12 +124,22 @@ static void keep_line(void *user, int level, const char *text)
     pthread_mutex_unlock(&s->parts->mutex);
 }
 
+/* Somebody who waits has the first lines to read; from here on all parts share their steps. With the mutex held. */
+static void let_others_begin(parts *p)
+{
+    if (p->alone)
+        pthread_cond_broadcast(&p->changed);
+    p->alone = 0;
+}
+
 static void keep_progress(void *user, double done, double total)
 {
     seat *s = user;
     (void)total;
     pthread_mutex_lock(&s->parts->mutex);
     s->parts->list[s->part].done = done;
+    if (s->part == 0 && done > 0)
+        let_others_begin(s->parts);
     pthread_mutex_unlock(&s->parts->mutex);
 }
 
@@ -227,10 +238,11 @@ static seat *wait_for_part(parts *p)
         for (int i = 0; i < p->n_seats; i++)
             if (p->seats[i].state == FILLED && (!found || p->seats[i].part < found->part))
                 found = &p->seats[i];
-        if (found && found->part > p->speechless && p->language < 0 && !p->job->end)
-            found = NULL; /* the first part in which somebody speaks says which language it is */
-        if (found || p->ended || atomic_load(&p->stop))
+        int unknown = found && found->part > p->speechless && p->language < 0 && !p->job->end; /* another part says it */
+        int must_wait = unknown || (found && found->part > 0 && p->alone);
+        if (atomic_load(&p->stop) || (!must_wait && (found || p->ended)))
             break;
+        found = NULL;
         pthread_cond_wait(&p->changed, &p->mutex);
     }
     if (atomic_load(&p->stop))
@@ -254,7 +266,10 @@ static int add_segment(parts *p, size_t i, const whisp_segment *segment, int cle
         rc = wh_result_add(to->result, segment, cleared);
     if (!rc)
         to->cleared[n] = (unsigned char)cleared;
+    let_others_begin(p);
     pthread_mutex_unlock(&p->mutex);
+    if (i == 0 && n == 0)
+        wh_share_wake(p->share); /* it is handed out before the next computation */
     return rc;
 }
 
@@ -322,6 +337,7 @@ static void *work(void *user)
             atomic_store(&p->stop, 1);
         }
         add_timings(&p->timings, &s->session->timings);
+        p->alone = 0;
         s->state = FREE;
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->mutex);
@@ -507,6 +523,7 @@ int wh_parts_run(const wh_part_job *job)
         return wh_fail_memory();
     p->job = job;
     p->language = s->language;
+    p->alone = !job->end;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
     int rc = wh_share_new(s->backend, workers, wh_search_slots(v), spares_for(v, workers),

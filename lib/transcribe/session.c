@@ -7,7 +7,6 @@
 #include "audio/audio.h"
 #include "transcribe/given.h"
 #include "transcribe/parts.h"
-#include "util/text.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
 {
@@ -35,24 +34,6 @@ static int check_options(const whisp_model *model, whisp_options *options)
             return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s of languages", model->name,
                            whisp_language_code(i));
     return WHISP_OK;
-}
-
-/* The initial prompt's tokens: a space and the stripped text, as transcribe() in openai-whisper has it. */
-static int make_initial(whisp_session *s)
-{
-    const char *text = s->options->values.initial_prompt;
-    if (!text)
-        return WHISP_OK;
-    size_t n = strlen(text);
-    wh_buf buf = {0};
-    wh_strip(&text, &n);
-    wh_buf_append(&buf, " ", 1);
-    wh_buf_append(&buf, text, n);
-    int rc = buf.failed ? wh_fail_memory()
-                        : wh_tokenizer_encode(s->model->tokenizer, buf.data, buf.length, &s->initial, &s->n_initial,
-                                              &s->initial_capacity);
-    wh_buf_free(&buf);
-    return rc;
 }
 
 /* The upper half's heads are the truer ones where that was measured, in tiny and base (docs/timing.md); larger models
@@ -100,7 +81,8 @@ static int make_session(whisp_session *s)
                                 .compute = wh_compute_named(v->compute_type), .device = v->device};
     size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
-    if ((rc = check_options(m, s->options)) || (rc = make_initial(s)) || (rc = wh_filter_load(s)) ||
+    if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) ||
+        (rc = wh_prompt_initial(m, v, &s->initial, &s->n_initial, &s->initial_capacity)) || (rc = wh_filter_load(s)) ||
         (rc = make_voice(s)) || (rc = choose_heads(s)) ||
         (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
         (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||

@@ -26,7 +26,7 @@ LINE = re.compile(r"^\[(\d\d:)?\d\d:\d\d\.\d{3} --> (\d\d:)?\d\d:\d\d\.\d{3}\] .
 ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None", "--no_speech_threshold", "None",
         "--hallucination_guard", "False"]
 
-FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND = range(7)
+FINE, OTHER, USAGE, INPUT, MODEL, OUTPUT, BACKEND, PART = range(8)
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +131,7 @@ def test_unknown_option_with_suggestion(run, typed, meant):
     fails(run(typed, "de", "x.wav"), USAGE, typed.split("=")[0], "did you mean %s?" % meant)
 
 
-@pytest.mark.parametrize("typed", ["--xyzzy", "-x", "--" + "long" * 50, "--=3", "---", "--fp16"])
+@pytest.mark.parametrize("typed", ["--xyzzy", "-x", "--" + "long" * 50, "--=3", "---"])
 def test_unknown_option(run, typed):
     line = fails(run(typed, "x.wav"), USAGE, "unknown option", "--help")
     assert "did you mean" not in line
@@ -153,6 +153,59 @@ def test_bad_value(run, talk, arguments, word):
 @pytest.mark.parametrize("option", ["--language", "--model", "-o", "--output_format"])
 def test_missing_value(run, option):
     fails(run("x.wav", option), USAGE, "needs a value")
+
+
+@pytest.mark.parametrize("typed, here", [
+    ("-osrt", "-f srt"), ("-oj", "-f json"), ("-ojf", "-f json"), ("-otxt", "-f txt"), ("-ovtt", "-f vtt"),
+    ("-ocsv", "-f tsv"), ("-of", "-o FOLDER"), ("-ml", "--max_line_width"), ("-nt", "--without_timestamps"),
+    ("-tr", "--task translate"), ("-l", "--language CODE"), ("-lit", "--language CODE"), ("-t4", "--threads N"),
+    ("-bs", "--beam_size N"), ("-bo", "--best_of N"), ("-p", "--threads"), ("-mc", "--condition_on_previous_text"),
+    ("--output-srt", "--output_format srt"), ("--output_json", "--output_format json"),
+    ("--prompt", "--initial_prompt"),
+    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--diarize", "--split_stereo True"),
+])
+def test_other_programs_options(run, talk, typed, here):
+    """One line says what to write here; nothing is made, nothing is transcribed."""
+    fails(run(talk, typed), USAGE, typed.split("=")[0], here)
+    assert list(run.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["-oout"], ["-o out"]), (["-qoout"], ["-o out"]), (["-output_dir", "x"], ["--output_dir"]),
+    (["-model", "x"], ["--model"]),
+    (["-o", "talk.srt"], ["talk.srt", "-f srt"]), (["-o", "-f", "srt"], ["--output_dir needs a value"]),
+    (["--model", "--task", "translate"], ["--model needs a value", "--model=--task"]),
+    (["--initial_prompt", "--language", "it"], ["needs a value"]), (["-f", __file__], ["without an option before it"]),
+])
+def test_values_that_are_none(run, talk, arguments, words):
+    fails(run(talk, *arguments), USAGE, *words)
+    assert list(run.work.iterdir()) == []
+
+
+def test_attached_folders(run, english, talk):
+    """A folder that cannot be anything else may stand behind -o without a space."""
+    (run.work / "out").mkdir()
+    assert run("--model", english, *ONCE, "-ftxt", "-oout", talk).returncode == FINE
+    assert run("--model", english, *ONCE, "-ftxt", "-oa/b", talk).returncode == FINE
+    assert (run.work / "out" / "talk.txt").exists() and (run.work / "a" / "b" / "talk.txt").exists()
+
+
+def test_fp16(run, english, talk):
+    done = run("--model", english, *ONCE, "--fp16", "False", talk)
+    assert done.returncode == FINE and "--fp16 has no effect" in done.stderr
+    quiet = run("--model", english, *ONCE, "--fp16", "True", "--verbose", "False", talk)
+    assert quiet.returncode == FINE and "fp16" not in quiet.stderr
+    fails(run("--fp16", "yes", talk), USAGE, "fp16")
+
+
+def test_names_of_other_programs(run, english, talk):
+    plain = run("--model", english, *ONCE, "--compute_type", "f32", talk)
+    for name in ("float32", "float16"):
+        assert run("--model", english, *ONCE, "--compute_type", name, "--device", "cpu", "--language", "auto",
+                   talk).stdout == plain.stdout
+    for device, backend in (("cuda:1", "cpu"), ("cuda", "blas"), ("cpu", "cuda")):
+        fails(run("--model", english, "--device", device, "--backend", backend, talk), USAGE, "contradict")
+    fails(run("--model", english, "--device", "cuda:1", talk), BACKEND, "cuda")
 
 
 def test_no_file(run):
@@ -331,6 +384,35 @@ def test_several_files_one_bad(run, english, talk):
     assert done.stderr.count("%s:\n" % talk) == 2
 
 
+def test_failed_recordings_are_listed(run, english, talk):
+    missing, text = talk.parent / "missing.wav", talk.parent / "text.wav"
+    text.write_text("Nobody says anything in here.")
+    done = run("--model", english, *ONCE, missing, talk, text)
+    assert done.returncode == INPUT
+    assert done.stderr.endswith("failed: 2 of 3 recordings\n    %s\n    %s\n" % (missing, text))
+    assert "failed:" not in run("--model", english, *ONCE, talk, talk).stderr
+    assert "failed:" not in run("--model", english, *ONCE, missing).stderr
+
+
+def test_skip_existing(run, english, talk, babble):
+    other = recordings.write_wav(talk.parent / "other.wav", babble)
+    both = ["--model", english, *ONCE, "--skip_existing", "True", "-f", "txt,srt", talk, other]
+    first = run(*both)
+    assert first.returncode == FINE and "left out" not in first.stderr
+    (run.work / "talk.txt").write_text("mine")
+    again = run(*both)
+    assert (again.returncode, again.stdout) == (FINE, "") and "2 of 2 recordings left out" in again.stderr
+    assert (run.work / "talk.txt").read_text() == "mine"
+    (run.work / "other.srt").unlink()
+    third = run(*both)
+    assert third.returncode == FINE and "1 of 2 recordings left out" in third.stderr and third.stdout
+    assert (run.work / "other.srt").exists() and (run.work / "talk.txt").read_text() == "mine"
+    fails(run("--skip_existing", "True", talk), USAGE, "--skip_existing")
+    # One that would be taken for done because another one's file is there is told, not skipped.
+    twin = recordings.write_wav(talk.parent / "talk.wave", babble)
+    fails(run(*both, twin), USAGE, "talk.wave")
+
+
 def test_no_good_file_needs_no_model(run, talk):
     done = run("--model", "nonsense", talk.parent / "missing.wav")
     assert done.returncode == INPUT and "nonsense" not in done.stderr
@@ -375,6 +457,53 @@ def test_model_that_is_there(run, models, talk):
     cache.mkdir(parents=True)
     shutil.copy(models / "english.gguf", cache / "zz.gguf")
     assert run("--model", "zz", *ONCE, talk).returncode == FINE
+
+
+def test_files_of_options_that_are_not_there(run, english, talk, tmp_path):
+    """What a model is missing is 4, the vocabulary 2."""
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.write_bytes(b"")
+    fails(run("--model", english, "--vad_filter", "True", talk), MODEL, "silero-vad")
+    for more in ([], ["--vad_filter", "True"], ["--hallucination_guard", "False"]):
+        fails(run("--model", english, "--vad_model", missing, *more, talk), MODEL, "vad_model", missing)
+    fails(run("--model", english, "--vad_model", english, talk), MODEL, "vad_model", english)
+    fails(run("--model", english, "--vocabulary", missing, talk), USAGE, "vocabulary", missing)
+    fails(run("--model", english, "--vocabulary", tmp_path, talk), USAGE, "vocabulary", tmp_path)
+    fails(run("--model", english, "--stream", "--vocabulary", missing, "-", input=b"\0" * 64000), USAGE, missing)
+    fails(run("--model", english, "--stream", "--vad_model", missing, "-", input=b"\0" * 64000), MODEL, missing)
+
+
+def make_folder(folder, *names, data=b"{}"):
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_models_of_other_programs(run, talk, tmp_path):
+    """The command that makes a model of it, with the path as it was given."""
+    safe = b"\x10\0\0\0\0\0\0\0{}              "
+    hf = make_folder(tmp_path / "whisper-small", "model.safetensors", "config.json", data=safe)
+    torch = make_folder(tmp_path / "my model", "pytorch_model.bin", data=b"PK\3\4" + bytes(40))
+    ct2 = make_folder(tmp_path / "faster", "model.bin", "config.json", data=bytes(range(40)))
+    for path, command in (
+        (hf, "whisp-convert %s -o whisper-small.gguf" % hf), (hf / "model.safetensors", "whisp-convert %s -o" % hf),
+        (torch, "whisp-convert '%s' -o 'my model.gguf'" % torch),
+        (torch / "pytorch_model.bin", "whisp-convert '%s'" % torch),
+        (ct2, "whisp-convert %s -o faster.gguf" % ct2), (ct2 / "model.bin", "whisp-convert %s -o faster.gguf" % ct2),
+    ):
+        fails(run("--model", path, talk), MODEL, path, command)
+    for name, data, word in (("tiny.pt", b"PK\3\4" + bytes(40), "-o tiny.gguf"), ("ggml-tiny.bin", b"lmgg" + bytes(40),
+                             "-o tiny.gguf"), ("old.pt", b"\x80\2}q" + bytes(40), "-o old.gguf"),
+                             ("lfs.bin", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+                             ("page.gguf", b"<!DOCTYPE html>", "web page")):
+        (tmp_path / name).write_bytes(data)
+        fails(run("--model", tmp_path / name, talk), MODEL, tmp_path / name, word)
+    fails(run("--model", make_folder(tmp_path / "lora", "adapter_model.safetensors"), talk), MODEL, "merge")
+    fails(run("--model", make_folder(tmp_path / "gg", "b.gguf", "a.gguf"), talk), MODEL, "gg/a.gguf")
+    fails(run("--model", make_folder(tmp_path / "none"), talk), MODEL, "without a model")
+    make_folder(run.work / "here", "model.bin")
+    fails(run("--model", "here", talk), MODEL, "whisp-convert here -o here.gguf")
 
 
 def test_no_model(run, talk):
@@ -541,6 +670,112 @@ def test_process_substitution(run, english, talk):
     assert done.returncode == FINE and done.stdout, done.stderr
 
 
+# ---- recordings that ffmpeg decodes ----
+
+
+@pytest.fixture
+def m4a(tmp_path):
+    """What the library sends to ffmpeg."""
+    path = tmp_path / "talk.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(100))
+    return path
+
+
+@pytest.fixture
+def ffmpeg(tmp_path, babble):
+    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND" is eight seconds of samples."""
+    def write(script):
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (tmp_path / "sound").write_bytes(babble.tobytes())
+        (folder / "ffmpeg").write_text("#!/bin/sh\nSOUND='%s'\n%s\n" % (tmp_path / "sound", script))
+        (folder / "ffmpeg").chmod(0o755)
+        return {"PATH": "%s:/usr/bin:/bin" % folder, "TMPDIR": str(tmp_path)}
+    return write
+
+
+def test_ffmpeg_is_not_there(run, english, m4a):
+    fails(run("--model", english, m4a, env={"PATH": "/nonexistent"}), INPUT, m4a, "| whisp -")
+
+
+def test_ffmpeg_is_heard_like_a_file(run, english, talk, m4a, ffmpeg, tmp_path):
+    environment = ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))
+    plain = run("--model", english, *ONCE, "-f", "json", talk)
+    document = (run.work / "talk.json").read_bytes()
+    done = run("--model", english, *ONCE, "-f", "json", m4a, env=environment)
+    assert done.returncode == FINE and done.stdout == plain.stdout and "proc" not in done.stderr
+    assert (run.work / "talk.json").read_bytes() == document
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert "-nostdin" in arguments and arguments[arguments.index("-i") + 1] == "file:%s" % m4a
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("whisp-")]
+    done = run("--model", english, "--align", "The words", m4a, env=environment)
+    assert done.returncode == FINE and done.stdout == run("--model", english, "--align", "The words", talk).stdout
+
+
+@pytest.mark.parametrize("name", ["-i.m4a", "pipe:0.m4a", "http:x.m4a", "a'b \"c$(touch made).m4a", "%d.m4a"])
+def test_ffmpeg_takes_names_for_names(run, english, m4a, ffmpeg, tmp_path, name):
+    environment = ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))
+    shutil.copy(m4a, run.work / name)
+    assert run("--model", english, *ONCE, "--", name, env=environment).returncode == FINE
+    assert "file:" + name in (tmp_path / "arguments").read_text().splitlines()
+    assert [path.name for path in run.work.iterdir()] == [name]
+
+
+def test_ffmpeg_fails(run, english, talk, m4a, ffmpeg):
+    for script, words in (("echo 'moov atom not found' >&2; exit 1", ["moov atom not found", "status 1"]),
+                          ("exit 0", ["no sound"]), ("kill -9 $$", ["signal 9"]),
+                          ("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", ["no sound in it"])):
+        fails(run("--model", english, m4a, env=ffmpeg(script)), INPUT, m4a, *words)
+    other = m4a.parent / "other.m4a"
+    shutil.copy(m4a, other)
+    script = 'case "$*" in *other*) echo broken >&2; exit 1;; esac; cat "$SOUND"'
+    done = run("--model", english, *ONCE, other, talk, m4a, env=ffmpeg(script))
+    assert done.returncode == INPUT and "failed: 1 of 3" in done.stderr
+    assert done.stdout == 2 * run("--model", english, *ONCE, talk).stdout
+
+
+def test_ffmpeg_stops_midway(run, english, talk, m4a, ffmpeg, babble):
+    """Heard in part: the words so far, the reason, the status."""
+    half = recordings.write_wav(talk.parent / "half.wav", babble[:64000])
+    plain = run("--model", english, *ONCE, half).stdout
+    for script, word in (("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
+                         ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11")):
+        done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128000 "$SOUND"; ' + script))
+        assert (done.returncode, done.stdout) == (PART, plain), done.stderr
+        assert done.stderr.count("whisp: warning: ") == 1 and "%s: " % m4a in done.stderr and word in done.stderr
+        assert word in json.loads((run.work / "talk.json").read_text())["incomplete"]
+
+
+def test_ffmpeg_without_room(run, english, m4a, ffmpeg):
+    environment = {**ffmpeg('cat "$SOUND"'), "TMPDIR": "/nonexistent"}
+    fails(run("--model", english, m4a, env=environment), INPUT, m4a, "temporary file")
+
+
+def is_running(number):
+    try:
+        return pathlib.Path("/proc/%d/stat" % number).read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ffmpeg_ends_with_the_program(run, english, m4a, ffmpeg, tmp_path, number):
+    environment = ffmpeg('echo $$ >"%s.part"; mv "%s.part" "%s"; exec sleep 600' % (3 * (tmp_path / "pid",)))
+    process = subprocess.Popen([WHISP, "--model", english, m4a], cwd=run.work, env={**run.environment, **environment},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "pid").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    child = int((tmp_path / "pid").read_text())
+    process.send_signal(number)
+    assert process.wait(30) == (-9 if number == signal.SIGKILL else 128 + number)
+    for _ in range(200):
+        if not is_running(child):
+            break
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
 # ---- files ----
 
 
@@ -574,7 +809,7 @@ def test_files(run, english, talk):
 def test_formats(run, english, talk):
     assert run("--model", english, *ONCE, "-f", "srt,tsv", talk).returncode == FINE
     assert sorted(p.name for p in run.work.iterdir()) == ["talk.srt", "talk.tsv"]
-    assert run("--model", english, *ONCE, "-fall", "-oall", talk).returncode == FINE
+    assert run("--model", english, *ONCE, "-fall", "-oall/", talk).returncode == FINE
     assert len(list((run.work / "all").iterdir())) == 5
     before = (run.work / "talk.srt").read_bytes()
     (run.work / "talk.srt").write_text("old")

@@ -4,6 +4,8 @@
  * the library's table and set there, so an option that the library learns needs no change here. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -14,6 +16,7 @@ enum own_option {
     OPT_MODEL_DIR,
     OPT_OUTPUT_FORMAT,
     OPT_OUTPUT_DIR,
+    OPT_SKIP_EXISTING,
     OPT_VERBOSE,
     OPT_QUIET,
     OPT_DETECT_LANGUAGE,
@@ -29,6 +32,7 @@ enum own_option {
     OPT_STREAM_RATE,
     OPT_STREAM_CHANNELS,
     OPT_STREAM_FINAL,
+    OPT_FP16,
     OPT_VERSION,
     OPT_HELP,
     N_OWN
@@ -43,6 +47,8 @@ static const struct tool_option own_options[N_OWN] = {
         "write the transcript to a file of this format, named after the recording; several with commas between them"}},
     [OPT_OUTPUT_DIR] = {'o', {"output_dir", "FOLDER", "no files; . with --output_format",
         "where to write files; it is made if it is missing"}},
+    [OPT_SKIP_EXISTING] = {0, {"skip_existing", "True|False", "False",
+        "leave out recordings whose output files are all there already"}},
     [OPT_VERBOSE] = {0, {"verbose", "True|False", "True",
         "print each segment as soon as it is final; if False, only the progress bar is shown, and where no files are "
         "written, the plain text is printed at the end"}},
@@ -75,6 +81,8 @@ static const struct tool_option own_options[N_OWN] = {
         "(with --stream) write the final text to this file, a line for each segment, whenever a window of 30 seconds is "
         "complete: what a transcription of the recording says; - is standard output, and the words that settle are then "
         "shown on the terminal only"}},
+    [OPT_FP16] = {0, {"fp16", "True|False", "True",
+        "taken for openai-whisper's sake, without effect: --compute_type is what says how to compute"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -113,13 +121,29 @@ static int set_formats(const char *value, unsigned *formats)
         } else if (length == 3 && strncmp(word, "all", 3) == 0) {
             wanted |= (1u << N_FORMATS) - 1;
         } else {
-            note_error("--output_format: \"%.*s\" is none of txt, vtt, srt, tsv, json, all", (int)length, word);
+            int is_file = access(value, F_OK) == 0;
+            note_error("--output_format: \"%.*s\" is none of txt, vtt, srt, tsv, json, all%s", (int)length, word,
+                       is_file ? "; a recording is named without an option before it" : "");
             return CODE_USAGE;
         }
         if (word[length] == '\0') break;
         word += length + 1;
     }
     *formats = wanted;
+    return CODE_DONE;
+}
+
+/* A folder; not the name of a file that somebody wants written. */
+static int set_folder(const char *value, const char **folder)
+{
+    const char *dot = strrchr(value, '.');
+    *folder = value;
+    for (size_t i = 0; dot && i < N_FORMATS && access(value, F_OK) != 0; i++) {
+        if (strcmp(dot + 1, format_names[i]) != 0) continue;
+        note_error("--output_dir: \"%s\" is a file's name, and a folder is expected; -f %s writes a file named after "
+                   "the recording", value, format_names[i]);
+        return CODE_USAGE;
+    }
     return CODE_DONE;
 }
 
@@ -142,7 +166,9 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MODEL: settings->model = value; break;
     case OPT_MODEL_DIR: settings->model_dir = value; break;
     case OPT_OUTPUT_FORMAT: return set_formats(value, &settings->formats);
-    case OPT_OUTPUT_DIR: settings->output_dir = value; break;
+    case OPT_OUTPUT_DIR: return set_folder(value, &settings->output_dir);
+    case OPT_SKIP_EXISTING: return set_bool("skip_existing", value, &settings->skip_existing);
+    case OPT_FP16: settings->fp16_given = 1; return set_bool("fp16", value, &(int){0});
     case OPT_VERBOSE: return set_bool("verbose", value, &settings->verbose);
     case OPT_QUIET: settings->quiet = 1; break;
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
@@ -193,24 +219,59 @@ static const char *next_argument(struct cursor *cursor)
     return cursor->at < cursor->argc ? cursor->argv[cursor->at++] : NULL;
 }
 
-static int needs_value(const whisp_option_info *info)
+/* "output-dir=x" as a name with underscores. 0: too long to be one. */
+static int plain_name(const char *typed, char name[64])
 {
-    note_error("--%s needs a value: %s", info->name, info->values);
+    size_t length = strcspn(typed, "=");
+    if (length >= 64) return 0;
+    for (size_t i = 0; i < length; i++) name[i] = typed[i] == '-' ? '_' : typed[i];
+    name[length] = '\0';
+    return 1;
+}
+
+/* Does the next argument look like an option, not like the value that is missing before it? */
+static int is_option(const char *argument)
+{
+    char name[64];
+    if (argument[0] != '-' || argument[1] == '\0') return 0;
+    if (argument[1] != '-') {
+        for (int i = 0; i < N_OWN && !argument[2]; i++)
+            if (own_options[i].letter == argument[1]) return 1;
+        return 0;
+    }
+    return plain_name(argument + 2, name) && (find_own(name) < N_OWN || find_in_library(name) != NULL);
+}
+
+/* The value behind an option; NULL, which the user is told, where there is none. */
+static const char *read_value(const whisp_option_info *info, struct cursor *cursor)
+{
+    const char *value = next_argument(cursor);
+    if (!value) {
+        note_error("--%s needs a value: %s", info->name, info->values);
+    } else if (is_option(value)) {
+        note_error("--%s needs a value: %s; if %s is one, write --%s=%s", info->name, info->values, value, info->name,
+                   value);
+        value = NULL;
+    }
+    return value;
+}
+
+static int advise(const char *argument, const char *here)
+{
+    const char *written = strncmp(here, "nothing", 7) == 0 ? "" : "written ";
+    note_error("%.*s is another program's option; here it is %s%s", (int)strcspn(argument, "="), argument, written, here);
     return CODE_USAGE;
 }
 
 static int unknown_option(const char *argument)
 {
-    size_t length = strcspn(argument, "=");
+    int length = (int)strcspn(argument, "=");
     char name[64];
-    const char *near = NULL;
-    if (length - 2 < sizeof name) {
-        memcpy(name, argument + 2, length - 2);
-        name[length - 2] = '\0';
-        near = suggest_option(name);
-    }
-    if (near) note_error("%.*s: unknown option; did you mean --%s?", (int)length, argument, near);
-    else note_error("%.*s: unknown option; whisp --help lists all", (int)length, argument);
+    int fits = plain_name(argument + 2, name);
+    const char *here = fits ? foreign_long(name) : NULL, *near = fits ? suggest_option(name) : NULL;
+    if (here) return advise(argument, here);
+    if (near) note_error("%.*s: unknown option; did you mean --%s?", length, argument, near);
+    else note_error("%.*s: unknown option; whisp --help lists all", length, argument);
     return CODE_USAGE;
 }
 
@@ -218,12 +279,9 @@ static int unknown_option(const char *argument)
 static int read_long(struct settings *settings, const char *argument, struct cursor *cursor)
 {
     char name[64];
-    size_t length = strcspn(argument + 2, "=");
-    const char *value = argument[2 + length] == '=' ? argument + 3 + length : NULL;
-    if (length >= sizeof name) return unknown_option(argument);
-    for (size_t i = 0; i < length; i++) name[i] = argument[2 + i] == '-' ? '_' : argument[2 + i];
-    name[length] = '\0';
-
+    const char *value = strchr(argument, '=');
+    if (!plain_name(argument + 2, name)) return unknown_option(argument);
+    if (value) value++;
     int own = find_own(name);
     const whisp_option_info *info = own < N_OWN ? &own_options[own].info : find_in_library(name);
     if (!info) return unknown_option(argument);
@@ -231,8 +289,7 @@ static int read_long(struct settings *settings, const char *argument, struct cur
         note_error("--%s takes no value", info->name);
         return CODE_USAGE;
     }
-    if (info->values && !value) value = next_argument(cursor);
-    if (info->values && !value) return needs_value(info);
+    if (info->values && !value && !(value = read_value(info, cursor))) return CODE_USAGE;
     if (own < N_OWN) return set_own(settings, (enum own_option)own, value);
     if (whisp_options_set(settings->options, info->name, value) != WHISP_OK) {
         note_error("%s", whisp_last_error());
@@ -241,14 +298,40 @@ static int read_long(struct settings *settings, const char *argument, struct cur
     return CODE_DONE;
 }
 
+/* Several letters behind one dash: another program's option, one of ours with a dash too few, or a folder's name that
+ * might be either, would otherwise be taken for values without a word. */
+static int check_letters(const char *argument)
+{
+    struct stat status;
+    char name[64];
+    const char *letters = argument + 1, *here = foreign_short(letters), *near = suggest_beginning(letters);
+    if (!here && plain_name(letters, name)) here = foreign_long(name);
+    if (near) {
+        note_error("%s: unknown option; did you mean --%s?", argument, near);
+        return CODE_USAGE;
+    }
+    if (here) return advise(argument, here);
+    const char *folder = strchr(letters, own_options[OPT_OUTPUT_DIR].letter);
+    if (!folder || !folder[1] || strspn(letters, "qh") < (size_t)(folder - letters) || strchr(folder, '/') ||
+        (stat(folder + 1, &status) == 0 && S_ISDIR(status.st_mode)))
+        return CODE_DONE;
+    note_error("%s: unknown option; if files are to be written to the folder %s, write -o %s", argument, folder + 1,
+               folder + 1);
+    return CODE_USAGE;
+}
+
 /* -q, -f srt, -fsrt, -qf srt */
 static int read_short(struct settings *settings, const char *argument, struct cursor *cursor)
 {
+    int checked = argument[2] ? check_letters(argument) : CODE_DONE;
+    if (checked != CODE_DONE) return checked;
     for (const char *letter = argument + 1; *letter; letter++) {
         int own = 0;
         while (own < N_OWN && own_options[own].letter != *letter) own++;
         if (own == N_OWN) {
-            const char *near = argument[2] ? suggest_option(argument + 1) : NULL;
+            const char *here = foreign_short(letter), *near = argument[2] ? suggest_option(argument + 1) : NULL;
+            if (!here) here = foreign_short((char[]){*letter, '\0'});
+            if (here && !near) return advise(argument, here);
             if (near) note_error("%s: unknown option; did you mean --%s?", argument, near);
             else note_error("-%c: unknown option; whisp --help lists all", *letter);
             return CODE_USAGE;
@@ -256,8 +339,8 @@ static int read_short(struct settings *settings, const char *argument, struct cu
         const whisp_option_info *info = &own_options[own].info;
         const char *value = NULL;
         if (info->values) {
-            value = letter[1] ? letter + 1 : next_argument(cursor);
-            if (!value) return needs_value(info);
+            value = letter[1] ? letter + 1 : read_value(info, cursor);
+            if (!value) return CODE_USAGE;
         }
         int code = set_own(settings, (enum own_option)own, value);
         if (code != CODE_DONE || value) return code;
@@ -292,6 +375,10 @@ static int complete(struct settings *settings)
     if (settings->detect_language && settings->formats && !settings->quiet)
         note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language) settings->formats = 0;
+    if (settings->skip_existing && !settings->formats) {
+        note_error("--skip_existing needs --output_format or --output_dir: without them no files are written");
+        return CODE_USAGE;
+    }
     if (settings->quiet && settings->formats) settings->verbose = 0;
     int code = stream_check(settings);
     return code == CODE_DONE ? words_check(settings) : code;

@@ -101,17 +101,18 @@ static int compare_targets(const void *a, const void *b)
     return strcmp(((const struct target *)a)->path, ((const struct target *)b)->path);
 }
 
-/* Two recordings whose names differ only in folder or extension would be written to the same file. */
-static int check_targets(const struct settings *settings, struct target *targets)
+/* Two recordings whose names differ only in folder or extension would be written to the same file. `overwrites`: what
+ * is there will be. */
+static int check_targets(const struct settings *settings, int overwrites, struct target *targets)
 {
     size_t n = settings->n_inputs, n_made = 0;
     int code = CODE_DONE;
     for (size_t i = 0; i < N_FORMATS && code == CODE_DONE; i++) {
         if (!(settings->formats & 1u << i)) continue;
         for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
-            targets[n_made].input = settings->inputs[n_made];
-            targets[n_made].path = output_path(settings, settings->inputs[n_made], format_names[i]);
-            code = targets[n_made].path ? check_target(settings, targets[n_made].path) : note_memory();
+            char *path = output_path(settings, settings->inputs[n_made], format_names[i]);
+            targets[n_made] = (struct target){path, settings->inputs[n_made]};
+            code = !path ? note_memory() : overwrites ? check_target(settings, path) : CODE_DONE;
         }
         if (code == CODE_DONE) qsort(targets, n, sizeof *targets, compare_targets);
         for (size_t k = 1; k < n && code == CODE_DONE; k++) {
@@ -125,6 +126,47 @@ static int check_targets(const struct settings *settings, struct target *targets
     return code;
 }
 
+static int check_all(const struct settings *settings, int overwrites)
+{
+    struct target *targets = calloc(settings->n_inputs, sizeof *targets);
+    if (!targets) return note_memory();
+    int code = check_targets(settings, overwrites, targets);
+    free(targets);
+    return code;
+}
+
+/* Are all of a recording's files there? */
+static int is_written(const struct settings *settings, const char *input, int *written)
+{
+    struct stat status;
+    *written = !settings->doubtful || access(settings->doubtful, F_OK) == 0;
+    for (size_t i = 0; i < N_FORMATS && *written; i++) {
+        if (!(settings->formats & 1u << i)) continue;
+        char *path = output_path(settings, input, format_names[i]);
+        if (!path) return note_memory();
+        *written = stat(path, &status) == 0 && S_ISREG(status.st_mode);
+        free(path);
+    }
+    return CODE_DONE;
+}
+
+int files_skip(struct settings *settings)
+{
+    size_t n = 0, before = settings->n_inputs;
+    int code = settings->skip_existing ? check_all(settings, 0) : CODE_DONE;
+    if (!settings->skip_existing) return CODE_DONE;
+    for (size_t i = 0; i < before && code == CODE_DONE; i++) {
+        int written;
+        code = is_written(settings, settings->inputs[i], &written);
+        if (!written) settings->inputs[n++] = settings->inputs[i];
+        else if (settings->verbose) note("%s: left out: its files are there", settings->inputs[i]);
+    }
+    if (code != CODE_DONE) return code;
+    settings->n_inputs = n;
+    if (n < before) note("%zu of %zu recordings left out: their files are there", before - n, before);
+    return n ? CODE_DONE : CODE_FINE;
+}
+
 int files_prepare(const struct settings *settings)
 {
     if (settings->doubtful) {
@@ -135,12 +177,7 @@ int files_prepare(const struct settings *settings)
     int code = settings->output_dir ? make_folder(settings->output_dir) : CODE_DONE;
     if (code == CODE_DONE) code = try_folder(settings->output_dir ? settings->output_dir : ".");
     if (code != CODE_DONE) return code;
-
-    struct target *targets = calloc(settings->n_inputs, sizeof *targets);
-    if (!targets) return note_memory();
-    code = check_targets(settings, targets);
-    free(targets);
-    return code;
+    return check_all(settings, 1);
 }
 
 int files_write(const struct settings *settings, const char *input, const whisp_result *result)

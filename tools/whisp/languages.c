@@ -3,21 +3,21 @@
 
 enum { MOST_LANGUAGES = 256 };
 
-int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out)
+int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out)
 {
     float probabilities[MOST_LANGUAGES];
     for (int i = 0; i < MOST_LANGUAGES; i++) probabilities[i] = -1.0f;      /* stays where the model knows none */
-    int best = whisp_session_detect_language_file(session, input, probabilities, MOST_LANGUAGES);
+    int best = whisp_session_detect_language_file(session, path, probabilities, MOST_LANGUAGES);
     if (best < 0) return best;
 
     while (best >= 0) {
-        const char *code = whisp_language_code(best), *name = whisp_language_name(best);
+        const char *code = whisp_language_code(best), *english = whisp_language_name(best);
         char line[128];
-        if (name_it) {
-            transcript_print(out, input);
+        if (name) {
+            transcript_print(out, name);
             transcript_print(out, "\t");
         }
-        snprintf(line, sizeof line, "%s\t%s\t%.6f\n", code ? code : "?", name ? name : "?", probabilities[best]);
+        snprintf(line, sizeof line, "%s\t%s\t%.6f\n", code ? code : "?", english ? english : "?", probabilities[best]);
         transcript_print(out, line);
 
         probabilities[best] = -1.0f;    /* printed; the next best follows */

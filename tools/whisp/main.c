@@ -19,6 +19,8 @@ struct tool {
     int headed;             /* it was named */
     int working;            /* the session is there */
     int code;               /* the first failure's, or CODE_FINE */
+    struct inputs inputs;
+    struct summary summary;
 };
 
 /* Started with a standard stream closed, the program would get its number for the model or an output file, and write
@@ -29,22 +31,16 @@ static void fill_standard_streams(void)
         if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1) return;
 }
 
-/* The exit code for what the library said while something was done that fails with `io` when a file cannot be read. */
-static int exit_code(int error, int io)
-{
-    switch (error) {
-    case WHISP_ERR_ARGUMENT: return CODE_USAGE;
-    case WHISP_ERR_IO: return io;
-    case WHISP_ERR_AUDIO: return CODE_INPUT;
-    case WHISP_ERR_MODEL: return CODE_MODEL;
-    case WHISP_ERR_BACKEND: return CODE_BACKEND;
-    default: return CODE_OTHER;
-    }
-}
-
 static void remember(struct tool *tool, int code)
 {
     if (tool->code == CODE_FINE && code != CODE_DONE) tool->code = code;
+}
+
+/* What became of one recording. */
+static void remember_input(struct tool *tool, const char *input, int code)
+{
+    remember(tool, code);
+    summary_add(&tool->summary, input, code);
 }
 
 /* ---- callbacks ---- */
@@ -52,13 +48,14 @@ static void remember(struct tool *tool, int code)
 /* Name the recording whose segments or messages come next, once, where there are several. */
 static void head(struct tool *tool)
 {
-    if (tool->several && !tool->headed) note("%s:", tool->settings.inputs[tool->current]);
+    if (tool->several && !tool->headed) note("%s:", tool->inputs.list[tool->current].name);
     tool->headed = 1;
 }
 
 static void on_log(void *user, int level, const char *text)
 {
     struct tool *tool = user;
+    text = inputs_named(&tool->inputs, text);
     if (tool->working && level <= WHISP_LOG_INFO) head(tool);
     if (level == WHISP_LOG_WARNING) note_warning("%s", text);
     else if (level == WHISP_LOG_INFO && tool->settings.verbose) note("%s", text);
@@ -100,34 +97,29 @@ static void set_callbacks(struct tool *tool)
 
 /* ---- before the work ---- */
 
-/* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: what
- * is read from them is gone. */
+/* Is there work that a bar can show? Then it stands there from the beginning, while the model is loaded, too. */
+static int shows_bar(const struct settings *settings)
+{
+    return !settings->stream && !settings->detect_language;
+}
+
+static void cannot_open(void *user, const char *name, int code)
+{
+    remember_input(user, name, code);
+}
+
+/* Those that cannot be heard are left out. */
 static int check_inputs(struct tool *tool)
 {
     struct settings *settings = &tool->settings;
-    size_t n_good = 0;
-    for (size_t i = 0; i < settings->n_inputs; i++) {
-        const char *input = settings->inputs[i];
-        struct stat status;
-        if (strcmp(input, "-") == 0) {
-            if (isatty(STDIN_FILENO)) {
-                note_error("-: standard input is a terminal; pipe a recording into it, or name a file");
-                return CODE_USAGE;
-            }
-        } else if (stat(input, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-            whisp_audio *audio;
-            int error = whisp_audio_open(input, &audio);
-            if (error != WHISP_OK) {
-                note_error("%s", whisp_last_error());
-                remember(tool, exit_code(error, CODE_INPUT));
-                continue;
-            }
-            whisp_audio_close(audio);
-        }
-        settings->inputs[n_good++] = input;
-    }
-    settings->n_inputs = n_good;
-    return n_good > 0 ? CODE_DONE : tool->code;
+    struct inputs *inputs = &tool->inputs;
+    if (shows_bar(settings)) progress_wait(&tool->bar, 0.0);
+    int code = inputs_check(inputs, settings->inputs, settings->n_inputs, cannot_open, tool);
+    if (code != CODE_DONE) return code;
+    for (size_t i = 0; i < inputs->n; i++) settings->inputs[i] = inputs->list[i].name;
+    settings->n_inputs = inputs->n;
+    if (inputs->n == 1 && shows_bar(settings)) progress_wait(&tool->bar, inputs->seconds);
+    return inputs->n > 0 ? CODE_DONE : tool->code;
 }
 
 static int load_model(const struct settings *settings, whisp_model **model)
@@ -153,69 +145,107 @@ static void print_text(struct tool *tool, const whisp_result *result)
     transcript_print(&tool->out, "\n");
 }
 
-static int is_done(void *user, size_t i, int error, whisp_result *result)
+/* Input tool->current, or what became of it. */
+static void end_input(struct tool *tool, int error, whisp_result *result)
 {
-    struct tool *tool = user;
     const struct settings *settings = &tool->settings;
+    const struct input *input = &tool->inputs.list[tool->current];
     head(tool);
+    if (error == WHISP_OK && input->spooled.incomplete)
+        error = whisp_result_set_incomplete(result, input->spooled.incomplete);
     if (error == WHISP_OK) {
         if (!settings->verbose && !settings->formats) print_text(tool, result);
         signals_writing(1);
-        remember(tool, files_write(settings, settings->inputs[i], result));
+        int written = files_write(settings, input->name, result);
         signals_writing(0);
-        if (whisp_result_incomplete(result)) remember(tool, CODE_PART); /* the log has said why */
+        if (written == CODE_DONE && whisp_result_incomplete(result)) written = CODE_PART; /* the log has said why */
+        remember_input(tool, input->name, written);
     } else if (error != WHISP_ERR_CANCELLED) {
-        note_error("%s", whisp_last_error());
-        remember(tool, exit_code(error, CODE_INPUT));
+        note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
+        remember_input(tool, input->name, exit_code(error, CODE_INPUT));
     }
     whisp_result_free(result);
-    tool->current = i + 1;
+    tool->current++;
     tool->headed = 0;
+}
+
+static int is_done(void *user, size_t i, int error, whisp_result *result)
+{
+    (void)i; /* they come in order */
+    end_input(user, error, result);
     return 0;
 }
 
-static void transcribe_all(struct tool *tool, whisp_session *session)
+/* The inputs from `first` to before `end`, which are open. */
+static void transcribe(struct tool *tool, whisp_session *session, size_t first, size_t end)
 {
-    const struct settings *settings = &tool->settings;
-    progress_begin(&tool->bar);
-    int error = whisp_session_transcribe_files(session, settings->inputs, settings->n_inputs, is_done, tool);
-    progress_end(&tool->bar);
+    const char **paths = tool->inputs.paths + first;
+    int error = whisp_session_transcribe_files(session, paths, end - first, is_done, tool);
     if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
-        note_error("%s", whisp_last_error());
+        note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
         remember(tool, exit_code(error, CODE_OTHER));
     }
+}
+
+static void align(struct tool *tool, whisp_session *session)
+{
+    whisp_result *result = NULL;
+    head(tool);
+    int error = whisp_session_align_file(session, tool->inputs.paths[tool->current], tool->settings.align, &result);
+    end_input(tool, error, result);
+}
+
+static void detect(struct tool *tool, whisp_session *session)
+{
+    const char *name = tool->inputs.list[tool->current].name;
+    int error = languages_print(session, tool->inputs.paths[tool->current], tool->several ? name : NULL, &tool->out);
+    if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
+        note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
+        remember_input(tool, name, exit_code(error, CODE_INPUT));
+    }
+    tool->current++;
 }
 
 static void work(struct tool *tool, whisp_session *session)
 {
     const struct settings *settings = &tool->settings;
+    int one_by_one = settings->detect_language || settings->align;
     tool->working = !settings->detect_language;
-    if (!settings->detect_language && !settings->align) transcribe_all(tool, session);
-    else for (size_t i = 0; i < settings->n_inputs && !on_cancel(tool); i++) {
-        const char *input = settings->inputs[i];
-        whisp_result *result = NULL;
-        if (settings->detect_language) {
-            int error = languages_print(session, input, tool->several, &tool->out);
-            if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
-                note_error("%s", whisp_last_error());
-                remember(tool, exit_code(error, CODE_INPUT));
-            }
-            continue;
-        }
-        head(tool);
-        progress_begin(&tool->bar);
-        int error = whisp_session_align_file(session, input, settings->align, &result);
-        progress_end(&tool->bar);
-        is_done(tool, i, error, result);
+    if (shows_bar(settings)) progress_begin(&tool->bar);
+    for (size_t first = 0, end; first < tool->inputs.n && !on_cancel(tool); first = end) {
+        int code = inputs_open(&tool->inputs, first, one_by_one ? 1 : SIZE_MAX, &end);
+        if (end > first && settings->detect_language) detect(tool, session);
+        else if (end > first && settings->align) align(tool, session);
+        else if (end > first) transcribe(tool, session, first, end);
+        inputs_close(&tool->inputs, first, end);
+        if (code == CODE_DONE || code == CODE_SIGNAL) continue;
+        remember_input(tool, tool->inputs.list[end++].name, code); /* it could not be spooled */
+        tool->current = end;
     }
+    progress_end(&tool->bar);
     remember(tool, transcript_check(&tool->out));
+}
+
+/* What is left to say when all is done and nobody has ended it. */
+static void say_last(struct tool *tool, double seconds)
+{
+    const struct settings *settings = &tool->settings;
+    int writes = settings->formats || settings->doubtful || settings->stream_final || settings->detect_language;
+    const char *hint = summary_hint(seconds, writes, isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
+    if (signals_stop() || tool->out.failed) return;
+    summary_print(&tool->summary);
+    if (hint) note("%s", hint);
 }
 
 static int run(struct tool *tool)
 {
+    double started = tool_now();
     whisp_model *model = NULL;
     whisp_session *session = NULL;
-    int code = check_inputs(tool);
+    if (tool->settings.fp16_given && tool->settings.verbose)
+        note("--fp16 has no effect; --compute_type says how to compute");
+    int code = files_skip(&tool->settings);
+    if (code == CODE_DONE) code = check_inputs(tool);
     if (code == CODE_DONE) code = files_prepare(&tool->settings);
     if (code == CODE_DONE) code = load_model(&tool->settings, &model);
     if (code == CODE_DONE && tool->settings.stream) {
@@ -232,14 +262,16 @@ static int run(struct tool *tool)
         int error = whisp_session_new(model, tool->settings.options, &session);
         if (error != WHISP_OK) {
             note_error("%s", whisp_last_error());
-            code = exit_code(error, CODE_OTHER);
+            code = exit_code(error, CODE_USAGE); /* the one file that it reads itself is --vocabulary's */
         } else {
             work(tool, session);
         }
     }
     remember(tool, code);
+    progress_end(&tool->bar);
     whisp_session_free(session);
     whisp_model_free(model);
+    say_last(tool, tool_now() - started);
     return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
 }
 
@@ -256,7 +288,10 @@ int main(int argc, char **argv)
         tool.out.bar = &tool.bar;
         tool.several = tool.settings.n_inputs > 1;
         notes_setup(&tool.bar, tool.settings.quiet);
-        code = run(&tool);
+        code = summary_begin(&tool.summary, tool.settings.n_inputs);
+        if (code == CODE_DONE) code = run(&tool);
+        summary_free(&tool.summary);
+        inputs_free(&tool.inputs);
     }
     settings_free(&tool.settings);
     return code;

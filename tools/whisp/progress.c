@@ -10,7 +10,7 @@
 
 #include "tool.h"
 
-static double now(void)
+double tool_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -40,14 +40,15 @@ static void draw(struct progress *bar, double time)
     int width = terminal_width(STDERR_FILENO, 80) - 1;  /* the last column would wrap on some terminals */
     int used;
     write_clock(done, bar->done);
-    if (bar->total <= 0.0) {
+    if (bar->total < 0.0 || (bar->total == 0.0 && bar->done > 0.0)) {
         used = snprintf(tail, sizeof tail, "%s done, %.1fx", done, speed);
         fprintf(stderr, "\r\033[K%.*s", used < width ? used : width, tail);
     } else {
-        double part = bar->done < bar->total ? bar->done / bar->total : 1.0;
+        double part = bar->done <= 0.0 ? 0.0 : bar->done < bar->total ? bar->done / bar->total : 1.0;
         write_clock(total, bar->total);
         write_clock(left, speed > 0.0 ? (bar->total - bar->done) / speed : 0.0);
-        if (speed > 0.0) used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
+        if (bar->total == 0.0) used = snprintf(tail, sizeof tail, "%s", done);
+        else if (speed > 0.0) used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
         else used = snprintf(tail, sizeof tail, "%s of %s", done, total);
         fprintf(stderr, "\r\033[K%3d%% ", (int)(100.0 * part));
         int cells = width - 5 - 3 - used;
@@ -65,22 +66,31 @@ static void draw(struct progress *bar, double time)
     bar->drawn = time;
 }
 
+void progress_wait(struct progress *bar, double total)
+{
+    bar->started = tool_now();
+    bar->done = 0.0;
+    bar->total = total > 0.0 ? total : 0.0;
+    if (bar->wanted) draw(bar, bar->started);
+}
+
+/* The bar that stands there already stays: the work begins with reading, which has nothing to say yet. */
 void progress_begin(struct progress *bar)
 {
-    bar->started = now();
-    bar->drawn = 0.0;
-    bar->visible = 0;
-    bar->done = 0.0;
-    bar->total = -1.0;
+    if (bar->visible) {
+        bar->started = tool_now();
+        return;
+    }
+    progress_wait(bar, bar->total);
 }
 
 void progress_update(struct progress *bar, double done, double total)
 {
-    if (done < bar->done) bar->started = now(); /* another recording */
+    if (done < bar->done) bar->started = tool_now(); /* another recording */
     bar->done = done;
     bar->total = total;
     if (!bar->wanted) return;
-    double time = now();
+    double time = tool_now();
     if (!bar->visible || time - bar->drawn >= 0.1) draw(bar, time);
 }
 
@@ -91,7 +101,7 @@ void progress_hide(struct progress *bar)
 
 void progress_show(struct progress *bar)
 {
-    if (bar->visible) draw(bar, now());
+    if (bar->visible) draw(bar, tool_now());
 }
 
 void progress_end(struct progress *bar)

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -59,13 +58,6 @@ int stream_check(const struct settings *settings)
     if (!other) return CODE_DONE;
     note_error("--stream and --%s exclude each other", other);
     return CODE_USAGE;
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 static int ends_sentence(const char *text)
@@ -211,7 +203,7 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
     float samples[BLOCK];
     int64_t n;
     int rc;
-    live->started = now();
+    live->started = tool_now();
     while (!signals_stop() && (n = whisp_audio_read(audio, samples, BLOCK)) != 0) {
         if (n < 0) return (int)n;
         live->heard += (double)n / RATE;
@@ -222,7 +214,7 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
             if (taken == 0 && (rc = print_settled(live)) != WHISP_OK) return rc;
         }
         /* Sound that the clock has left behind waits in the pipe: read on, then hear all of it at once. */
-        double behind = now() - live->started - live->heard;
+        double behind = tool_now() - live->started - live->heard;
         if (!is_file && behind > CATCH_UP) {
             struct pollfd more = {.fd = STDIN_FILENO, .events = POLLIN};
             if (poll(&more, 1, 0) > 0 && (more.revents & POLLIN) && live->heard - live->passed < MOST_AT_ONCE) continue;
@@ -259,7 +251,8 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     int rc = open_final(&live, settings->stream_final);
     if (live.final == stdout) live.show_tail = out->bar && out->bar->wanted && !isatty(STDOUT_FILENO);
     whisp_options_on_segment(settings->options, live.final ? on_final : NULL, &live);
-    if (rc == WHISP_OK) rc = whisp_stream_new(model, settings->options, &live.stream);
+    int bad_file = 0; /* --vocabulary's: the command line is wrong, not the sound */
+    if (rc == WHISP_OK) bad_file = (rc = whisp_stream_new(model, settings->options, &live.stream)) == WHISP_ERR_IO;
     if (rc == WHISP_OK)
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
     if (rc == WHISP_OK) rc = hear(&live, audio, is_file);
@@ -271,5 +264,8 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream))) *code = CODE_PART;
     whisp_audio_close(audio);
     whisp_stream_free(live.stream);
-    return rc;
+    if (!bad_file) return rc;
+    note_error("%s", whisp_last_error());
+    *code = CODE_USAGE;
+    return WHISP_ERR_CANCELLED;
 }

@@ -46,17 +46,28 @@ static void consider(struct candidate *best, const char *typed, const char *name
     if (distance < best->distance) *best = (struct candidate){name, distance};
 }
 
-const char *suggest_option(const char *name)
+/* The best of all options that are nearer than `best`. */
+static const char *search(const char *name, struct candidate best)
 {
     char typed[LONGEST + 1];
     size_t length = strlen(name), n;
-    if (length < 2 || length > LONGEST) return NULL;
+    if (length > LONGEST) return NULL;
     for (size_t i = 0; i <= length; i++) typed[i] = name[i] == '-' ? '_' : name[i];
 
-    struct candidate best = {NULL, 2 + (int)length / 4};
     const struct tool_option *own = tool_option_list(&n);
     for (size_t i = 0; i < n; i++) consider(&best, typed, own[i].info.name);
     const whisp_option_info *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++) consider(&best, typed, list[i].name);
     return best.name;
+}
+
+const char *suggest_option(const char *name)
+{
+    return strlen(name) < 2 ? NULL : search(name, (struct candidate){NULL, 2 + (int)strlen(name) / 4});
+}
+
+const char *suggest_beginning(const char *name)
+{
+    const char *near = strlen(name) < 3 ? NULL : search(name, (struct candidate){NULL, 2});
+    return near && strncmp(near, name, 3) == 0 ? near : NULL;
 }

@@ -4,10 +4,14 @@
  *   args.c        the command line -> struct settings; options of the transcription go on to the library's table
  *   help.c        --help, made from args.c's table and the library's
  *   suggest.c     "did you mean --language?"
+ *   foreign.c     other programs' options, and what to write here
  *   notes.c       what is said on standard error: notices, warnings, errors
  *   progress.c    the bar on standard error
  *   transcript.c  segments on standard output
+ *   inputs.c      the recordings: looked at before the work, opened during it
+ *   ffmpeg.c      those that the library does not decode
  *   files.c       the output files
+ *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
  *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   stream.c      --stream: words as they settle
@@ -19,6 +23,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "whisp.h"
@@ -55,6 +60,8 @@ struct settings {
     unsigned formats;               /* bit i: write format_names[i]; 0: no files */
     int verbose;                    /* print segments as they become final */
     int quiet;                      /* say nothing but errors */
+    int skip_existing;              /* leave out recordings whose output files are there */
+    int fp16_given;                 /* an option of openai-whisper's that has no effect was used */
     int detect_language;
     int stream;                     /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
@@ -91,6 +98,15 @@ int help_print(void);
 
 /* The option whose name is nearest to `name` (without dashes), or NULL if none is near. */
 const char *suggest_option(const char *name);
+/* The option that `name`, at least three letters of it, is or begins; NULL: none. */
+const char *suggest_beginning(const char *name);
+
+/* ---- foreign.c ---- */
+
+/* What to write here instead of another program's option: a long one's name, with underscores, or a short one's
+ * letters, a value behind them or not. NULL: nobody has such an option. */
+const char *foreign_long(const char *name);
+const char *foreign_short(const char *letters);
 
 /* ---- progress.c ---- */
 
@@ -99,13 +115,18 @@ struct progress {
     int wanted;             /* there is a terminal, and nobody said -q */
     int visible;            /* the cursor stands at the end of a drawn bar */
     double started, drawn;  /* wall time: of this recording, of the last drawing */
-    double done, total;     /* seconds of audio; total < 0: not known */
+    double done, total;     /* seconds of audio; total < 0: not known, 0: not yet */
 };
+/* Stand at 0% until there is something to report; `total` as far as it is known, else 0. */
+void progress_wait(struct progress *bar, double total);
 void progress_begin(struct progress *bar);
 void progress_update(struct progress *bar, double done, double total);
 void progress_hide(struct progress *bar);   /* before anything else is written to the terminal */
 void progress_show(struct progress *bar);   /* after it */
 void progress_end(struct progress *bar);
+
+/* Wall time, in seconds from some moment. */
+double tool_now(void);
 
 /* Columns of the terminal on a file descriptor; `otherwise` if it is none. */
 int terminal_width(int fd, int otherwise);
@@ -136,16 +157,86 @@ int transcript_check(const struct transcript *out);
 
 /* ---- files.c ---- */
 
+/* With --skip_existing: take the recordings out of the inputs whose files are all there. CODE_DONE or an exit code. */
+int files_skip(struct settings *settings);
 /* Before any work: make the folder, see that files can be made in it, that no two recordings would be written to the
  * same file, and that none would be overwritten by its own transcript. CODE_DONE or an exit code. */
 int files_prepare(const struct settings *settings);
 /* Write one recording's result in all wanted formats. CODE_DONE or CODE_OUTPUT. */
 int files_write(const struct settings *settings, const char *input, const whisp_result *result);
 
+/* ---- ffmpeg.c ---- */
+
+/* A recording's sound as ffmpeg decoded it, in a file that has no name: a WAV file of 16 bits, mono, 16 kHz. */
+struct spooled {
+    int fd;                 /* -1: none */
+    char path[32];          /* under which the library finds it */
+    int64_t bytes;          /* of samples */
+    double seconds;
+    char *incomplete;       /* why it is not all of the recording, or NULL */
+};
+/* Where ffmpeg is; 0: nowhere in PATH. */
+int ffmpeg_find(char *path, size_t capacity);
+/* Decode `input` with it. CODE_DONE; CODE_SIGNAL where a signal asks the program to end; or the code of a failure, which
+ * the user has been told. */
+int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled);
+void spooled_close(struct spooled *spooled);
+
+/* ---- inputs.c ---- */
+
+/* One of the recordings to be transcribed. */
+struct input {
+    const char *name;       /* as it was given */
+    int needs_ffmpeg;
+    struct spooled spooled;
+};
+/* All of them, in the order in which they were given, without those that cannot be heard. */
+struct inputs {
+    struct input *list;     /* [n] */
+    const char **paths;     /* [n] how the library opens them; NULL while they must be spooled first */
+    size_t n;
+    double seconds;         /* of those that say it */
+    char ffmpeg[4096];      /* where it is, once it was looked for and found */
+};
+
+/* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of which
+ * the user has been told. CODE_DONE or an exit code. */
+int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
+                 void (*failed)(void *user, const char *name, int code), void *user);
+/* Make inputs from `first` on ready to be opened, as many as go together, at least one if there is one: *end is behind the
+ * last. The code is that of input *end where it failed; CODE_DONE otherwise. */
+int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end);
+void inputs_close(struct inputs *inputs, size_t first, size_t end);
+/* The library's text, with its names for spooled recordings replaced by theirs. Lives until the next call. */
+const char *inputs_named(const struct inputs *inputs, const char *text);
+void inputs_free(struct inputs *inputs);
+
+/* The exit code for what the library said while something was done that fails with `io` when a file cannot be read. */
+int exit_code(int error, int io);
+
+/* ---- summary.c ---- */
+
+/* Those of n recordings that failed or were heard in part. */
+struct summary {
+    size_t n, n_bad;
+    struct bad_input {
+        const char *input;
+        int code;           /* CODE_PART or a failure's */
+    } *list;                /* [n_bad], at most n */
+};
+int summary_begin(struct summary *summary, size_t n); /* CODE_DONE or CODE_OTHER */
+void summary_add(struct summary *summary, const char *input, int code); /* nothing where the code is no failure's */
+void summary_print(const struct summary *summary);
+void summary_free(struct summary *summary);
+
+/* What to say after a run of so many seconds on a terminal; NULL: nothing. */
+const char *summary_hint(double seconds, int writes_files, int on_terminal);
+
 /* ---- languages.c ---- */
 
-/* Print the most probable languages of a recording. WHISP_OK or the library's error. */
-int languages_print(whisp_session *session, const char *input, int name_it, struct transcript *out);
+/* Print the most probable languages of a recording, behind its name unless that is NULL. WHISP_OK or the library's
+ * error. */
+int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out);
 
 /* ---- words.c ---- */
 

@@ -1,0 +1,124 @@
+/* inputs.c - the recordings on the command line: looked at before the model is loaded, and opened, some together, when
+ * their turn comes. Those that only ffmpeg decodes are spooled then (ffmpeg.c). Between main.c and the library. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* Spooled recordings that are transcribed together, so that short ones share the batch: at most so many, and bytes. */
+#define MOST_SPOOLED 64
+#define MOST_BYTES (INT64_C(256) << 20) /* more than two hours of sound */
+
+int exit_code(int error, int io)
+{
+    switch (error) {
+    case WHISP_ERR_ARGUMENT: return CODE_USAGE;
+    case WHISP_ERR_IO: return io;
+    case WHISP_ERR_AUDIO: return CODE_INPUT;
+    case WHISP_ERR_MODEL: return CODE_MODEL;
+    case WHISP_ERR_BACKEND: return CODE_BACKEND;
+    default: return CODE_OTHER;
+    }
+}
+
+/* Would ffmpeg know more? The library's message has its command where it might. */
+static int ffmpeg_helps(struct inputs *inputs, int error)
+{
+    return error == WHISP_ERR_AUDIO && strstr(whisp_last_error(), "ffmpeg ") != NULL &&
+           (*inputs->ffmpeg || ffmpeg_find(inputs->ffmpeg, sizeof inputs->ffmpeg));
+}
+
+/* WHISP_OK, also where ffmpeg is to be asked, or the library's error. */
+static int try_open(struct inputs *inputs, const char *name, int *needs_ffmpeg)
+{
+    whisp_audio *audio;
+    whisp_audio_info info = {.size = sizeof info};
+    int error = whisp_audio_open(name, &audio);
+    if (error != WHISP_OK) {
+        *needs_ffmpeg = ffmpeg_helps(inputs, error);
+        return *needs_ffmpeg ? WHISP_OK : error;
+    }
+    if (whisp_audio_describe(audio, &info) == WHISP_OK && info.duration > 0.0) inputs->seconds += info.duration;
+    whisp_audio_close(audio);
+    return WHISP_OK;
+}
+
+/* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: what
+ * is read from them is gone. */
+int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
+                 void (*failed)(void *user, const char *name, int code), void *user)
+{
+    *inputs = (struct inputs){.list = calloc(n + 1, sizeof *inputs->list), .paths = calloc(n + 1, sizeof *inputs->paths)};
+    if (!inputs->list || !inputs->paths) return note_memory();
+    for (size_t i = 0; i < n; i++) {
+        struct stat status;
+        int needs_ffmpeg = 0, error = WHISP_OK;
+        if (strcmp(names[i], "-") == 0) {
+            if (isatty(STDIN_FILENO)) {
+                note_error("-: standard input is a terminal; pipe a recording into it, or name a file");
+                return CODE_USAGE;
+            }
+        } else if (stat(names[i], &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+            error = try_open(inputs, names[i], &needs_ffmpeg);
+        }
+        if (error != WHISP_OK) {
+            note_error("%s", whisp_last_error());
+            failed(user, names[i], exit_code(error, CODE_INPUT));
+            continue;
+        }
+        inputs->list[inputs->n] = (struct input){names[i], needs_ffmpeg, {.fd = -1}};
+        inputs->paths[inputs->n++] = needs_ffmpeg ? NULL : names[i];
+    }
+    return CODE_DONE;
+}
+
+int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end)
+{
+    int64_t bytes = 0;
+    size_t n_spooled = 0;
+    for (*end = first; *end < inputs->n && *end - first < most; ++*end) {
+        struct input *input = &inputs->list[*end];
+        if (!input->needs_ffmpeg) continue;
+        if (n_spooled == MOST_SPOOLED || (n_spooled > 0 && bytes >= MOST_BYTES)) break;
+        int code = ffmpeg_hear(inputs->ffmpeg, input->name, &input->spooled);
+        if (code != CODE_DONE) return code;
+        inputs->paths[*end] = input->spooled.path;
+        bytes += input->spooled.bytes;
+        n_spooled++;
+    }
+    return CODE_DONE;
+}
+
+void inputs_close(struct inputs *inputs, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        if (inputs->list[i].needs_ffmpeg) {
+            spooled_close(&inputs->list[i].spooled);
+            inputs->paths[i] = NULL;
+        }
+}
+
+const char *inputs_named(const struct inputs *inputs, const char *text)
+{
+    static char named[2048];
+    const char *best = NULL;
+    size_t length = 0;
+    const struct input *found = NULL;
+    for (size_t i = 0; i < inputs->n; i++) {
+        const struct spooled *s = &inputs->list[i].spooled;
+        const char *at = s->fd >= 0 ? strstr(text, s->path) : NULL;
+        if (at && strlen(s->path) > length) best = at, length = strlen(s->path), found = &inputs->list[i];
+    }
+    if (!best) return text;
+    snprintf(named, sizeof named, "%.*s%s%s", (int)(best - text), text, found->name, best + length);
+    return named;
+}
+
+void inputs_free(struct inputs *inputs)
+{
+    if (inputs->list) inputs_close(inputs, 0, inputs->n);
+    free(inputs->list);
+    free(inputs->paths);
+}
