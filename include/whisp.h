@@ -309,7 +309,7 @@ WHISP_API double whisp_result_duration(const whisp_result *result);         /* o
 /* NULL; or, where something of the recording is not in the transcript (it was damaged, cut off, ...), a line that says
  * what: the work is done, but not all was heard. The log callback got it as a warning. Lives as long as the result. */
 WHISP_API const char *whisp_result_incomplete(const whisp_result *result);
-/* For who has made the samples himself and knows that something of the recording is not in them: what whisp_result_incomplete()
+/* For who has made the samples and knows that something of the recording is not in them: what whisp_result_incomplete()
  * and the writers say from now on, behind what they say already. `why` is copied. WHISP_OK or an error. */
 WHISP_API int whisp_result_set_incomplete(whisp_result *result, const char *why);
 WHISP_API size_t whisp_result_segment_count(const whisp_result *result);

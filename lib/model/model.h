@@ -89,8 +89,8 @@ struct whisp_model {
 /* The name of a tensor that holds NaN or infinity, or NULL. Reads all weights, the first time. From any thread. (finite.c) */
 const char *wh_model_unsound(const whisp_model *model);
 
-/* A file or folder that is another program's model: fails with what it is and the command that converts it. WHISP_OK: it
- * is none that is known. */
+/* A file or folder that is another program's model: fails with what it is and the command that converts it. WHISP_OK:
+ * it is none that is known. */
 int wh_model_foreign(const char *path);
 
 #endif

@@ -44,8 +44,8 @@ static int read_ids(const whisp_model *model, const char *text, int32_t **tokens
         long id = strtol(text, &end, 10);
         end += strspn(end, " ");
         if (id < 0 || id >= model->n_vocab)
-            return wh_fail(WHISP_ERR_ARGUMENT, "option initial_prompt_tokens: token %ld is not in the vocabulary of %d", id,
-                           model->n_vocab);
+            return wh_fail(WHISP_ERR_ARGUMENT, "option initial_prompt_tokens: token %ld is not in the vocabulary of %d",
+                           id, model->n_vocab);
         int rc = wh_grow(tokens, capacity, *n + 1, sizeof **tokens);
         if (rc)
             return rc;

@@ -27,8 +27,8 @@ void wh_search_free(wh_search *search);
 /* Slots that decoding with these options takes: the candidates that live at once. */
 int wh_search_slots(const wh_values *values);
 
-/* The tokens of the options' initial prompt, appended to *tokens: those of a space and the stripped text, as transcribe() in
- * openai-whisper has it, or the given ones. */
+/* The tokens of the options' initial prompt, appended to *tokens: those of a space and the stripped text, as in
+ * openai-whisper's transcribe(), or the given ones. */
 int wh_prompt_initial(const whisp_model *model, const wh_values *values, int32_t **tokens, size_t *n, size_t *capacity);
 
 /* Before decoding a window whose encoding is in slot 0: feed the prompt (its last n_text_ctx / 2 - 1 tokens) and the

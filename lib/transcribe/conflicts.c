@@ -70,8 +70,8 @@ static int warn_long_text(const whisp_session *s, const char *name)
     int rc = wh_tokenizer_encode(s->model->tokenizer, text, length, &tokens, &n, &capacity);
     free(tokens);
     if (!rc && n > room)
-        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the first ones are used", name,
-               n, room);
+        wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the first ones are used",
+               name, n, room);
     return rc;
 }
 

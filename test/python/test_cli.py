@@ -683,7 +683,7 @@ def m4a(tmp_path):
 
 @pytest.fixture
 def ffmpeg(tmp_path, babble):
-    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND" is eight seconds of samples."""
+    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND": eight seconds of samples."""
     def write(script):
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
@@ -738,8 +738,10 @@ def test_ffmpeg_stops_midway(run, english, talk, m4a, ffmpeg, babble):
     """Heard in part: the words so far, the reason, the status."""
     half = recordings.write_wav(talk.parent / "half.wav", babble[:64000])
     plain = run("--model", english, *ONCE, half).stdout
-    for script, word in (("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
-                         ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11")):
+    for script, word in (
+        ("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
+        ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11"),
+    ):
         done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128000 "$SOUND"; ' + script))
         assert (done.returncode, done.stdout) == (PART, plain), done.stderr
         assert done.stderr.count("whisp: warning: ") == 1 and "%s: " % m4a in done.stderr and word in done.stderr

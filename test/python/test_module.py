@@ -1,6 +1,7 @@
 """The Python module: its declarations against the header, its behaviour with invented models, a real one's words."""
 import array
 import ctypes
+import io
 import gc
 import json
 import os
@@ -194,8 +195,8 @@ def test_all_kinds_of_samples(model, answer, noise):
     integers = array.array("h", [round(x * 32768) for x in noise])
     doubled = array.array("f", [x for sample in noise for x in (sample, 9.0)])
     read_only = memoryview(noise.tobytes()).cast("f")
-    kinds = [list(noise), tuple(noise), noise.tobytes(), bytearray(noise.tobytes()), array.array("d", noise), integers,
-             memoryview(noise), read_only, memoryview(doubled)[::2], (ctypes.c_float * len(noise))(*noise)]
+    kinds = [list(noise), tuple(noise), array.array("d", noise), integers, memoryview(noise), read_only,
+             memoryview(doubled)[::2], (ctypes.c_float * len(noise))(*noise)]
     for kind in kinds:
         assert model.transcribe(kind, **GREEDY) == answer, type(kind)
 
@@ -234,9 +235,84 @@ def test_file(whisp, model, answer, noise, noise_wav):
         assert list(whisp.load_audio(file.fileno())) == list(noise)
 
 
+def test_bytes_are_a_file(whisp, model, answer, noise, noise_wav):
+    """Never samples: what is in a file, as it would be read from a request or a database."""
+    data = noise_wav.read_bytes()
+    with open(noise_wav, "rb") as file:
+        for kind in (data, bytearray(data), memoryview(data), io.BytesIO(data), file):
+            assert model.transcribe(kind, **GREEDY) == answer, type(kind)
+    assert list(whisp.load_audio(data)) == list(noise)
+    for nonsense in (noise.tobytes(), bytearray(noise.tobytes()), b"123", b"", b"RIFF"):
+        for call in (model.transcribe, whisp.load_audio):
+            with pytest.raises(whisp.AudioError, match="^the recording in memory: "):
+                call(nonsense)
+    with pytest.raises(whisp.ArgumentError, match="rb"):
+        model.transcribe(io.StringIO("text"))
+    with model.session(**GREEDY) as session:
+        for block in (data, memoryview(data), io.BytesIO(data), noise_wav):
+            with pytest.raises(whisp.ArgumentError, match="must hold samples"):
+                session.push(block)
+    with pytest.raises(whisp.ArgumentError, match="uint8|format 'B'"):
+        model.transcribe(array.array("B", data))
+
+
+@pytest.fixture
+def ffmpeg(tmp_path, monkeypatch, noise):
+    """Puts a program in ffmpeg's place, which finds the samples of `noise` in "$SOUND"."""
+    def write(script):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "sound").write_bytes(array.array("h", [round(x * 32768) for x in noise]).tobytes())
+        program = tmp_path / "bin" / "ffmpeg"
+        program.write_text("#!/bin/sh\nSOUND='%s'\n%s\n" % (tmp_path / "sound", script))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", "%s:/usr/bin:/bin" % program.parent)
+    return write
+
+
+def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
+    """What the library does not decode comes from ffmpeg: paths and bytes, all of it, in part, not at all."""
+    data = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(100)
+    path = tmp_path / "-talk:1.m4a"
+    path.write_bytes(data)
+    ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))
+    monkeypatch.chdir(tmp_path)
+    for kind in (path, path.name, data):
+        assert model.transcribe(kind, **GREEDY) == answer
+        assert [line for line in (tmp_path / "arguments").read_text().splitlines() if line.startswith("file:")]
+    assert list(whisp.load_audio(path)) == list(noise)
+    ffmpeg('head -c 64000 "$SOUND"; echo "[mov @ 0x1f] partial file" >&2; exit 3')
+    told = "talk:1.m4a: stopped at 0:02; ffmpeg ended with status 3: .mov. partial file"
+    with pytest.warns(whisp.IncompleteWarning, match=told):
+        assert "stopped at 0:02" in model.transcribe(path, **GREEDY)["incomplete"]
+    with pytest.warns(whisp.IncompleteWarning, match="the recording in memory: stopped at 0:02"):
+        assert '"incomplete": "the recording in memory: ' in model.transcribe_text(data, "json", **GREEDY)
+    with pytest.warns(whisp.IncompleteWarning, match=told):
+        assert len(whisp.load_audio(path)) == 32000
+    for script, word in (("echo broken >&2; exit 1", "broken"), ("exit 0", "no sound"), ("kill -9 $$", "signal 9"),
+                         ("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", "there is no sound in it")):
+        ffmpeg(script)
+        with pytest.raises(whisp.AudioError, match="talk:1.m4a: .*" + word):
+            model.transcribe(path)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(whisp.AudioError, match=r"ffmpeg .* \| whisp -"):
+        model.transcribe(path)
+
+
+def test_prompt_of_tokens(whisp, model, answer, noise):
+    ids = model.tokenize(" And so")
+    assert ids and model.transcribe(noise, initial_prompt=ids, **GREEDY) == model.transcribe(
+        noise, initial_prompt="And so", **GREEDY)
+    assert model.transcribe(noise, initial_prompt=tuple(ids), carry_initial_prompt=True, **GREEDY) == model.transcribe(
+        noise, initial_prompt="And so", carry_initial_prompt=True, **GREEDY)
+    assert model.transcribe(noise, initial_prompt=[], **GREEDY) == answer
+    for bad in ([99999], [-1], 5, ["a"], [1.5], [1 << 40]):
+        with pytest.raises(whisp.ArgumentError, match="initial_prompt"):
+            model.transcribe(noise, initial_prompt=bad, **GREEDY)
+
+
 def test_audio_that_is_none(whisp, model, noise, tmp_path):
     two_channels = memoryview(noise).cast("B").cast("f", [2, len(noise) // 2])
-    for nonsense in ([noise, noise], two_channels, 5, None, object(), ["a"], array.array("i", [1]), b"123", "nul\0"):
+    for nonsense in ([noise, noise], two_channels, 5, None, object(), ["a"], array.array("i", [1]), "nul\0"):
         with pytest.raises(whisp.ArgumentError):
             model.transcribe(nonsense)
     with pytest.raises(whisp.FileError, match="nosuch.wav"):

@@ -259,7 +259,8 @@ static const char *read_value(const whisp_option_info *info, struct cursor *curs
 static int advise(const char *argument, const char *here)
 {
     const char *written = strncmp(here, "nothing", 7) == 0 ? "" : "written ";
-    note_error("%.*s is another program's option; here it is %s%s", (int)strcspn(argument, "="), argument, written, here);
+    note_error("%.*s is another program's option; here it is %s%s", (int)strcspn(argument, "="), argument, written,
+               here);
     return CODE_USAGE;
 }
 

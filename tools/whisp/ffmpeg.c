@@ -1,7 +1,7 @@
-/* ffmpeg.c - recordings that the library does not decode (M4A, MP4, WebM, AAC, films) are heard through ffmpeg, where that
- * is installed: a child process decodes their first audio stream, and the samples go into a temporary file that has no
- * name any more, so that they are read twice and cut in parts like any other recording. Stands between the names on the
- * command line and the library, which never starts a process.
+/* ffmpeg.c - recordings that the library does not decode (M4A, MP4, WebM, AAC, films) are heard through ffmpeg, where
+ * that is installed: a child process decodes their first audio stream, and the samples go into a temporary file that
+ * has no name any more, so that they are read twice and cut in parts like any other recording. Stands between the names
+ * on the command line and the library, which never starts a process.
  *
  * No shell is involved, and a file's name cannot become an option or a protocol. The child dies with this program,
  * whatever ends that one. */
@@ -234,8 +234,10 @@ static int judge(const struct child *child, int status, const char *input, struc
     size_t capacity = strlen(input) + sizeof reason + 64;
     spooled->incomplete = malloc(capacity);
     if (!spooled->incomplete) return note_memory();
-    if (status != 0) snprintf(spooled->incomplete, capacity, "%s: stopped at %ld:%02ld; %s", input, s / 60, s % 60, reason);
-    else snprintf(spooled->incomplete, capacity, "%s: perhaps not all of it was heard; %s", input, reason);
+    if (status != 0)
+        snprintf(spooled->incomplete, capacity, "%s: stopped at %ld:%02ld; %s", input, s / 60, s % 60, reason);
+    else
+        snprintf(spooled->incomplete, capacity, "%s: perhaps not all of it was heard; %s", input, reason);
     note_warning("%s", spooled->incomplete);
     return CODE_DONE;
 }

@@ -8,9 +8,9 @@ enum { HELP_COLUMN = 28, WIDEST = 110, NARROWEST = 50 };
 
 static const char about[] =
     "Write down what is said in recordings, with OpenAI's Whisper models. FILE is a recording in any format that "
-    "libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...); - is standard input. Segments are printed to standard "
-    "output as they become final. Unlike openai-whisper's command, files are only written when --output_format or "
-    "--output_dir asks for them.";
+    "libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...) or, where it is installed, ffmpeg (M4A, MP4, films, ...); "
+    "- is standard input. Segments are printed to standard output as they become final. Unlike openai-whisper's "
+    "command, files are only written when --output_format or --output_dir asks for them.";
 
 static const char about_options[] =
     "Options have openai-whisper's names and values where it has them: --name VALUE or --name=VALUE, with True, False "
@@ -95,7 +95,7 @@ int help_print(void)
     printf("\nExamples:\n"
            "  whisp talk.mp3\n"
            "  whisp --model tiny.en --output_format srt --output_dir subtitles *.mp3\n"
-           "  ffmpeg -v error -i film.mp4 -f wav - | whisp --language de -\n");
+           "  whisp --language de -f srt film.mp4\n");
     printf("\nExit codes (with several recordings, the first failure's):\n");
     for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++) {
         printf("  %.5s", exit_codes[i]);

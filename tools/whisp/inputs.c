@@ -50,7 +50,9 @@ static int try_open(struct inputs *inputs, const char *name, int *needs_ffmpeg)
 int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
                  void (*failed)(void *user, const char *name, int code), void *user)
 {
-    *inputs = (struct inputs){.list = calloc(n + 1, sizeof *inputs->list), .paths = calloc(n + 1, sizeof *inputs->paths)};
+    *inputs = (struct inputs){0};
+    inputs->list = calloc(n + 1, sizeof *inputs->list);
+    inputs->paths = calloc(n + 1, sizeof *inputs->paths);
     if (!inputs->list || !inputs->paths) return note_memory();
     for (size_t i = 0; i < n; i++) {
         struct stat status;

@@ -177,8 +177,8 @@ struct spooled {
 };
 /* Where ffmpeg is; 0: nowhere in PATH. */
 int ffmpeg_find(char *path, size_t capacity);
-/* Decode `input` with it. CODE_DONE; CODE_SIGNAL where a signal asks the program to end; or the code of a failure, which
- * the user has been told. */
+/* Decode `input` with it. CODE_DONE; CODE_SIGNAL where a signal asks the program to end; or the code of a failure,
+ * which the user has been told. */
 int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled);
 void spooled_close(struct spooled *spooled);
 
@@ -199,12 +199,12 @@ struct inputs {
     char ffmpeg[4096];      /* where it is, once it was looked for and found */
 };
 
-/* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of which
- * the user has been told. CODE_DONE or an exit code. */
+/* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of
+ * which the user has been told. CODE_DONE or an exit code. */
 int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
                  void (*failed)(void *user, const char *name, int code), void *user);
-/* Make inputs from `first` on ready to be opened, as many as go together, at least one if there is one: *end is behind the
- * last. The code is that of input *end where it failed; CODE_DONE otherwise. */
+/* Make inputs from `first` on ready to be opened, as many as go together, at least one if there is one: *end is behind
+ * the last. The code is that of input *end where it failed; CODE_DONE otherwise. */
 int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end);
 void inputs_close(struct inputs *inputs, size_t first, size_t end);
 /* The library's text, with its names for spooled recordings replaced by theirs. Lives until the next call. */

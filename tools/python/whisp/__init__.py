@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, Tuple
 
-from ._audio import SAMPLE_RATE, load_audio
+from ._audio import SAMPLE_RATE
 from ._errors import (
     ArgumentError,
     AudioError,
@@ -30,6 +30,7 @@ from ._library import library
 from ._live import Live
 from ._model import Dims, Model, available_models, load_model
 from ._options import option_list
+from ._recording import load_audio
 from ._session import Session
 
 __version__ = "0.1.0"

@@ -1,24 +1,20 @@
-"""Recordings from and to Python: whatever holds samples becomes a block of C floats; files are decoded."""
+"""Samples from Python: whatever holds them becomes a block of C floats."""
 
 from __future__ import annotations
 
 import array
 import ctypes
-import importlib.util
 import os
 import sys
 from typing import Any, Union
 
 from ._errors import ArgumentError
-from ._library import check, library
 
 SAMPLE_RATE = 16000
 
-_BLOCK = 65536  # samples that load_audio() decodes at a time
-
 
 def path_bytes(path: Union[str, "os.PathLike[str]"]) -> bytes:
-    """A path as the library takes it. The samples of a recording may be bytes, so a path may not."""
+    """A path as the library takes it. A recording's bytes may be given too, so a path may not be bytes."""
     text = os.fsencode(path)
     if b"\0" in text:
         raise ArgumentError("%r: a path cannot hold a NUL character" % (path,))
@@ -68,13 +64,9 @@ def _numpy_floats(numpy: Any, audio: Any) -> "tuple[Any, Any, int]":
 
 
 def _view_floats(view: memoryview) -> "tuple[Any, Any, int]":
-    """Anything with the buffer protocol: bytes hold float32 samples, arrays say what they hold."""
+    """Anything with the buffer protocol that says what it holds."""
     _one_dimension(view.shape or ())
     kind = (view.format or "B").lstrip("@=<" if sys.byteorder == "little" else "@=>")
-    if kind in ("B", "b", "c"):
-        if view.nbytes % 4:
-            raise ArgumentError("audio as bytes must be 32-bit floats: %d bytes are not a multiple of 4" % view.nbytes)
-        return _array_floats(array.array("f", view.tobytes()))
     if kind == "f" and view.contiguous and not view.readonly:
         if not view.nbytes:
             return view, None, 0
@@ -121,33 +113,3 @@ def _one_dimension(shape: "tuple[int, ...]") -> None:
 
 def _wrong_type(kind: str) -> ArgumentError:
     return ArgumentError("audio samples are %s: give 32-bit floats in [-1, 1] or 16-bit integers" % kind)
-
-
-def load_audio(path: Any) -> Any:
-    """Decode a recording to 16 kHz mono samples, 32-bit floats in [-1, 1], all of it in memory.
-
-    `path` is a file, "-" for standard input, or an open file descriptor (an int). Returns a NumPy array where NumPy is
-    installed, otherwise an array.array('f').
-    """
-    lib = library()
-    handle = ctypes.c_void_p()
-    samples = array.array("f")
-    block = (ctypes.c_float * _BLOCK)()
-    try:
-        if isinstance(path, int):
-            check(lib.whisp_audio_open_fd(path, ctypes.byref(handle)))
-        else:
-            check(lib.whisp_audio_open(path_bytes(path), ctypes.byref(handle)))
-        while True:
-            n = check(lib.whisp_audio_read(handle, block, _BLOCK))
-            if not n:
-                break
-            samples.frombytes(ctypes.string_at(block, 4 * n))
-    finally:
-        if handle:
-            lib.whisp_audio_close(handle)
-    if importlib.util.find_spec("numpy") is None:
-        return samples
-    import numpy
-
-    return numpy.frombuffer(samples, dtype=numpy.float32)

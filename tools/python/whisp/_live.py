@@ -9,10 +9,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, List, Optional
 
-from ._audio import Samples, is_path
+from ._audio import Samples
 from ._errors import ArgumentError, StateError
 from ._library import Word, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, SegmentCallback, set_options
+from ._recording import NO_BLOCK, is_recording
 from ._result import word_dict
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class Live:
     def push(self, block: Any, catch_up: bool = False) -> List[Dict[str, Any]]:
         """Feed samples, any number of them; returns the words that settled. catch_up: hear all of it in one pass, as
         one who has fallen behind; otherwise passes follow each other by stream_step seconds of sound."""
-        if is_path(block):
-            raise ArgumentError("a block must hold samples, not a path; load_audio() reads files")
+        if is_recording(block):
+            raise ArgumentError(NO_BLOCK)
         lib = library()
         samples = Samples(block)
         words: List[Dict[str, Any]] = []

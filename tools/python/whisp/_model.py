@@ -99,8 +99,8 @@ class Model:
     ) -> Dict[str, Any]:
         """Transcribe a recording: the dictionary that openai-whisper's transcribe() returns.
 
-        audio     a path ("-": standard input), or samples: 16 kHz mono, floats in [-1, 1] or 16-bit integers, as a
-                  NumPy array, array.array, list, or bytes of 32-bit floats
+        audio     a recording: a path ("-": standard input), a file's bytes, or a file open for reading bytes; or
+                  samples: 16 kHz mono, floats in [-1, 1] or 16-bit integers, as a NumPy array, array.array or list
         verbose   True prints each segment when it is final, False shows progress on stderr, None is silent
         progress  called with the seconds done and in all (negative where not known)
         segment   called with each segment's dictionary when it is final

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import numbers
-from typing import Any, Callable, Dict, Generator, Iterable, List, Mapping, Optional
+import operator
+from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Mapping, Optional
 
 from ._errors import ArgumentError
 from ._library import CancelFn, LogFn, ProgressFn, SegmentFn, check, library
@@ -77,10 +79,25 @@ def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:
     # the library has, adds the steps up to 1.0 to a single one.
     if "temperature" in options and "temperature_increment_on_fallback" in known:
         options.setdefault("temperature_increment_on_fallback", None)
+    _prompt_of_tokens(options)
     for name, value in options.items():
         if value is None and known[name][1] in ("", "None"):
             continue
         check(library().whisp_options_set(handle, name.encode(), option_text(name, value, known[name][0])))
+
+
+def _prompt_of_tokens(options: Dict[str, Any]) -> None:
+    """initial_prompt as the model's token ids, as faster-whisper takes it: an option of its own here."""
+    prompt = options.get("initial_prompt")
+    if prompt is None or isinstance(prompt, str):
+        return
+    try:
+        ids = [operator.index(token) for token in prompt]
+    except TypeError:
+        raise ArgumentError("option initial_prompt: a text or a list of token ids is expected") from None
+    del options["initial_prompt"]
+    if ids:
+        options["initial_prompt_tokens"] = ",".join(map(str, ids))
 
 
 class Callbacks:
@@ -99,6 +116,16 @@ class Callbacks:
         self.errors: List[BaseException] = []
         self._fns: List[Any] = []  # C holds their addresses only
         self._progress, self._segment, self._cancel, self._log = progress, segment, cancel, log
+        self._named: Callable[[str], str] = str
+
+    @contextlib.contextmanager
+    def naming(self, named: Callable[[str], str]) -> Iterator[None]:
+        """While this lasts, lines of the log go through a function."""
+        self._named = named
+        try:
+            yield
+        finally:
+            self._named = str
 
     def install(self, options: ctypes.c_void_p) -> None:
         lib = library()
@@ -118,7 +145,9 @@ class Callbacks:
             lib.whisp_options_on_segment(options, segment, None)
             self._fns.append(segment)
         if self._log is not None:
-            write = self._guard(self._log, lambda level, text: (level, (text or b"").decode("utf-8", "replace")))
+            write = self._guard(
+                self._log, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
+            )
             log = LogFn(lambda user, level, text: write(level, text))
             lib.whisp_options_on_log(options, log, None)
             self._fns.append(log)

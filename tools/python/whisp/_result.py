@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._errors import ArgumentError
 from ._library import Segment, WriterOptions, check, library
@@ -73,8 +73,10 @@ def segment_line(segment: Dict[str, Any]) -> str:
 class Result:
     """Owns a whisp_result while it is read."""
 
-    def __init__(self, handle: ctypes.c_void_p) -> None:
+    def __init__(self, handle: ctypes.c_void_p, named: Optional[Callable[[str], str]] = None) -> None:
+        """`named`: puts the recording's name in place of the path by which the library knows it."""
         self._handle = handle
+        self._named = named or str
 
     def __enter__(self) -> "Result":
         return self
@@ -86,7 +88,7 @@ class Result:
     def incomplete(self) -> Optional[str]:
         """What of the recording is not in the transcript, or None: all was heard."""
         why = library().whisp_result_incomplete(self._handle)
-        return why.decode("utf-8", "replace") if why else None
+        return self._named(why.decode("utf-8", "replace")) if why else None
 
     def to_dict(self) -> Dict[str, Any]:
         """openai-whisper's keys; and "incomplete" where something was not heard."""
@@ -112,6 +114,7 @@ class Result:
             )
         )
         try:
-            return ctypes.string_at(text, length.value).decode("utf-8", "replace")
+            document = ctypes.string_at(text, length.value).decode("utf-8", "replace")
+            return self._named(document) if self.incomplete else document
         finally:
             lib.whisp_string_free(text)

@@ -10,10 +10,11 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from ._audio import Samples, is_path, path_bytes
+from ._audio import Samples
 from ._errors import ArgumentError, IncompleteWarning, StateError
 from ._library import END, Segment, Timings, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
+from ._recording import NO_BLOCK, Opened, heard, is_recording
 from ._result import Result, layout_of, segment_dict, segment_line
 from ._vocabulary import vocabulary_file
 
@@ -118,15 +119,23 @@ class Session:
         if text is not None:
             file, samples_of, more = lib.whisp_session_align_file, lib.whisp_session_align_samples, (text,)
         result = ctypes.c_void_p()
+
+        def hear(recording: Opened) -> None:
+            with self._callbacks.naming(recording.named):
+                self._callbacks.check(file(pointer, recording.path, *more, ctypes.byref(result)))
+            if recording.incomplete:
+                check(lib.whisp_result_set_incomplete(result, recording.incomplete.encode("utf-8", "replace")))
+            names.append(recording.named)
+
+        names: List[Callable[[str], str]] = []
         with self._using() as pointer:
             try:
-                if is_path(audio):
-                    code = file(pointer, path_bytes(audio), *more, ctypes.byref(result))
+                if is_recording(audio):
+                    heard(audio, hear)
                 else:
                     samples = Samples(audio)
-                    code = samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result))
-                self._callbacks.check(code)
-                made = Result(result)
+                    self._callbacks.check(samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result)))
+                made = Result(result, names[-1] if names else None)
                 if made.incomplete:  # raises where warnings are errors
                     warnings.warn(made.incomplete, IncompleteWarning, stacklevel=4)
             except BaseException:
@@ -156,12 +165,20 @@ class Session:
         n = max(len(self._languages), 100)  # the library refuses fewer than the vocabulary's, English-only or not
         probabilities = (ctypes.c_float * n)()
         with self._using() as pointer:
-            if is_path(audio):
-                code = lib.whisp_session_detect_language_file(pointer, path_bytes(audio), probabilities, n)
+            if is_recording(audio):
+
+                def hear(recording: Opened) -> int:
+                    with self._callbacks.naming(recording.named):
+                        return self._callbacks.check(
+                            lib.whisp_session_detect_language_file(pointer, recording.path, probabilities, n)
+                        )
+
+                best = heard(audio, hear)
             else:
                 samples = Samples(audio)
-                code = lib.whisp_session_detect_language_samples(pointer, samples.pointer, samples.n, probabilities, n)
-            best = self._callbacks.check(code)
+                best = self._callbacks.check(
+                    lib.whisp_session_detect_language_samples(pointer, samples.pointer, samples.n, probabilities, n)
+                )
         return self._languages[best], dict(zip(self._languages, probabilities))
 
     # -- streaming
@@ -222,8 +239,8 @@ class Session:
 
     @staticmethod
     def _block(block: Any) -> Samples:
-        if is_path(block):
-            raise ArgumentError("a block must hold samples, not a path; load_audio() and transcribe() read files")
+        if is_recording(block):
+            raise ArgumentError(NO_BLOCK)
         return Samples(block)
 
     # -- what is known
