@@ -1,6 +1,6 @@
 /* ahead.h - a recording decoded and resampled by a thread of its own, some seconds ahead of who reads it.
  *
- * For lib/transcribe/whole.c: what comes next is decoded while the model works on what is there. The samples are those
+ * For lib/transcribe/recording.c: what comes next is decoded while the model works on what is there. The samples are those
  * of whisp_audio_read(), to the last bit. */
 #ifndef WH_AHEAD_H
 #define WH_AHEAD_H

@@ -1,5 +1,5 @@
 /* filter.c - vad_filter: before a whole recording is transcribed, find where speech is; what lies between is left out,
- * and times are given in the recording's own time. The functions are called by session.c, whole.c and window.c. */
+ * and times are given in the recording's own time. The functions are called by session.c, recording.c and window.c. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -17,7 +17,10 @@
  *   cutter.c    a long recording, handed out part by part
  *   parts.c     parts of a recording, or many short ones, transcribed side by side
  *   many.c      many files
- *   whole.c     whole recordings: files, arrays, language detection, results */
+ *   whole.c     whole recordings: files, arrays, results
+ *   recording.c the samples of a whole recording, as often as they are wanted (recording.h)
+ *   jump.c      the same of a long one of which only some clips are asked for
+ *   detect.c    the language of a whole recording */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
 
@@ -142,7 +145,7 @@ void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
 void wh_session_hear_warnings(whisp_session *session, const whisp_audio *audio);
 
-/* A recording of which only the clips are read (whole.c). BEFORE: frames before a clip that its windows' evidence
+/* A recording of which only the clips are read (jump.c). BEFORE: frames before a clip that its windows' evidence
  * reaches back to. jump, measure_jump: the next sample pushed or measured is the first of frame `frame`, 160 frame - 200.
  * known: the seconds of the whole recording, which pushes and measure no longer tell. */
 #define WH_JUMP_BEFORE 600

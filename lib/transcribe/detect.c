@@ -1,0 +1,89 @@
+/* detect.c - which language a whole recording is in, for whisp.h: window after window until somebody speaks (language.c). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "transcribe/recording.h"
+
+/* Push until the window is there that is asked for its language next; or to the end. */
+static int push_window(whisp_session *s, wh_recording *in)
+{
+    const float *samples;
+    int64_t got = 0, taken = 0;
+    while (wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES && (got = wh_recording_read(s, in, &samples)) > 0)
+        if ((taken = whisp_session_push(s, samples, (size_t)got)) < 0)
+            return (int)taken;
+    if (got < 0)
+        return (int)got;
+    return got == 0 && !s->finished && wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES ? whisp_session_finish(s)
+                                                                                              : WHISP_OK;
+}
+
+/* Of what is measured, ask 30 s after the other until somebody speaks. */
+static int detect(whisp_session *s, wh_recording *in, float *probabilities, size_t n)
+{
+    int asked = s->language, rc, over = 0;
+    s->language = -1;
+    while (!over && s->language < 0) {
+        if ((rc = push_window(s, in)) || (rc = wh_session_detect(s)))
+            return rc;
+        over = s->language < 0 && s->detected && wh_session_detect_next(s);
+    }
+    wh_session_settle_language(s);
+    int best = s->language;
+    s->language = asked;
+    memcpy(probabilities, s->language_probs, (size_t)s->specials->n_languages * sizeof *probabilities);
+    for (size_t i = (size_t)s->specials->n_languages; i < n; i++)
+        probabilities[i] = 0;
+    return best;
+}
+
+static int check_detection(whisp_session *s, float *probabilities, size_t n)
+{
+    if (!s || !probabilities)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    if (!s->specials->multilingual)
+        return wh_fail(WHISP_ERR_ARGUMENT, "the model %s knows English only; detecting a language needs a multilingual "
+                       "model", s->model->name);
+    if (n < (size_t)s->specials->n_languages)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: room for %zu probabilities, %d are needed", n,
+                       s->specials->n_languages);
+    return whisp_session_reset(s);
+}
+
+int whisp_session_detect_language_file(whisp_session *s, const char *path, float *probabilities, size_t n)
+{
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    int rc = check_detection(s, probabilities, n);
+    if (rc)
+        return rc;
+    wh_recording *in = wh_recording_new(NULL, 0);
+    if (!in)
+        return WHISP_ERR_MEMORY;
+    int in_parts = 0;
+    if (!(rc = wh_recording_open(s, path, in, &in_parts)))
+        rc = detect(s, in, probabilities, n);
+    if (rc >= 0)
+        wh_recording_hear_warnings(s, in);
+    wh_recording_free(in);
+    return rc;
+}
+
+int whisp_session_detect_language_samples(whisp_session *s, const float *samples, size_t n_samples,
+                                          float *probabilities, size_t n)
+{
+    if (!samples && n_samples)
+        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
+    int rc = check_detection(s, probabilities, n);
+    if (rc)
+        return rc;
+    wh_recording *in = wh_recording_new(samples, n_samples);
+    if (!in)
+        return WHISP_ERR_MEMORY;
+    if ((!s->vad || !(rc = wh_recording_find_speech(s, in, NULL))) && !(rc = wh_recording_measure(s, in))) {
+        wh_recording_rewind(in);
+        rc = detect(s, in, probabilities, n);
+    }
+    wh_recording_free(in);
+    return rc;
+}
