@@ -268,6 +268,15 @@ int wh_guard_window(whisp_session *s, int64_t segment_size, int64_t *advance)
     return again;
 }
 
+/* Without a voice activity model: does the first sound of a window that was silent so far come here? */
+static int ends_silence(const wh_voice *v, int i)
+{
+    int quiet = 0;
+    while (quiet < i && !v->sounds[quiet])
+        quiet++;
+    return v->active[i] && quiet == i;
+}
+
 int wh_guard_silent(whisp_session *s, int64_t segment_size, int64_t *advance)
 {
     wh_voice *v = s->voice;
@@ -278,7 +287,7 @@ int wh_guard_silent(whisp_session *s, int64_t segment_size, int64_t *advance)
     if (rc < 0)
         return rc;
     for (int i = 0; i < v->blocks; i++) {
-        if (!v->voiced[i] || !v->has_voice)
+        if (v->has_voice ? !v->voiced[i] : !ends_silence(v, i))
             continue;
         int64_t at = (int64_t)(i - BEFORE) * WH_VOICE_BLOCK;
         if (at >= BEFORE * 2 * WH_VOICE_BLOCK)
