@@ -8,10 +8,13 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+import warnings
+import wave
 import weakref
 
 import pytest
@@ -683,3 +686,20 @@ def test_wheel_and_source_distribution(root, library_file, tmp_path, monkeypatch
         names = {n.split("/", 1)[1] for n in sources.getnames() if "/" in n}
     assert {"pyproject.toml", "whisp_build.py", "PKG-INFO", "whisp/__init__.py", "source/Makefile",
             "source/include/whisp.h", "source/lib/util/util.c"} <= names
+
+
+def test_warnings_without_a_log(whisp, invented_dir, tmp_path):
+    """Channels that cancel each other are no error and nothing is missing, but somebody must be told."""
+    path = tmp_path / "inverted.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(2), out.setsampwidth(2), out.setframerate(16000)
+        noise = [(i * 7919 % 4001 - 2000) * 4 for i in range(48000)]
+        out.writeframes(b"".join(struct.pack("<hh", x, -x) for x in noise))
+    said = []
+    with whisp.load_model("english", invented_dir) as model:
+        with pytest.warns(whisp.LibraryWarning, match="cancel each other"):
+            model.transcribe(path, **GREEDY)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.transcribe(path, **GREEDY, log=lambda level, text: said.append(text))
+    assert any("cancel each other" in line for line in said)

@@ -57,7 +57,12 @@ class StateError(Error):
     code = -8
 
 
-class IncompleteWarning(UserWarning):
+class LibraryWarning(UserWarning):
+    """What the library warns of, where no `log` callback hears it: an option without effect, channels that cancel each
+    other, an uncertain language, ..."""
+
+
+class IncompleteWarning(LibraryWarning):
     """The transcript is not of the whole recording: it is damaged, cut off, ... The text says what is missing."""
 
 

@@ -7,11 +7,14 @@ import ctypes
 import functools
 import numbers
 import operator
+import warnings
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Mapping, Optional
 
-from ._errors import ArgumentError
+from ._errors import ArgumentError, IncompleteWarning, LibraryWarning
 from ._library import CancelFn, LogFn, ProgressFn, SegmentFn, check, library
 from ._result import segment_dict
+
+WARNING = 1  # the level of a line of the log
 
 LogCallback = Callable[[int, str], Any]
 ProgressCallback = Callable[[float, float], Any]
@@ -117,6 +120,7 @@ class Callbacks:
         self._fns: List[Any] = []  # C holds their addresses only
         self._progress, self._segment, self._cancel, self._log = progress, segment, cancel, log
         self._named: Callable[[str], str] = str
+        self._unheard: List[str] = []  # warnings, where there is no log callback
 
     @contextlib.contextmanager
     def naming(self, named: Callable[[str], str]) -> Iterator[None]:
@@ -144,13 +148,25 @@ class Callbacks:
             segment = SegmentFn(lambda user, pointer: final(pointer))
             lib.whisp_options_on_segment(options, segment, None)
             self._fns.append(segment)
-        if self._log is not None:
-            write = self._guard(
-                self._log, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
-            )
-            log = LogFn(lambda user, level, text: write(level, text))
-            lib.whisp_options_on_log(options, log, None)
-            self._fns.append(log)
+        write = self._guard(
+            self._log or self._keep, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
+        )
+        log = LogFn(lambda user, level, text: write(level, text))
+        lib.whisp_options_on_log(options, log, None)
+        self._fns.append(log)
+
+    def _keep(self, level: int, text: str) -> None:
+        if level == WARNING and text not in self._unheard:
+            self._unheard.append(text)
+
+    def warn(self, incomplete: Optional[str], stacklevel: int) -> None:
+        """As Python warnings: what is missing, and what nobody has heard. Raises where warnings are errors."""
+        lines, self._unheard = self._unheard, []
+        if incomplete:
+            warnings.warn(incomplete, IncompleteWarning, stacklevel=stacklevel + 1)
+        for line in lines:
+            if not incomplete or line not in incomplete:
+                warnings.warn(line, LibraryWarning, stacklevel=stacklevel + 1)
 
     def _guard(self, function: Callable[..., Any], convert: Optional[Callable[..., Any]] = None) -> Callable[..., None]:
         """`function` with C's arguments converted and its exceptions kept; it is not called again after one."""

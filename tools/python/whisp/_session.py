@@ -6,12 +6,11 @@ import contextlib
 import ctypes
 import sys
 import threading
-import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._audio import Samples
-from ._errors import ArgumentError, IncompleteWarning, StateError
+from ._errors import ArgumentError, StateError
 from ._library import END, Segment, Timings, check, library
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
 from ._recording import NO_BLOCK, Opened, heard, is_recording
@@ -136,8 +135,7 @@ class Session:
                     samples = Samples(audio)
                     self._callbacks.check(samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result)))
                 made = Result(result, names[-1] if names else None)
-                if made.incomplete:  # raises where warnings are errors
-                    warnings.warn(made.incomplete, IncompleteWarning, stacklevel=4)
+                self._callbacks.warn(made.incomplete, 4)
             except BaseException:
                 lib.whisp_result_free(result)
                 raise
@@ -179,6 +177,7 @@ class Session:
                 best = self._callbacks.check(
                     lib.whisp_session_detect_language_samples(pointer, samples.pointer, samples.n, probabilities, n)
                 )
+        self._callbacks.warn(None, 3)
         return self._languages[best], dict(zip(self._languages, probabilities))
 
     # -- streaming
