@@ -542,7 +542,7 @@ def reshape(name):
 
 @pytest.mark.parametrize("change, word", [
     (change_metadata("general.architecture", "llama"), "Whisper"),
-    (change_metadata("whisper.format_version", 2), "version 2"),
+    (change_metadata("whisper.format_version", 9), "version 9"),
     (change_metadata("whisper.encoder.block_count", 3), "encoder.blocks.1"),
     (change_metadata("whisper.encoder.context_length", 3000), "context_length"),
     (change_metadata("whisper.decoder.attention.head_count", 0), "head_count"),

@@ -221,7 +221,7 @@ static void describe(const struct child *child, int status, char *text, size_t c
 /* CODE_DONE, or the failure's code, which the user has been told. */
 static int judge(const struct child *child, int status, const char *input, struct spooled *spooled)
 {
-    char reason[LAST_LINE + 80];
+    char reason[LAST_LINE + 128];
     describe(child, status, reason, sizeof reason);
     if (spooled->bytes < 2) {
         if (child->no_sound) note_error("%s: there is no sound in it", input);

@@ -92,6 +92,7 @@ static void drop_waiting(struct live *live, double end)
 {
     size_t n = 0;
     while (n < live->n_waiting && live->waiting[n].middle < end) free(live->waiting[n++].text);
+    if (n == 0) return;
     live->n_waiting -= n;
     memmove(live->waiting, live->waiting + n, live->n_waiting * sizeof *live->waiting);
 }
