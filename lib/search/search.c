@@ -333,6 +333,11 @@ int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
                                ? -INFINITY : s->start_logits[sp->languages[i]];
     double total = wh_log_sum_exp(s, probabilities, sp->n_languages);
     int best = wh_most_probable(probabilities, sp->n_languages);
+    for (int i = 0; s->unsound && i < sp->n_languages; i++) /* none of them: one that there is and that may be */
+        if (sp->languages[i] >= 0 && (!v->languages || wh_options_has_language(v, i))) {
+            best = i;
+            break;
+        }
     for (int i = 0; i < sp->n_languages; i++)
         probabilities[i] = (float)exp(probabilities[i] - total);
     return best;

@@ -19,6 +19,11 @@ static int align_words(whisp_session *s, size_t first, size_t end, int64_t segme
     wh_words_shorten(&s->timed);
     for (size_t i = 0, at = first; i < s->timed.n; i++) {
         const wh_word *timed = &s->timed.list[i];
+        if (!isfinite(timed->probability) && !s->unsound_told) {
+            wh_session_incomplete(s, "model %s: numbers that are not finite: the words' times from %.2f s on cannot be "
+                                  "trusted", s->model->name, offset);
+            s->unsound_told = 1;
+        }
         while (at < end && g->words.list[at].first_token - token < timed->first_token)
             at++;
         if (at == end)

@@ -26,6 +26,9 @@ static int detect(whisp_session *s, wh_recording *in, float *probabilities, size
     while (!over && s->language < 0) {
         if ((rc = push_window(s, in)) || (rc = wh_session_detect(s)))
             return rc;
+        if (!wh_search_is_sound(s->search))
+            return wh_fail(WHISP_ERR_MODEL, "model %s: it computes numbers that are not finite, so no language can be "
+                           "told; convert it anew", s->model->name);
         over = s->language < 0 && s->detected && wh_session_detect_next(s);
     }
     wh_session_settle_language(s);

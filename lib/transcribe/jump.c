@@ -72,7 +72,7 @@ int wh_recording_measure_clips(whisp_session *s, wh_recording *in, double second
 int wh_recording_jump(whisp_session *s, wh_recording *in)
 {
     int64_t frame = s->seek - WH_JUMP_BEFORE;
-    if (!in->jumps || s->language < 0)
+    if (!in->jumps || (s->language < 0 && !s->detected))
         return 0;
     if (s->clip >= s->n_clips || (s->seek >= s->measured_frames && wh_audio_seeks(in->audio)))
         return 1;

@@ -21,15 +21,24 @@ int wh_session_spoken(const whisp_session *s)
     return s->language >= 0 ? s->language : s->guess;
 }
 
+/* Do the options allow it? */
+static int may_be(const whisp_session *s, int language)
+{
+    return !s->options->values.languages || wh_options_has_language(&s->options->values, language);
+}
+
 void wh_session_tell_doubt(whisp_session *s, const float *probabilities, int best)
 {
     int second = -1;
-    if (s->doubt_told || !s->specials->multilingual || probabilities[best] >= SURE)
+    if (s->doubt_told || !s->specials->multilingual || !(probabilities[best] < SURE)) /* sure, or no number */
         return;
     s->doubt_told = 1;
     for (int i = 0; i < s->specials->n_languages; i++)
-        if (i != best && (second < 0 || probabilities[i] > probabilities[second]))
+        if (i != best && s->specials->languages[i] >= 0 && may_be(s, i) &&
+            (second < 0 || probabilities[i] > probabilities[second]))
             second = i;
+    if (second < 0)
+        return;
     wh_log(s->options, WHISP_LOG_WARNING, "the language is uncertain: %s (%.2f) or %s (%.2f); the option language says "
            "which it is, languages which it can be", whisp_language_name(best), (double)probabilities[best],
            whisp_language_name(second), (double)probabilities[second]);
@@ -74,6 +83,8 @@ static int64_t ask(whisp_session *s, int64_t seek, int64_t frames)
     if (best < 0)
         return best;
     s->window_language = best;
+    if (!wh_search_is_sound(s->search)) /* it is no answer; window.c tells */
+        return 0;
     if (s->guess < 0) {
         s->guess = best;
         memcpy(s->language_probs, s->window_probs, (size_t)s->specials->n_languages * sizeof *s->language_probs);

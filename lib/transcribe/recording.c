@@ -45,6 +45,7 @@ static void keep(wh_recording *in, const float *samples, size_t n)
         in->kept = NULL;
         in->n_kept = in->kept_capacity = 0;
         in->keeps = 0;
+        in->dropped = 1;
     }
 }
 
@@ -316,8 +317,9 @@ int wh_recording_open(whisp_session *s, const char *path, wh_recording *in, int 
         return rc;
     if (twice && *in_parts)
         rc = wh_recording_is_long(s, in, in_parts);
-    if (!rc && in->n_kept && !in->kept) { /* its beginning could not be kept after all */
+    if (!rc && in->dropped && in->audio) { /* its beginning is gone */
         end_first_pass(s, in);
+        in->dropped = 0;
         rc = wh_channels_open(s, path, &in->audio);
     }
     if (rc || !twice || *in_parts) {

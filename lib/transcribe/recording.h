@@ -22,6 +22,7 @@ typedef struct wh_recording {
     int16_t *kept;         /* [n_kept] all samples of a short recording, from the first pass; else NULL */
     size_t n_kept, kept_capacity, at_kept;
     int keeps, from_kept;  /* the first pass fills it; the second reads it, then what follows in the file */
+    int dropped;           /* what was read could not be kept after all */
     int64_t heard;         /* samples given out since the start, or left out */
     int jumps;             /* only the clips are read (see below) */
     const float *samples;

@@ -29,8 +29,8 @@ static int check_options(const whisp_model *model, whisp_options *options)
         return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
                        whisp_language_code(v->language));
     }
-    for (int i = sp->n_languages; v->languages && sp->multilingual && whisp_language_code(i); i++)
-        if (wh_options_has_language(v, i))
+    for (int i = 0; v->languages && sp->multilingual && whisp_language_code(i); i++)
+        if (wh_options_has_language(v, i) && (i >= sp->n_languages || sp->languages[i] < 0))
             return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s of languages", model->name,
                            whisp_language_code(i));
     return WHISP_OK;
@@ -351,7 +351,9 @@ void wh_session_remember_incomplete(whisp_session *s, const char *why)
 {
     size_t length = strlen(s->incomplete);
     if (!strstr(s->incomplete, why))
-        snprintf(s->incomplete + length, sizeof s->incomplete - length, "%s%s", length ? "; " : "", why);
+        if (snprintf(s->incomplete + length, sizeof s->incomplete - length, "%s%s", length ? "; " : "", why) >=
+            (int)(sizeof s->incomplete - length))
+            memcpy(s->incomplete + sizeof s->incomplete - 4, "...", 4);
 }
 
 void wh_session_incomplete(whisp_session *s, const char *format, ...)

@@ -17,8 +17,8 @@
 #define FLOOR (-7.8)        /* log10 of a band's mean power: what a recorder's last bit makes; not a sound */
 #define ABOVE_CLAMP 0.05    /* log10: a band's mean is above the value to which the log-Mel is clamped */
 
-#define RING (1 << 20)      /* samples kept: more than a session holds, and LEAD before */
 #define LEAD (5 * WH_SAMPLE_RATE)   /* samples that the voice activity network hears before the window */
+#define RING ((int64_t)WH_STORE_FRAMES * WH_HOP + LEAD + WH_SAMPLE_RATE) /* kept: all that a session holds, LEAD before */
 #define VOICED 0.3f         /* mean probability over VOICED_CHUNKS from which somebody may speak */
 #define VOICED_CHUNKS 3     /* of 32 ms */
 

@@ -195,7 +195,7 @@ static int remember(whisp_session *s)
 }
 
 /* Numbers that are not finite: in the model's weights, or computed in this window. Nothing is written for it then. Said
- * once a recording, of the weights by its first part. 1: so it is in this window. */
+ * once a recording, of the weights by its first part; what is computed by each part. 1: so it is in this window. */
 static int is_unsound(whisp_session *s)
 {
     int here = !wh_search_is_sound(s->search);
@@ -313,7 +313,8 @@ static void report_progress(whisp_session *s)
     if (!s->options->progress)
         return;
     double seconds = SECONDS(WH_MIN(s->seek, wh_mel_content(s->mel))), end = seconds;
-    wh_filter_times(s, &seconds, &end);
+    if (!s->whole) /* of a part parts.c does it */
+        wh_filter_times(s, &seconds, &end);
     s->options->progress(s->options->progress_user, end, s->total);
 }
 

@@ -144,11 +144,22 @@ static int is_told(const struct source *s, int32_t id)
     return 0;
 }
 
+static int stands_once(const struct source *s, const char *name)
+{
+    int n = 0;
+    for (int32_t id = 0; id < s->n_pieces && n < 2; id++) {
+        const char *other = name_of(s, id);
+        n += other && !strcmp(other, name);
+    }
+    return n == 1;
+}
+
 /* Whether the tokens' names agree with the places. With `strict` no special token may be named anywhere else; the
  * configuration knows better (CrisperWhisper's changed vocabulary names some twice), so there only foreign names count
  * that are in a place which it does not tell itself. */
 static int check_names(const struct source *s, const wh_specials *p, int strict)
 {
+    /* a place that is told but bears another special token's name, which stands nowhere else, contradicts it */
     for (int32_t id = p->eot; id < s->n_pieces; id++) {
         const char *name = name_of(s, id);
         char expected[40];
@@ -160,7 +171,8 @@ static int check_names(const struct source *s, const wh_specials *p, int strict)
         wh_special_name(p, id, expected, sizeof expected);
         int same = !is_extra && role == role_of(expected, &other) && index == other;
         int is_wrong = is_extra ? role != WH_ROLE_NONE : !same;
-        if (strict ? is_wrong : !is_extra && role == WH_ROLE_NONE && !is_told(s, id))
+        int is_elsewhere = !is_extra && role != WH_ROLE_NONE && !same && stands_once(s, name);
+        if (strict ? is_wrong : is_elsewhere || (!is_extra && role == WH_ROLE_NONE && !is_told(s, id)))
             return wh_fail(WHISP_ERR_MODEL, "token %ld is %.60s, where %s is expected", (long)id, name,
                            is_extra ? "no special token" : expected);
     }

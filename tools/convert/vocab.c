@@ -276,6 +276,8 @@ static int read_map(struct source *s, const char *path, const json_t *root)
     int next = s->n_pieces;
     while (next > 0 && !s->pieces[next - 1] && !s->added[next - 1])
         next--;
+    if (json_array_size(list) > (size_t)s->n_pieces)
+        return wh_fail(WHISP_ERR_MODEL, "%s: additional_special_tokens names more tokens than the vocabulary has", path);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *token = json_array_get(list, i), *content = json_object_get(token, "content");
         const char *name = json_string_value(content ? content : token);
