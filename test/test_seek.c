@@ -239,11 +239,34 @@ static void test_mpeg(void **state)
     free(a.data);
 }
 
+static void test_ogg(void **state)
+{
+    static const kind kinds[] = {{"Vorbis", VORBIS, 44100, 2, 0.5, 0}, {"Vorbis at 16 kHz", VORBIS, 16000, 1, 0.9, 0},
+                                 {"Vorbis at 8 kHz", VORBIS, 8000, 1, 0.2, 0}, {"FLAC in Ogg", OGG_FLAC, 44100, 1, -1, 0}};
+    (void)state;
+    check_kinds(kinds, WH_COUNT(kinds), 90, 8);
+    bytes a = record(&kinds[0], 60), b = record(&kinds[1], 60);
+    if (a.n && b.n) {
+        bytes both = join(a, b);
+        check_refused("chained Vorbis", store(both), 80);
+        memset(a.data + a.n / 2, 0x55, 30000);
+        check_jumps("damaged Vorbis", store(a), 55, 5);
+        free(both.data);
+    }
+    free(a.data);
+    free(b.data);
+    kind opus = {"Opus", OPUS, 48000, 1, -1, 0};
+    if ((a = record(&opus, 40)).n)
+        check_refused("Opus", store(a), 30);
+    free(a.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flac),
         cmocka_unit_test(test_mpeg),
+        cmocka_unit_test(test_ogg),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
