@@ -72,44 +72,46 @@ static int parse(const unsigned char *p, int fixed, header *h)
     return 1;
 }
 
-/* A place in the bytes where either a frame with this number, or another file, begins; NULL: neither. */
+/* The frame with this number, among those that begin before `last`, or NULL. */
 static const unsigned char *find(const unsigned char *p, const unsigned char *last, int fixed, int64_t number,
                                  header *h)
 {
-    for (; p < last; p++) {
-        if (p[0] == 0xff && (p[1] & 0xfe) == 0xf8 && parse(p, fixed, h) && h->number == number)
+    for (; p < last && (p = memchr(p, 0xff, (size_t)(last - p))); p++)
+        if (parse(p, fixed, h) && h->number == number)
             return p;
-        if (p[0] == 'f' && memcmp(p, "fLaC", 4) == 0)
+    return NULL;
+}
+
+/* Another file, of those that begin before `last`, or NULL. */
+static const unsigned char *find_head(const unsigned char *p, const unsigned char *last)
+{
+    wh_flac_info info;
+    for (; p < last && (p = memmem(p, (size_t)(last - p) + 3, "fLaC", 4)); p++)
+        if (wh_flac_parse(p, &info))
             return p;
-    }
     return NULL;
 }
 
 int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *walk)
 {
-    wh_flac_info info;
     header h;
     int found = 0, is_odd = 0;
     int64_t number = walk->number, at = walk->position;
     unsigned char *piece = wh_calloc(PIECE, 1);
     while (piece && !found && !is_odd) {
         size_t n = wh_source_peek(source, at, piece, PIECE);
-        const unsigned char *p = piece, *last = piece + n - WH_MIN(n, WH_FLAC_HEAD);
-        is_odd = n <= WH_FLAC_HEAD;
-        while (!found && !is_odd && (p = find(p, last, fixed, number, &h))) {
-            if (p[0] == 'f') {
-                is_odd = wh_flac_parse(p, &info);
-            } else {
-                walk->position = at + (p - piece);
-                walk->number = number;
-                number += h.n;
-                found = number > target;
-            }
+        const unsigned char *p = piece, *last = piece + n - WH_MIN(n, WH_FLAC_HEAD), *head = find_head(p, last);
+        last = head ? head : last;
+        while (!found && (p = find(p, last, fixed, number, &h))) {
+            walk->position = at + (p - piece);
+            walk->number = number;
+            number += h.n;
+            found = number > target;
             p++;
         }
-        /* the frame looked for should have come long ago */
-        is_odd |= at - walk->position > 8 * PIECE;
         at += last - piece;
+        /* the end, another file, or the frame looked for should have come long ago */
+        is_odd = n <= WH_FLAC_HEAD || head || at - walk->position > 8 * PIECE;
     }
     free(piece);
     return found;
