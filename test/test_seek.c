@@ -242,7 +242,8 @@ static void test_mpeg(void **state)
 static void test_ogg(void **state)
 {
     static const kind kinds[] = {{"Vorbis", VORBIS, 44100, 2, 0.5, 0}, {"Vorbis at 16 kHz", VORBIS, 16000, 1, 0.9, 0},
-                                 {"Vorbis at 8 kHz", VORBIS, 8000, 1, 0.2, 0}, {"FLAC in Ogg", OGG_FLAC, 44100, 1, -1, 0}};
+                                 {"Vorbis at 8 kHz", VORBIS, 8000, 1, 0.2, 0},
+                                 {"FLAC in Ogg", OGG_FLAC, 44100, 1, -1, 0}};
     (void)state;
     check_kinds(kinds, WH_COUNT(kinds), 90, 8);
     bytes a = record(&kinds[0], 60), b = record(&kinds[1], 60);

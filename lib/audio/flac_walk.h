@@ -10,8 +10,8 @@ typedef struct wh_flac_walk {
     int64_t number;             /* of its first sample */
 } wh_flac_walk;
 
-/* Go on from the frame at which *walk stands to the one that holds sample `target`. 1; 0: it is not there, or one of the
- * frames before it is missing, or another file begins before it. `fixed` is the samples of a block by STREAMINFO. */
+/* Go on from the frame at which *walk stands to the one that holds sample `target`. 1; 0: it is not there, or one of
+ * the frames before it is missing, or another file begins before it. `fixed` is the samples of a block by STREAMINFO. */
 int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *walk);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "audio/mpeg_frames.h"
 
-/* libmpg123 is started this many frames early. Layer 3 takes up to 255 bytes of earlier frames, of which the smallest (8
- * kbit/s at 24 kHz, stereo, with a checksum) hold one each, or 511, where the smallest hold more; then it needs two more
- * frames for its filters. */
+/* libmpg123 is started this many frames early. Layer 3 takes up to 255 bytes of earlier frames, of which the smallest
+ * (8 kbit/s at 24 kHz, stereo) hold a few each, or 511, where the smallest hold more; then it needs two more frames
+ * for its filters. */
 #define WH_MPEG_LEAD 264
 /* The place of every 8th frame is remembered. The order in which libmpg123's synthesis adds, thus the last bit, has a
  * period of 16 blocks of 32 samples, which 8 frames of any layer are a multiple of. */

@@ -363,7 +363,7 @@ static void pass_packet(ogg_decoder *d, int64_t frame, int *is_stale)
     place_packet(d, n);
 }
 
-/* Pages are read and packets counted, so that what is missing is found as in reading. 0: the link ends before `frame`. */
+/* Pages are read and packets counted: what is missing is found as in reading. 0: the link ends before `frame`. */
 static int pass_to(ogg_decoder *d, int64_t frame)
 {
     int is_stale = 0;
