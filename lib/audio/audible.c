@@ -316,16 +316,16 @@ static int64_t read_audible(wh_decoder *decoder, float *samples, int64_t room, i
     return n;
 }
 
-/* The range of floats is found at the beginning, as if all were read. */
+/* The range of floats is found at the beginning, as if all were read, and so is what the first frames really are. */
 static int seek_audible(wh_decoder *decoder, int64_t frame)
 {
     audible *a = (audible *)decoder;
     const wh_sound *first = &decoder->sound;
-    if (!a->inner->seek || frame % wh_audible_unit(decoder) || (first->floats && a->at == 0 && fill(a)))
+    if (!a->inner->seek || frame % wh_audible_unit(decoder) || (!a->sound.rate && fill(a)))
         return 0;
-    if (a->before > 0 || (a->sound.rate && !is_same(&a->sound, first)) || !a->inner->seek(a->inner, frame))
+    if (a->before > 0 || a->sound.rate != first->rate || a->sound.channels != first->channels ||
+        a->sound.floats != first->floats || !a->inner->seek(a->inner, frame))
         return 0;
-    a->sound = *first;
     a->at = frame;
     a->n = a->used = a->n_next = 0;
     a->ended = 0;

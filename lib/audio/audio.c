@@ -423,6 +423,11 @@ int wh_audio_seeks(const whisp_audio *audio)
     return audio->decoder->seek != NULL;
 }
 
+int wh_audio_knows_end(const whisp_audio *audio)
+{
+    return audio->decoder->is_duration_sure;
+}
+
 /* Read and forget n samples; fewer where the recording ends. */
 static int drop(whisp_audio *audio, int64_t n)
 {

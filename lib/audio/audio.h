@@ -9,6 +9,8 @@ const char *wh_audio_name(const whisp_audio *audio);
 
 /* Can its decoder jump? */
 int wh_audio_seeks(const whisp_audio *audio);
+/* Does it end where whisp_audio_describe() says? Else that may be an estimate, or more recordings be joined behind. */
+int wh_audio_knows_end(const whisp_audio *audio);
 /* Let the next read begin with sample `at` (of 16,000 a second), and give what it would give if all before had been
  * read. 1; 0: this recording cannot jump there, and nothing has changed; or the code of an error. */
 int wh_audio_seek(whisp_audio *audio, int64_t at);

@@ -33,6 +33,7 @@ struct wh_decoder {
     wh_sound sound;             /* of the first frame */
     int64_t frames;             /* in all, as the recording promises; -1 where it says nothing */
     double duration;            /* seconds, may be an estimate; -1 where not known */
+    int is_duration_sure;       /* it is none, and nothing can be joined behind */
     char format[80];            /* in words */
 };
 

@@ -10,6 +10,7 @@
 #include "audio/damage.h"
 #include "audio/decoder.h"
 #include "audio/flac_core.h"
+#include "audio/flac_walk.h"
 #include "audio/tags.h"
 
 #define BACK (WH_SOURCE_WINDOW / 2)     /* bytes that a pipe can go back, so files do not either */
@@ -131,12 +132,16 @@ static int64_t find_audio(flac_decoder *d, int64_t head, int is_last)
     return at;
 }
 
+/* Let libFLAC begin with what is at d->position. */
+static int begin_flac(flac_decoder *d, const unsigned char head[WH_FLAC_HEAD])
+{
+    wh_flac_input input = {.read = read_bytes, .tell = tell, .seek = seek, .user = d};
+    return wh_flac_begin(&d->flac, &input, head);
+}
+
 static int begin_file(flac_decoder *d, int64_t at)
 {
-    static const wh_flac_input callbacks = {.read = read_bytes, .tell = tell, .seek = seek};
     unsigned char head[WH_FLAC_HEAD];
-    wh_flac_input input = callbacks;
-    input.user = d;
     is_head(d->source, at, head, &d->info);
     d->speakers = 0;
     d->audio = d->position = d->good_end = d->nonzero_end = d->scanned = find_audio(d, at, head[4] >> 7);
@@ -145,7 +150,7 @@ static int begin_file(flac_decoder *d, int64_t at)
     d->number = d->first_number = 0;
     d->began = d->progress.seconds;
     d->is_open = 1;
-    return wh_flac_begin(&d->flac, &input, head);
+    return begin_flac(d, head);
 }
 
 /* ---- what is missing ---- */
@@ -265,6 +270,57 @@ static int64_t read_flac(wh_decoder *decoder, float *samples, int64_t room, int6
     return n;
 }
 
+/* ---- jumping ---- */
+
+/* Decode the frame at which *walk stands, and leave out what comes before `frame`. 0: it is not as its header says. */
+static int go_to(flac_decoder *d, const wh_flac_walk *walk, int64_t frame)
+{
+    unsigned char head[WH_FLAC_HEAD];
+    wh_flac_info info;
+    int rate = d->flac.rate, channels = d->flac.channels;
+    memset(&d->flac, 0, sizeof d->flac);
+    d->position = d->good_end = d->nonzero_end = d->scanned = walk->position;
+    d->number = walk->number;
+    d->silence = 0;
+    d->progress.seconds = d->progress.heard = (double)walk->number / rate;
+    d->progress.bytes = walk->position - d->audio;
+    if (!is_head(d->source, 0, head, &info) || begin_flac(d, head) || wh_flac_next(&d->flac) <= 0)
+        return 0;
+    const wh_flac *flac = &d->flac;
+    if (flac->damaged || flac->number != walk->number || flac->number + flac->n <= frame || flac->rate != rate ||
+        flac->channels != channels)
+        return 0;
+    place_frame(d);
+    d->given = (int)(frame - walk->number);
+    return 1;
+}
+
+/* Only in the first of the files that are joined, and only if it begins with sample 0. */
+static int seek_flac(wh_decoder *decoder, int64_t frame)
+{
+    flac_decoder *d = (flac_decoder *)decoder;
+    if ((!d->is_open && d->began >= 0) || d->began > 0 || frame < 0 || frame >= d->decoder.frames)
+        return 0;
+    if (!d->is_open && begin_file(d, 0))
+        return 0;
+    if (!d->has_frames && next_frame(d) <= 0)
+        return 0;
+    wh_flac_walk walk = {d->audio, 0};
+    if (frame >= d->number)
+        walk = (wh_flac_walk){d->good_end, d->number};
+    if (d->began > 0 || d->first_number > 0 || d->flac.rate != d->info.rate ||
+        !wh_flac_walk_to(d->source, d->info.block, frame, &walk))
+        return 0;
+    flac_decoder before = *d;
+    if (!go_to(d, &walk, frame)) {
+        wh_flac_free(&d->flac);
+        *d = before;
+        return 0;
+    }
+    wh_flac_free(&before.flac);
+    return 1;
+}
+
 int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
     unsigned char head[WH_FLAC_HEAD];
@@ -277,8 +333,10 @@ int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
         return wh_fail_memory();
     d->decoder = (wh_decoder){.read = read_flac, .close = close_flac, .frames = info.frames > 0 ? info.frames : -1,
                               .sound = {.rate = info.rate, .channels = info.channels}, .duration = -1};
-    if (source->is_file && info.frames > 0)
+    if (source->is_file && info.frames > 0) {
         d->decoder.duration = (double)info.frames / info.rate;
+        d->decoder.seek = seek_flac;
+    }
     snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM",
              info.bits);
     d->source = source;

@@ -22,8 +22,8 @@ int wh_flac_parse(const unsigned char p[WH_FLAC_HEAD], wh_flac_info *info)
     info->channels = (s[12] >> 1 & 7) + 1;
     info->bits = ((s[12] & 1) << 4 | s[13] >> 4) + 1;
     info->frames = (int64_t)(s[13] & 15) << 32 | (int64_t)s[14] << 24 | s[15] << 16 | s[16] << 8 | s[17];
-    int most_in_block = s[2] << 8 | s[3];
-    return info->rate > 0 && most_in_block >= 16;
+    info->block = s[2] << 8 | s[3];
+    return info->rate > 0 && info->block >= 16;
 }
 
 uint32_t wh_flac_speakers(int channels)

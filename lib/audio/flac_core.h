@@ -10,6 +10,7 @@
 /* What STREAMINFO says. */
 typedef struct wh_flac_info {
     int rate, channels, bits;
+    int block;                  /* the most samples of a frame; where frames are counted, those of each but the last */
     int64_t frames;             /* samples of each channel, 0: not known */
 } wh_flac_info;
 

@@ -14,6 +14,7 @@
 #include "audio/damage.h"
 #include "audio/decoder.h"
 #include "audio/mpeg_frames.h"
+#include "audio/mpeg_walk.h"
 #include "audio/tags.h"
 
 #define MAX_EMPTY 1000      /* calls in a row that bring no sample */
@@ -27,6 +28,7 @@ typedef struct wh_mpeg {
     mpg123_handle *handle;
     wh_mpeg_frames frames;
     wh_mpeg_frame frame;
+    int reservoir;          /* bytes that the next frame may reach back */
     int used;               /* bytes of the frame that libmpg123 took */
     int is_pending;         /* the frame is of another kind than those before */
     int at_end;
@@ -40,6 +42,11 @@ typedef struct wh_mpeg {
     double began;
     /* of the first one: samples to be left out, counted from its beginning */
     int64_t decoded, skip, cut_from, cut_to;
+    /* for jumps in it */
+    wh_mpeg_header first;
+    int64_t first_position; /* of its first frame with sound */
+    int has_another;        /* frames of another one were met */
+    wh_mpeg_walk walk;
 } wh_mpeg;
 
 /* ---- what is missing ---- */
@@ -106,17 +113,29 @@ static void limit_bound(wh_mpeg_frame *frame)
         frame->bytes[3] = (unsigned char)((frame->bytes[3] & ~0x30) | most << 4);
 }
 
+/* The frame is to be shown to libmpg123. */
+static void prepare_frame(wh_mpeg *m)
+{
+    limit_bound(&m->frame);
+    wh_mpeg_fit(m->frame.bytes, m->frame.n, &m->frame.header, &m->reservoir);
+}
+
 /* A frame was found: does it begin another of the joined recordings? */
 static void take_frame(wh_mpeg *m)
 {
     wh_mpeg_info info;
     int is_info = wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info);
     judge_skipped(m, is_info || m->frame.is_new_kind);
-    if (is_info || m->frame.is_new_kind)
+    if (is_info || m->frame.is_new_kind) {
+        m->has_another = 1;
         end_recording(m);
+    }
     if (is_info)
         m->promised = info.frames;
-    limit_bound(&m->frame);
+    if (m->frame.is_new_kind)
+        m->reservoir = 0;
+    if (!is_info)
+        prepare_frame(m);
     m->is_cut = m->frame.n < m->frame.header.size;
     m->seen += !is_info && !m->is_cut;
     m->used = is_info ? m->frame.n : 0; /* it holds no sound */
@@ -232,6 +251,83 @@ static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int6
     return 0;
 }
 
+/* ---- jumping ---- */
+
+/* A libmpg123 that is shown nothing yet. */
+static mpg123_handle *make_handle(void)
+{
+    int error;
+    mpg123_handle *handle = mpg123_new(NULL, &error);
+    if (!handle)
+        return NULL;
+    mpg123_param(handle, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE | MPG123_GAPLESS, 0.0);
+    mpg123_param(handle, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_IGNORE_INFOFRAME, 0.0);
+    mpg123_param(handle, MPG123_RESYNC_LIMIT, -1, 0.0);
+    if (mpg123_replace_reader_handle(handle, read_frames, no_seek, NULL) == MPG123_OK)
+        return handle;
+    mpg123_delete(handle);
+    return NULL;
+}
+
+/* Decode up to sample `target`, counted as `decoded` is, and forget it. */
+static int decode_to(wh_mpeg *m, int64_t target)
+{
+    float samples[2 * 1152];
+    for (int empty = 0; m->decoded < target; empty++) {
+        size_t bytes = 0;
+        int64_t n = WH_MIN(1152, target - m->decoded);
+        int rc = mpg123_read(m->handle, samples, (size_t)(n * m->channels) * sizeof *samples, &bytes);
+        if (empty == MAX_EMPTY || (bytes == 0 && rc != MPG123_OK && rc != MPG123_NEW_FORMAT))
+            return 0;
+        m->decoded += (int64_t)(bytes / sizeof *samples) / m->channels;
+        empty = bytes > 0 ? 0 : empty;
+    }
+    return 1;
+}
+
+/* Begin with frame `number` of the first recording, and go on to sample `target`. */
+static int start_at(wh_mpeg *m, int64_t number, int64_t position, int64_t target)
+{
+    long rate = m->rate;
+    int channels = m->channels;
+    m->frames.position = position;
+    m->frames.last = m->first;
+    if (!(m->handle = make_handle()) || !wh_mpeg_next(&m->frames, &m->frame) || m->frame.tags || m->frame.zeros ||
+        m->frame.junk)
+        return 0;
+    m->reservoir = 0;
+    prepare_frame(m);
+    m->used = m->is_pending = m->at_end = m->is_cut = 0;
+    m->seen = number + 1;
+    m->decoded = number * m->first.samples;
+    return begin_kind(m) && m->rate == rate && m->channels == channels && decode_to(m, target);
+}
+
+static int seek_mpeg(wh_decoder *decoder, int64_t frame)
+{
+    wh_mpeg *m = (wh_mpeg *)decoder;
+    int64_t target = frame + m->skip, number = target / m->first.samples, position;
+    if (m->has_another || m->is_over || frame < 0 || (m->cut_to > 0 && target >= m->cut_from))
+        return 0;
+    if (!m->walk.number || wh_mpeg_walk_lead(&m->walk, number, &position) < 0)
+        m->walk = (wh_mpeg_walk){.position = m->first_position};
+    if (!wh_mpeg_walk_to(m->source, &m->first, number, &m->walk))
+        return 0;
+    int64_t from = wh_mpeg_walk_lead(&m->walk, number, &position);
+    wh_mpeg before = *m;
+    if (!start_at(m, from, position, target)) {
+        if (m->handle)
+            mpg123_delete(m->handle);
+        *m = before;
+        return 0;
+    }
+    mpg123_delete(before.handle);
+    m->progress.seconds = m->progress.heard = (double)frame / (double)m->rate;
+    return 1;
+}
+
+/* ---- opening ---- */
+
 static void describe(wh_mpeg *m, const wh_mpeg_info *info)
 {
     wh_decoder *decoder = &m->decoder;
@@ -263,22 +359,19 @@ static void plan_cuts(wh_mpeg *m, const wh_mpeg_info *info)
 
 static int start(wh_mpeg *m)
 {
-    int error;
     wh_mpeg_info info;
     mpg123_init();
-    if (!(m->handle = mpg123_new(NULL, &error)))
+    if (!(m->handle = make_handle()) || !wh_mpeg_next(&m->frames, &m->frame))
         return 0;
-    mpg123_param(m->handle, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE | MPG123_GAPLESS, 0.0);
-    mpg123_param(m->handle, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_IGNORE_INFOFRAME, 0.0);
-    mpg123_param(m->handle, MPG123_RESYNC_LIMIT, -1, 0.0);
-    if (mpg123_replace_reader_handle(m->handle, read_frames, no_seek, NULL) != MPG123_OK ||
-        !wh_mpeg_next(&m->frames, &m->frame))
-        return 0;
-    limit_bound(&m->frame);
+    m->first = m->frame.header;
+    m->first_position = m->frames.position;
     if (wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info))
         m->used = m->frame.n;
-    else
+    else {
         m->seen = 1;
+        prepare_frame(m);
+        m->first_position -= m->frame.n;
+    }
     m->promised = info.frames;
     describe(m, &info);
     plan_cuts(m, &info);
@@ -298,6 +391,7 @@ int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
         return wh_fail_memory();
     m->decoder.read = read_mpeg;
     m->decoder.close = close_mpeg;
+    m->decoder.seek = source->is_file ? seek_mpeg : NULL;
     m->source = m->frames.source = source;
     m->progress.notes = notes;
     if (start(m))

@@ -42,6 +42,24 @@ int wh_mpeg_same_kind(const wh_mpeg_header *a, const wh_mpeg_header *b)
     return a->version == b->version && a->layer == b->layer && a->rate == b->rate;
 }
 
+/* ISO 11172-3, 2.4.1.7; ISO 13818-3, 2.4.1.7: the side information begins with 9 or 8 bits that say how far back the
+ * sound begins. All others 0: none of the sound's bits are used, and no sound comes of them. */
+void wh_mpeg_fit(unsigned char *frame, int n, const wh_mpeg_header *header, int *reservoir)
+{
+    int is_v1 = header->version == 1, side = is_v1 ? (header->channels == 2 ? 32 : 17) : header->channels == 2 ? 17 : 9;
+    unsigned char *p = frame + 4 + 2 * header->has_crc;
+    if (header->layer != 3 || p + side > frame + n)
+        return;
+    int back = is_v1 ? p[0] << 1 | p[1] >> 7 : p[0];
+    if (back > *reservoir) {
+        back = *reservoir;
+        memset(p, 0, (size_t)side);
+        p[0] = (unsigned char)(is_v1 ? back >> 1 : back);
+        p[1] = (unsigned char)(is_v1 ? (back & 1) << 7 : 0);
+    }
+    *reservoir = WH_MIN(back + (int)(frame + n - p) - side, is_v1 ? 511 : 255);
+}
+
 static uint32_t big32(const unsigned char *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];

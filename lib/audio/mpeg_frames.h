@@ -25,6 +25,12 @@ int wh_mpeg_parse(const unsigned char bytes[4], wh_mpeg_header *header);
 /* The first header's frames can follow on the second's: same version, layer and rate. */
 int wh_mpeg_same_kind(const wh_mpeg_header *a, const wh_mpeg_header *b);
 
+/* Layer 3: a frame's sound begins up to 511 bytes before it, in what earlier frames left room for: *reservoir bytes
+ * of those that were shown to a decoder since it was started. Where that is not enough make the frame silent, so that
+ * it can be decoded: libmpg123 gives zeros for one that cannot be, but its synthesis filter stands still meanwhile,
+ * and then adds in another order for ever. Counts the frame's own bytes. `frame` has its n bytes. */
+void wh_mpeg_fit(unsigned char *frame, int n, const wh_mpeg_header *header, int *reservoir);
+
 /* What the first frame of many files says instead of sound ("Xing", "Info", "VBRI"). */
 typedef struct wh_mpeg_info {
     int64_t frames;         /* behind this one; 0: not said */

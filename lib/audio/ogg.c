@@ -53,6 +53,10 @@ typedef struct ogg_decoder {
     int64_t silence;
     const float *samples;       /* NULL: silence instead, where a packet could not be decoded */
     int n, given;
+    int64_t out;                /* frames that were given out */
+    /* for jumps */
+    int links;                  /* that have ended */
+    int jumps_not;              /* a jump was tried in vain */
 } ogg_decoder;
 
 /* ---- links of a chain ---- */
@@ -117,6 +121,7 @@ static void end_link(ogg_decoder *d, int is_last)
     d->n_serials = d->has_data = d->others = d->is_sound = d->is_placed = d->is_live = d->has_ended = d->hole = 0;
     d->undecoded[0] = 0;
     d->damaged = d->foreign = 0;
+    d->links++;
 }
 
 static int knows(const ogg_decoder *d, int serial)
@@ -262,6 +267,17 @@ static int next_page(ogg_decoder *d)
 
 /* ---- the decoder ---- */
 
+/* A packet gives n samples: which of them are heard? */
+static void place_packet(ogg_decoder *d, int n)
+{
+    d->given = (int)WH_MIN(d->skip, n);
+    d->skip -= d->given;
+    d->n = (int)WH_MAX(d->given, WH_MIN(n, d->limit - d->position));
+    d->position += n;
+    wh_progress_heard(&d->progress, (double)(d->n - d->given) / d->codec->rate, d->page_bytes);
+    d->page_bytes = 0;
+}
+
 /* Decode the next packet into samples[n]. */
 static void next_packet(ogg_decoder *d)
 {
@@ -273,12 +289,16 @@ static void next_packet(ogg_decoder *d)
             wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1,
                             "packets are damaged");
     }
-    d->given = (int)WH_MIN(d->skip, n);
-    d->skip -= d->given;
-    d->n = (int)WH_MAX(d->given, WH_MIN(n, d->limit - d->position));
-    d->position += n;
-    wh_progress_heard(&d->progress, (double)(d->n - d->given) / d->codec->rate, d->page_bytes);
-    d->page_bytes = 0;
+    place_packet(d, n);
+}
+
+/* n of the frames that are there were given out. */
+static void count_out(ogg_decoder *d, int64_t n)
+{
+    int64_t silence = WH_MIN(n, d->silence);
+    d->silence -= silence;
+    d->given += (int)(n - silence);
+    d->out += n;
 }
 
 static int64_t read_ogg(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
@@ -302,10 +322,7 @@ static int64_t read_ogg(wh_decoder *decoder, float *samples, int64_t room, int64
         memset(samples, 0, bytes);
     else
         memcpy(samples, d->samples + (size_t)d->given * (size_t)channels, bytes);
-    if (d->silence > 0)
-        d->silence -= n;
-    else
-        d->given += (int)n;
+    count_out(d, n);
     return n;
 }
 
@@ -316,6 +333,80 @@ static void close_ogg(wh_decoder *decoder)
     wh_ogg_pages_free(&d->pages);
     free(d);
 }
+
+/* Read pages up to the first one with sound. 1; 0: there is none; an error's code. */
+static int begin(ogg_decoder *d)
+{
+    int rc = 1;
+    wh_ogg_pages_init(&d->pages, d->source);
+    while (rc > 0 && !(d->codec && d->is_sound > 0 && d->is_placed))
+        rc = next_page(d);
+    return rc;
+}
+
+/* ---- jumping ---- */
+
+/* The next packet on the way to `frame`: far before it, it is only counted. *is_stale: some were. */
+static void pass_packet(ogg_decoder *d, int64_t frame, int *is_stale)
+{
+    int i = d->packet, n = d->durations[i], is_far = d->out + n + d->codec->lead <= frame;
+    if (!is_far && !*is_stale) {
+        next_packet(d);
+        return;
+    }
+    if (!is_far) { /* it gives less than it should, as the one before it is missing */
+        d->codec->restart(d->codec);
+        d->codec->decode(d->codec, &d->packets[i], &d->samples);
+    }
+    *is_stale = is_far;
+    d->packet++;
+    place_packet(d, n);
+}
+
+/* Pages are read and packets counted: what is missing is found as in reading. 0: the link ends before `frame`. */
+static int pass_to(ogg_decoder *d, int64_t frame)
+{
+    int is_stale = 0;
+    for (;;) {
+        count_out(d, WH_MIN(frame - d->out, d->silence + d->n - d->given));
+        if (d->out == frame && !is_stale)
+            return 1;
+        if (d->packet < d->n_packets)
+            pass_packet(d, frame, &is_stale);
+        else if (next_page(d) <= 0 || d->links > 0)
+            return 0;
+    }
+}
+
+/* Back to the beginning. */
+static int begin_again(ogg_decoder *d)
+{
+    ogg_decoder fresh = {.decoder = d->decoder, .source = d->source, .name = d->name, .jumps_not = d->jumps_not};
+    fresh.progress.notes = d->progress.notes;
+    drop_stream(d);
+    wh_ogg_pages_free(&d->pages);
+    *d = fresh;
+    return begin(d) > 0;
+}
+
+/* Only in the first link, in which the codec stays the same. */
+static int seek_ogg(wh_decoder *decoder, int64_t frame)
+{
+    ogg_decoder *d = (ogg_decoder *)decoder;
+    int64_t before = d->out;
+    if (d->jumps_not || d->links > 0 || frame < 0 || (double)frame >= decoder->duration * decoder->sound.rate)
+        return 0;
+    wh_notes notes = *d->progress.notes;
+    if ((frame >= before || begin_again(d)) && pass_to(d, frame))
+        return 1;
+    d->jumps_not = 1; /* and go back to where it stood */
+    if (begin_again(d))
+        pass_to(d, before);
+    *d->progress.notes = notes;
+    return 0;
+}
+
+/* ---- opening ---- */
 
 static void describe(ogg_decoder *d)
 {
@@ -342,10 +433,7 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
     d->source = source;
     d->name = name;
     d->progress.notes = notes;
-    wh_ogg_pages_init(&d->pages, source);
-    int rc = 1;
-    while (rc > 0 && !(d->codec && d->is_sound > 0 && d->is_placed))
-        rc = next_page(d);
+    int rc = begin(d);
     if (rc <= 0) {
         if (d->is_broken)
             rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can "
@@ -354,6 +442,7 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
         return rc;
     }
     describe(d);
+    d->decoder.seek = source->is_file && d->codec->lead ? seek_ogg : NULL;
     *decoder = &d->decoder;
     return WHISP_OK;
 }

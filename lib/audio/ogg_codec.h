@@ -14,6 +14,8 @@ struct wh_ogg_codec {
     int channels;
     uint32_t speakers;      /* as in wh_sound */
     int skip;               /* samples to be left out at the beginning */
+    int lead;               /* samples to be decoded and forgotten after restart(), at least those of a packet, for what
+                               follows to be right to the last bit; 0: that cannot be said, as with Opus */
 
     /* 1: the packet is one of the headers; 0: the headers are over, it is sound; -1: cannot be decoded;
      * WHISP_ERR_MEMORY. */
@@ -24,6 +26,8 @@ struct wh_ogg_codec {
     int (*decode)(wh_ogg_codec *codec, ogg_packet *packet, const float **samples);
     /* Packets are missing here. */
     void (*reset)(wh_ogg_codec *codec);
+    /* Packets are left out here, of which the durations were asked for. Not called where lead is 0. */
+    void (*restart)(wh_ogg_codec *codec);
     void (*free)(wh_ogg_codec *codec);
 };
 

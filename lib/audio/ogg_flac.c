@@ -102,7 +102,8 @@ int wh_ogg_flac(const unsigned char *p, size_t n, wh_ogg_codec **codec)
         return wh_fail_memory();
     f->codec = (wh_ogg_codec){.name = "FLAC", .rate = info.rate, .channels = info.channels,
                               .speakers = wh_flac_speakers(info.channels), .header = header, .duration = duration,
-                              .decode = decode, .reset = reset, .free = free_codec};
+                              .lead = 1 << 16, .decode = decode, .reset = reset, .restart = reset,
+                              .free = free_codec};
     wh_flac_input input = {.read = read_packet, .tell = tell, .user = f};
     int rc = wh_flac_begin(&f->flac, &input, p + BEFORE);
     if (rc) {

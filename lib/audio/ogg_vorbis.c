@@ -93,10 +93,15 @@ static int decode(wh_ogg_codec *codec, ogg_packet *packet, const float **samples
     return done;
 }
 
+static void restart(wh_ogg_codec *codec)
+{
+    vorbis_synthesis_restart(&((vorbis_codec *)codec)->state);
+}
+
 static void reset(wh_ogg_codec *codec)
 {
     vorbis_codec *v = (vorbis_codec *)codec;
-    vorbis_synthesis_restart(&v->state);
+    restart(codec);
     v->last = 0;
 }
 
@@ -126,7 +131,8 @@ int wh_ogg_vorbis(const unsigned char *p, size_t n, wh_ogg_codec **codec)
     if (!v)
         return wh_fail_memory();
     v->codec = (wh_ogg_codec){.name = "Vorbis", .rate = (int)rate, .channels = channels, .header = header,
-                              .duration = duration, .decode = decode, .reset = reset, .free = free_codec};
+                              .lead = MOST, .duration = duration, .decode = decode, .reset = reset, .restart = restart,
+                              .free = free_codec};
     v->codec.speakers = wh_vorbis_order(channels, &v->order);
     vorbis_info_init(&v->info);
     vorbis_comment_init(&v->comment);

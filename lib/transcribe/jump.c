@@ -55,7 +55,7 @@ int wh_recording_measure_clips(whisp_session *s, wh_recording *in, double second
     for (size_t i = 0; i < s->n_clips && n > 0 && !rc; i++) {
         int64_t start = first_sample(s->clips[i].start);
         int64_t stop = s->clips[i].end > INT64_MAX / WH_HOP / 2 ? INT64_MAX : s->clips[i].end * WH_HOP + 200;
-        if (start >= end && wh_audio_seeks(in->audio)) /* else the length may be an estimate */
+        if (start >= end && wh_audio_knows_end(in->audio)) /* else the length may be an estimate */
             break;
         if (start > in->heard + WORTH && !(rc = skip_to(s, in, start)))
             rc = wh_session_measure_jump(s, s->clips[i].start);
@@ -74,7 +74,7 @@ int wh_recording_jump(whisp_session *s, wh_recording *in)
     int64_t frame = s->seek - WH_JUMP_BEFORE;
     if (!in->jumps || (s->language < 0 && !s->detected))
         return 0;
-    if (s->clip >= s->n_clips || (s->seek >= s->measured_frames && wh_audio_seeks(in->audio)))
+    if (s->clip >= s->n_clips || (s->seek >= s->measured_frames && wh_audio_knows_end(in->audio)))
         return 1;
     if (first_sample(frame) <= in->heard + WORTH)
         return 0;
