@@ -8,7 +8,9 @@
 #include <sndfile.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "audio/audio.h"
 #include "util/util.h"
 
 /* All 3 s, nothing to be said; frees. */
@@ -152,6 +154,99 @@ static void test_relatives(void **state)
     }
 }
 
+/* An AIFF's COMM and SSND; a CAF's beginning and data: 16 bits, mono. */
+static void add_common(wave_bytes *b)
+{
+    wave_add(b, "COMM\0\0\0\22\0\1\0\0\0\0\0\20\100\14\372\0\0\0\0\0\0\0", 26);
+}
+
+static void add_aiff_sound(wave_bytes *b, int64_t from, int64_t to)
+{
+    wave_add(b, "SSND", 4);
+    wave_number(b, (uint64_t)(8 + 2 * (to - from)), 4, 1);
+    wave_zeros(b, 8);
+    for (int64_t i = from; i < to; i++)
+        wave_number(b, (uint16_t)wave_sample(i), 2, 1);
+}
+
+static void add_description(wave_bytes *b)
+{
+    wave_add(b, "caff\0\1\0\0desc\0\0\0\0\0\0\0\40\100\317\100\0\0\0\0\0lpcm", 8 + 12 + 12);
+    wave_add(b, "\0\0\0\0\0\0\0\2\0\0\0\1\0\0\0\1\0\0\0\20", 20);
+}
+
+static void add_caf_data(wave_bytes *b, int64_t size, int64_t from, int64_t to)
+{
+    wave_add(b, "data", 4);
+    wave_number(b, (uint64_t)size, 8, 1);
+    wave_zeros(b, 4);
+    for (int64_t i = from; i < to; i++)
+        wave_number(b, (uint16_t)wave_sample(i), 2, 1);
+}
+
+/* More than one chunk of sound in AIFF and CAF, which their rules do not have. */
+static void test_second_sound(void **state)
+{
+    (void)state;
+    wave_bytes b = { 0 };
+    wave_add(&b, "FORM\0\0\0\0AIFF", 12);
+    add_common(&b);
+    add_aiff_sound(&b, 0, 20000);
+    add_aiff_sound(&b, 20000, 48000);
+    is_whole(&b, "AIFF with two SSND");
+    add_description(&b);
+    add_caf_data(&b, 4 + 2 * 20000, 0, 20000);
+    add_caf_data(&b, -1, 20000, 48000);
+    is_whole(&b, "CAF with two data");
+
+    wave_whole(&b, 0, 48000); /* of a second format, which makes no sense */
+    wave_chunk(&b, "fmt ", 2);
+    wave_add(&b, "\1", 2);
+    wave_chunk(&b, "data", 2000);
+    wave_sound(&b, 0, 1000);
+    wave_heard h = wave_hear(&b);
+    assert_int_equal(h.n, 48000);
+    assert_true(h.incomplete);
+    assert_non_null(strstr(h.notes, "behind its sound (at 0:03.0) were not understood"));
+    free(h.x);
+}
+
+/* A seek does not pass over the header of a file that was joined to one whose length is not known, or is not there. */
+static void test_seek(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        wave_bytes b = { 0 };
+        float x[100];
+        whisp_audio *audio;
+        wave_whole(&b, 0, (k == 2 ? 5 : 10) * RATE);
+        if (k < 2)
+            memset(b.data + 40, k ? 0 : 0xff, 4);
+        else /* cut off: its length, 8.2 s, lies within the whole file's */
+            memset(b.data + 40, 4, 3);
+        wave_chunk(&b, "RIFF", 36 + 4 * 80000);
+        wave_add(&b, "WAVE", 4);
+        wave_format(&b, 1, 2, 8000, 16);
+        wave_chunk(&b, "data", 4 * 80000);
+        for (int i = 0; i < 2 * 80000; i++)
+            wave_number(&b, 1000, 2, 0);
+        const char *path = temp_path("seek.wav");
+        FILE *file = fopen(path, "wb");
+        fwrite(b.data, 1, b.n, file);
+        fclose(file);
+        free(b.data);
+        assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
+        int64_t at = 14 * RATE;
+        if (wh_audio_seek(audio, at) == 0)
+            for (; at > 0; at -= 100)
+                assert_int_equal(whisp_audio_read(audio, x, 100), 100);
+        assert_int_equal(whisp_audio_read(audio, x, 100), 100);
+        for (int i = 0; i < 100; i++)
+            assert_true(fabsf(x[i] * 32768 - 1000) < 2);
+        whisp_audio_close(audio);
+    }
+}
+
 /* ---- what is not all there is told ---- */
 
 static void test_told(void **state)
@@ -226,6 +321,46 @@ static void test_refused(void **state)
     assert_non_null(strstr(h.error, "ffmpeg"));
 }
 
+/* Chunks of a size below zero, at which a walk could stay for ever. */
+static void test_no_size(void **state)
+{
+    (void)state;
+    for (int64_t size = -12; size <= -1; size++) {
+        wave_bytes b = { 0 };
+        wave_add(&b, "caff\0\1\0\0", 8);
+        add_caf_data(&b, size, 0, 100);
+        wave_heard h = wave_hear(&b);
+        assert_int_equal(h.rc, WHISP_ERR_AUDIO);
+
+        add_description(&b);
+        add_caf_data(&b, 4 + 2 * 16000, 0, 16000);
+        add_caf_data(&b, size - 1, 0, 100);
+        h = wave_hear(&b);
+        assert_int_equal(h.n, 16000);
+        assert_true(h.incomplete);
+        free(h.x);
+    }
+}
+
+/* An AIFF whose sound comes first: a pipe cannot go back to it, and the error says so. */
+static void test_sound_first(void **state)
+{
+    (void)state;
+    wave_bytes b = { 0 };
+    int ends[2];
+    wave_add(&b, "FORM\0\0\0\0AIFF", 12);
+    add_aiff_sound(&b, 0, 16000);
+    add_common(&b);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], b.data, b.n), b.n);
+    close(ends[1]);
+    wave_heard h = wave_hear_fd(ends[0]);
+    close(ends[0]);
+    assert_int_equal(h.rc, WHISP_ERR_AUDIO);
+    assert_non_null(strstr(h.error, "cannot be read from a pipe; give the file's name"));
+    free(b.data);
+}
+
 /* ---- samples ---- */
 
 /* Every kind of sample through libsndfile's writer and our reader: the same as through libsndfile's. */
@@ -279,7 +414,11 @@ int main(void)
         cmocka_unit_test(test_joined),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_relatives),
+        cmocka_unit_test(test_second_sound),
+        cmocka_unit_test(test_seek),
         cmocka_unit_test(test_told),
+        cmocka_unit_test(test_no_size),
+        cmocka_unit_test(test_sound_first),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_samples),
     };

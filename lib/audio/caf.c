@@ -120,6 +120,12 @@ static void read_data(wh_walk *walk, int64_t size)
     walk->has_data = 1;
 }
 
+/* Sound, if its description came before. There may be more of it, but ALAC's would need another table of packets. */
+static int may_take(const wh_walk *walk)
+{
+    return walk->has_format && (!walk->has_data || walk->format.by == WH_BY_PCM);
+}
+
 static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
 {
     unsigned char chunk[HEADER], content[MOST_LAYOUT];
@@ -129,10 +135,12 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, HEADER) == HEADER) {
         int64_t size = (int64_t)wh_big64(chunk + 4);
         int is_data = memcmp(chunk, "data", 4) == 0;
-        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && !is_data) || size > INT64_MAX / 2 ||
-            (walk->has_data && !wh_source_reaches(walk->source, walk->at + HEADER + size)))
+        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && (!is_data || size != -1)) || size > INT64_MAX / 2 ||
+            (walk->has_data && !is_data && !wh_source_reaches(walk->source, walk->at + HEADER + size)))
             break;
-        if (is_data && walk->has_format && !walk->has_data) {
+        if (is_data && !may_take(walk))
+            break;
+        if (is_data) {
             read_data(walk, size);
             if (walk->format.by != WH_BY_SNDFILE || !walk->source->is_file || walk->kept || size <= 4)
                 return take_data(walk, stretch);

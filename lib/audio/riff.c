@@ -156,8 +156,7 @@ static int64_t data_length(wh_walk *walk, uint32_t size, int64_t at)
     const wh_source *source = walk->source;
     int64_t length = size;
     if (size == UINT32_MAX && walk->long_data > 0)
-        return source->is_file && source->size - at < walk->long_data && walk->long_data > INT64_MAX / 2 ? -1
-                                                                                                      : walk->long_data;
+        return walk->long_data;
     if (wh_is_unknown_size(size)) {
         if (size == 0) { /* nothing in it, if something else follows */
             size_t got = wh_source_peek(walk->source, at, next, 8);
@@ -177,7 +176,7 @@ static void read_ds64(wh_walk *walk, int64_t at, uint32_t size)
     unsigned char sizes[16]; /* of the whole, then of the first data chunk */
     if (size >= 16 && wh_source_peek(walk->source, at, sizes, 16) == 16) {
         uint64_t length = wh_little64(sizes + 8);
-        walk->long_data = length == 0 || length > INT64_MAX ? -1 : (int64_t)length;
+        walk->long_data = length == 0 || length > INT64_MAX / 2 ? -1 : (int64_t)length;
     }
 }
 
@@ -221,6 +220,8 @@ static int next_in_riff(wh_walk *walk, wh_stretch *stretch)
             return 0; /* RIFF again: joined */
         if (memcmp(chunk, "data", 4) == 0 && walk->has_format)
             return take_data(walk, size, stretch);
+        if (memcmp(chunk, "data", 4) == 0 && walk->has_data)
+            return 0; /* the format chunk before it makes no sense: what its samples are cannot be guessed */
         if (memcmp(chunk, "fmt ", 4) == 0) {
             size_t n = wh_source_peek(walk->source, content, format, WH_MIN(size, (uint32_t)MOST_FORMAT));
             walk->has_format = wh_read_wave_format(format, n, walk->is_big, &walk->format);

@@ -25,6 +25,7 @@ typedef struct stretches {
     wh_stretch now;
     int is_open;                /* `now` is being read */
     int64_t position;           /* PCM: of the next byte in the source */
+    int64_t looked_to;          /* PCM: no header of a joined file begins before this byte */
     wh_view view;               /* libsndfile: */
     wh_decoder *inner;
     int64_t given;              /* frames of `now` */
@@ -226,7 +227,7 @@ static int64_t read_pcm(stretches *d, float *samples, int64_t frames)
                     wh_clock(d->before + (double)(d->given + n / frame) / s->sound.rate, here));
         }
         s->length = there;
-        n = n / frame * frame;
+        d->has_more = 1;
     }
     n = n / frame * frame;
     wh_pcm_floats(&s->pcm, d->bytes, (size_t)(n / s->pcm.bytes), samples);
@@ -287,6 +288,23 @@ static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room,
     return 0;
 }
 
+/* Is there no header of a joined file between what was read or looked through and `end`? There may be one where the
+ * length is not known, and where it is: in a file that was cut off before another was joined to it. */
+static int is_one_sound(stretches *d, int64_t end)
+{
+    d->looked_to = WH_MAX(d->looked_to, d->position);
+    while (d->looked_to < end) {
+        int64_t got = (int64_t)wh_source_peek(d->source, d->looked_to, d->bytes, PIECE + AHEAD);
+        int64_t n = WH_MIN(got, PIECE);
+        if (n <= 0)
+            break;
+        if (find_header(d->bytes, n, got) < n)
+            return 0;
+        d->looked_to += n;
+    }
+    return 1;
+}
+
 /* Only in the first stretch: those behind it may be anything. */
 static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
 {
@@ -299,7 +317,7 @@ static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
     } else {
         int64_t at = d->now.at + frame * frame_bytes(&d->now);
         int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
-        if (at > end && d->has_more)
+        if ((at > end && d->has_more) || !is_one_sound(d, WH_MIN(at, end)))
             return 0;
         if (at > end) /* beyond all that there is: nothing comes */
             frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
@@ -403,6 +421,9 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     }
     if (!rc && source->error)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
+    if (!rc && !found && d->walk.has_format && d->walk.kept_at && !source->is_file)
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: in this %s file the sound comes before its description, so it cannot be read "
+                     "from a pipe; give the file's name instead", name, walk.container->name);
     if (!rc && !found)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
                      walk.container->name);

@@ -44,6 +44,8 @@ static int next_in_w64(wh_walk *walk, wh_stretch *stretch)
             return 0; /* joined */
         if (is_named(chunk, "data") && walk->has_format)
             return take_data(walk, size, stretch);
+        if (is_named(chunk, "data") && walk->has_data)
+            return 0; /* the format chunk before it makes no sense */
         if (size < HEADER || (walk->has_data && !wh_source_reaches(walk->source, walk->at + size)))
             return 0;
         if (is_named(chunk, "fmt ")) {
