@@ -286,7 +286,7 @@ static void test_told(void **state)
         else if (k == 1)
             wave_chunk(&b, "wxyz", 3), wave_zeros(&b, 4);
         else if (k == 2)
-            wave_add(&b, "TAG", 3), wave_zeros(&b, 125);
+            wave_add(&b, "TAGA title of many words", 24), wave_zeros(&b, 104);
         else
             wave_chunk(&b, "LIST", 4), wave_add(&b, "INFO", 4);
         is_whole(&b, "behind the sound");
@@ -297,6 +297,68 @@ static void test_told(void **state)
     h = wave_hear(&b);
     assert_int_equal(h.rc, WHISP_ERR_AUDIO);
     assert_non_null(strstr(h.error, "no sound"));
+}
+
+/* Chunks and tags that say to be longer than all there is hide no recording that was joined behind them. */
+static void test_huge(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int is_told;
+    } huge[] = {
+        { "LIST\377\377\377\177INFO", 12, 0 },
+        { "bext\0\0\0\2", 8, 0 },
+        { "wxyz\0\0\0\2", 8, 1 },
+        { "ID3\4\0\0\177\177\177\177", 10, 0 },
+        { "APETAGEX\320\7\0\0\0\0\0\17\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 0 },
+        { "APETAGEX\320\7\0\0\0\0\0\360\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 1 },
+    };
+    wave_bytes b = { 0 };
+    for (size_t k = 0; k < 2 * WH_COUNT(huge); k++) {
+        wave_whole(&b, 0, 20000);
+        wave_add(&b, huge[k / 2].bytes, huge[k / 2].n);
+        for (int i = 0; i < (k & 1 ? 300000 : 0); i++) /* more than a pipe keeps */
+            wave_add(&b, "text", 4);
+        wave_whole(&b, 20000, 48000);
+        wave_heard h = wave_hear(&b);
+        if (h.n != 48000 || h.incomplete != huge[k / 2].is_told)
+            fail_msg("%zu: %lld samples, '%s'", k, (long long)h.n, h.notes);
+        wave_is(&h, 0, 0, 48000);
+        free(h.x);
+    }
+    for (int k = 0; k < 3; k++) { /* nothing behind them: a cut list is harmless, one of 2 GiB is not what it says */
+        wave_whole(&b, 0, 48000);
+        wave_chunk(&b, k == 2 ? "abcd" : "LIST", k ? 0x7fffffff : 5000);
+        wave_add(&b, "INFOsome text", 13);
+        wave_heard h = wave_hear(&b);
+        assert_int_equal(h.n, 48000);
+        assert_int_equal(h.incomplete, k > 0);
+        free(h.x);
+    }
+    wave_whole(&b, 0, 20000); /* in the joined file, before its sound */
+    wave_add(&b, "RIFF\0\0\0\0WAVELIST\377\377\377\177", 20);
+    wave_whole(&b, 20000, 48000);
+    is_whole(&b, "LIST in a joined file");
+}
+
+/* Headers upon headers: each is a joined file without sound. Here nothing may be read again and again. */
+static void test_many_headers(void **state)
+{
+    (void)state;
+    static const char *const headers[] = { "RIFF\0\0\0\0WAVE", "RIFF\0\0\0\0WAVE\1", "FORM\0\0\0\0AIFF" };
+    for (size_t k = 0; k < WH_COUNT(headers); k++) {
+        wave_bytes b = { 0 };
+        wave_whole(&b, 0, 20000);
+        for (int i = 0; i < 50000; i++)
+            wave_add(&b, headers[k], k == 1 ? 13 : 12);
+        wave_whole(&b, 20000, 48000);
+        wave_heard h = wave_hear(&b);
+        assert_int_equal(h.n, 48000);
+        wave_is(&h, 0, 0, 48000);
+        free(h.x);
+    }
 }
 
 /* Codings that nothing here decodes: the line that helps. */
@@ -417,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_second_sound),
         cmocka_unit_test(test_seek),
         cmocka_unit_test(test_told),
+        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_many_headers),
         cmocka_unit_test(test_no_size),
         cmocka_unit_test(test_sound_first),
         cmocka_unit_test(test_refused),

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define MOST_COMMON 64          /* bytes of a COMM chunk that are looked at */
 #define SOX_MARK 0x7f000000u    /* sox writes about 2^31 - 2^24 where it does not know */
@@ -123,11 +123,12 @@ static int next_in_aiff(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, 12) >= 8) {
         uint32_t size = wh_big32(chunk + 4);
         int is_sound = memcmp(chunk, "SSND", 4) == 0;
-        if (is_aiff(chunk) || !wh_is_chunk_name(chunk) ||
-            (walk->has_data && !is_sound && !wh_source_reaches(walk->source, walk->at + 8 + (int64_t)size)))
+        if (is_aiff(chunk) || !wh_is_chunk_name(chunk))
             return 0;
         if (is_sound && walk->has_format) /* the second one, too, though there should be none */
             return take_sound(walk, walk->at, size, stretch);
+        if (!wh_walk_passes(walk, walk->at + 8 + (int64_t)size, 0))
+            return 0;
         if (is_sound && !walk->kept_at) {
             walk->kept_at = walk->at;
             walk->kept = size;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define HEADER 12
 #define DESC 32
@@ -135,8 +135,7 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, HEADER) == HEADER) {
         int64_t size = (int64_t)wh_big64(chunk + 4);
         int is_data = memcmp(chunk, "data", 4) == 0;
-        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && (!is_data || size != -1)) || size > INT64_MAX / 2 ||
-            (walk->has_data && !is_data && !wh_source_reaches(walk->source, walk->at + HEADER + size)))
+        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && (!is_data || size != -1)) || size > INT64_MAX / 2)
             break;
         if (is_data && !may_take(walk))
             break;
@@ -145,6 +144,8 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
             if (walk->format.by != WH_BY_SNDFILE || !walk->source->is_file || walk->kept || size <= 4)
                 return take_data(walk, stretch);
         }
+        if (!wh_walk_passes(walk, walk->at + HEADER + size, 0))
+            break;
         size_t n = (size_t)WH_MIN(size, MOST_LAYOUT);
         n = is_data ? 0 : wh_source_peek(walk->source, walk->at + HEADER, content, n);
         if (memcmp(chunk, "desc", 4) == 0 && !walk->has_format)
@@ -159,7 +160,10 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
         }
         walk->at += HEADER + size;
     }
-    return walk->has_data && !had_data ? take_data(walk, stretch) : 0;
+    if (!walk->has_data || had_data)
+        return 0;
+    walk->lost = 0; /* what stands behind the sound is walked through once more */
+    return take_data(walk, stretch);
 }
 
 static int64_t behind(wh_walk *walk, const wh_stretch *stretch)

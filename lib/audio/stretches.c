@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define PIECE 65536             /* bytes read at once */
 #define AHEAD 16                /* and looked at behind them: "RIFF....WAVEfmt " may begin in them */
@@ -56,67 +56,16 @@ int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
     return 0;
 }
 
-/* A tag behind the sound: how long it is, 0 where there is none. */
-static int64_t tag_length(wh_source *source, int64_t at)
-{
-    unsigned char head[32];
-    size_t n = wh_source_peek(source, at, head, sizeof head);
-    if (n >= 3 && memcmp(head, "TAG", 3) == 0)
-        return 128;
-    if (n >= 10 && memcmp(head, "ID3", 3) == 0)
-        return 10 + ((int64_t)(head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127));
-    if (n == 32 && memcmp(head, "APETAGEX", 8) == 0)
-        return 32 + (int64_t)wh_little32(head + 12);
-    return 0;
-}
-
-/* Does a container begin here that names itself in enough bytes? ("junk" of 12 bytes is not taken for one.) */
-static int begins_here(const unsigned char *p, size_t n)
-{
-    return (n >= 12 && (wh_riff.is_this(p) || wh_aiff.is_this(p))) || (n >= 40 && wh_w64.is_this(p));
-}
-
-/* From d->walk.at on nothing was understood: look for another recording. 1: it begins at *at. *strange: from the
- * first to the last byte before it that is not 0. */
-static int find_joined(stretches *d, int64_t *at, int64_t *strange)
-{
-    int64_t from = d->walk.at, first = -1, last = -1;
-    if (from == d->walk.start) /* a container began here, and nothing of it was understood: it is not to be found again */
-        first = last = from++;
-    for (int64_t tag = tag_length(d->source, from); tag; tag = tag_length(d->source, from))
-        from += tag;
-    *strange = 0;
-    for (;;) {
-        size_t n = wh_source_peek(d->source, from, d->bytes, PIECE + AHEAD);
-        for (size_t i = 0; i < n && (i < PIECE || n < PIECE + AHEAD); i++) {
-            if (begins_here(d->bytes + i, n - i) || (first < 0 && wh_au.is_this(d->bytes + i) && n - i >= 24)) {
-                *at = from + (int64_t)i;
-                *strange = first < 0 ? 0 : last - first + 1;
-                return 1;
-            }
-            if (d->bytes[i]) {
-                first = first < 0 ? from + (int64_t)i : first;
-                last = from + (int64_t)i;
-            }
-        }
-        if (n < PIECE + AHEAD)
-            break;
-        from += PIECE;
-    }
-    *strange = first < 0 ? 0 : last - first + 1;
-    return 0;
-}
-
 /* Behind the last stretch of a container: another one? */
 static int join(stretches *d)
 {
     char clock[24];
-    int64_t at, strange;
-    int found = find_joined(d, &at, &strange);
+    int64_t strange;
+    int found = wh_walk_join(&d->walk, &strange);
     if (strange >= 8) /* fewer are no more than a few samples */
         wh_note(d->notes, 1, "%lld bytes behind its sound (at %s) were not understood", (long long)strange,
                 wh_clock(d->before, clock));
-    return found && wh_walk_begin(d->source, at, &d->walk);
+    return found;
 }
 
 /* ---- a stretch ---- */
