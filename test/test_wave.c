@@ -211,6 +211,43 @@ static void test_second_sound(void **state)
     free(h.x);
 }
 
+/* 3 s of silence as MPEG Layer III in WAV: 125 frames of 1152 samples, 64 kbit/s, 48 kHz, mono; `left` of them there. */
+static void add_mpeg(wave_bytes *b, int left)
+{
+    wave_chunk(b, "RIFF", 36 + 125 * 192);
+    wave_add(b, "WAVE", 4);
+    wave_format(b, 0x55, 1, 48000, 0);
+    wave_chunk(b, "data", 125 * 192);
+    for (int i = 0; i < left; i++) {
+        wave_add(b, "\377\373\124\300", 4);
+        wave_zeros(b, 188);
+    }
+}
+
+/* What is joined to an MPEG recording in WAV is heard, and that one's end is missed. */
+static void test_mpeg(void **state)
+{
+    (void)state;
+    wave_bytes b = { 0 };
+    add_mpeg(&b, 125);
+    wave_whole(&b, 0, 16000);
+    add_mpeg(&b, 125);
+    add_mpeg(&b, 125);
+    wave_heard h = wave_hear(&b);
+    assert_int_equal(h.rc, WHISP_OK);
+    assert_int_equal(h.n, 3 * 48000 + 16000);
+    assert_string_equal(h.notes, "");
+    wave_is(&h, 48000, 0, 16000);
+    free(h.x);
+
+    add_mpeg(&b, 50);
+    h = wave_hear(&b);
+    assert_int_equal(h.n, 50 * 384);
+    assert_string_equal(h.notes, "stopped at 0:01.2 of 0:03.0: the rest is not there");
+    assert_true(h.incomplete);
+    free(h.x);
+}
+
 /* A seek does not pass over the header of a file that was joined to one whose length is not known, or is not there. */
 static void test_seek(void **state)
 {
@@ -477,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_relatives),
         cmocka_unit_test(test_second_sound),
+        cmocka_unit_test(test_mpeg),
         cmocka_unit_test(test_seek),
         cmocka_unit_test(test_told),
         cmocka_unit_test(test_huge),

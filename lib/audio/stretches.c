@@ -26,12 +26,12 @@ typedef struct stretches {
     int is_open;                /* `now` is being read */
     int64_t position;           /* PCM: of the next byte in the source */
     int64_t looked_to;          /* PCM: no header of a joined file begins before this byte */
-    wh_view view;               /* libsndfile: */
+    wh_view view;               /* libsndfile is shown this, */
+    wh_source part;             /* libmpg123 this: of `now` */
     wh_decoder *inner;
     int64_t given;              /* frames of `now` */
     double before;              /* seconds of the stretches before it */
     int files;                  /* joined so far */
-    int has_more;               /* a file in which more stretches follow the first */
     int ended;
     unsigned char bytes[PIECE + AHEAD];
 } stretches;
@@ -75,6 +75,17 @@ static int64_t frame_bytes(const wh_stretch *s)
     return (int64_t)s->pcm.bytes * s->sound.channels;
 }
 
+/* An MPEG recording: its decoder knows better what the sound is than the header around it. */
+static int open_mpeg(stretches *d)
+{
+    wh_source_part(d->source, d->now.at, d->now.length, &d->part);
+    int rc = wh_mpeg_open(&d->part, d->notes, d->name, &d->inner);
+    d->is_open = d->inner != NULL;
+    if (d->inner)
+        d->now.sound = d->inner->sound;
+    return rc;
+}
+
 static int open_stretch(stretches *d)
 {
     const wh_stretch *s = &d->now;
@@ -82,6 +93,8 @@ static int open_stretch(stretches *d)
     d->given = 0;
     d->position = s->at;
     d->is_open = s->by == WH_BY_PCM;
+    if (s->by == WH_BY_MPEG)
+        return open_mpeg(d);
     if (s->by != WH_BY_SNDFILE)
         return WHISP_OK;
     memset(&d->view, 0, sizeof d->view);
@@ -110,6 +123,8 @@ static void close_stretch(stretches *d)
     if (s->length >= 0 && end < s->at + s->length) {
         int64_t frames = s->by == WH_BY_PCM ? s->length / frame_bytes(s) : d->inner->frames;
         double promised = (double)frames / s->sound.rate;
+        if (s->by == WH_BY_MPEG) /* about */
+            promised = seconds * (double)s->length / (double)WH_MAX(end - s->at, 1);
         if (promised - seconds >= SHORTFALL)
             wh_note(d->notes, 1, "stopped at %s of %s: the rest is not there", wh_clock(d->before + seconds, here),
                     wh_clock(d->before + promised, there));
@@ -176,7 +191,6 @@ static int64_t read_pcm(stretches *d, float *samples, int64_t frames)
                     wh_clock(d->before + (double)(d->given + n / frame) / s->sound.rate, here));
         }
         s->length = there;
-        d->has_more = 1;
     }
     n = n / frame * frame;
     wh_pcm_floats(&s->pcm, d->bytes, (size_t)(n / s->pcm.bytes), samples);
@@ -194,6 +208,16 @@ static void put_in_order(const wh_stretch *s, float *samples, int64_t n)
         for (int c = 0; c < channels; c++)
             frame[s->map[c]] = old[c];
     }
+}
+
+/* MPEG recordings may change as they go on. */
+static int64_t read_mpeg(stretches *d, float *samples, int64_t room, int64_t max_frames)
+{
+    wh_sound sound;
+    int64_t n = d->inner->read(d->inner, samples, room, max_frames, &sound);
+    if (n > 0)
+        d->now.sound = sound;
+    return n;
 }
 
 /* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what
@@ -215,7 +239,9 @@ static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room,
     stretches *d = (stretches *)decoder;
     while (!d->ended && !d->source->error) {
         int64_t n = 0, most = WH_MIN(max_frames, room / d->now.sound.channels);
-        if (d->is_open)
+        if (d->is_open && d->now.by == WH_BY_MPEG)
+            n = read_mpeg(d, samples, room, max_frames);
+        else if (d->is_open)
             n = d->inner ? read_inner(d, samples, room, max_frames) : read_pcm(d, samples, most);
         if (n < 0 && (d->before > 0 || d->given)) /* a part of it was heard: it is not all damaged */
             n = 0;
@@ -266,7 +292,7 @@ static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
     } else {
         int64_t at = d->now.at + frame * frame_bytes(&d->now);
         int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
-        if ((at > end && d->has_more) || !is_one_sound(d, WH_MIN(at, end)))
+        if ((at > end && end < d->source->size) || !is_one_sound(d, WH_MIN(at, end)))
             return 0;
         if (at > end) /* beyond all that there is: nothing comes */
             frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
@@ -292,12 +318,13 @@ static double seconds_behind(const stretches *d)
     wh_walk walk = d->walk;
     wh_stretch s = d->now;
     double seconds = 0;
+    int64_t strange;
     for (int n = 0; n < MOST_STRETCHES; n++) {
         if (s.length < 0 || s.at + s.length > d->source->size)
             break;
         walk.at = walk.container->behind(&walk, &s);
         while (!walk.container->next(&walk, &s))
-            if (walk.at == walk.start || !wh_walk_begin(d->source, walk.at, &walk))
+            if (!wh_walk_join(&walk, &strange))
                 return seconds;
         int64_t there = s.length < 0 ? d->source->size - s.at : WH_MIN(s.length, d->source->size - s.at);
         if (s.by == WH_BY_PCM && there > 0)
@@ -313,7 +340,10 @@ static void describe(stretches *d)
     int64_t there = d->source->is_file ? WH_MAX(d->source->size - s->at, 0) : WH_SOURCE_UNKNOWN;
     decoder->sound = s->sound;
     decoder->frames = decoder->duration = -1;
-    if (d->inner) {
+    if (s->by == WH_BY_MPEG) {
+        decoder->duration = d->inner->duration;
+        decoder->seek = NULL;
+    } else if (d->inner) {
         double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length; /* there may be less */
         decoder->frames = s->length < 0 ? -1 : d->inner->frames;
         if (d->source->is_file && shown > 0)
@@ -325,22 +355,12 @@ static void describe(stretches *d)
             decoder->duration = (double)(WH_MIN(there, s->length < 0 ? there : s->length) / frame_bytes(s)) /
                                 s->sound.rate;
     }
-    if (decoder->duration >= 0) {
-        double behind = seconds_behind(d);
-        d->has_more = behind > 0;
-        decoder->duration += behind;
-    }
-    snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
-}
-
-/* The first stretch is an MPEG recording: its decoder gets those bytes alone. */
-static int open_mpeg(stretches *d, wh_decoder **decoder)
-{
-    wh_source_skip(d->source, d->now.at);
-    if (d->source->is_file && d->now.length >= 0)
-        d->source->size = WH_MIN(d->source->size, d->now.length);
-    d->source->opening = 1;
-    return wh_mpeg_open(d->source, d->notes, d->name, decoder);
+    if (decoder->duration >= 0)
+        decoder->duration += seconds_behind(d);
+    if (s->by == WH_BY_MPEG)
+        memcpy(decoder->format, d->inner->format, sizeof decoder->format);
+    else
+        snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
 }
 
 int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
@@ -358,11 +378,6 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
                       .source = source, .notes = notes, .name = name, .walk = walk, .files = 1 };
     int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
     d->now.sound.floats = d->now.sound.floats ? 1 : 0;
-    if (found && d->now.by == WH_BY_MPEG) {
-        rc = open_mpeg(d, decoder);
-        close_stretches(&d->decoder);
-        return rc || *decoder ? rc : wh_refuse(source, name, "MPEG audio in a WAV file, which could not be decoded");
-    }
     if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {
         describe(d);
         *decoder = &d->decoder;
@@ -376,6 +391,8 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!rc && !found)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
                      walk.container->name);
+    if (!rc && d->now.by == WH_BY_MPEG)
+        rc = wh_refuse(source, name, "MPEG audio in a WAV file, which could not be decoded");
     if (!rc) {
         snprintf(why, sizeof why, "%s, %s, is not decoded here%s; let ffmpeg do it", walk.container->name,
                  d->now.coding, source->is_file ? "" : " from a pipe");
