@@ -211,7 +211,7 @@ static void test_second_sound(void **state)
     free(h.x);
 }
 
-/* 3 s of silence as MPEG Layer III in WAV: 125 frames of 1152 samples, 64 kbit/s, 48 kHz, mono; `left` of them there. */
+/* 3 s of silence as MPEG Layer III in WAV: 125 frames of 1152 samples, 64 kbit/s, 48 kHz, mono; `left` are there. */
 static void add_mpeg(wave_bytes *b, int left)
 {
     wave_chunk(b, "RIFF", 36 + 125 * 192);

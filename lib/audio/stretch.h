@@ -43,8 +43,8 @@ typedef struct wh_container {
     const char *name;
     int magic_bytes;            /* that is_this() looks at */
     int (*is_this)(const unsigned char *bytes);
-    /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood, or
-     * the end. Who has read the stretch sets walk->at behind it. */
+    /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood,
+     * or the end. Who has read the stretch sets walk->at behind it. */
     int (*next)(wh_walk *walk, wh_stretch *stretch);
     /* Where the next chunk begins behind that stretch. */
     int64_t (*behind)(wh_walk *walk, const wh_stretch *stretch);

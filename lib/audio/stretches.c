@@ -386,8 +386,8 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!rc && source->error)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
     if (!rc && !found && d->walk.has_format && d->walk.kept_at && !source->is_file)
-        rc = wh_fail(WHISP_ERR_AUDIO, "%s: in this %s file the sound comes before its description, so it cannot be read "
-                     "from a pipe; give the file's name instead", name, walk.container->name);
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: in this %s file the sound comes before its description, so it cannot be "
+                     "read from a pipe; give the file's name instead", name, walk.container->name);
     if (!rc && !found)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
                      walk.container->name);
