@@ -213,7 +213,7 @@ WHISP_API void whisp_options_on_cancel(whisp_options *options, whisp_cancel_fn f
 
 typedef struct whisp_result whisp_result;
 
-/* Transcribe a recording: `path` is a file in any format that libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...),
+/* Transcribe a recording: `path` is a file (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, AU and others; docs/audio.md),
  * or "-" for standard input. A file is read twice (its loudest frame first, as the reference's log-Mel needs it);
  * standard input cannot be, so there the loudest frame so far is used and words may differ slightly. With the option
  * split_stereo each of a file's two channels is transcribed alone and the segments are merged by their starts; the
@@ -244,12 +244,12 @@ WHISP_API int whisp_session_transcribe_file(whisp_session *session, const char *
 WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const float *samples, size_t n,
                                                whisp_result **result);
 
-/* Many files: the same as transcribing each alone, word for word, but those that option cut leaves whole are transcribed
- * several at a time (option batch_size), so that the decoder reads its weights once for all of them. `done` is called in
- * this thread once for each file, in their order, after its segment callbacks: with WHISP_OK and its result, which is now
- * the callee's, or with the error's code (whisp_last_error() says what was wrong) and NULL. Return nonzero to stop. Needs
- * a regular file to know that it is short; vad_filter, split_stereo, clips and `cut off` go one by one. WHISP_OK when all
- * had their turn, WHISP_ERR_CANCELLED when not; another code when nothing can go on. */
+/* Many files: the same as transcribing each alone, word for word, but those that option cut leaves whole are
+ * transcribed several at a time (option batch_size), so that the decoder reads its weights once for all of them. `done`
+ * is called in this thread once for each file, in their order, after its segment callbacks: with WHISP_OK and its
+ * result, which is now the callee's, or with the error's code (whisp_last_error() says what was wrong) and NULL. Return
+ * nonzero to stop. Needs a regular file to know that it is short; vad_filter, split_stereo, clips and `cut off` go one
+ * by one. WHISP_OK when all had their turn, WHISP_ERR_CANCELLED when not; another code when nothing can go on. */
 typedef int (*whisp_file_fn)(void *user, size_t index, int rc, whisp_result *result);
 WHISP_API int whisp_session_transcribe_files(whisp_session *session, const char *const *paths, size_t n,
                                              whisp_file_fn done, void *user);
@@ -292,8 +292,8 @@ WHISP_API int whisp_session_pull(whisp_session *session, const whisp_segment **s
  * measure in blocks of any size, then once with n = 0. transcribe_file and transcribe_samples do this themselves. */
 WHISP_API int whisp_session_measure(whisp_session *session, const float *samples, size_t n);
 
-/* The language in use: the option's, the detected one, or, until somebody has spoken, the best guess; NULL before any. Static
- * storage. */
+/* The language in use: the option's, the detected one, or, until somebody has spoken, the best guess; NULL before any.
+ * Static storage. */
 WHISP_API const char *whisp_session_language(const whisp_session *session);
 /* As whisp_result_incomplete(), of what was heard so far. Lives until the session is reset or freed. */
 WHISP_API const char *whisp_session_incomplete(const whisp_session *session);
@@ -318,7 +318,8 @@ WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, 
 
 /* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
  * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
- * least certain tenth of the words with their times and context (it needs the option confidence). *text is the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
+ * least certain tenth of the words with their times and context (it needs the option confidence). *text is the
+ * caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
 
@@ -359,9 +360,10 @@ WHISP_API const char *whisp_language_name(int i);
 /* The index of a language given by code ("de") or name ("German", "castilian"), any case; -1 for an unknown one. */
 WHISP_API int whisp_language_find(const char *code_or_name);
 
-/* Probabilities of all languages (with the option languages, of those) from the first 30 seconds in which somebody speaks:
- * probabilities[i] belongs to whisp_language_code(i) and they add up to 1. `n` is how many fit, at least whisp_model_info.n_languages. Returns the most probable one's index, or a
- * negative code: WHISP_ERR_ARGUMENT for an English-only model. Resets the session. */
+/* Probabilities of all languages (with the option languages, of those) from the first 30 seconds in which somebody
+ * speaks: probabilities[i] belongs to whisp_language_code(i) and they add up to 1. `n` is how many fit, at least
+ * whisp_model_info.n_languages. Returns the most probable one's index, or a negative code: WHISP_ERR_ARGUMENT for an
+ * English-only model. Resets the session. */
 WHISP_API int whisp_session_detect_language_file(whisp_session *session, const char *path, float *probabilities,
                                                  size_t n);
 WHISP_API int whisp_session_detect_language_samples(whisp_session *session, const float *samples, size_t n_samples,
@@ -393,20 +395,20 @@ typedef struct whisp_audio_info {
     const char *format;         /* "WAV, 16-bit PCM", "FLAC ..."; lives as long as the handle */
 } whisp_audio_info;
 
-/* Open a file, or standard input for "-". WHISP_ERR_IO: cannot be opened; WHISP_ERR_AUDIO: not audio that libsndfile
- * decodes; the error text names a command that converts it where one is known. */
+/* Open a file, or standard input for "-". WHISP_ERR_IO: cannot be opened; WHISP_ERR_AUDIO: not audio that is
+ * decoded here; the error text names a command that converts it where one is known. */
 WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
 /* The same from an open file descriptor, which may be a pipe; it is not closed. */
 WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
 WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info);
-/* Before the first read: hear one channel only, counted from 0, instead of all mixed (-1). WHISP_ERR_ARGUMENT when there
- * is no such channel. */
+/* Before the first read: hear one channel only, counted from 0, instead of all mixed (-1). WHISP_ERR_ARGUMENT when
+ * there is no such channel. */
 WHISP_API int whisp_audio_select_channel(whisp_audio *audio, int channel);
 /* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
 WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
-/* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past the
- * last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only. Lives
- * as long as the handle. */
+/* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past
+ * the last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only.
+ * Lives as long as the handle. */
 WHISP_API const char *whisp_audio_warning(const whisp_audio *audio, size_t i, int *incomplete);
 WHISP_API void whisp_audio_close(whisp_audio *audio);
 
@@ -506,14 +508,14 @@ WHISP_API int whisp_vad_pull(whisp_vad_stream *stream, whisp_span *span);
  * 11. Live
  *
  * Samples go in as they are spoken, words come out as they settle: within about two steps (option stream_step) after
- * they were said, and the time that computing takes. Every step a pass hears the last seconds again, 25 at most; words on
- * which two passes after one another agree settle and do not change any more (LocalAgreement-2: Macháček, Dabre, Bojar,
- * "Turning Whisper into Real-Time Transcription System", 2023).
+ * they were said, and the time that computing takes. Every step a pass hears the last seconds again, 25 at most; words
+ * on which two passes after one another agree settle and do not change any more (LocalAgreement-2: Macháček, Dabre,
+ * Bojar, "Turning Whisper into Real-Time Transcription System", 2023).
  *
- * What settles so soon has more errors than a transcription that knows how the sentence goes on. The final text has not:
- * the options' segment callback gets the segments that a session pushed the same samples gives, each as soon as its
- * window of 30 seconds is complete. It is called inside pull. Memory and the cost of a second do not grow. docs/live.md
- * has figures.
+ * What settles so soon has more errors than a transcription that knows how the sentence goes on. The final text has
+ * not: the options' segment callback gets the segments that a session pushed the same samples gives, each as soon as
+ * its window of 30 seconds is complete. It is called inside pull. Memory and the cost of a second do not grow.
+ * docs/live.md has figures.
  *
  *     while ((n = read_microphone(samples)) > 0) {
  *         for (size_t done = 0; done < n;) {
@@ -554,9 +556,9 @@ WHISP_API const char *whisp_stream_language(const whisp_stream *stream);
 /* As whisp_session_incomplete(). Lives as long as the stream. */
 WHISP_API const char *whisp_stream_incomplete(const whisp_stream *stream);
 
-/* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV, FLAC, Ogg, MP3 or another known
- * file do, heard here or not; any others are taken for 16-bit little-endian samples at `sample_rate` in `channels` channels.
- * Reading gives small blocks as they come. */
+/* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV, FLAC, Ogg, MP3 or another
+ * known file do, heard here or not; any others are taken for 16-bit little-endian samples at `sample_rate` in
+ * `channels` channels. Reading gives small blocks as they come. */
 WHISP_API int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **audio);
 
 #ifdef __cplusplus

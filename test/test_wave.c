@@ -191,7 +191,7 @@ static void test_told(void **state)
         else if (k == 1)
             wave_chunk(&b, "wxyz", 3), wave_zeros(&b, 4);
         else if (k == 2)
-            wave_add(&b, "TAG", 3), wave_zeros(&b, 125);
+            wave_add(&b, "TAGA title of many words", 24), wave_zeros(&b, 104);
         else
             wave_chunk(&b, "LIST", 4), wave_add(&b, "INFO", 4);
         is_whole(&b, "behind the sound");

@@ -1,7 +1,7 @@
 /* ahead.h - a recording decoded and resampled by a thread of its own, some seconds ahead of who reads it.
  *
- * For lib/transcribe/recording.c: what comes next is decoded while the model works on what is there. The samples are those
- * of whisp_audio_read(), to the last bit. */
+ * For lib/transcribe/recording.c: what comes next is decoded while the model works on what is there. The samples are
+ * those of whisp_audio_read(), to the last bit. */
 #ifndef WH_AHEAD_H
 #define WH_AHEAD_H
 
@@ -11,8 +11,8 @@
 
 typedef struct wh_ahead wh_ahead;
 
-/* Start to read `audio`, which nobody else may touch until wh_ahead_stop(). WHISP_ERR_MEMORY when there can be no thread:
- * the caller may then read by himself. */
+/* Start to read `audio`, which nobody else may touch until wh_ahead_stop(). WHISP_ERR_MEMORY when there can be no
+ * thread: the caller may then read by himself. */
 int wh_ahead_start(whisp_audio *audio, wh_ahead **ahead);
 
 /* The next block: how many samples, valid until the next call; 0 at the end; an error's code, with its message. */

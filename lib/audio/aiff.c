@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define MOST_COMMON 64          /* bytes of a COMM chunk that are looked at */
 #define SOX_MARK 0x7f000000u    /* sox writes about 2^31 - 2^24 where it does not know */
@@ -105,7 +105,7 @@ static int take_sound(wh_walk *walk, int64_t at, uint32_t size, wh_stretch *stre
     stretch->length = (int64_t)size - 8 - skip;
     if (size <= 8 || size == UINT32_MAX || (size >= SOX_MARK && (!source->is_file || at + 8 + size > source->size))) {
         stretch->length = -1;
-        if (size <= 8 && walk->promised > 0 && stretch->by == WH_BY_PCM)
+        if (size <= 8 && !walk->has_data && walk->promised > 0 && stretch->by == WH_BY_PCM)
             stretch->length = walk->promised * frame;
         else if (size == 8 && !wh_source_reaches(source, stretch->at + 1))
             stretch->length = 0;
@@ -123,12 +123,13 @@ static int next_in_aiff(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, 12) >= 8) {
         uint32_t size = wh_big32(chunk + 4);
         int is_sound = memcmp(chunk, "SSND", 4) == 0;
-        if (is_aiff(chunk) || !wh_is_chunk_name(chunk) ||
-            (walk->has_data && !wh_source_reaches(walk->source, walk->at + 8 + (int64_t)size)))
+        if (is_aiff(chunk) || !wh_is_chunk_name(chunk))
             return 0;
-        if (is_sound && walk->has_format && !walk->has_data)
+        if (is_sound && walk->has_format) /* the second one, too, though there should be none */
             return take_sound(walk, walk->at, size, stretch);
-        if (is_sound && !walk->has_data) {
+        if (!wh_walk_passes(walk, walk->at + 8 + (int64_t)size, 0))
+            return 0;
+        if (is_sound && !walk->kept_at) {
             walk->kept_at = walk->at;
             walk->kept = size;
         }
@@ -136,7 +137,7 @@ static int next_in_aiff(wh_walk *walk, wh_stretch *stretch)
         n = is_sound ? 0 : wh_source_peek(walk->source, walk->at + 8, content, n);
         if (memcmp(chunk, "CHAN", 4) == 0)
             wh_read_layout(content, n, &walk->format);
-        if (memcmp(chunk, "COMM", 4) == 0)
+        if (memcmp(chunk, "COMM", 4) == 0 && !walk->has_data)
             walk->has_format = read_common(walk, content, n);
         walk->at += 8 + (int64_t)size + (size & 1);
         if (walk->has_format && walk->kept_at && !walk->has_data && walk->source->is_file)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define HEADER 12
 #define DESC 32
@@ -120,6 +120,12 @@ static void read_data(wh_walk *walk, int64_t size)
     walk->has_data = 1;
 }
 
+/* Sound, if its description came before. There may be more of it, but ALAC's would need another table of packets. */
+static int may_take(const wh_walk *walk)
+{
+    return walk->has_format && (!walk->has_data || walk->format.by == WH_BY_PCM);
+}
+
 static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
 {
     unsigned char chunk[HEADER], content[MOST_LAYOUT];
@@ -129,14 +135,17 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, HEADER) == HEADER) {
         int64_t size = (int64_t)wh_big64(chunk + 4);
         int is_data = memcmp(chunk, "data", 4) == 0;
-        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && !is_data) || size > INT64_MAX / 2 ||
-            (walk->has_data && !wh_source_reaches(walk->source, walk->at + HEADER + size)))
+        if (!wh_is_chunk_name(chunk) || is_caf(chunk) || (size < 0 && (!is_data || size != -1)) || size > INT64_MAX / 2)
             break;
-        if (is_data && walk->has_format && !walk->has_data) {
+        if (is_data && !may_take(walk))
+            break;
+        if (is_data) {
             read_data(walk, size);
             if (walk->format.by != WH_BY_SNDFILE || !walk->source->is_file || walk->kept || size <= 4)
                 return take_data(walk, stretch);
         }
+        if (!wh_walk_passes(walk, walk->at + HEADER + size, 0))
+            break;
         size_t n = (size_t)WH_MIN(size, MOST_LAYOUT);
         n = is_data ? 0 : wh_source_peek(walk->source, walk->at + HEADER, content, n);
         if (memcmp(chunk, "desc", 4) == 0 && !walk->has_format)
@@ -151,7 +160,10 @@ static int next_in_caf(wh_walk *walk, wh_stretch *stretch)
         }
         walk->at += HEADER + size;
     }
-    return walk->has_data && !had_data ? take_data(walk, stretch) : 0;
+    if (!walk->has_data || had_data)
+        return 0;
+    walk->lost = 0; /* what stands behind the sound is walked through once more */
+    return take_data(walk, stretch);
 }
 
 static int64_t behind(wh_walk *walk, const wh_stretch *stretch)

@@ -14,8 +14,8 @@
 typedef struct wh_sound {
     int rate;                   /* frames a second */
     int channels;
-    uint32_t speakers;          /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i, and
-                                   the channels come in the order of the bits; 0: the format does not say */
+    uint32_t speakers;          /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i,
+                                   and the channels come in the order of the bits; 0: the format does not say */
     int is_16_bit;              /* samples are integers of at most 16 bits: the mix's gains have as many, as ffmpeg's */
     int floats;                 /* samples are floats as a file has them, whose range must be found out (audible.h): the
                                    file's number, from 1 on, as several may be joined; else 0 */
@@ -26,8 +26,8 @@ struct wh_decoder {
     /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an
      * error of which the message is set. */
     int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
-    /* Or NULL. The next read begins with this frame, of the first *sound. 1; 0: it cannot, and the next read goes on as if
-     * nothing had been asked. */
+    /* Or NULL. The next read begins with this frame, of the first *sound. 1; 0: it cannot, and the next read goes on as
+     * if nothing had been asked. */
     int (*seek)(wh_decoder *decoder, int64_t frame);
     void (*close)(wh_decoder *decoder);
     wh_sound sound;             /* of the first frame */

@@ -27,7 +27,8 @@ typedef struct wh_notes {
 /* A line without the recording's name; `incomplete`: part of it was not heard. The same line twice is said once. */
 void wh_note(wh_notes *notes, int incomplete, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* `seconds` (0: not known) from `at` on could not be decoded, and became silence or was skipped. Any number of places. */
+/* `seconds` (0: not known) from `at` on could not be decoded, and became silence or was skipped. Any number of
+ * places. */
 void wh_note_missing(wh_notes *notes, double at, double seconds, int is_silence, const char *why);
 
 /* The recording has ended: put the damaged places into words. */

@@ -1,10 +1,10 @@
 /* resample.c - from the recording's rate to 16 kHz, by a polyphase filter bank.
  *
- * Stands between the decoder and the rounding in lib/audio/audio.c. 16000 / rate is reduced to L / M: input and output lie
- * on a common grid of L * rate points a second, on which the low pass, a windowed sinc, is defined. Output sample n
- * stands n * M / L input samples after the beginning, so it sees the sinc at one of L offsets between two input samples: the
- * phases. Each phase's taps lie side by side, and a sample is one dot product. For the few rates that would need a
- * large bank there is libsamplerate. Numbers and reasons: docs/audio.md. */
+ * Stands between the decoder and the rounding in lib/audio/audio.c. 16000 / rate is reduced to L / M: input and output
+ * lie on a common grid of L * rate points a second, on which the low pass, a windowed sinc, is defined. Output sample n
+ * stands n * M / L input samples after the beginning, so it sees the sinc at one of L offsets between two input
+ * samples: the phases. Each phase's taps lie side by side, and a sample is one dot product. For the few rates that
+ * would need a large bank there is libsamplerate. Numbers and reasons: docs/audio.md. */
 #include "audio/resample.h"
 
 #include <math.h>
@@ -176,8 +176,8 @@ static inline vec4 load(const float *x)
     return v;
 }
 
-/* n is a multiple of LANES. 16 sums in float side by side fill the vector units; every PIECE taps they are added up in double,
- * which keeps their rounding 147 dB down instead of 140. Every compiler and CPU adds in this order. */
+/* n is a multiple of LANES. 16 sums in float side by side fill the vector units; every PIECE taps they are added up in
+ * double, which keeps their rounding 147 dB down instead of 140. Every compiler and CPU adds in this order. */
 static float dot(const float *a, const float *b, size_t n)
 {
     double total[4] = { 0 };

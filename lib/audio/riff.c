@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define MOST_FORMAT 512         /* bytes of a format chunk that are looked at */
 #define GIB4 (INT64_C(1) << 32)
@@ -156,8 +156,7 @@ static int64_t data_length(wh_walk *walk, uint32_t size, int64_t at)
     const wh_source *source = walk->source;
     int64_t length = size;
     if (size == UINT32_MAX && walk->long_data > 0)
-        return source->is_file && source->size - at < walk->long_data && walk->long_data > INT64_MAX / 2 ? -1
-                                                                                                      : walk->long_data;
+        return walk->long_data;
     if (wh_is_unknown_size(size)) {
         if (size == 0) { /* nothing in it, if something else follows */
             size_t got = wh_source_peek(walk->source, at, next, 8);
@@ -177,7 +176,7 @@ static void read_ds64(wh_walk *walk, int64_t at, uint32_t size)
     unsigned char sizes[16]; /* of the whole, then of the first data chunk */
     if (size >= 16 && wh_source_peek(walk->source, at, sizes, 16) == 16) {
         uint64_t length = wh_little64(sizes + 8);
-        walk->long_data = length == 0 || length > INT64_MAX ? -1 : (int64_t)length;
+        walk->long_data = length == 0 || length > INT64_MAX / 2 ? -1 : (int64_t)length;
     }
 }
 
@@ -191,12 +190,10 @@ static int take_data(wh_walk *walk, uint32_t size, wh_stretch *stretch)
     return 1;
 }
 
-/* May an unknown chunk of this size be skipped? Behind the sound only what fits: it may be no chunk at all. */
-static int may_skip(const wh_walk *walk, const unsigned char *name, uint32_t size)
+/* May a chunk of this size be skipped? Only what fits: it may be no chunk at all. */
+static int may_skip(wh_walk *walk, const unsigned char *name, uint32_t size)
 {
-    if (!walk->has_data || is_known_chunk(name))
-        return 1;
-    return wh_is_chunk_name(name) && wh_source_reaches(walk->source, walk->at + 8 + (int64_t)size);
+    return wh_is_chunk_name(name) && wh_walk_passes(walk, walk->at + 8 + (int64_t)size, is_known_chunk(name));
 }
 
 static int is_riff(const unsigned char *bytes)
@@ -217,17 +214,19 @@ static int next_in_riff(wh_walk *walk, wh_stretch *stretch)
     while (wh_source_peek(walk->source, walk->at, chunk, 12) >= 8) {
         uint32_t size = size_of(walk, chunk);
         int64_t content = walk->at + 8;
-        if (is_riff(chunk) || !may_skip(walk, chunk, size))
-            return 0; /* RIFF again: joined */
+        if (is_riff(chunk))
+            return 0; /* joined */
         if (memcmp(chunk, "data", 4) == 0 && walk->has_format)
             return take_data(walk, size, stretch);
+        if (memcmp(chunk, "data", 4) == 0 && walk->has_data)
+            return 0; /* the format chunk before it makes no sense: what its samples are cannot be guessed */
+        if (!may_skip(walk, chunk, size))
+            return 0;
         if (memcmp(chunk, "fmt ", 4) == 0) {
             size_t n = wh_source_peek(walk->source, content, format, WH_MIN(size, (uint32_t)MOST_FORMAT));
             walk->has_format = wh_read_wave_format(format, n, walk->is_big, &walk->format);
         } else if (memcmp(chunk, "ds64", 4) == 0) {
             read_ds64(walk, content, size);
-        } else if (!wh_is_chunk_name(chunk)) {
-            return 0;
         }
         walk->at = behind(walk, content, size);
     }

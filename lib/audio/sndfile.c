@@ -1,4 +1,5 @@
-/* sndfile.c - the decoder for what libsndfile reads: WAV and its family, AIFF, CAF, AU, ... (see decoder.h). */
+/* sndfile.c - the decoder for what is left to libsndfile (see decoder.h): whole files in its rarer formats (VOC, NIST,
+ * IRCAM, ...), the codings of WAV and its family that stretches.c does not decode, and raw samples. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,8 @@ static void describe(sndfile_decoder *d, const SF_INFO *info)
     sf_command(NULL, SFC_GET_FORMAT_INFO, &container, sizeof container);
     sf_command(NULL, SFC_GET_FORMAT_INFO, &codec, sizeof codec);
     wh_decoder *decoder = &d->decoder;
-    snprintf(decoder->format, sizeof decoder->format, "%.39s, %.38s", container.name ? container.name : "unknown format",
-             codec.name ? codec.name : "unknown coding");
+    snprintf(decoder->format, sizeof decoder->format, "%.39s, %.38s",
+             container.name ? container.name : "unknown format", codec.name ? codec.name : "unknown coding");
     decoder->sound = (wh_sound){ .rate = info->samplerate, .channels = info->channels };
     decoder->duration = -1;
     decoder->frames = info->frames > 0 && (d->source->is_file || info->frames < PLAUSIBLE) ? info->frames : -1;
@@ -101,39 +102,41 @@ static int open_file(wh_source *source, wh_view *view, const char *name, SF_INFO
     return WHISP_OK;
 }
 
-/* Formats that libsndfile knows and that hold a recording as people have them. The others are instruments, tables of
- * numbers, or rules so loose that many a file fits them; and its readers of some of them loop on damaged headers. */
-static int is_wanted(int container)
+/* Does the file begin as those that libsndfile knows and that hold a recording as people have them? The others are
+ * instruments, tables of numbers, or rules so loose that many a file fits them; and its readers of some of them loop on
+ * damaged headers. WAV, AIFF, CAF and AU are for stretches.c, compressed streams have decoders of their own, and what
+ * these refuse is not for libsndfile either. */
+static int is_wanted(wh_source *source)
 {
-    static const int wanted[] = { SF_FORMAT_VOC,  SF_FORMAT_NIST, SF_FORMAT_IRCAM, SF_FORMAT_SVX, SF_FORMAT_AVR, SF_FORMAT_HTK, SF_FORMAT_PAF,
-                                  SF_FORMAT_PVF, SF_FORMAT_MAT4, SF_FORMAT_MAT5, SF_FORMAT_WVE };
-    for (size_t i = 0; i < WH_COUNT(wanted); i++)
-        if (container == wanted[i])
+    static const struct {
+        int offset, length;
+        const char *bytes;
+    } known[] = {
+        { 0, 19, "Creative Voice File" }, { 0, 7, "NIST_1A" }, { 8, 4, "8SVX" }, { 8, 4, "16SV" }, { 0, 4, "2BIT" },
+        { 0, 4, " paf" }, { 0, 4, "fap " }, { 0, 4, "PVF1" }, { 0, 10, "MATLAB 5.0" }, { 0, 13, "ALawSoundFile" },
+        { 0, 12, "\0\0\3\350\0\0\0\1\0\0\0\1" }, { 0, 12, "\0\0\0\0\1\0\0\0\1\0\0\0" }, /* MAT4 */
+    };
+    unsigned char head[20] = { 0 };
+    size_t n = wh_source_peek(source, 0, head, sizeof head);
+    for (size_t i = 0; i < WH_COUNT(known); i++)
+        if (memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0 &&
+            (!known[i].offset || memcmp(head, "FORM", 4) == 0))
             return 1;
-    return 0;
+    int is_ircam = (head[0] == 0x64 && head[1] == 0xa3 && (head[2] & 0xf8) == 0 && head[3] == 0) ||
+                   (head[0] == 0 && (head[1] & 0xf8) == 0 && head[2] == 0xa3 && head[3] == 0x64);
+    int64_t samples = (int64_t)head[0] << 24 | head[1] << 16 | head[2] << 8 | head[3]; /* HTK */
+    return n >= 12 && (is_ircam || (memcmp(head + 8, "\0\2\0\0", 4) == 0 && 12 + 2 * samples == source->size));
 }
 
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
-    char magic[4] = { 0 };
     SF_INFO info = { 0 };
     (void)notes;
-    wh_source_peek(source, 0, magic, 4);
-    /* Compressed streams have decoders of their own; what these refuse is not for libsndfile either. */
-    if (memcmp(magic, "OggS", 4) == 0 || memcmp(magic, "fLaC", 4) == 0 ||
-        ((unsigned char)magic[0] == 0xff && ((unsigned char)magic[1] & 0xe0) == 0xe0)) {
-        *decoder = NULL;
+    *decoder = NULL;
+    if (!is_wanted(source))
         return WHISP_OK;
-    }
     source->tell_end = 1;
-    int rc = open_file(source, NULL, name, &info, decoder);
-    if (rc || !*decoder)
-        return rc;
-    if (!is_wanted(info.format & SF_FORMAT_TYPEMASK)) {
-        close_file(*decoder);
-        *decoder = NULL;
-    }
-    return WHISP_OK;
+    return open_file(source, NULL, name, &info, decoder);
 }
 
 int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)

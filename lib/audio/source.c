@@ -107,7 +107,11 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n)
     size_t done;
     if (offset < 0)
         return 0;
-    if (!source->is_file) {
+    if (source->whole && offset < source->size) {
+        n = (size_t)WH_MIN((int64_t)n, source->size - offset);
+        done = wh_source_peek(source->whole, source->origin + offset, bytes, n);
+        source->error = source->whole->error;
+    } else if (!source->is_file && !source->whole) {
         done = read_pipe(source, offset, bytes, n);
     } else if (offset >= source->size) {
         done = 0;
@@ -116,6 +120,13 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n)
         done = read_fully(source, source->origin + offset, bytes, n);
     }
     return done;
+}
+
+void wh_source_part(wh_source *whole, int64_t at, int64_t length, wh_source *part)
+{
+    int64_t there = whole->is_file ? WH_MAX(whole->size - at, 0) : WH_SOURCE_UNKNOWN;
+    *part = (wh_source){ .fd = -1, .path = whole->path, .is_live = whole->is_live, .is_file = whole->is_file,
+                         .origin = at, .size = length < 0 ? there : WH_MIN(length, there), .whole = whole };
 }
 
 void wh_source_skip(wh_source *source, int64_t n)

@@ -33,6 +33,7 @@ typedef struct wh_source {
     size_t window_length;
     int at_end;             /* the pipe has no more bytes */
 
+    struct wh_source *whole; /* or NULL: this is a part of it, from its byte `origin` on; `size` is the part's */
 } wh_source;
 
 /* Use an open descriptor from where it stands. 0 or WHISP_ERR_MEMORY. */
@@ -47,6 +48,10 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n);
 int wh_source_reaches(wh_source *source, int64_t offset);
 /* The offset of the end, once it was seen; WH_SOURCE_UNKNOWN before. */
 int64_t wh_source_end(const wh_source *source);
+
+/* *part: `length` bytes of `whole` from `at` on, all that follow where length < 0; whole outlives it. For peeking only,
+ * which in a pipe uses up the whole's bytes. */
+void wh_source_part(wh_source *whole, int64_t at, int64_t length, wh_source *part);
 
 /* Byte n becomes byte 0. Only before anything was read otherwise than by wh_source_peek(). */
 void wh_source_skip(wh_source *source, int64_t n);

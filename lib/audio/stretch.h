@@ -33,6 +33,7 @@ typedef struct wh_walk {
     int is_big;                 /* RIFX: numbers have their most significant byte first. AU: likewise */
     int64_t long_data;          /* RF64: the length that chunk ds64 gives; -1 */
     int has_format, has_data;
+    int64_t lost;               /* bytes passed over that were not understood */
     wh_stretch format;          /* as the format chunk has it; no place yet */
     int64_t promised;           /* AIFF: frames that COMM counts;  */
     int64_t kept_at, kept;      /* AIFF: an SSND that came before COMM. CAF: pakt */
@@ -42,8 +43,8 @@ typedef struct wh_container {
     const char *name;
     int magic_bytes;            /* that is_this() looks at */
     int (*is_this)(const unsigned char *bytes);
-    /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood, or
-     * the end. Who has read the stretch sets walk->at behind it. */
+    /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood,
+     * or the end. Who has read the stretch sets walk->at behind it. */
     int (*next)(wh_walk *walk, wh_stretch *stretch);
     /* Where the next chunk begins behind that stretch. */
     int64_t (*behind)(wh_walk *walk, const wh_stretch *stretch);

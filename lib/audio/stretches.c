@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define PIECE 65536             /* bytes read at once */
 #define AHEAD 16                /* and looked at behind them: "RIFF....WAVEfmt " may begin in them */
@@ -25,12 +25,13 @@ typedef struct stretches {
     wh_stretch now;
     int is_open;                /* `now` is being read */
     int64_t position;           /* PCM: of the next byte in the source */
-    wh_view view;               /* libsndfile: */
+    int64_t looked_to;          /* PCM: no header of a joined file begins before this byte */
+    wh_view view;               /* libsndfile is shown this, */
+    wh_source part;             /* libmpg123 this: of `now` */
     wh_decoder *inner;
     int64_t given;              /* frames of `now` */
     double before;              /* seconds of the stretches before it */
     int files;                  /* joined so far */
-    int has_more;               /* a file in which more stretches follow the first */
     int ended;
     unsigned char bytes[PIECE + AHEAD];
 } stretches;
@@ -55,67 +56,16 @@ int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
     return 0;
 }
 
-/* A tag behind the sound: how long it is, 0 where there is none. */
-static int64_t tag_length(wh_source *source, int64_t at)
-{
-    unsigned char head[32];
-    size_t n = wh_source_peek(source, at, head, sizeof head);
-    if (n >= 3 && memcmp(head, "TAG", 3) == 0)
-        return 128;
-    if (n >= 10 && memcmp(head, "ID3", 3) == 0)
-        return 10 + ((int64_t)(head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127));
-    if (n == 32 && memcmp(head, "APETAGEX", 8) == 0)
-        return 32 + (int64_t)wh_little32(head + 12);
-    return 0;
-}
-
-/* Does a container begin here that names itself in enough bytes? ("junk" of 12 bytes is not taken for one.) */
-static int begins_here(const unsigned char *p, size_t n)
-{
-    return (n >= 12 && (wh_riff.is_this(p) || wh_aiff.is_this(p))) || (n >= 40 && wh_w64.is_this(p));
-}
-
-/* From d->walk.at on nothing was understood: look for another recording. 1: it begins at *at. *strange: from the
- * first to the last byte before it that is not 0. */
-static int find_joined(stretches *d, int64_t *at, int64_t *strange)
-{
-    int64_t from = d->walk.at, first = -1, last = -1;
-    if (from == d->walk.start) /* a container began here, and nothing of it was understood: it is not to be found again */
-        first = last = from++;
-    for (int64_t tag = tag_length(d->source, from); tag; tag = tag_length(d->source, from))
-        from += tag;
-    *strange = 0;
-    for (;;) {
-        size_t n = wh_source_peek(d->source, from, d->bytes, PIECE + AHEAD);
-        for (size_t i = 0; i < n && (i < PIECE || n < PIECE + AHEAD); i++) {
-            if (begins_here(d->bytes + i, n - i) || (first < 0 && wh_au.is_this(d->bytes + i) && n - i >= 24)) {
-                *at = from + (int64_t)i;
-                *strange = first < 0 ? 0 : last - first + 1;
-                return 1;
-            }
-            if (d->bytes[i]) {
-                first = first < 0 ? from + (int64_t)i : first;
-                last = from + (int64_t)i;
-            }
-        }
-        if (n < PIECE + AHEAD)
-            break;
-        from += PIECE;
-    }
-    *strange = first < 0 ? 0 : last - first + 1;
-    return 0;
-}
-
 /* Behind the last stretch of a container: another one? */
 static int join(stretches *d)
 {
     char clock[24];
-    int64_t at, strange;
-    int found = find_joined(d, &at, &strange);
+    int64_t strange;
+    int found = wh_walk_join(&d->walk, &strange);
     if (strange >= 8) /* fewer are no more than a few samples */
         wh_note(d->notes, 1, "%lld bytes behind its sound (at %s) were not understood", (long long)strange,
                 wh_clock(d->before, clock));
-    return found && wh_walk_begin(d->source, at, &d->walk);
+    return found;
 }
 
 /* ---- a stretch ---- */
@@ -125,6 +75,17 @@ static int64_t frame_bytes(const wh_stretch *s)
     return (int64_t)s->pcm.bytes * s->sound.channels;
 }
 
+/* An MPEG recording: its decoder knows better what the sound is than the header around it. */
+static int open_mpeg(stretches *d)
+{
+    wh_source_part(d->source, d->now.at, d->now.length, &d->part);
+    int rc = wh_mpeg_open(&d->part, d->notes, d->name, &d->inner);
+    d->is_open = d->inner != NULL;
+    if (d->inner)
+        d->now.sound = d->inner->sound;
+    return rc;
+}
+
 static int open_stretch(stretches *d)
 {
     const wh_stretch *s = &d->now;
@@ -132,6 +93,8 @@ static int open_stretch(stretches *d)
     d->given = 0;
     d->position = s->at;
     d->is_open = s->by == WH_BY_PCM;
+    if (s->by == WH_BY_MPEG)
+        return open_mpeg(d);
     if (s->by != WH_BY_SNDFILE)
         return WHISP_OK;
     memset(&d->view, 0, sizeof d->view);
@@ -160,6 +123,8 @@ static void close_stretch(stretches *d)
     if (s->length >= 0 && end < s->at + s->length) {
         int64_t frames = s->by == WH_BY_PCM ? s->length / frame_bytes(s) : d->inner->frames;
         double promised = (double)frames / s->sound.rate;
+        if (s->by == WH_BY_MPEG) /* about */
+            promised = seconds * (double)s->length / (double)WH_MAX(end - s->at, 1);
         if (promised - seconds >= SHORTFALL)
             wh_note(d->notes, 1, "stopped at %s of %s: the rest is not there", wh_clock(d->before + seconds, here),
                     wh_clock(d->before + promised, there));
@@ -226,7 +191,6 @@ static int64_t read_pcm(stretches *d, float *samples, int64_t frames)
                     wh_clock(d->before + (double)(d->given + n / frame) / s->sound.rate, here));
         }
         s->length = there;
-        n = n / frame * frame;
     }
     n = n / frame * frame;
     wh_pcm_floats(&s->pcm, d->bytes, (size_t)(n / s->pcm.bytes), samples);
@@ -244,6 +208,16 @@ static void put_in_order(const wh_stretch *s, float *samples, int64_t n)
         for (int c = 0; c < channels; c++)
             frame[s->map[c]] = old[c];
     }
+}
+
+/* MPEG recordings may change as they go on. */
+static int64_t read_mpeg(stretches *d, float *samples, int64_t room, int64_t max_frames)
+{
+    wh_sound sound;
+    int64_t n = d->inner->read(d->inner, samples, room, max_frames, &sound);
+    if (n > 0)
+        d->now.sound = sound;
+    return n;
 }
 
 /* libsndfile. What its decoders of fixed blocks give when their bytes have ended is made up: it is cut off at what
@@ -265,7 +239,9 @@ static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room,
     stretches *d = (stretches *)decoder;
     while (!d->ended && !d->source->error) {
         int64_t n = 0, most = WH_MIN(max_frames, room / d->now.sound.channels);
-        if (d->is_open)
+        if (d->is_open && d->now.by == WH_BY_MPEG)
+            n = read_mpeg(d, samples, room, max_frames);
+        else if (d->is_open)
             n = d->inner ? read_inner(d, samples, room, max_frames) : read_pcm(d, samples, most);
         if (n < 0 && (d->before > 0 || d->given)) /* a part of it was heard: it is not all damaged */
             n = 0;
@@ -287,6 +263,23 @@ static int64_t read_stretches(wh_decoder *decoder, float *samples, int64_t room,
     return 0;
 }
 
+/* Is there no header of a joined file between what was read or looked through and `end`? There may be one where the
+ * length is not known, and where it is: in a file that was cut off before another was joined to it. */
+static int is_one_sound(stretches *d, int64_t end)
+{
+    d->looked_to = WH_MAX(d->looked_to, d->position);
+    while (d->looked_to < end) {
+        int64_t got = (int64_t)wh_source_peek(d->source, d->looked_to, d->bytes, PIECE + AHEAD);
+        int64_t n = WH_MIN(got, PIECE);
+        if (n <= 0)
+            break;
+        if (find_header(d->bytes, n, got) < n)
+            return 0;
+        d->looked_to += n;
+    }
+    return 1;
+}
+
 /* Only in the first stretch: those behind it may be anything. */
 static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
 {
@@ -299,7 +292,7 @@ static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
     } else {
         int64_t at = d->now.at + frame * frame_bytes(&d->now);
         int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
-        if (at > end && d->has_more)
+        if ((at > end && end < d->source->size) || !is_one_sound(d, WH_MIN(at, end)))
             return 0;
         if (at > end) /* beyond all that there is: nothing comes */
             frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
@@ -325,12 +318,13 @@ static double seconds_behind(const stretches *d)
     wh_walk walk = d->walk;
     wh_stretch s = d->now;
     double seconds = 0;
+    int64_t strange;
     for (int n = 0; n < MOST_STRETCHES; n++) {
         if (s.length < 0 || s.at + s.length > d->source->size)
             break;
         walk.at = walk.container->behind(&walk, &s);
         while (!walk.container->next(&walk, &s))
-            if (walk.at == walk.start || !wh_walk_begin(d->source, walk.at, &walk))
+            if (!wh_walk_join(&walk, &strange))
                 return seconds;
         int64_t there = s.length < 0 ? d->source->size - s.at : WH_MIN(s.length, d->source->size - s.at);
         if (s.by == WH_BY_PCM && there > 0)
@@ -346,7 +340,10 @@ static void describe(stretches *d)
     int64_t there = d->source->is_file ? WH_MAX(d->source->size - s->at, 0) : WH_SOURCE_UNKNOWN;
     decoder->sound = s->sound;
     decoder->frames = decoder->duration = -1;
-    if (d->inner) {
+    if (s->by == WH_BY_MPEG) {
+        decoder->duration = d->inner->duration;
+        decoder->seek = NULL;
+    } else if (d->inner) {
         double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length; /* there may be less */
         decoder->frames = s->length < 0 ? -1 : d->inner->frames;
         if (d->source->is_file && shown > 0)
@@ -358,22 +355,12 @@ static void describe(stretches *d)
             decoder->duration = (double)(WH_MIN(there, s->length < 0 ? there : s->length) / frame_bytes(s)) /
                                 s->sound.rate;
     }
-    if (decoder->duration >= 0) {
-        double behind = seconds_behind(d);
-        d->has_more = behind > 0;
-        decoder->duration += behind;
-    }
-    snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
-}
-
-/* The first stretch is an MPEG recording: its decoder gets those bytes alone. */
-static int open_mpeg(stretches *d, wh_decoder **decoder)
-{
-    wh_source_skip(d->source, d->now.at);
-    if (d->source->is_file && d->now.length >= 0)
-        d->source->size = WH_MIN(d->source->size, d->now.length);
-    d->source->opening = 1;
-    return wh_mpeg_open(d->source, d->notes, d->name, decoder);
+    if (decoder->duration >= 0)
+        decoder->duration += seconds_behind(d);
+    if (s->by == WH_BY_MPEG)
+        memcpy(decoder->format, d->inner->format, sizeof decoder->format);
+    else
+        snprintf(decoder->format, sizeof decoder->format, "%s, %s", d->walk.container->name, s->coding);
 }
 
 int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
@@ -392,11 +379,6 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
                       .source = source, .notes = notes, .name = name, .walk = walk, .files = 1 };
     int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
     d->now.sound.floats = d->now.sound.floats ? 1 : 0;
-    if (found && d->now.by == WH_BY_MPEG) {
-        rc = open_mpeg(d, decoder);
-        close_stretches(&d->decoder);
-        return rc || *decoder ? rc : wh_refuse(source, name, "MPEG audio in a WAV file, which could not be decoded");
-    }
     if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {
         describe(d);
         *decoder = &d->decoder;
@@ -404,9 +386,14 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     }
     if (!rc && source->error)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
+    if (!rc && !found && d->walk.has_format && d->walk.kept_at && !source->is_file)
+        rc = wh_fail(WHISP_ERR_AUDIO, "%s: in this %s file the sound comes before its description, so it cannot be "
+                     "read from a pipe; give the file's name instead", name, walk.container->name);
     if (!rc && !found)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
                      walk.container->name);
+    if (!rc && d->now.by == WH_BY_MPEG)
+        rc = wh_refuse(source, name, "MPEG audio in a WAV file, which could not be decoded");
     if (!rc) {
         snprintf(why, sizeof why, "%s, %s, is not decoded here%s; let ffmpeg do it", walk.container->name,
                  d->now.coding, source->is_file ? "" : " from a pipe");

@@ -2,7 +2,7 @@
  * stretch.h). */
 #include <string.h>
 
-#include "audio/stretch.h"
+#include "audio/joined.h"
 
 #define HEADER 24
 #define MOST_FORMAT 512
@@ -44,7 +44,9 @@ static int next_in_w64(wh_walk *walk, wh_stretch *stretch)
             return 0; /* joined */
         if (is_named(chunk, "data") && walk->has_format)
             return take_data(walk, size, stretch);
-        if (size < HEADER || (walk->has_data && !wh_source_reaches(walk->source, walk->at + size)))
+        if (is_named(chunk, "data") && walk->has_data)
+            return 0; /* the format chunk before it makes no sense */
+        if (size < HEADER || !wh_walk_passes(walk, walk->at + size, 0))
             return 0;
         if (is_named(chunk, "fmt ")) {
             size_t n = (size_t)WH_MIN(size - HEADER, MOST_FORMAT);

@@ -7,8 +7,8 @@
 enum { HELP_COLUMN = 28, WIDEST = 110, NARROWEST = 50 };
 
 static const char about[] =
-    "Write down what is said in recordings, with OpenAI's Whisper models. FILE is a recording in any format that "
-    "libsndfile reads (WAV, FLAC, OGG, Opus, MP3, AIFF, ...) or, where it is installed, ffmpeg (M4A, MP4, films, ...); "
+    "Write down what is said in recordings, with OpenAI's Whisper models. FILE is a recording: WAV, FLAC, OGG, "
+    "Opus, MP3, AIFF, CAF, AU and others or, where ffmpeg is installed, what that reads (M4A, MP4, films, ...); "
     "- is standard input. Segments are printed to standard output as they become final. Unlike openai-whisper's "
     "command, files are only written when --output_format or --output_dir asks for them.";
 

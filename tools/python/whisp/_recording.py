@@ -120,7 +120,8 @@ def _spooled(program: str, recording: Opened) -> Iterator[Opened]:
             file.write(_header(n))
             file.flush()
         except OSError as error:
-            raise FileError("%s: ffmpeg's sound cannot be kept in a temporary file: %s" % (recording.name, error)) from None
+            why = "%s: ffmpeg's sound cannot be kept in a temporary file: %s" % (recording.name, error)
+            raise FileError(why) from None
         spooled = Opened(_path_of(file), recording.name)
         how = "ffmpeg"
         if status:
@@ -141,8 +142,8 @@ def _decode(program: str, path: bytes, file: IO[bytes]) -> Tuple[int, int, str]:
     fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(b"/proc/self/fd/") else []
     # No shell; nothing in a name can be an option or a protocol; no network.
     command = [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
-               "-i", b"file:" + path, "-map", "0:a:0", "-ac", "1", "-ar", str(_RATE), "-c:a", "pcm_s16le", "-f", "s16le",
-               "pipe:1"]  # fmt: skip
+               "-i", b"file:" + path, "-map", "0:a:0", "-ac", "1", "-ar", str(_RATE), "-c:a", "pcm_s16le", "-f",
+               "s16le", "pipe:1"]  # fmt: skip
     n, messages = 0, b""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds
@@ -199,14 +200,16 @@ def _header(n: int) -> bytes:
 def load_audio(path: Any) -> Any:
     """Decode a recording to 16 kHz mono samples, 32-bit floats in [-1, 1], all of it in memory.
 
-    `path` is a file, "-" for standard input, an open file descriptor (an int), a file's bytes, or a file that is open for
-    reading bytes. Returns a NumPy array where NumPy is installed, otherwise an array.array('f'). IncompleteWarning
+    `path` is a file, "-" for standard input, an open file descriptor (an int), a file's bytes, or a file that is open
+    for reading bytes. Returns a NumPy array where NumPy is installed, otherwise an array.array('f'). IncompleteWarning
     says what could not be heard.
     """
     lib = library()
     lines: List[str] = []
 
-    def read(opener: Callable[[Any], int], named: Callable[[str], str], told: Optional[str] = None) -> "array.array[float]":
+    def read(
+        opener: Callable[[Any], int], named: Callable[[str], str], told: Optional[str] = None
+    ) -> "array.array[float]":
         handle, samples = ctypes.c_void_p(), array.array("f")
         block = (ctypes.c_float * _BLOCK)()
         try:
