@@ -395,13 +395,78 @@ static void test_hostile_positions(void **state)
     assert_true(wh_progress_missing(&progress, 3, 0, "why"));
 }
 
+/* The page at `at`: its bytes before the sound, the sound's. */
+static size_t page_head(bytes b, size_t at, size_t *body)
+{
+    size_t segments = (unsigned char)b.data[at + 26];
+    *body = 0;
+    for (size_t i = 0; i < segments; i++)
+        *body += (unsigned char)b.data[at + 27 + i];
+    return 27 + segments;
+}
+
+static void sign_page(bytes b, size_t at)
+{
+    size_t body, head = page_head(b, at, &body);
+    unsigned char *p = (unsigned char *)b.data + at;
+    ogg_page page = {p, (long)head, p + head, (long)body};
+    ogg_page_checksum_set(&page);
+}
+
+/* Pages that are whole, of packets that are not: nothing is decoded, and the next positions say how much it was. */
+static void test_packets_that_are_none(void **state)
+{
+    static const int kinds[] = {VORBIS, OPUS};
+    (void)state;
+    for (size_t k = 0; k < WH_COUNT(kinds); k++) {
+        bytes a = record(kinds[k], 48000, 1, 12, 440);
+        for (size_t at = find_page(a, a.n / 3); a.n && at < a.n / 3 * 2; at = find_page(a, at + 4)) {
+            size_t body, head = page_head(a, at, &body), packet = at + head, length = 0;
+            for (size_t i = at + 27; i < at + head; packet += (unsigned char)a.data[i], i++) {
+                if (length == 0 && kinds[k] == VORBIS)
+                    a.data[packet] |= 1; /* a header */
+                else if (length == 0)
+                    a.data[packet] |= 3, a.data[packet + 1] = 0; /* no frames */
+                length = (unsigned char)a.data[i] == 255;
+            }
+            sign_page(a, at);
+        }
+        if (a.n) {
+            heard h = hear(a);
+            expect("packets that are none", &h, 12, 0.05, 1, 1);
+            assert_non_null(strstr(h.first, "packets are damaged"));
+            assert_true(strength(&h, 0.5, 2, 440) > 0.2 && strength(&h, 10, 11.5, 440) > 0.1);
+            free(h.samples);
+        }
+    }
+}
+
+/* A page is missing, and the next one has no position: the one after that tells. */
+static void test_late_position(void **state)
+{
+    (void)state;
+    bytes a = record(OPUS, 48000, 1, 12, 440);
+    if (!a.n)
+        return;
+    size_t gap = find_page(a, a.n / 3), next = find_page(a, gap + 4);
+    memset(a.data + next + 6, 0xff, 8);
+    sign_page(a, next);
+    bytes before = {a.data, gap}, behind = {a.data + next, a.n - next};
+    heard h = hear(join(before, behind));
+    free(a.data);
+    expect("a late position", &h, 12, 0.01, 1, 1);
+    assert_non_null(strstr(h.first, "became silence"));
+    free(h.samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),  cmocka_unit_test(test_streams_at_once),
         cmocka_unit_test(test_damaged), cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_promises), cmocka_unit_test(test_around),
-        cmocka_unit_test(test_hostile_positions),
+        cmocka_unit_test(test_hostile_positions), cmocka_unit_test(test_packets_that_are_none),
+        cmocka_unit_test(test_late_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
