@@ -126,8 +126,8 @@ int wh_flac_begin(wh_flac *flac, const wh_flac_input *input, const unsigned char
     s->head_given = 0;
     flac->damaged = 0;
     FLAC__StreamDecoderInitStatus status =
-        FLAC__stream_decoder_init_stream(s->decoder, read_bytes, input->seek ? seek : NULL, tell, no_length, never_at_end,
-                                         take, NULL, note_error, flac);
+        FLAC__stream_decoder_init_stream(s->decoder, read_bytes, input->seek ? seek : NULL, tell, no_length,
+                                         never_at_end, take, NULL, note_error, flac);
     if (status != FLAC__STREAM_DECODER_INIT_STATUS_OK ||
         !FLAC__stream_decoder_process_until_end_of_metadata(s->decoder))
         return wh_fail_memory();

@@ -88,9 +88,9 @@ static void end_recording(wh_mpeg *m)
 static void judge_end(wh_mpeg *m)
 {
     char at[24];
+    int all_seen = m->promised > 0 && m->seen + SOME >= m->promised;
     if (m->frame.junk > 0 && !is_part_of_frame(m))
-        wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
-                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
+        wh_note(m->progress.notes, !all_seen || wh_is_lost(m->source, m->frame.junk_from, m->frame.junk), "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
                 (long long)m->frame.junk);
 }
 
@@ -106,6 +106,16 @@ static void limit_bound(wh_mpeg_frame *frame)
         frame->bytes[3] = (unsigned char)((frame->bytes[3] & ~0x30) | most << 4);
 }
 
+/* A header with rubbish behind it becomes silence, which libmpg123 would make of it, or noise. */
+static void check_frame(wh_mpeg *m)
+{
+    if (wh_mpeg_is_sound(&m->frame))
+        return;
+    const wh_mpeg_header *h = &m->frame.header;
+    wh_mpeg_silence(&m->frame);
+    wh_note_missing(m->progress.notes, m->progress.seconds, (double)h->samples / h->rate, 1, "frames are damaged");
+}
+
 /* A frame was found: does it begin another of the joined recordings? */
 static void take_frame(wh_mpeg *m)
 {
@@ -118,6 +128,8 @@ static void take_frame(wh_mpeg *m)
         m->promised = info.frames;
     limit_bound(&m->frame);
     m->is_cut = m->frame.n < m->frame.header.size;
+    if (!is_info)
+        check_frame(m);
     m->seen += !is_info && !m->is_cut;
     m->used = is_info ? m->frame.n : 0; /* it holds no sound */
     m->is_pending = m->frame.is_new_kind;
@@ -279,6 +291,8 @@ static int start(wh_mpeg *m)
         m->used = m->frame.n;
     else
         m->seen = 1;
+    if (m->used == 0)
+        check_frame(m);
     m->promised = info.frames;
     describe(m, &info);
     plan_cuts(m, &info);

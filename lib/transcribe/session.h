@@ -155,7 +155,7 @@ void wh_session_known_total(whisp_session *session, double seconds);
 
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);
-/* For wh_audio_ask(): does a clip reach between two times? `session` has no vad_filter, whose clips count other seconds. */
+/* For wh_audio_ask(): does a clip reach between two times? Without vad_filter, with which clips count other seconds. */
 int wh_session_wants(const void *session, double from, double to);
 /* Move the seek to where the clips want it: into the next one when it has left one; far beyond any recording's end
  * after the last. */
