@@ -88,10 +88,12 @@ static void end_recording(wh_mpeg *m)
 static void judge_end(wh_mpeg *m)
 {
     char at[24];
-    int all_seen = m->promised > 0 && m->seen + SOME >= m->promised;
-    if (m->frame.junk > 0 && !is_part_of_frame(m))
-        wh_note(m->progress.notes, !all_seen || wh_is_lost(m->source, m->frame.junk_from, m->frame.junk), "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
-                (long long)m->frame.junk);
+    int64_t junk = m->frame.junk;
+    int all_heard = m->promised > 0 && m->seen + SOME >= m->promised;
+    all_heard &= !wh_is_lost(m->source, m->frame.junk_from, junk);
+    if (junk > 0 && !is_part_of_frame(m))
+        wh_note(m->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
+                wh_clock(m->progress.seconds, at), (long long)junk);
 }
 
 /* ---- frames for libmpg123 ---- */
