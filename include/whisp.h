@@ -406,10 +406,10 @@ WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *i
 WHISP_API int whisp_audio_select_channel(whisp_audio *audio, int channel);
 /* Read up to n samples. Returns how many were written to `samples`, 0 at the end, negative on error. */
 WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n);
-/* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past
- * the last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only.
- * Lives as long as the handle. */
-WHISP_API const char *whisp_audio_warning(const whisp_audio *audio, size_t i, int *incomplete);
+/* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past the
+ * last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only, and what
+ * is damaged after a call is a warning of its own. Lives as long as the handle. Not while another thread reads. */
+WHISP_API const char *whisp_audio_warning(whisp_audio *audio, size_t i, int *incomplete);
 WHISP_API void whisp_audio_close(whisp_audio *audio);
 
 /* ------------------------------------------------------------------------------------------------------------------

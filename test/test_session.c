@@ -2,6 +2,7 @@
 #include "support/testing.h"
 
 #include <math.h>
+#include <sndfile.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -427,6 +428,70 @@ static void options_that_do_not_fit_the_model_are_refused(void **state)
     whisp_options_free(o);
 }
 
+/* A FLAC of noise with damage at half its time, of seconds. */
+static const char *damaged_recording(int seconds)
+{
+    const char *path = temp_path("damaged.flac");
+    SF_INFO info = {.samplerate = 16000, .channels = 1, .format = SF_FORMAT_FLAC | SF_FORMAT_PCM_16};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    float *noise = make_noise(16000);
+    for (int i = 0; i < seconds; i++)
+        assert_int_equal(sf_writef_float(file, noise, 16000), 16000);
+    free(noise);
+    sf_close(file);
+    FILE *bytes = fopen(path, "r+b");
+    assert_int_equal(fseek(bytes, 0, SEEK_END), 0);
+    assert_int_equal(fseek(bytes, ftell(bytes) / 2, SEEK_SET), 0);
+    for (int i = 0; i < 5000; i++)
+        fputc(85, bytes);
+    fclose(bytes);
+    return path;
+}
+
+static void damage_counts_where_somebody_listens(void **state)
+{
+    static const struct {
+        int seconds;
+        const char *clips;
+        int incomplete;
+    } cases[] = {
+        {12, "0", 1}, {12, "0,4", 0}, {12, "9,12", 0}, {12, "5,7", 1}, {12, "0,2,4,8", 1},
+        {16 * 60, "470,490", 1}, {32 * 60, "955,965", 1}, {32 * 60, "0,5", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < WH_COUNT(cases); i++) {
+        whisp_result *result;
+        whisp_session *s = open_session(model, make_options("clip_timestamps", cases[i].clips, "sample_len", "4", NULL));
+        const char *path = damaged_recording(cases[i].seconds);
+        if (whisp_session_transcribe_file(s, path, &result))
+            fail_msg("%s", whisp_last_error());
+        const char *why = whisp_result_incomplete(result);
+        if (!why != !cases[i].incomplete || (why && !strstr(why, "damaged at ")))
+            fail_msg("%d s, %s: %s", cases[i].seconds, cases[i].clips, why ? why : "complete");
+        whisp_result_free(result);
+        whisp_session_free(s);
+    }
+}
+
+/* Who stops reading is told what is known so far. */
+static void warnings_of_a_part(void **state)
+{
+    (void)state;
+    whisp_audio *audio;
+    float block[1600];
+    int incomplete = 0;
+    assert_int_equal(whisp_audio_open(damaged_recording(20), &audio), WHISP_OK);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(whisp_audio_read(audio, block, 1600), 1600);
+    assert_null(whisp_audio_warning(audio, 0, NULL));
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(whisp_audio_read(audio, block, 1600), 1600);
+    assert_non_null(whisp_audio_warning(audio, 0, &incomplete));
+    assert_true(incomplete);
+    assert_null(whisp_audio_warning(audio, 1, NULL));
+    whisp_audio_close(audio);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +506,8 @@ int main(void)
         cmocka_unit_test(without_timestamps_windows_follow_each_other),
         cmocka_unit_test(prompts_of_any_length_are_cut),
         cmocka_unit_test(languages_are_detected),
+        cmocka_unit_test(damage_counts_where_somebody_listens),
+        cmocka_unit_test(warnings_of_a_part),
         cmocka_unit_test(options_that_do_not_fit_the_model_are_refused),
     };
     return cmocka_run_group_tests(tests, load_models, free_models);

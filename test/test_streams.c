@@ -15,6 +15,7 @@
 
 #include "audio/audio.h"
 #include "audio/damage.h"
+#include "audio/mpeg_frames.h"
 
 #define PI 3.14159265358979323846
 #define FLAC (SF_FORMAT_FLAC | SF_FORMAT_PCM_16)
@@ -352,7 +353,10 @@ static void test_around(void **state)
             free(tagged.data);
         }
         heard h = hear(join(a, junk));
-        expect("junk behind it", &h, 3, 0.03, 1, kinds[k] == VORBIS);
+        expect("junk behind it", &h, 3, 0.03, 1, 1);
+        free(h.samples);
+        h = hear(join(a, (bytes){junk.data, 1000}));
+        expect("a little junk behind it", &h, 3, 0.03, 1, kinds[k] == VORBIS);
         free(h.samples);
         free(a.data);
     }
@@ -395,13 +399,163 @@ static void test_hostile_positions(void **state)
     assert_true(wh_progress_missing(&progress, 3, 0, "why"));
 }
 
+/* The page at `at`: its bytes before the sound, the sound's. */
+static size_t page_head(bytes b, size_t at, size_t *body)
+{
+    size_t segments = (unsigned char)b.data[at + 26];
+    *body = 0;
+    for (size_t i = 0; i < segments; i++)
+        *body += (unsigned char)b.data[at + 27 + i];
+    return 27 + segments;
+}
+
+static void sign_page(bytes b, size_t at)
+{
+    size_t body, head = page_head(b, at, &body);
+    unsigned char *p = (unsigned char *)b.data + at;
+    ogg_page page = {p, (long)head, p + head, (long)body};
+    ogg_page_checksum_set(&page);
+}
+
+/* Pages that are whole, of packets that are not: nothing is decoded, and the next positions say how much it was. */
+static void test_packets_that_are_none(void **state)
+{
+    static const int kinds[] = {VORBIS, OPUS};
+    (void)state;
+    for (size_t k = 0; k < WH_COUNT(kinds); k++) {
+        bytes a = record(kinds[k], 48000, 1, 12, 440);
+        for (size_t at = find_page(a, a.n / 3); a.n && at < a.n / 3 * 2; at = find_page(a, at + 4)) {
+            size_t body, head = page_head(a, at, &body), packet = at + head, length = 0;
+            for (size_t i = at + 27; i < at + head; packet += (unsigned char)a.data[i], i++) {
+                if (length == 0 && kinds[k] == VORBIS)
+                    a.data[packet] |= 1; /* a header */
+                else if (length == 0)
+                    a.data[packet] |= 3, a.data[packet + 1] = 0; /* no frames */
+                length = (unsigned char)a.data[i] == 255;
+            }
+            sign_page(a, at);
+        }
+        if (a.n) {
+            heard h = hear(a);
+            expect("packets that are none", &h, 12, 0.05, 1, 1);
+            assert_non_null(strstr(h.first, "packets are damaged"));
+            assert_true(strength(&h, 0.5, 2, 440) > 0.2 && strength(&h, 10, 11.5, 440) > 0.1);
+            free(h.samples);
+        }
+    }
+}
+
+/* A page is missing, and the next one has no position: the one after that tells. */
+static void test_late_position(void **state)
+{
+    (void)state;
+    bytes a = record(OPUS, 48000, 1, 12, 440);
+    if (!a.n)
+        return;
+    size_t gap = find_page(a, a.n / 3), next = find_page(a, gap + 4);
+    memset(a.data + next + 6, 0xff, 8);
+    sign_page(a, next);
+    bytes before = {a.data, gap}, behind = {a.data + next, a.n - next};
+    heard h = hear(join(before, behind));
+    free(a.data);
+    expect("a late position", &h, 12, 0.01, 1, 1);
+    assert_non_null(strstr(h.first, "became silence"));
+    free(h.samples);
+}
+
+/* All that the first recording promised was heard, and another begins behind it, which cannot be: that is told. */
+static void test_another_kind_behind(void **state)
+{
+    static const int kinds[] = {FLAC, MP3};
+    (void)state;
+    bytes wave = record(SF_FORMAT_WAV | SF_FORMAT_PCM_16, 8000, 1, 0.2, 1250);
+    for (size_t k = 0; k < WH_COUNT(kinds); k++) {
+        bytes a = record(kinds[k], 16000, 1, 3, 440), b = record(kinds[1 - k], 16000, 1, 2, 1250);
+        if (a.n && b.n) {
+            heard h = hear(join(a, b));
+            expect("another coding behind it", &h, 3, 0.03, 1, 1);
+            free(h.samples);
+            h = hear(join(a, wave));
+            expect("a short WAV file behind it", &h, 3, 0.03, 1, 1);
+            free(h.samples);
+        }
+        free(a.data);
+        free(b.data);
+    }
+    free(wave.data);
+}
+
+/* Frames of layer 3 with nothing but their headers left: told, and of the same length. */
+static void test_rubbish_in_frames(void **state)
+{
+    static const struct {
+        int rate, channels;
+        unsigned char rubbish;
+    } kinds[] = {{44100, 1, 0xf0}, {16000, 1, 0xff}, {48000, 2, 0xaa}, {22050, 2, 0xee}};
+    (void)state;
+    for (size_t k = 0; k < WH_COUNT(kinds); k++) {
+        bytes a = record(MP3, kinds[k].rate, kinds[k].channels, 6, 440);
+        wh_mpeg_header header;
+        if (!a.n)
+            continue;
+        heard whole = hear(copy_of(a, 0, a.n));
+        expect("whole frames", &whole, 6, 0.001, 0, 0);
+        for (size_t at = 0, size; at + 4 < a.n && wh_mpeg_parse((unsigned char *)a.data + at, &header); at += size) {
+            size = (size_t)header.size;
+            if (at > a.n / 3 && at < a.n / 2)
+                memset(a.data + at + 4, kinds[k].rubbish, size - 4);
+        }
+        heard h = hear(a);
+        expect("rubbish in frames", &h, 6, 0.001, 1, 1);
+        assert_non_null(strstr(h.first, "(frames are damaged): "));
+        assert_non_null(strstr(h.first, "became silence"));
+        assert_true(strength(&h, 2.3, 2.7, 440) < 0.02 && strength(&h, 4, 5, 440) > 0.1);
+        free(h.samples);
+        free(whole.samples);
+    }
+}
+
+/* Lyrics end with their mark, wherever that lies; where there is none, what looks like them is no tag. */
+static void test_lyrics(void **state)
+{
+    (void)state;
+    bytes a = record(MP3, 16000, 1, 3, 440), text = {malloc(100000), 100000};
+    memset(text.data, 'l', text.n);
+    memcpy(text.data, "LYRICSBEGIN", 11);
+    for (size_t n = 4070; a.n && n < 4110; n += 3) {
+        memcpy(text.data + n - 9, n % 2 ? "LYRICSEND" : "LYRICS200", 9);
+        heard h = hear(join((bytes){text.data, n}, a));
+        expect("lyrics", &h, 3, 0.001, 0, 0);
+        free(h.samples);
+        memset(text.data + n - 9, 'l', 9);
+    }
+    if (a.n) {
+        char mark[] = "LYRICSEND";
+        bytes open = join((bytes){text.data, 100}, a), both = join(open, (bytes){mark, 9});
+        free(open.data);
+        heard h = hear(both);
+        expect("lyrics without an end", &h, 3, 0.03, 1, 0);
+        free(h.samples);
+    }
+    memset(text.data, 'f', text.n);
+    bytes flac = record(FLAC, 16000, 1, 3, 440);
+    heard h = hear(join(text, flac));
+    expect("many letters f", &h, 3, 0.001, 1, 0);
+    free(h.samples);
+    free(flac.data);
+    free(a.data);
+    free(text.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),  cmocka_unit_test(test_streams_at_once),
         cmocka_unit_test(test_damaged), cmocka_unit_test(test_cut_off),
         cmocka_unit_test(test_promises), cmocka_unit_test(test_around),
-        cmocka_unit_test(test_hostile_positions),
+        cmocka_unit_test(test_hostile_positions), cmocka_unit_test(test_packets_that_are_none),
+        cmocka_unit_test(test_late_position), cmocka_unit_test(test_another_kind_behind),
+        cmocka_unit_test(test_rubbish_in_frames), cmocka_unit_test(test_lyrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

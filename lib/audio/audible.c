@@ -153,9 +153,9 @@ static void remember_cancelled(audible *a, int channel, int64_t n)
     a->cancelled += (double)n / a->sound.rate;
 }
 
-/* All is over: say where it was. */
-static void tell_cancelled(audible *a)
+void wh_audible_settle(wh_decoder *decoder)
 {
+    audible *a = (audible *)decoder;
     char clock[24];
     if (a->cancelled > 0)
         wh_note(a->notes, 0, "its two channels cancel each other for %.1f s from %s on: the %s one was heard there, "
@@ -306,7 +306,7 @@ static int64_t read_audible(wh_decoder *decoder, float *samples, int64_t room, i
     }
     int64_t n = WH_MIN(WH_MIN(max_frames, room / WH_MAX(a->sound.channels, 1)), a->n - a->used);
     if (n <= 0) {
-        tell_cancelled(a);
+        wh_audible_settle(decoder);
         return a->last < 0 ? wh_fail((int)a->last, "%s", a->message) : 0;
     }
     size_t channels = (size_t)a->sound.channels;

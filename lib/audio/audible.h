@@ -12,6 +12,9 @@ int wh_audible_new(wh_decoder *inner, wh_notes *notes, int live, wh_decoder **de
 /* One channel will be heard alone: both stay as they are. */
 void wh_audible_keep_channels(wh_decoder *decoder);
 
+/* Note what is known so far of channels that cancelled each other. */
+void wh_audible_settle(wh_decoder *decoder);
+
 /* A decoder of that kind seeks to multiples of so many frames. */
 int64_t wh_audible_unit(const wh_decoder *decoder);
 

@@ -26,6 +26,7 @@
 #define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
 #define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
 #define PART_OF_FRAME 2048      /* bytes; what is left of an MPEG frame where a broadcast was cut */
+#define BAD_SECONDS 0.1         /* of samples that are no numbers are a part that is not heard */
 #define RESAMPLED 8448          /* room for a block at twice its rate */
 
 struct whisp_audio {
@@ -43,7 +44,8 @@ struct whisp_audio {
     size_t mono_length, mono_used;
     int decoded_all;
     int64_t frames;             /* decoded so far */
-    uint64_t bad;
+    uint64_t bad;               /* samples that are no finite numbers, not told yet, */
+    double bad_seconds;         /* and how long they last */
 
     int rate;                   /* that is resampled now; differs from sound.rate where recordings were joined */
     wh_resampler *resampler;    /* NULL at 16 kHz */
@@ -275,13 +277,33 @@ void whisp_audio_close(whisp_audio *audio)
     free(audio);
 }
 
-const char *whisp_audio_warning(const whisp_audio *audio, size_t i, int *incomplete)
+/* Put into words what was only counted so far; what comes later is told by itself. */
+static void settle(whisp_audio *audio)
 {
+    wh_audible_settle(audio->decoder);
+    wh_notes_settle(&audio->notes);
+    if (audio->bad)
+        wh_note(&audio->notes, audio->bad_seconds > BAD_SECONDS, "%llu samples are not finite numbers; they count as "
+                "silence", (unsigned long long)audio->bad);
+    audio->bad = 0;
+    audio->bad_seconds = 0;
+}
+
+const char *whisp_audio_warning(whisp_audio *audio, size_t i, int *incomplete)
+{
+    if (audio)
+        settle(audio);
     if (!audio || i >= (size_t)audio->notes.n)
         return NULL;
     if (incomplete)
         *incomplete = audio->notes.list[i].incomplete;
     return audio->notes.list[i].text;
+}
+
+void wh_audio_ask(whisp_audio *audio, wh_is_wanted is_wanted, const void *user)
+{
+    audio->notes.is_wanted = is_wanted;
+    audio->notes.user = user;
 }
 
 const char *wh_audio_name(const whisp_audio *audio)
@@ -290,16 +312,6 @@ const char *wh_audio_name(const whisp_audio *audio)
 }
 
 /* ---- reading ---- */
-
-/* All was decoded: what is to be said about it now? */
-static void end_decoding(whisp_audio *audio)
-{
-    audio->decoded_all = 1;
-    wh_notes_settle(&audio->notes);
-    if (audio->bad)
-        wh_note(&audio->notes, 0, "%llu samples are not finite numbers; they count as silence",
-                (unsigned long long)audio->bad);
-}
 
 /* Decode the next block into mono[]; sets decoded_all at the end. */
 static int decode(whisp_audio *audio)
@@ -322,13 +334,15 @@ static int decode(whisp_audio *audio)
     audio->mono_length = (size_t)got;
     audio->frames += got;
     if (got == 0) {
-        end_decoding(audio);
+        audio->decoded_all = 1;
         return WHISP_OK;
     }
     if (audio->channel < 0)
         wh_mix_tell(&sound, &audio->notes);
     audio->sound = sound;
-    audio->bad += wh_mix(audio->decoded, got, &sound, audio->channel, audio->mono);
+    uint64_t bad = wh_mix(audio->decoded, got, &sound, audio->channel, audio->mono);
+    audio->bad += bad;
+    audio->bad_seconds += (double)bad / (audio->channel < 0 ? sound.channels : 1) / sound.rate;
     return WHISP_OK;
 }
 

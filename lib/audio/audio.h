@@ -2,10 +2,13 @@
 #ifndef WH_AUDIO_H
 #define WH_AUDIO_H
 
-#include "util/util.h"
+#include "audio/notes.h"
 
 /* How messages call it: the file's name, "standard input", ... Lives as long as the handle. */
 const char *wh_audio_name(const whisp_audio *audio);
+
+/* Before the first read: damage is told only where somebody wants to hear what was there (notes.h). */
+void wh_audio_ask(whisp_audio *audio, wh_is_wanted is_wanted, const void *user);
 
 /* Can its decoder jump? */
 int wh_audio_seeks(const whisp_audio *audio);

@@ -58,7 +58,8 @@ static int64_t find_head(flac_decoder *d, const unsigned char *bytes, size_t n, 
     const unsigned char *p = bytes, *end = bytes + n;
     while (p < end && (p = memchr(p, 'f', (size_t)(end - p)))) {
         int64_t here = at + (p - bytes);
-        if (here >= d->audio && is_head(d->source, here, head, &info))
+        int is_magic = memcmp(p, "fLaC", (size_t)WH_MIN(end - p, 4)) == 0; /* as far as it is seen */
+        if (is_magic && here >= d->audio && is_head(d->source, here, head, &info))
             return here;
         p++;
     }
@@ -199,6 +200,7 @@ static void end_file(flac_decoder *d)
                 wh_clock(heard, at), wh_clock(all, of), d->began > 0 ? ", in a file that was joined to another," : "");
     } else if (rest > 0) {
         int all_heard = d->info.frames > 0 && d->number == d->info.frames;
+        all_heard &= !wh_is_lost(d->source, end - rest, rest);
         wh_note(d->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
                 wh_clock(d->progress.seconds, at), (long long)rest);
     }

@@ -95,10 +95,12 @@ static void end_recording(wh_mpeg *m)
 static void judge_end(wh_mpeg *m)
 {
     char at[24];
-    if (m->frame.junk > 0 && !is_part_of_frame(m))
-        wh_note(m->progress.notes, m->promised == 0 || m->seen + SOME < m->promised,
-                "ends at %s with %lld bytes that are not understood", wh_clock(m->progress.seconds, at),
-                (long long)m->frame.junk);
+    int64_t junk = m->frame.junk;
+    int all_heard = m->promised > 0 && m->seen + SOME >= m->promised;
+    all_heard &= !wh_is_lost(m->source, m->frame.junk_from, junk);
+    if (junk > 0 && !is_part_of_frame(m))
+        wh_note(m->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
+                wh_clock(m->progress.seconds, at), (long long)junk);
 }
 
 /* ---- frames for libmpg123 ---- */
@@ -113,9 +115,20 @@ static void limit_bound(wh_mpeg_frame *frame)
         frame->bytes[3] = (unsigned char)((frame->bytes[3] & ~0x30) | most << 4);
 }
 
+/* A header with rubbish behind it becomes silence, which libmpg123 would make of it, or noise. */
+static void check_frame(wh_mpeg *m)
+{
+    if (wh_mpeg_is_sound(&m->frame))
+        return;
+    const wh_mpeg_header *h = &m->frame.header;
+    wh_mpeg_silence(&m->frame);
+    wh_note_missing(m->progress.notes, m->progress.seconds, (double)h->samples / h->rate, 1, "frames are damaged");
+}
+
 /* The frame is to be shown to libmpg123. */
 static void prepare_frame(wh_mpeg *m)
 {
+    check_frame(m);
     limit_bound(&m->frame);
     wh_mpeg_fit(m->frame.bytes, m->frame.n, &m->frame.header, &m->reservoir);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "audio/stretch.h"
 #include "audio/tags.h"
 
 #define PIECE 8192
@@ -60,11 +61,6 @@ void wh_mpeg_fit(unsigned char *frame, int n, const wh_mpeg_header *header, int 
     *reservoir = WH_MIN(back + (int)(frame + n - p) - side, is_v1 ? 511 : 255);
 }
 
-static uint32_t big32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* "Xing" and "Info" stand where layer 3's side information would end; behind them what the flags say is there, then
  * LAME's addition (https://wiki.hydrogenaud.io/index.php?title=LAME#VBR_header_and_LAME_tag). */
 int wh_mpeg_read_info(const unsigned char *frame, size_t n, wh_mpeg_info *info)
@@ -75,18 +71,18 @@ int wh_mpeg_read_info(const unsigned char *frame, size_t n, wh_mpeg_info *info)
         return 0;
     size_t at = header.version == 1 ? (header.channels == 2 ? 36 : 21) : (header.channels == 2 ? 21 : 13);
     if (memcmp(frame + 36, "VBRI", 4) == 0) {
-        info->bytes = big32(frame + 46);
-        info->frames = big32(frame + 50);
+        info->bytes = wh_big32(frame + 46);
+        info->frames = wh_big32(frame + 50);
         return 1;
     }
     if (memcmp(frame + at, "Xing", 4) != 0 && memcmp(frame + at, "Info", 4) != 0)
         return 0;
-    uint32_t flags = big32(frame + at + 4);
+    uint32_t flags = wh_big32(frame + at + 4);
     at += 8;
     if (flags & 1)
-        info->frames = big32(frame + at), at += 4;
+        info->frames = wh_big32(frame + at), at += 4;
     if (flags & 2)
-        info->bytes = big32(frame + at), at += 4;
+        info->bytes = wh_big32(frame + at), at += 4;
     at += (flags & 4 ? 100 : 0) + (flags & 8 ? 4 : 0);
     if (at + 24 > n)
         return 1;
@@ -96,6 +92,55 @@ int wh_mpeg_read_info(const unsigned char *frame, size_t n, wh_mpeg_info *info)
     info->padding = (lame[22] & 15) << 8 | lame[23];
     return 1;
 }
+
+/* ---- what stands in a frame of layer 3 ---- */
+
+/* Where the side information begins, and how long it is. */
+static int find_side(const wh_mpeg_header *h, int *length)
+{
+    *length = h->version == 1 ? (h->channels == 2 ? 32 : 17) : (h->channels == 2 ? 17 : 9);
+    return h->has_crc ? 6 : 4;
+}
+
+static int take_bits(const unsigned char *bytes, int *at, int n)
+{
+    int value = 0;
+    for (; n > 0; n--, ++*at)
+        value = value << 1 | (bytes[*at >> 3] >> (7 - (*at & 7)) & 1);
+    return value;
+}
+
+/* ISO 11172-3, 2.4.1.7 and ISO 13818-3: nothing in the side information that no encoder can write. More than 576 large
+ * values, a window that is switched to none, more bits than there are in this frame and before it. */
+int wh_mpeg_is_sound(const wh_mpeg_frame *frame)
+{
+    const wh_mpeg_header *h = &frame->header;
+    int length, from = find_side(h, &length), is_v1 = h->version == 1, at = 0, bits = 0;
+    if (h->layer != 3 || frame->n < h->size || h->size < from + length)
+        return 1; /* of others only the header can be checked; those that are cut off are told otherwise */
+    const unsigned char *side = frame->bytes + from;
+    int before = take_bits(side, &at, is_v1 ? 9 : 8);
+    at += is_v1 ? (h->channels == 2 ? 3 + 8 : 5 + 4) : h->channels;
+    for (int i = 0; i < (is_v1 ? 2 : 1) * h->channels; i++) {
+        bits += take_bits(side, &at, 12);
+        if (take_bits(side, &at, 9) > 288)
+            return 0;
+        at += 8 + (is_v1 ? 4 : 9);
+        int is_switched = take_bits(side, &at, 1);
+        if (is_switched && take_bits(side, &at, 2) == 0)
+            return 0;
+        at += (is_switched ? 20 : 22) + (is_v1 ? 3 : 2);
+    }
+    return bits <= 8 * (before + h->size - from - length);
+}
+
+void wh_mpeg_silence(wh_mpeg_frame *frame)
+{
+    int length, from = find_side(&frame->header, &length);
+    memset(frame->bytes + from, 0, (size_t)length);
+}
+
+/* ---- one after the other ---- */
 
 /* Is there a header of this kind at `at`? -1: the bytes end there, or a tag begins. */
 static int check(wh_source *source, int64_t at, const wh_mpeg_header *kind, wh_mpeg_header *header)

@@ -59,6 +59,11 @@ typedef struct wh_mpeg_frames {
     int is_started;
 } wh_mpeg_frames;
 
+/* Can these bytes be a frame's, or is only its header right? */
+int wh_mpeg_is_sound(const wh_mpeg_frame *frame);
+/* Layer 3: make the frame hold silence. What it has of the frames behind it stays. */
+void wh_mpeg_silence(wh_mpeg_frame *frame);
+
 /* The next frame; 0 at the end, with what stands before it set. */
 int wh_mpeg_next(wh_mpeg_frames *frames, wh_mpeg_frame *frame);
 

@@ -31,6 +31,8 @@ void wh_note(wh_notes *notes, int incomplete, const char *format, ...)
 void wh_note_missing(wh_notes *notes, double at, double seconds, int is_silence, const char *why)
 {
     struct wh_missing *missing = &notes->missing;
+    if (notes->is_wanted && !notes->is_wanted(notes->user, at, at + seconds))
+        return;
     notes->incomplete = 1;
     if (missing->places++ == 0) {
         missing->first = at;

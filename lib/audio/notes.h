@@ -7,6 +7,9 @@
 
 #define WH_MAX_NOTES 16
 
+/* Is anything asked for of what lies between two times? (clips.c) */
+typedef int (*wh_is_wanted)(const void *user, double from, double to);
+
 /* Fixed in size, so that nothing can go unsaid for want of memory. What does not fit is counted in the last one. */
 typedef struct wh_notes {
     int n;
@@ -22,16 +25,18 @@ typedef struct wh_notes {
         int is_silence;         /* what is missing became silence of the same length; 0: some of it was skipped */
         char why[96];           /* of the first one */
     } missing;
+    wh_is_wanted is_wanted;     /* NULL: all is */
+    const void *user;           /* its */
 } wh_notes;
 
 /* A line without the recording's name; `incomplete`: part of it was not heard. The same line twice is said once. */
 void wh_note(wh_notes *notes, int incomplete, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* `seconds` (0: not known) from `at` on could not be decoded, and became silence or was skipped. Any number of
- * places. */
+/* `seconds` (0: not known) from `at` on could not be decoded, and became silence or was skipped. Any number of places.
+ * Nothing is told of a place that nobody wants to hear. */
 void wh_note_missing(wh_notes *notes, double at, double seconds, int is_silence, const char *why);
 
-/* The recording has ended: put the damaged places into words. */
+/* Put the damaged places since the last time into words. */
 void wh_notes_settle(wh_notes *notes);
 
 /* "1:02:03" or "0:05.2" (tenths below a minute), for messages. */

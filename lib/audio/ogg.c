@@ -21,7 +21,6 @@
 typedef struct ogg_decoder {
     wh_decoder decoder;
     wh_source *source;
-    const char *name;
     wh_progress progress;
     wh_ogg_pages pages;
     int at_end;
@@ -40,8 +39,10 @@ typedef struct ogg_decoder {
     int is_placed;              /* a page with sound was seen */
     int is_live;                /* it began in the middle */
     int has_ended;              /* its last page says so */
-    int hole;                   /* packets are missing before the next one */
-    int64_t damaged;            /* bytes since its last page that are not understood */
+    /* since its last page that has a position: */
+    enum { NONE, BEFORE_NEXT, CLOSED } hole; /* packets are missing; so before the next one, or further back */
+    int undecodable;            /* packets of which nobody knows how long they are */
+    int64_t damaged;            /* bytes that are not understood */
     int64_t page_bytes;         /* of its pages since the last time these were counted */
     int64_t position;           /* granule position of the next sample */
     int64_t limit;              /* where the stream ends */
@@ -82,9 +83,9 @@ static void judge_rest(ogg_decoder *d, int is_last)
     wh_clock(d->progress.seconds, at);
     if (d->damaged > 0 && d->has_ended && is_last)
         wh_note(notes, 1, "ends at %s with %lld bytes that are not understood", at, (long long)d->damaged);
-    else if (d->damaged > 0 && is_last && !d->is_live)
+    else if (d->damaged > 0 && is_last && !d->is_live && !d->undecodable)
         wh_note(notes, 1, "stopped at %s: the rest is missing or damaged", at);
-    else if (d->damaged > 0 && !is_last)
+    else if (d->hole || d->undecodable || (d->damaged > 0 && !is_last))
         wh_progress_missing(&d->progress, 0.0, d->damaged, "pages of the Ogg stream are damaged");
     else if (is_last && !d->has_ended && !d->is_live)
         wh_note(notes, 0, "ends at %s without the mark of its end; it may have been cut off", at);
@@ -118,7 +119,9 @@ static void end_link(ogg_decoder *d, int is_last)
         wh_note(d->progress.notes, 1, "%lld bytes belong to streams whose beginning is missing; they were not heard",
                 (long long)d->foreign);
     drop_stream(d);
-    d->n_serials = d->has_data = d->others = d->is_sound = d->is_placed = d->is_live = d->has_ended = d->hole = 0;
+    d->n_serials = d->has_data = d->others = d->is_sound = d->is_placed = d->is_live = d->has_ended = 0;
+    d->hole = NONE;
+    d->undecodable = 0;
     d->undecoded[0] = 0;
     d->damaged = d->foreign = 0;
     d->links++;
@@ -171,7 +174,8 @@ static int begin_stream(ogg_decoder *d, ogg_page *page, int serial)
 static void fill_gap(ogg_decoder *d, int64_t start, int64_t from)
 {
     double seconds = start > from ? (double)(start - from) / d->codec->rate : 0.0;
-    if (wh_progress_missing(&d->progress, seconds, d->damaged, "pages of the Ogg stream are damaged or missing"))
+    const char *why = d->undecodable ? "packets are damaged" : "pages of the Ogg stream are damaged or missing";
+    if (wh_progress_missing(&d->progress, seconds, d->damaged, why))
         d->silence = WH_MAX(start - from, 0);
     d->position = start;
 }
@@ -186,25 +190,43 @@ static void place_first(ogg_decoder *d, int64_t start, int is_end)
     }
     d->position = start < 0 && is_end ? 0 : start; /* one page: its position says where it ends */
     d->is_live = d->position != 0;
+    if (d->undecodable)
+        fill_gap(d, d->position, d->position);
+}
+
+/* How long the packets are, each and together. */
+static int64_t measure(ogg_decoder *d)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < d->n_packets; i++) {
+        int n = d->durations[i] = d->codec->duration(d->codec, &d->packets[i]);
+        sum += WH_MAX(n, 0);
+        d->undecodable += n < 0;
+        d->damaged += n < 0 ? d->packets[i].bytes : 0;
+    }
+    return sum;
 }
 
 static void place_page(ogg_decoder *d, ogg_page *page)
 {
-    int64_t end = ogg_page_granulepos(page), sum = 0;
-    if (d->hole)
+    int64_t end = ogg_page_granulepos(page);
+    if (d->hole == BEFORE_NEXT)
         d->codec->reset(d->codec);
-    for (int i = 0; i < d->n_packets; i++)
-        sum += d->durations[i] = d->codec->duration(d->codec, &d->packets[i]);
+    d->hole = d->hole ? CLOSED : NONE;
+    int64_t sum = measure(d);
     int is_end = ogg_page_eos(page), is_known = end >= 0 && end < FAR;
     if (!d->is_placed && is_known)
         place_first(d, end - sum, is_end);
-    else if (d->hole && is_known)
+    else if ((d->hole || d->undecodable) && is_known)
         fill_gap(d, end - sum, d->position);
-    else if (d->damaged > 0 && d->n_serials == 1)
+    else if (d->damaged > 0 && d->n_serials == 1 && is_known)
         wh_note(d->progress.notes, 0, "there are bytes between its pages that are not understood");
     d->is_placed = 1;
-    d->hole = 0;
-    d->damaged = 0;
+    if (is_known) {
+        d->hole = NONE;
+        d->undecodable = 0;
+        d->damaged = 0;
+    }
     d->limit = is_end && is_known && end >= d->position ? end : FAR;
 }
 
@@ -221,7 +243,7 @@ static int take_packets(ogg_decoder *d, ogg_page *page)
     d->has_ended |= ogg_page_eos(page) != 0;
     while ((got = ogg_stream_packetout(&d->stream, &packet)) != 0) {
         int rc = got < 0 ? 1 : d->is_sound ? 0 : d->codec->header(d->codec, &packet);
-        d->hole |= got < 0;
+        d->hole = got < 0 ? BEFORE_NEXT : d->hole;
         if (rc == WHISP_ERR_MEMORY)
             return rc;
         if (rc < 0) { /* end_link() will say so */
@@ -283,10 +305,11 @@ static void next_packet(ogg_decoder *d)
 {
     int i = d->packet++, n = d->codec->decode(d->codec, &d->packets[i], &d->samples);
     if (n < 0) {
-        n = d->durations[i];
+        int is_told = d->durations[i] < 0 || d->packets[i].bytes == 0;
+        n = WH_MAX(d->durations[i], 0);
         d->samples = NULL;
-        if (n > 0)
-            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, 1,
+        if (!is_told)
+            wh_note_missing(d->progress.notes, d->progress.seconds, (double)n / d->codec->rate, n > 0,
                             "packets are damaged");
     }
     place_packet(d, n);
@@ -381,7 +404,7 @@ static int pass_to(ogg_decoder *d, int64_t frame)
 /* Back to the beginning. */
 static int begin_again(ogg_decoder *d)
 {
-    ogg_decoder fresh = {.decoder = d->decoder, .source = d->source, .name = d->name, .jumps_not = d->jumps_not};
+    ogg_decoder fresh = {.decoder = d->decoder, .source = d->source, .jumps_not = d->jumps_not};
     fresh.progress.notes = d->progress.notes;
     drop_stream(d);
     wh_ogg_pages_free(&d->pages);
@@ -413,8 +436,8 @@ static void describe(ogg_decoder *d)
     int64_t last = wh_ogg_last_position(d->source, d->serial);
     const wh_ogg_codec *codec = d->codec;
     d->decoder.sound = (wh_sound){.rate = codec->rate, .channels = codec->channels, .speakers = codec->speakers};
-    d->decoder.duration = last >= d->position ? (double)(last - d->position - d->skip) / d->codec->rate : -1;
-    if (d->decoder.duration > 1e7)
+    d->decoder.duration = ((double)last - (double)d->position - (double)d->skip) / codec->rate;
+    if (last < d->position || d->decoder.duration > 1e7)
         d->decoder.duration = -1;
     snprintf(d->decoder.format, sizeof d->decoder.format, "OGG (OGG Container format), %s", d->codec->name);
 }
@@ -431,7 +454,6 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
         return wh_fail_memory();
     d->decoder = (wh_decoder){.read = read_ogg, .close = close_ogg, .frames = -1, .duration = -1};
     d->source = source;
-    d->name = name;
     d->progress.notes = notes;
     int rc = begin(d);
     if (rc <= 0) {

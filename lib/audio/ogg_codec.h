@@ -20,7 +20,8 @@ struct wh_ogg_codec {
     /* 1: the packet is one of the headers; 0: the headers are over, it is sound; -1: cannot be decoded;
      * WHISP_ERR_MEMORY. */
     int (*header)(wh_ogg_codec *codec, ogg_packet *packet);
-    /* How many samples will this packet give? Called once for each, in order. */
+    /* How many samples will this packet give? -1: it is damaged, nobody knows. Called once for each, in
+     * order. */
     int (*duration)(wh_ogg_codec *codec, ogg_packet *packet);
     /* samples[n][channels], in the order of `speakers`, valid until the next call: n; -1: damaged. */
     int (*decode)(wh_ogg_codec *codec, ogg_packet *packet, const float **samples);

@@ -47,12 +47,12 @@ static int duration(wh_ogg_codec *codec, ogg_packet *packet)
     const unsigned char *p = packet->packet;
     (void)codec;
     if (packet->bytes < 7 || p[0] != 0xff || (p[1] & 0xfc) != 0xf8)
-        return 0;
+        return packet->bytes > 0 ? -1 : 0;
     int code = p[2] >> 4, number = 1;
     for (int bit = 0x80; p[4] & bit && bit > 1; bit >>= 1)
         number += bit < 0x80; /* the number's bytes, as in UTF-8 */
     if (code == 0)
-        return 0;
+        return -1;
     if (code == 1)
         return 192;
     if (code >= 8)
@@ -61,7 +61,7 @@ static int duration(wh_ogg_codec *codec, ogg_packet *packet)
         return 576 << (code - 2);
     p += 4 + number;
     if (packet->bytes < 4 + number + 3)
-        return 0;
+        return -1;
     return 1 + (code == 6 ? p[0] : p[0] << 8 | p[1]);
 }
 

@@ -34,7 +34,7 @@ static int duration(wh_ogg_codec *codec, ogg_packet *packet)
     if (packet->bytes < 1)
         return 0;
     int n = opus_packet_get_nb_samples(packet->packet, (opus_int32)packet->bytes, RATE);
-    return n < 0 || n > MOST ? 0 : n;
+    return n < 1 || n > MOST ? -1 : n;
 }
 
 static int decode(wh_ogg_codec *codec, ogg_packet *packet, const float **samples)

@@ -66,7 +66,7 @@ static int duration(wh_ogg_codec *codec, ogg_packet *packet)
     vorbis_codec *v = (vorbis_codec *)codec;
     long size = vorbis_packet_blocksize(&v->info, packet), last = v->last;
     if (size <= 0)
-        return 0;
+        return packet->bytes > 0 ? -1 : 0;
     v->last = size;
     return last > 0 ? (int)((last + size) / 4) : 0;
 }

@@ -8,11 +8,12 @@
 #include "audio/mpeg_frames.h"
 
 #define PIECE 4096
-#define LYRICS (1 << 19) /* more than Lyrics3 v2 can have with its six digits is not looked through */
+#define LYRICS (1 << 19)   /* more than Lyrics3 v2 can have with its six digits is not looked through */
 #define FEW_ZEROS 8        /* other formats begin with some */
 #define JUNK (16 << 20)
 #define JUNK_PIECE 65536
 #define OVERLAP 64         /* bytes that are looked at again */
+#define LEFT_OVER 4096     /* bytes */
 #define CHAIN 4            /* frames of MPEG audio in a row that are no accident */
 
 /* id3.org, ID3v2.4 section 3.1: 4 * 7 bits, without this header and the optional footer */
@@ -35,18 +36,24 @@ static int64_t ape_length(const unsigned char *p)
     return p[23] & 0x20 ? (int64_t)size + 32 : 32;
 }
 
-/* From LYRICSBEGIN to LYRICSEND or, behind six digits, LYRICS200. */
+/* From LYRICSBEGIN to LYRICSEND or, behind six digits, LYRICS200, whichever comes first. The byte 0xff, with which
+ * frames begin, does not occur in it (id3.org, Lyrics3). */
 static int64_t lyrics_length(wh_source *source, int64_t at)
 {
-    unsigned char *text = wh_calloc(LYRICS, 1), *end;
-    if (!text)
-        return 0;
-    size_t n = wh_source_peek(source, at, text, LYRICS);
-    if (!(end = memmem(text, n, "LYRICS200", 9)))
-        end = memmem(text, n, "LYRICSEND", 9);
-    int64_t length = end ? end - text + 9 : 0;
-    free(text);
-    return length;
+    unsigned char text[PIECE];
+    size_t n = sizeof text;
+    for (int64_t done = 0; done < LYRICS && n == sizeof text; done += PIECE - 8) {
+        n = wh_source_peek(source, at + done, text, sizeof text);
+        unsigned char *stop = memchr(text, 0xff, n);
+        size_t before = stop ? (size_t)(stop - text) : n;
+        unsigned char *end = memmem(text, before, "LYRICS200", 9);
+        unsigned char *old = memmem(text, end ? (size_t)(end - text) : before, "LYRICSEND", 9);
+        if (old || end)
+            return done + ((old ? old : end) - text) + 9;
+        if (stop)
+            return 0;
+    }
+    return 0;
 }
 
 int64_t wh_tag_length(wh_source *source, int64_t at)
@@ -109,17 +116,31 @@ void wh_skip_tags(wh_source *source)
     }
 }
 
+int wh_is_lost(wh_source *source, int64_t at, int64_t length)
+{
+    static const char *const magics[] = {"RIFF", "RIFX", "RF64", "FORM", "caff", ".snd", "OggS", "fLaC", "riff"};
+    char head[4] = {0};
+    wh_mpeg_header header;
+    if (length > LEFT_OVER || wh_mpeg_chain(source, at, CHAIN, &header))
+        return 1;
+    wh_source_peek(source, at, head, sizeof head);
+    for (size_t i = 0; i < WH_COUNT(magics); i++)
+        if (memcmp(head, magics[i], sizeof head) == 0)
+            return 1;
+    return 0;
+}
+
 /* Does a stream begin here? `bytes`: the first n, at least 8, of those at `at`. */
 static int is_stream(wh_source *source, const unsigned char *bytes, int64_t at)
 {
     unsigned char head[WH_FLAC_HEAD];
     wh_mpeg_header header;
     wh_flac_info info;
-    if (bytes[0] == 'f')
+    if (memcmp(bytes, "fLaC", 4) == 0)
         return wh_source_peek(source, at, head, sizeof head) == sizeof head && wh_flac_parse(head, &info);
     if (bytes[0] == 'O')
         return memcmp(bytes, "OggS", 5) == 0 && (bytes[5] & 2);
-    return bytes[0] == 0xff && wh_mpeg_chain(source, at, CHAIN, &header);
+    return wh_mpeg_parse(bytes, &header) && wh_mpeg_chain(source, at, CHAIN, &header);
 }
 
 int wh_skip_junk(wh_source *source, int64_t *skipped)

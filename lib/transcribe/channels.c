@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/session.h"
 
@@ -44,6 +45,8 @@ int wh_channels_open(whisp_session *s, const char *path, whisp_audio **audio)
     if (s->copy_fd >= 0 && lseek(s->copy_fd, 0, SEEK_SET) < 0)
         return wh_fail(WHISP_ERR_IO, "the temporary file cannot be read: %s", strerror(errno));
     int rc = s->copy_fd >= 0 ? whisp_audio_open_fd(s->copy_fd, audio) : whisp_audio_open(path, audio);
+    if (!rc && !s->vad)
+        wh_audio_ask(*audio, wh_session_wants, s);
     if (!rc && s->channel >= 0)
         rc = whisp_audio_select_channel(*audio, s->channel);
     return rc;

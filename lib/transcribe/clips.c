@@ -42,3 +42,13 @@ void wh_session_settle(whisp_session *s)
     }
     s->seek = BEYOND;
 }
+
+int wh_session_wants(const void *session, double from, double to)
+{
+    const whisp_session *s = session;
+    for (size_t i = 0; i < s->n_clips; i++)
+        if (to * WH_SAMPLE_RATE >= (double)s->clips[i].start * WH_HOP &&
+            from * WH_SAMPLE_RATE <= (double)s->clips[i].end * WH_HOP)
+            return 1;
+    return 0;
+}

@@ -336,7 +336,7 @@ int wh_recording_open(whisp_session *s, const char *path, wh_recording *in, int 
     double seconds;
     in->jumps = wh_recording_may_jump(s, in, &seconds);
     in->keeps = !in->jumps;
-    if (in->jumps && wh_audio_seeks(in->audio))
+    if (in->jumps) /* how far it reads beyond a clip, where there may be damage, must not depend on threads */
         in->reads_ahead = 0;
     rc = in->jumps ? wh_recording_measure_clips(s, in, seconds) : wh_recording_measure(s, in);
     end_first_pass(s, in);

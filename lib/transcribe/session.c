@@ -367,7 +367,7 @@ void wh_session_incomplete(whisp_session *s, const char *format, ...)
     wh_log(s->options, WHISP_LOG_WARNING, "%s", text);
 }
 
-void wh_session_hear_warnings(whisp_session *s, const whisp_audio *audio)
+void wh_session_hear_warnings(whisp_session *s, whisp_audio *audio)
 {
     const char *text;
     int incomplete;

@@ -143,7 +143,7 @@ void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_P
 /* Only remember it. */
 void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
-void wh_session_hear_warnings(whisp_session *session, const whisp_audio *audio);
+void wh_session_hear_warnings(whisp_session *session, whisp_audio *audio);
 
 /* A recording of which only the clips are read (jump.c). BEFORE: frames before a clip that its windows' evidence
  * reaches back to. jump, measure_jump: the next sample pushed or measured is the first of frame `frame`, 160 frame - 200.
@@ -155,6 +155,8 @@ void wh_session_known_total(whisp_session *session, double seconds);
 
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);
+/* For wh_audio_ask(): does a clip reach between two times? Without vad_filter, with which clips count other seconds. */
+int wh_session_wants(const void *session, double from, double to);
 /* Move the seek to where the clips want it: into the next one when it has left one; far beyond any recording's end
  * after the last. */
 void wh_session_settle(whisp_session *session);

@@ -3,12 +3,14 @@
 Runs $WHISP_BUILD/whisp (default: build/whisp) on invented models (invent.py) and recordings (recordings.py), so nothing
 needs to be fetched. What needs a real model says so when there is none.
 """
+import array
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -681,13 +683,20 @@ def m4a(tmp_path):
     return path
 
 
+def piped_wav(samples, channels=1):
+    """A header of 44 bytes that does not know the length."""
+    form = struct.pack("<IHHIIHH", 16, 1, channels, 16000, 32000 * channels, 2 * channels, 16)
+    return (b"RIFF\xff\xff\xff\xffWAVEfmt " + form + b"data\xff\xff\xff\xff" + samples.tobytes())
+
+
 @pytest.fixture
 def ffmpeg(tmp_path, babble):
-    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND": eight seconds of samples."""
-    def write(script):
+    """Puts a program in ffmpeg's place; the environment with which it is found. "$SOUND": eight seconds, as ffmpeg writes
+    them to a pipe, or what is given."""
+    def write(script, sound=None):
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
-        (tmp_path / "sound").write_bytes(babble.tobytes())
+        (tmp_path / "sound").write_bytes(piped_wav(babble) if sound is None else sound)
         (folder / "ffmpeg").write_text("#!/bin/sh\nSOUND='%s'\n%s\n" % (tmp_path / "sound", script))
         (folder / "ffmpeg").chmod(0o755)
         return {"PATH": "%s:/usr/bin:/bin" % folder, "TMPDIR": str(tmp_path)}
@@ -724,6 +733,7 @@ def test_ffmpeg_takes_names_for_names(run, english, m4a, ffmpeg, tmp_path, name)
 def test_ffmpeg_fails(run, english, talk, m4a, ffmpeg):
     for script, words in (("echo 'moov atom not found' >&2; exit 1", ["moov atom not found", "status 1"]),
                           ("exit 0", ["no sound"]), ("kill -9 $$", ["signal 9"]),
+                          ('head -c 44 "$SOUND"', ["no sound"]), ('head -c 30 "$SOUND"', ["no sound"]),
                           ("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", ["no sound in it"])):
         fails(run("--model", english, m4a, env=ffmpeg(script)), INPUT, m4a, *words)
     other = m4a.parent / "other.m4a"
@@ -742,10 +752,38 @@ def test_ffmpeg_stops_midway(run, english, talk, m4a, ffmpeg, babble):
         ("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
         ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11"),
     ):
-        done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128000 "$SOUND"; ' + script))
+        done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128044 "$SOUND"; ' + script))
         assert (done.returncode, done.stdout) == (PART, plain), done.stderr
         assert done.stderr.count("whisp: warning: ") == 1 and "%s: " % m4a in done.stderr and word in done.stderr
         assert word in json.loads((run.work / "talk.json").read_text())["incomplete"]
+
+
+def test_ffmpeg_keeps_the_channels(run, english, talk, m4a, ffmpeg, babble):
+    """Which channels are heard is decided here: those that cancel each other, and each alone."""
+    pairs = array.array("h", [y for x in babble for y in (x, -max(x, -32767))])
+    environment = ffmpeg('for a; do case "$a" in -ac|-ar) exit 1;; esac; done; cat "$SOUND"', piped_wav(pairs, 2))
+    plain = run("--model", english, *ONCE, talk)
+    done = run("--model", english, *ONCE, m4a, env=environment)
+    assert (done.returncode, done.stdout) == (FINE, plain.stdout) and "cancel each other" in done.stderr
+    done = run("--model", english, *ONCE, "--split_stereo", "True", m4a, env=environment)
+    assert done.returncode == FINE and "Speaker 2" in done.stdout
+
+
+def test_ffmpeg_in_a_name(run, english, ffmpeg, tmp_path):
+    """Not every message with the word is a call for it."""
+    empty = tmp_path / "my ffmpeg x.wav"
+    empty.write_bytes(b"")
+    environment = ffmpeg('touch "%s"; cat "$SOUND"' % (tmp_path / "called"))
+    fails(run("--model", english, empty, env=environment), INPUT, "is empty")
+    assert not (tmp_path / "called").exists()
+
+
+def test_ffmpeg_cannot_be_executed(run, english, m4a, ffmpeg, tmp_path):
+    environment = ffmpeg("")
+    (tmp_path / "bin" / "ffmpeg").write_bytes(b"\x7fELF and no more")
+    done = run("--model", english, m4a, env=environment)
+    fails(done, INPUT, m4a, "cannot be executed")
+    assert "temporary" not in done.stderr
 
 
 def test_ffmpeg_without_room(run, english, m4a, ffmpeg):

@@ -264,7 +264,9 @@ def ffmpeg(tmp_path, monkeypatch, noise):
     """Puts a program in ffmpeg's place, which finds the samples of `noise` in "$SOUND"."""
     def write(script):
         (tmp_path / "bin").mkdir(exist_ok=True)
-        (tmp_path / "sound").write_bytes(array.array("h", [round(x * 32768) for x in noise]).tobytes())
+        samples = array.array("h", [round(x * 32768) for x in noise]).tobytes()
+        header = struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
+        (tmp_path / "sound").write_bytes(b"RIFF\xff\xff\xff\xffWAVEfmt " + header + b"data\xff\xff\xff\xff" + samples)
         program = tmp_path / "bin" / "ffmpeg"
         program.write_text("#!/bin/sh\nSOUND='%s'\n%s\n" % (tmp_path / "sound", script))
         program.chmod(0o755)
@@ -283,7 +285,7 @@ def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
         assert model.transcribe(kind, **GREEDY) == answer
         assert [line for line in (tmp_path / "arguments").read_text().splitlines() if line.startswith("file:")]
     assert list(whisp.load_audio(path)) == list(noise)
-    ffmpeg('head -c 64000 "$SOUND"; echo "[mov @ 0x1f] partial file" >&2; exit 3')
+    ffmpeg('head -c 64044 "$SOUND"; echo "[mov @ 0x1f] partial file" >&2; exit 3')
     told = "talk:1.m4a: stopped at 0:02; ffmpeg ended with status 3: .mov. partial file"
     with pytest.warns(whisp.IncompleteWarning, match=told):
         assert "stopped at 0:02" in model.transcribe(path, **GREEDY)["incomplete"]
@@ -296,6 +298,14 @@ def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
         ffmpeg(script)
         with pytest.raises(whisp.AudioError, match="talk:1.m4a: .*" + word):
             model.transcribe(path)
+    (tmp_path / "my ffmpeg x.wav").write_bytes(b"")
+    ffmpeg('touch called; cat "$SOUND"')
+    with pytest.raises(whisp.AudioError, match="is empty"):
+        model.transcribe("my ffmpeg x.wav")
+    assert not (tmp_path / "called").exists()
+    (tmp_path / "bin" / "ffmpeg").write_bytes(b"\x7fELF and no more")
+    with pytest.raises(whisp.AudioError, match="talk:1.m4a: .*ffmpeg cannot be started"):
+        model.transcribe(path)
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(whisp.AudioError, match=r"ffmpeg .* \| whisp -"):
         model.transcribe(path)

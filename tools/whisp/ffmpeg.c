@@ -1,6 +1,7 @@
 /* ffmpeg.c - recordings that the library does not decode (M4A, MP4, WebM, AAC, films) are heard through ffmpeg, where
- * that is installed: a child process decodes their first audio stream, and the samples go into a temporary file that
- * has no name any more, so that they are read twice and cut in parts like any other recording. Stands between the names
+ * that is installed: a child process makes a Wave64 file (which can have more than 4 GiB) of their first audio stream, with
+ * its rate and channels, which the library treats as any recording's. The file has no name any more, is read twice and
+ * cut in parts like any other. Stands between the names
  * on the command line and the library, which never starts a process.
  *
  * No shell is involved, and a file's name cannot become an option or a protocol. The child dies with this program,
@@ -18,7 +19,7 @@
 
 #include "tool.h"
 
-enum { RATE = 16000, HEADER = 80, LAST_LINE = 400 };
+enum { LAST_LINE = 400 };
 
 struct child {
     pid_t pid;
@@ -45,6 +46,7 @@ int ffmpeg_find(char *path, size_t capacity)
 /* In the child: only what is safe after fork. */
 static void become(const char *program, const char *const *arguments, int sound, int messages, pid_t parent)
 {
+    static const char failed[] = "it cannot be executed\n";
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1); /* it had ended before */
     int nothing = open("/dev/null", O_RDONLY);
@@ -53,14 +55,14 @@ static void become(const char *program, const char *const *arguments, int sound,
         dup2(messages, STDERR_FILENO) < 0)
         _exit(1);
     execv(program, (char *const *)(uintptr_t)arguments);
-    _exit(127);
+    _exit(write(STDERR_FILENO, failed, sizeof failed - 1) < 0 ? 126 : 127);
 }
 
 static int start(struct child *child, const char *program, const char *name)
 {
     const char *const arguments[] = {
         "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", name,
-        "-map", "0:a:0", "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "s16le", "pipe:1", NULL};
+        "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1", NULL};
     int sound[2], messages[2];
     pid_t parent = getpid();
     if (pipe2(sound, O_CLOEXEC) != 0) return -1;
@@ -133,7 +135,7 @@ static int write_all(int fd, const char *data, size_t n)
     return 0;
 }
 
-/* The next samples into the file. -1: they cannot be written. */
+/* The next bytes into the file. -1: they cannot be written. */
 static int read_sound(struct child *child, int file, int64_t *bytes)
 {
     char block[65536];
@@ -163,39 +165,6 @@ static int copy(struct child *child, int file, int64_t *bytes)
 
 /* ---- the file ---- */
 
-static void put(unsigned char *at, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) at[i] = (unsigned char)(value >> 8 * i);
-}
-
-/* 16-bit mono at 16 kHz; from 4 GiB on in RF64, whose length stands where there is nothing in a shorter file. */
-static int write_header(int file, int64_t bytes)
-{
-    unsigned char h[HEADER] = {0};
-    int large = bytes > 0xffffffffLL - HEADER;
-    memcpy(h, large ? "RF64" : "RIFF", 4);
-    put(h + 4, large ? 0xffffffff : (uint64_t)bytes + HEADER - 8, 4);
-    memcpy(h + 8, "WAVE", 4);
-    memcpy(h + 12, large ? "ds64" : "JUNK", 4);
-    put(h + 16, 28, 4);
-    if (large) {
-        put(h + 20, (uint64_t)bytes + HEADER - 8, 8);
-        put(h + 28, (uint64_t)bytes, 8);
-        put(h + 36, (uint64_t)bytes / 2, 8);
-    }
-    memcpy(h + 48, "fmt ", 4);
-    put(h + 52, 16, 4);
-    put(h + 56, 1, 2);
-    put(h + 58, 1, 2);
-    put(h + 60, RATE, 4);
-    put(h + 64, 2 * RATE, 4);
-    put(h + 68, 2, 2);
-    put(h + 70, 16, 2);
-    memcpy(h + 72, "data", 4);
-    put(h + 76, large ? 0xffffffff : (uint64_t)bytes, 4);
-    return pwrite(file, h, HEADER, 0) == HEADER ? 0 : -1;
-}
-
 /* A file without a name, whose space is given back when it is closed, however the program ends. */
 static int open_file(void)
 {
@@ -218,19 +187,30 @@ static void describe(const struct child *child, int status, char *text, size_t c
     snprintf(text, capacity, "%s: %s", how, *child->last ? child->last : status ? "it does not say why" : "no sound");
 }
 
+/* How long is what was spooled? 0: there is no sound in it, perhaps not even a header. */
+static double measure(const struct spooled *spooled)
+{
+    whisp_audio *audio;
+    whisp_audio_info info = {.size = sizeof info};
+    if (whisp_audio_open(spooled->path, &audio) != WHISP_OK) return 0.0;
+    if (whisp_audio_describe(audio, &info) != WHISP_OK || info.duration < 0.0) info.duration = 0.0;
+    whisp_audio_close(audio);
+    return info.duration;
+}
+
 /* CODE_DONE, or the failure's code, which the user has been told. */
 static int judge(const struct child *child, int status, const char *input, struct spooled *spooled)
 {
     char reason[LAST_LINE + 128];
     describe(child, status, reason, sizeof reason);
-    if (spooled->bytes < 2) {
+    double seconds = measure(spooled);
+    if (seconds <= 0.0) {
         if (child->no_sound) note_error("%s: there is no sound in it", input);
         else note_error("%s: cannot be heard: %s", input, reason);
         return CODE_INPUT;
     }
-    spooled->seconds = (double)(spooled->bytes / 2) / RATE;
     if (status == 0 && !*child->last) return CODE_DONE;
-    long s = (long)spooled->seconds;
+    long s = (long)seconds;
     size_t capacity = strlen(input) + sizeof reason + 64;
     spooled->incomplete = malloc(capacity);
     if (!spooled->incomplete) return note_memory();
@@ -251,18 +231,19 @@ int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled)
     int code = CODE_DONE, status = 0;
     if (!name) {
         code = note_memory();
-    } else if (spooled->fd < 0 || lseek(spooled->fd, HEADER, SEEK_SET) != HEADER) {
+    } else if (spooled->fd < 0) {
         note_error("%s: its sound needs a temporary file, and there can be none: %s", input, strerror(errno));
         code = CODE_INPUT;
     } else {
         snprintf(name, length, "file:%s", input);
-        int copied = -1;
-        if (start(&child, program, name) == 0) copied = copy(&child, spooled->fd, &spooled->bytes);
+        int started = start(&child, program, name) == 0;
+        int copied = started ? copy(&child, spooled->fd, &spooled->bytes) : -1;
         int problem = errno;
         status = end(&child, copied != 0);
-        spooled->bytes -= spooled->bytes % 2;
-        if (copied == 0) copied = write_header(spooled->fd, spooled->bytes), problem = errno;
-        if (copied < 0) {
+        if (!started) {
+            note_error("%s: ffmpeg cannot be started: %s", input, strerror(problem));
+            code = CODE_OTHER;
+        } else if (copied < 0) {
             note_error("%s: ffmpeg's sound cannot be kept in a temporary file: %s; TMPDIR names a folder for it", input,
                        strerror(problem));
             code = CODE_INPUT;
@@ -271,9 +252,9 @@ int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled)
         }
     }
     free(name);
+    snprintf(spooled->path, sizeof spooled->path, "/proc/self/fd/%d", spooled->fd);
     if (code == CODE_DONE) code = judge(&child, status, input, spooled);
-    if (code == CODE_DONE) snprintf(spooled->path, sizeof spooled->path, "/proc/self/fd/%d", spooled->fd);
-    else spooled_close(spooled);
+    if (code != CODE_DONE) spooled_close(spooled);
     return code;
 }
 

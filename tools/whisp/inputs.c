@@ -9,7 +9,7 @@
 
 /* Spooled recordings that are transcribed together, so that short ones share the batch: at most so many, and bytes. */
 #define MOST_SPOOLED 64
-#define MOST_BYTES (INT64_C(256) << 20) /* more than two hours of sound */
+#define MOST_BYTES (INT64_C(256) << 20) /* 25 minutes of 44.1 kHz stereo */
 
 int exit_code(int error, int io)
 {
@@ -23,10 +23,13 @@ int exit_code(int error, int io)
     }
 }
 
-/* Would ffmpeg know more? The library's message has its command where it might. */
+/* Would ffmpeg know more? The library's message ends with its command where it might. */
 static int ffmpeg_helps(struct inputs *inputs, int error)
 {
-    return error == WHISP_ERR_AUDIO && strstr(whisp_last_error(), "ffmpeg ") != NULL &&
+    static const char command[] = " -ac 1 -ar 16000 -f wav - | whisp -";
+    const char *text = whisp_last_error();
+    size_t n = strlen(text), length = sizeof command - 1;
+    return error == WHISP_ERR_AUDIO && n > length && strcmp(text + n - length, command) == 0 &&
            (*inputs->ffmpeg || ffmpeg_find(inputs->ffmpeg, sizeof inputs->ffmpeg));
 }
 
@@ -102,9 +105,8 @@ void inputs_close(struct inputs *inputs, size_t first, size_t end)
         }
 }
 
-const char *inputs_named(const struct inputs *inputs, const char *text)
+const char *inputs_named(struct inputs *inputs, const char *text)
 {
-    static char named[2048];
     const char *best = NULL;
     size_t length = 0;
     const struct input *found = NULL;
@@ -114,7 +116,11 @@ const char *inputs_named(const struct inputs *inputs, const char *text)
         if (at && strlen(s->path) > length) best = at, length = strlen(s->path), found = &inputs->list[i];
     }
     if (!best) return text;
-    snprintf(named, sizeof named, "%.*s%s%s", (int)(best - text), text, found->name, best + length);
+    size_t capacity = strlen(text) + strlen(found->name) + 1;
+    char *named = realloc(inputs->named, capacity);
+    if (!named) return text;
+    inputs->named = named;
+    snprintf(named, capacity, "%.*s%s%s", (int)(best - text), text, found->name, best + length);
     return named;
 }
 
@@ -123,4 +129,5 @@ void inputs_free(struct inputs *inputs)
     if (inputs->list) inputs_close(inputs, 0, inputs->n);
     free(inputs->list);
     free(inputs->paths);
+    free(inputs->named);
 }

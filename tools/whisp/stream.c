@@ -230,7 +230,7 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
 }
 
 /* What is to be told about the sound. Nonzero: something of it was not heard. */
-static int tell_warnings(const whisp_audio *audio)
+static int tell_warnings(whisp_audio *audio)
 {
     int incomplete, any = 0;
     const char *text;

@@ -167,12 +167,11 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 
 /* ---- ffmpeg.c ---- */
 
-/* A recording's sound as ffmpeg decoded it, in a file that has no name: a WAV file of 16 bits, mono, 16 kHz. */
+/* A recording's sound as ffmpeg decoded it, in a file that has no name: Wave64 of 16 bits, with its rate and channels. */
 struct spooled {
     int fd;                 /* -1: none */
     char path[32];          /* under which the library finds it */
-    int64_t bytes;          /* of samples */
-    double seconds;
+    int64_t bytes;
     char *incomplete;       /* why it is not all of the recording, or NULL */
 };
 /* Where ffmpeg is; 0: nowhere in PATH. */
@@ -197,6 +196,7 @@ struct inputs {
     size_t n;
     double seconds;         /* of those that say it */
     char ffmpeg[4096];      /* where it is, once it was looked for and found */
+    char *named;            /* inputs_named()'s last answer */
 };
 
 /* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of
@@ -208,7 +208,7 @@ int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
 int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end);
 void inputs_close(struct inputs *inputs, size_t first, size_t end);
 /* The library's text, with its names for spooled recordings replaced by theirs. Lives until the next call. */
-const char *inputs_named(const struct inputs *inputs, const char *text);
+const char *inputs_named(struct inputs *inputs, const char *text);
 void inputs_free(struct inputs *inputs);
 
 /* The exit code for what the library said while something was done that fails with `io` when a file cannot be read. */

@@ -18,7 +18,7 @@ from typing import IO, Any, Callable, Iterator, List, Optional, Tuple, TypeVar
 
 from ._audio import is_path, path_bytes
 from ._errors import ArgumentError, AudioError, Error, FileError, IncompleteWarning
-from ._library import check, library
+from ._library import AudioInfo, check, library
 
 _Value = TypeVar("_Value")
 
@@ -30,8 +30,7 @@ NO_BLOCK = (
 
 _IN_MEMORY = "the recording in memory"
 _BLOCK = 1 << 16
-_HEADER = 80
-_RATE = 16000
+_COMMAND = " -ac 1 -ar 16000 -f wav - | whisp -"  # ends the library's message where ffmpeg may know more
 
 
 def is_recording(audio: Any) -> bool:
@@ -90,7 +89,7 @@ def heard(audio: Any, hear: Callable[[Opened], _Value]) -> _Value:
         try:
             return _named(recording, hear)
         except AudioError as error:
-            program = shutil.which("ffmpeg") if "ffmpeg " in str(error) else None
+            program = shutil.which("ffmpeg") if str(error).endswith(_COMMAND) else None
             if program is None or not os.path.isfile(recording.path):  # a pipe's beginning is gone
                 raise
         with _spooled(program, recording) as spooled:
@@ -110,88 +109,87 @@ def _named(recording: Opened, hear: Callable[[Opened], _Value]) -> _Value:
 
 @contextlib.contextmanager
 def _spooled(program: str, recording: Opened) -> Iterator[Opened]:
-    """Its first audio stream in a temporary file without a name, so that it is read twice and cut like any other."""
-    with tempfile.TemporaryFile() as file:
-        file.write(bytes(_HEADER))
+    """Its first audio stream as Wave64 in a temporary file without a name: it is read twice and cut like any other."""
+    with contextlib.ExitStack() as stack:
+        process = _start(program, recording)
         try:
-            n, status, last = _decode(program, recording.path, file)
-            n -= n % 2
-            file.seek(0)
-            file.write(_header(n))
+            file = stack.enter_context(tempfile.TemporaryFile())
+            status, last = _decode(process, file)
             file.flush()
         except OSError as error:
             why = "%s: ffmpeg's sound cannot be kept in a temporary file: %s" % (recording.name, error)
             raise FileError(why) from None
+        finally:  # also when an exception or Ctrl-C ends this
+            _end(process)
         spooled = Opened(_path_of(file), recording.name)
         how = "ffmpeg"
         if status:
             how = "ffmpeg " + ("was ended by signal %d" % -status if status < 0 else "ended with status %d" % status)
         reason = "%s: %s" % (how, recording.named(last) or ("it does not say why" if status else "no sound"))
-        if not n:
+        seconds = _seconds(spooled.path)
+        if not seconds > 0:
             raise AudioError("%s: cannot be heard: %s" % (recording.name, reason))
         if status:
-            seconds = n // 2 // _RATE
             spooled.incomplete = "%s: stopped at %d:%02d; %s" % (recording.name, seconds // 60, seconds % 60, reason)
         elif last:
             spooled.incomplete = "%s: perhaps not all of it was heard; %s" % (recording.name, reason)
         yield spooled
 
 
-def _decode(program: str, path: bytes, file: IO[bytes]) -> Tuple[int, int, str]:
-    """Bytes of samples, exit status (negative: a signal), last line of ffmpeg's messages."""
+def _start(program: str, recording: Opened) -> "subprocess.Popen[bytes]":
+    path = recording.path
     fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(b"/proc/self/fd/") else []
     # No shell; nothing in a name can be an option or a protocol; no network.
     command = [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
-               "-i", b"file:" + path, "-map", "0:a:0", "-ac", "1", "-ar", str(_RATE), "-c:a", "pcm_s16le", "-f",
-               "s16le", "pipe:1"]  # fmt: skip
-    n, messages = 0, b""
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds
-    )
+               "-i", b"file:" + path, "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1"]  # fmt: skip
     try:
-        assert process.stdout is not None and process.stderr is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            selector.register(process.stderr, selectors.EVENT_READ)
-            while selector.get_map():
-                for key, _ in selector.select():
-                    block = os.read(key.fd, _BLOCK)
-                    if not block:
-                        selector.unregister(key.fileobj)
-                    elif key.fileobj is process.stdout:
-                        n += file.write(block)
-                    else:
-                        messages = (messages + block)[-4096:]
-        status = process.wait()
-    finally:  # also when an exception or Ctrl-C ends this
-        process.kill()
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds
+        )
+    except OSError as error:
+        raise AudioError("%s: %s cannot be started: %s" % (recording.name, program, error.strerror)) from None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _seconds(path: bytes) -> float:
+    """How long is what was spooled? 0: there is no sound in it, perhaps not even a header."""
+    lib, handle, info = library(), ctypes.c_void_p(), AudioInfo(size=ctypes.sizeof(AudioInfo))
+    if lib.whisp_audio_open(path, ctypes.byref(handle)):
+        return 0.0
+    lib.whisp_audio_describe(handle, ctypes.byref(info))
+    lib.whisp_audio_close(handle)
+    return max(0.0, float(info.duration))
+
+
+def _decode(process: "subprocess.Popen[bytes]", file: IO[bytes]) -> Tuple[int, str]:
+    """Exit status (negative: a signal), last line of ffmpeg's messages."""
+    messages = b""
+    assert process.stdout is not None and process.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(process.stderr, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select():
+                block = os.read(key.fd, _BLOCK)
+                if not block:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stdout:
+                    file.write(block)
+                else:
+                    messages = (messages + block)[-4096:]
+    status = process.wait()
     lines = [line.strip() for line in messages.decode("utf-8", "replace").splitlines()]
     lines = [line for line in lines if line and not line.startswith("To ignore this")]
     if any("matches no streams" in line for line in lines):
-        return n, status, "there is no sound in it"
-    return n, status, re.sub(r"^(\[[^]@]*) @ 0x[0-9a-f]+\]", r"\1]", lines[-1]) if lines else ""
-
-
-def _header(n: int) -> bytes:
-    """Of a WAV file with n bytes of 16-bit mono at 16 kHz; of RF64 where they are too many for one."""
-    large = n > 0xFFFFFFFF - _HEADER
-
-    def chunk(name: bytes, *fields: Tuple[int, int]) -> bytes:
-        data = b"".join(value.to_bytes(size, "little") for value, size in fields)
-        return name + len(data).to_bytes(4, "little") + data
-
-    sizes = ((n + _HEADER - 8, 8), (n, 8), (n // 2, 8), (0, 4)) if large else ((0, 28),)
-    size, data = (0xFFFFFFFF, 0xFFFFFFFF) if large else (n + _HEADER - 8, n)
-    return (
-        (b"RF64" if large else b"RIFF") + size.to_bytes(4, "little") + b"WAVE"
-        + chunk(b"ds64" if large else b"JUNK", *sizes)
-        + chunk(b"fmt ", (1, 2), (1, 2), (_RATE, 4), (2 * _RATE, 4), (2, 2), (16, 2))
-        + b"data" + data.to_bytes(4, "little")
-    )  # fmt: skip
+        return status, "there is no sound in it"
+    return status, re.sub(r"^(\[[^]@]*) @ 0x[0-9a-f]+\]", r"\1]", lines[-1]) if lines else ""
 
 
 # ---- all samples of a recording
