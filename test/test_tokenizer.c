@@ -559,9 +559,19 @@ static void test_multilingual(void **state)
     wh_tokenizer_free(t);
 }
 
+/* Hebrew's name in the first tokenizers, tiny.en's among them. */
+static void test_old_names(void **state)
+{
+    int index = -1;
+    (void)state;
+    assert_int_equal(wh_special_role("<|iw|>", 6, &index), WH_ROLE_LANGUAGE);
+    assert_string_equal(whisp_language_code(index), "he");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_old_names),
         cmocka_unit_test(test_split),        cmocka_unit_test(test_merge),
         cmocka_unit_test(test_long_words),   cmocka_unit_test(test_random_bytes),
         cmocka_unit_test(test_decode),       cmocka_unit_test(test_specials), cmocka_unit_test(test_own_specials),

@@ -51,6 +51,8 @@ wh_role wh_special_role(const char *name, size_t length, int *index)
         return WH_ROLE_NO_SPEECH;
     if ((*index = time_index(name, length)) >= 0)
         return WH_ROLE_TIME;
+    if (length == 2 && memcmp(name, "iw", 2) == 0) /* Hebrew's old code, in the first tokenizers */
+        name = "he";
     for (int i = 0; whisp_language_code(i); i++)
         if (strlen(whisp_language_code(i)) == length && memcmp(whisp_language_code(i), name, length) == 0) {
             *index = i;

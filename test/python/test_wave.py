@@ -65,6 +65,11 @@ CASES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def without_ffmpeg(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
 @pytest.mark.parametrize("kind,status,words", CASES)
 def test_command(invented_dir, babble, tmp_path, kind, status, words):
     data = make(kind, babble)
