@@ -636,7 +636,7 @@ def test_samples_that_are_no_numbers(run, english, tmp_path, babble):
     assert done.returncode == FINE and "nan" not in done.stdout
     assert "whisp: warning: " in done.stderr and "finite" in done.stderr
     nothing = recordings.write_float_wav(tmp_path / "nothing.wav", [float("nan")] * 16000)
-    assert run("--model", english, *ONCE, nothing).returncode == FINE
+    assert run("--model", english, *ONCE, nothing).returncode == PART
 
 
 @pytest.mark.parametrize("extension", ["wav", *recordings.SNDFILE_FORMATS])
