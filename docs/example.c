@@ -28,7 +28,7 @@ static int transcribe(const whisp_model *model, const char *recording)
     whisp_result *result = NULL;
     int status = 0;
 
-    /* Any option of `whisp --help` can be set by its name, e.g. whisp_options_set(options, "language", "de"). */
+    /* Options of whisp_option_list() are set by their names, e.g. whisp_options_set(options, "language", "de"). */
     if (!options || whisp_options_set(options, "seed", "1") != WHISP_OK) {
         whisp_options_free(options);
         return complain();

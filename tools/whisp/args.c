@@ -55,8 +55,8 @@ static const struct tool_option own_options[N_OWN] = {
     [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
         "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
     [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
-        "do not transcribe: print how probable each language is in the first 30 seconds, as code, name and "
-        "probability, the most probable first"}},
+        "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
+        "speaks, as code, name and probability, the most probable first"}},
     [OPT_HIGHLIGHT_WORDS] = {0, {"highlight_words", "True|False", "False",
         "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
     [OPT_MAX_LINE_WIDTH] = {0, {"max_line_width", "INT|None", "None",
