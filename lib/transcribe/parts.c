@@ -258,8 +258,8 @@ static seat *wait_for_part(parts *p)
 
 static int add_segment(parts *p, size_t i, const whisp_segment *segment, int cleared)
 {
-    part *to = &p->list[i];
     pthread_mutex_lock(&p->mutex);
+    part *to = &p->list[i]; /* the list may move while nobody holds the mutex */
     size_t n = whisp_result_segment_count(to->result);
     int rc = wh_grow(&to->cleared, &to->cleared_capacity, n + 1, 1);
     if (!rc)
@@ -462,14 +462,11 @@ static int first_error(parts *p, int rc)
 static int run_threads(parts *p, int workers)
 {
     pthread_t threads[MAX_WORKERS + 1];
-    int n = 0, rc = WHISP_OK;
-    while (n < workers + 1 && !rc) {
-        if (wh_thread_start(&threads[n], n ? work : read_all, p))
-            rc = wh_fail(WHISP_ERR_MEMORY, "cannot start %d threads; ask for a smaller batch_size", workers + 1);
-        else
-            n++;
-    }
-    if (rc) {
+    int n = 0, rc = WHISP_OK, failed = 0;
+    while (n < workers + 1 && !(failed = wh_thread_start(&threads[n], n ? work : read_all, p)))
+        n++;
+    if (n < 2) { /* a reader and one worker do it, only more slowly */
+        rc = wh_fail(WHISP_ERR_MEMORY, "cannot start a thread: %s", strerror(failed));
         pthread_mutex_lock(&p->mutex);
         atomic_store(&p->stop, 1);
         p->ended = p->ended || n == 0;
