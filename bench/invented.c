@@ -13,7 +13,7 @@
 enum { U32 = 4, BOOL = 7, STRING = 8, ARRAY = 9, ALIGN = 64, ORDINARY = 50257, AUDIO_CTX = 1500, TEXT_CTX = 448 };
 
 const invented_size invented_sizes[] = {
-    {"tiny", 384, 6, 4, 4, 80},     {"base", 512, 8, 6, 6, 80},          {"small", 768, 12, 12, 12, 80},
+    {"tiny", 384, 6, 4, 4, 80},       {"base", 512, 8, 6, 6, 80},          {"small", 768, 12, 12, 12, 80},
     {"medium", 1024, 16, 24, 24, 80}, {"large-v3", 1280, 20, 32, 32, 128}, {NULL, 0, 0, 0, 0, 0},
 };
 
@@ -93,7 +93,8 @@ static void values(writer *w, size_t n, int is_half, float centre, float spread)
 }
 
 /* One tensor of shape [a][b][c] with n_dims of them in use. */
-static void tensor(writer *w, const char *name, int n_dims, int a, int b, int c, int is_half, float centre, float spread)
+static void tensor(writer *w, const char *name, int n_dims, int a, int b, int c, int is_half, float centre,
+                   float spread)
 {
     const int shape[3] = {a, b, c};
     size_t n = 1;
@@ -188,8 +189,8 @@ static void byte_token(int b, int *k, char *out)
 /* Bytes, then words of three letters, each another; then the special tokens. */
 static void vocabulary(writer *w, const invented_size *s, int n_vocab)
 {
-    static const char *const after[] = {"<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>",
-                                        "<|nospeech|>", "<|notimestamps|>"};
+    static const char *const after[] = {"<|translate|>",   "<|transcribe|>", "<|startoflm|>",
+                                        "<|startofprev|>", "<|nospeech|>",   "<|notimestamps|>"};
     static const char languages[] =
         "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi "
         "ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd "

@@ -28,7 +28,7 @@ typedef struct choice {
 
 typedef struct bench {
     const whisp_model *model;
-    const char *size, *type;    /* type: f32, bf16 or int8 */
+    const char *size, *type; /* type: f32, bf16 or int8 */
     int is_invented, threads, json, *n_rows;
     double arithmetic, reading; /* ceilings: Gop/s, GB/s */
     float *mel;                 /* [3000][n_mels] */
@@ -76,16 +76,17 @@ static void report(const bench *b, const char *stage, int batch, double seconds,
     double gops = 1e-9 * ops / seconds, gbs = 1e-9 * bytes / seconds;
     double share = b->arithmetic > 0 ? gops / b->arithmetic : 0, read_share = b->reading > 0 ? gbs / b->reading : 0;
     if (b->json) {
-        printf("%s\n  {\"size\": \"%s\", \"weights\": \"%s\", \"compute_type\": \"%s\", \"threads\": %d, \"stage\": \"%s\", "
-               "\"batch\": %d, \"ms\": %.6g, \"gops\": %.6g, \"ceiling_gops\": %.6g, \"share\": %.3f", *b->n_rows ? "," : "",
-               b->size, b->is_invented ? "invented" : "file", b->type, b->threads, stage, batch, 1e3 * seconds, gops,
-               b->arithmetic, share);
+        printf(
+            "%s\n  {\"size\": \"%s\", \"weights\": \"%s\", \"compute_type\": \"%s\", \"threads\": %d, \"stage\": \"%s\", "
+            "\"batch\": %d, \"ms\": %.6g, \"gops\": %.6g, \"ceiling_gops\": %.6g, \"share\": %.3f",
+            *b->n_rows ? "," : "", b->size, b->is_invented ? "invented" : "file", b->type, b->threads, stage, batch,
+            1e3 * seconds, gops, b->arithmetic, share);
         if (bytes > 0)
             printf(", \"gbs\": %.2f, \"ceiling_gbs\": %.2f, \"read_share\": %.3f", gbs, b->reading, read_share);
         printf("}");
     } else {
-        printf("%-9s %-5s %7d  %-8s %5d %10.2f %9.1f %4.0f%%", b->size, b->type, b->threads, stage, batch, 1e3 * seconds,
-               gops, 100 * share);
+        printf("%-9s %-5s %7d  %-8s %5d %10.2f %9.1f %4.0f%%", b->size, b->type, b->threads, stage, batch,
+               1e3 * seconds, gops, 100 * share);
         if (bytes > 0)
             printf(" %7.1f %4.0f%%", gbs, 100 * read_share);
         printf("\n");
@@ -130,7 +131,11 @@ static int decode(const bench *b, wh_backend *backend, int batch, int n_tokens, 
         tokens[i] = 300 + i;
     *best = 1e9;
     for (int i = 0; i < batch; i++)
-        steps[i] = (wh_step){.slot = i, .n_tokens = n_tokens, .tokens = tokens, .n_rows = 1, .rows = &last,
+        steps[i] = (wh_step){.slot = i,
+                             .n_tokens = n_tokens,
+                             .tokens = tokens,
+                             .n_rows = 1,
+                             .rows = &last,
                              .logits = b->logits + (size_t)i * (size_t)b->model->n_vocab};
     for (int i = 0; i < times; i++) {
         double start = now();
@@ -154,7 +159,8 @@ static int run_backend(const bench *b, int max_batch)
             wh_backend_truncate(backend, i, 0);
         if ((rc = decode(b, backend, batch, PROMPT, 1, &seconds)))
             break;
-        double ops = PROMPT * token_ops(b->model, PROMPT / 2.0, 0) + token_ops(b->model, 0, 1) - token_ops(b->model, 0, 0);
+        double ops = PROMPT * token_ops(b->model, PROMPT / 2.0, 0) + token_ops(b->model, 0, 1) -
+                     token_ops(b->model, 0, 0);
         report(b, "prompt", batch, seconds, batch * ops, 0);
         if ((rc = decode(b, backend, batch, 1, STEPS, &seconds)))
             break;
@@ -174,7 +180,8 @@ static int load(const char *size, whisp_model **model, int *is_invented)
     const invented_size *shape = invented_find(size);
     const char *folder = getenv("TMPDIR");
     if (!shape) {
-        fprintf(stderr, "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3\n",
+        fprintf(stderr,
+                "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3\n",
                 size);
         return 1;
     }
@@ -250,12 +257,13 @@ static int run(const choice *c)
     if (c->json)
         printf("{\"version\": \"%s\", \"level\": \"%s\", \"rows\": [", whisp_version(), level.name);
     else
-        printf("libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; bf16 %.0f, %.0f; int8 %.0f, %.0f; "
-               "reading %.1f, %.1f "
-               "GB/s\n\n%-9s %-5s %7s  %-8s %5s %10s %9s %5s %7s %5s\n", whisp_version(), level.name, ceilings[0][0],
-               ceilings[0][1], ceilings[1][0], ceilings[1][1], ceilings[2][0], ceilings[2][1], reading[0], reading[1],
-               "size", "type", "threads", "stage",
-               "batch", "ms", "Gop/s", "share", "GB/s", "share");
+        printf(
+            "libwhisp %s, %s; ceilings of 1 and 2 threads: float32 %.0f, %.0f Gop/s; bf16 %.0f, %.0f; int8 %.0f, %.0f; "
+            "reading %.1f, %.1f "
+            "GB/s\n\n%-9s %-5s %7s  %-8s %5s %10s %9s %5s %7s %5s\n",
+            whisp_version(), level.name, ceilings[0][0], ceilings[0][1], ceilings[1][0], ceilings[1][1], ceilings[2][0],
+            ceilings[2][1], reading[0], reading[1], "size", "type", "threads", "stage", "batch", "ms", "Gop/s", "share",
+            "GB/s", "share");
     char sizes[256];
     int rc = 0, n_rows = 0;
     snprintf(sizes, sizeof sizes, "%s", c->sizes);

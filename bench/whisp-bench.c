@@ -39,12 +39,12 @@ static const char usage[] =
 
 /* What one run gave, in the unit that is printed. */
 struct run {
-    double mel;     /* ms for 30 s of audio */
-    double encode;  /* ms for a window */
-    double prompt;  /* ms for a window's start sequence */
-    double token;   /* ms for a decoding step */
-    double search;  /* ms for a decoding step: filters and choice */
-    double total;   /* s */
+    double mel;    /* ms for 30 s of audio */
+    double encode; /* ms for a window */
+    double prompt; /* ms for a window's start sequence */
+    double token;  /* ms for a decoding step */
+    double search; /* ms for a decoding step: filters and choice */
+    double total;  /* s */
 };
 
 static double now(void)
@@ -175,13 +175,13 @@ static const struct {
     {"peak_memory_mib", "peak memory", "MiB", "of the process"},
 };
 #define N_ROWS (sizeof rows / sizeof rows[0])
-#define FACTOR 8    /* more is better */
-#define MEMORY 9    /* no time: no ratio */
+#define FACTOR 8 /* more is better */
+#define MEMORY 9 /* no time: no ratio */
 
 /* One backend's figures. */
 struct column {
     const char *backend;
-    char description[256], missing[512];    /* missing: why it cannot run, or "" */
+    char description[256], missing[512]; /* missing: why it cannot run, or "" */
     double values[N_ROWS];
     whisp_timings timings;
 };
@@ -253,8 +253,9 @@ static void print_json(const struct settings *set, const whisp_model_info *info,
         }
         print_text("backend", c->description);
         printf("  \"audio_s\": %.3f,\n  \"runs\": %d,\n  \"windows\": %lld,\n  \"prompt_tokens\": %lld,\n"
-               "  \"decode_steps\": %lld,\n", seconds, set->n_runs, (long long)c->timings.n_windows,
-               (long long)c->timings.n_prompt_tokens, (long long)c->timings.n_decode_steps);
+               "  \"decode_steps\": %lld,\n",
+               seconds, set->n_runs, (long long)c->timings.n_windows, (long long)c->timings.n_prompt_tokens,
+               (long long)c->timings.n_decode_steps);
         for (size_t i = 0; i < N_ROWS; i++)
             printf("  \"%s\": %.6g%s\n", rows[i].key, c->values[i], i + 1 < N_ROWS ? "," : "");
         printf("}");
@@ -347,8 +348,12 @@ static int read_arguments(struct settings *set, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct settings set = {.recording = "test/data/demo.flac", .threads = "0", .compute_type = "auto", .n_runs = 5,
-                           .backends = {"auto"}, .n_backends = 1};
+    struct settings set = {.recording = "test/data/demo.flac",
+                           .threads = "0",
+                           .compute_type = "auto",
+                           .n_runs = 5,
+                           .backends = {"auto"},
+                           .n_backends = 1};
     if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
         return stages_main(argc, argv);
     int status = read_arguments(&set, argc, argv);

@@ -57,8 +57,7 @@ int main(int argc, char **argv)
         return 2;
     }
     /* MODEL is a path, or a name that is looked up in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. */
-    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK ||
-        whisp_model_load(path, &model) != WHISP_OK)
+    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK || whisp_model_load(path, &model) != WHISP_OK)
         return complain();
 
     status = transcribe(model, argv[2]);

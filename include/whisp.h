@@ -67,14 +67,14 @@ extern "C" {
 
 enum {
     WHISP_OK = 0,
-    WHISP_ERR_ARGUMENT = -1,    /* an argument or option is not acceptable */
-    WHISP_ERR_MEMORY = -2,      /* out of memory */
-    WHISP_ERR_IO = -3,          /* a file cannot be opened, read or written */
-    WHISP_ERR_AUDIO = -4,       /* not a recording that can be decoded */
-    WHISP_ERR_MODEL = -5,       /* not a model, or a damaged or unsupported one */
-    WHISP_ERR_BACKEND = -6,     /* the compute backend is missing or failed */
-    WHISP_ERR_CANCELLED = -7,   /* the cancel callback said so */
-    WHISP_ERR_STATE = -8        /* the call does not fit the session's state, e.g. push after finish */
+    WHISP_ERR_ARGUMENT = -1,  /* an argument or option is not acceptable */
+    WHISP_ERR_MEMORY = -2,    /* out of memory */
+    WHISP_ERR_IO = -3,        /* a file cannot be opened, read or written */
+    WHISP_ERR_AUDIO = -4,     /* not a recording that can be decoded */
+    WHISP_ERR_MODEL = -5,     /* not a model, or a damaged or unsupported one */
+    WHISP_ERR_BACKEND = -6,   /* the compute backend is missing or failed */
+    WHISP_ERR_CANCELLED = -7, /* the cancel callback said so */
+    WHISP_ERR_STATE = -8      /* the call does not fit the session's state, e.g. push after finish */
 };
 
 /* The library's version, "MAJOR.MINOR.PATCH". Static storage. */
@@ -98,16 +98,16 @@ typedef struct whisp_model whisp_model;
 /* What a model is. Set `size` to sizeof(whisp_model_info) before the call. */
 typedef struct whisp_model_info {
     size_t size;
-    const char *name;           /* e.g. "tiny.en"; lives as long as the model */
-    const char *type;           /* how most weights are stored: "f32", "f16", "bf16" or "q8_0" */
-    int n_vocab;                /* 51864 (English only), 51865, 51866 (large-v3, turbo); others have other numbers */
-    int n_mels;                 /* 80 or 128 bands */
-    int n_audio_ctx;            /* 1500: encoder positions in a window */
+    const char *name; /* e.g. "tiny.en"; lives as long as the model */
+    const char *type; /* how most weights are stored: "f32", "f16", "bf16" or "q8_0" */
+    int n_vocab;      /* 51864 (English only), 51865, 51866 (large-v3, turbo); others have other numbers */
+    int n_mels;       /* 80 or 128 bands */
+    int n_audio_ctx;  /* 1500: encoder positions in a window */
     int n_audio_state, n_audio_head, n_audio_layer;
-    int n_text_ctx;             /* 448: decoder positions */
+    int n_text_ctx; /* 448: decoder positions */
     int n_text_state, n_text_head, n_text_layer;
-    int is_multilingual;        /* 0 for the .en models */
-    int n_languages;            /* 99 or 100: 1 + the number of the last language that the model has a token for */
+    int is_multilingual; /* 0 for the .en models */
+    int n_languages;     /* 99 or 100: 1 + the number of the last language that the model has a token for */
     uint64_t n_parameters;
 } whisp_model_info;
 
@@ -138,10 +138,10 @@ typedef struct whisp_options whisp_options;
 
 /* One option, for help texts and bindings. */
 typedef struct whisp_option_info {
-    const char *name;           /* "temperature" */
-    const char *values;         /* what is accepted, in words: "FLOAT[,FLOAT...]" */
-    const char *initial;        /* the default as text: "0.0,0.2,0.4,0.6,0.8,1.0" */
-    const char *help;           /* one sentence */
+    const char *name;    /* "temperature" */
+    const char *values;  /* what is accepted, in words: "FLOAT[,FLOAT...]" */
+    const char *initial; /* the default as text: "0.0,0.2,0.4,0.6,0.8,1.0" */
+    const char *help;    /* one sentence */
 } whisp_option_info;
 
 /* All options in the order in which a help text lists them; *n is their number. Static storage. */
@@ -160,35 +160,35 @@ WHISP_API const char *whisp_options_get(const whisp_options *options, const char
 
 /* A segment of the transcript: one or a few sentences between two timestamps. */
 typedef struct whisp_token {
-    int32_t id;                 /* its place in the vocabulary; from the first timestamp token on it is a time */
-    float logprob;              /* natural logarithm of its probability under the search's rules, temperature 1 */
+    int32_t id;    /* its place in the vocabulary; from the first timestamp token on it is a time */
+    float logprob; /* natural logarithm of its probability under the search's rules, temperature 1 */
 } whisp_token;
 
 /* A word and when it is said. */
 typedef struct whisp_word {
-    const char *text;           /* with the space before it and the punctuation around it */
-    double start, end;          /* seconds; words follow one another, none begins before the last one's end */
-    double probability;         /* the mean of its tokens' */
-    size_t first_token;         /* of the segment's tokens */
+    const char *text;   /* with the space before it and the punctuation around it */
+    double start, end;  /* seconds; words follow one another, none begins before the last one's end */
+    double probability; /* the mean of its tokens' */
+    size_t first_token; /* of the segment's tokens */
     size_t n_tokens;
-    double confidence;          /* with option confidence: the chance that it is right, above 0; without it 0 */
+    double confidence; /* with option confidence: the chance that it is right, above 0; without it 0 */
 } whisp_word;
 
 typedef struct whisp_segment {
-    int id;                     /* 0, 1, 2, ... */
-    int64_t seek;               /* where its window began, in frames of 10 ms */
-    double start, end;          /* seconds */
-    const char *text;           /* usually begins with a space */
-    const whisp_token *tokens;  /* [n_tokens], the closing and opening timestamp tokens included */
+    int id;                    /* 0, 1, 2, ... */
+    int64_t seek;              /* where its window began, in frames of 10 ms */
+    double start, end;         /* seconds */
+    const char *text;          /* usually begins with a space */
+    const whisp_token *tokens; /* [n_tokens], the closing and opening timestamp tokens included */
     size_t n_tokens;
-    double temperature;         /* at which its window was decoded */
-    double avg_logprob;         /* of its window */
-    double compression_ratio;   /* of its window's text */
-    double no_speech_prob;      /* of its window */
-    const whisp_word *words;    /* [n_words] with option word_timestamps or confidence; NULL without */
+    double temperature;       /* at which its window was decoded */
+    double avg_logprob;       /* of its window */
+    double compression_ratio; /* of its window's text */
+    double no_speech_prob;    /* of its window */
+    const whisp_word *words;  /* [n_words] with option word_timestamps or confidence; NULL without */
     size_t n_words;
-    double confidence;          /* with option confidence: the mean of its words'; else, and without words, 0 */
-    int speaker;                /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
+    double confidence; /* with option confidence: the mean of its words'; else, and without words, 0 */
+    int speaker;       /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
 } whisp_segment;
 
 /* Callbacks. They run in the thread that called the library, must not call back into the same session, and get the
@@ -303,9 +303,9 @@ WHISP_API const char *whisp_session_incomplete(const whisp_session *session);
  */
 
 WHISP_API void whisp_result_free(whisp_result *result);
-WHISP_API const char *whisp_result_text(const whisp_result *result);        /* the whole transcript */
-WHISP_API const char *whisp_result_language(const whisp_result *result);    /* code, "en" */
-WHISP_API double whisp_result_duration(const whisp_result *result);         /* of the recording, seconds */
+WHISP_API const char *whisp_result_text(const whisp_result *result);     /* the whole transcript */
+WHISP_API const char *whisp_result_language(const whisp_result *result); /* code, "en" */
+WHISP_API double whisp_result_duration(const whisp_result *result);      /* of the recording, seconds */
 /* NULL; or, where something of the recording is not in the transcript (it was damaged, cut off, ...), a line that says
  * what: the work is done, but not all was heard. The log callback got it as a warning. Lives as long as the result. */
 WHISP_API const char *whisp_result_incomplete(const whisp_result *result);
@@ -327,11 +327,11 @@ WHISP_API void whisp_string_free(char *text);
  * openai-whisper's options of these names. Set `size` to sizeof(whisp_writer_options) first; 0 is None or False. */
 typedef struct whisp_writer_options {
     size_t size;
-    int highlight_words;        /* a subtitle for each word, underlined while it is said */
-    int max_line_width;         /* characters in a line */
-    int max_line_count;         /* lines in a subtitle; no effect without max_line_width */
-    int max_words_per_line;     /* words in a subtitle; no effect with max_line_width */
-    double doubtful_share;      /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
+    int highlight_words;    /* a subtitle for each word, underlined while it is said */
+    int max_line_width;     /* characters in a line */
+    int max_line_count;     /* lines in a subtitle; no effect without max_line_width */
+    int max_words_per_line; /* words in a subtitle; no effect with max_line_width */
+    double doubtful_share;  /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
 } whisp_writer_options;
 
 /* whisp_result_format() and whisp_result_write() with such a layout; `options` may be NULL. */
@@ -390,9 +390,9 @@ typedef struct whisp_audio whisp_audio;
 /* What is known about it. Set `size` first. */
 typedef struct whisp_audio_info {
     size_t size;
-    int sample_rate, channels;  /* of the recording itself */
-    double duration;            /* seconds; negative where not known before the end (pipes) */
-    const char *format;         /* "WAV, 16-bit PCM", "FLAC ..."; lives as long as the handle */
+    int sample_rate, channels; /* of the recording itself */
+    double duration;           /* seconds; negative where not known before the end (pipes) */
+    const char *format;        /* "WAV, 16-bit PCM", "FLAC ..."; lives as long as the handle */
 } whisp_audio_info;
 
 /* Open a file, or standard input for "-". WHISP_ERR_IO: cannot be opened; WHISP_ERR_AUDIO: not audio that is
@@ -419,19 +419,19 @@ WHISP_API void whisp_audio_close(whisp_audio *audio);
 /* Where a session's time went since it was made or reset. Seconds of wall time and counts. Set `size` first. */
 typedef struct whisp_timings {
     size_t size;
-    double audio;               /* waiting for decoding, mixing, resampling: a file is read ahead by a thread */
-    double mel;                 /* log-Mel */
-    double encode;              /* encoder and cross-attention K/V */
-    double prompt;              /* decoder passes over more than one token */
-    double decode;              /* decoder steps of one token a sequence */
-    double search;              /* filters, choice, text */
-    int64_t n_encode;           /* windows encoded */
-    int64_t n_prompt_tokens;    /* tokens fed in prompt passes */
-    int64_t n_decode_steps;     /* decoder steps */
-    int64_t n_decode_tokens;    /* tokens fed in them, over all sequences */
-    int64_t n_windows;          /* windows transcribed */
-    int64_t n_fallbacks;        /* decodings repeated at a higher temperature */
-    double words;               /* finding the times of words: the pass over the text and what follows it */
+    double audio;            /* waiting for decoding, mixing, resampling: a file is read ahead by a thread */
+    double mel;              /* log-Mel */
+    double encode;           /* encoder and cross-attention K/V */
+    double prompt;           /* decoder passes over more than one token */
+    double decode;           /* decoder steps of one token a sequence */
+    double search;           /* filters, choice, text */
+    int64_t n_encode;        /* windows encoded */
+    int64_t n_prompt_tokens; /* tokens fed in prompt passes */
+    int64_t n_decode_steps;  /* decoder steps */
+    int64_t n_decode_tokens; /* tokens fed in them, over all sequences */
+    int64_t n_windows;       /* windows transcribed */
+    int64_t n_fallbacks;     /* decodings repeated at a higher temperature */
+    double words;            /* finding the times of words: the pass over the text and what follows it */
 } whisp_timings;
 
 WHISP_API int whisp_session_timings(const whisp_session *session, whisp_timings *timings);

@@ -41,55 +41,95 @@ static const struct row {
     const char *name, *hf, *ct2;
     int n_dims, shape[3];
 } rows[] = {
-#define NORM(name, hf, ct2) \
+#define NORM(name, hf, ct2)                                                                                            \
     {name ".weight", hf ".weight", ct2 "/gamma", 1, {D}},                                                              \
-    {name ".bias", hf ".bias", ct2 "/beta", 1, {D}}
-#define LINEAR(name, hf, ct2, out, in) \
+    {                                                                                                                  \
+        name ".bias", hf ".bias", ct2 "/beta", 1,                                                                      \
+        {                                                                                                              \
+            D                                                                                                          \
+        }                                                                                                              \
+    }
+#define LINEAR(name, hf, ct2, out, in)                                                                                 \
     {name ".weight", hf ".weight", ct2 "/weight", 2, {out, in}},                                                       \
-    {name ".bias", hf ".bias", ct2 "/bias", 1, {out}}
-#define SELF(side) \
+    {                                                                                                                  \
+        name ".bias", hf ".bias", ct2 "/bias", 1,                                                                      \
+        {                                                                                                              \
+            out                                                                                                        \
+        }                                                                                                              \
+    }
+#define SELF(side)                                                                                                     \
     NORM(side ".blocks.0.attn_ln", side ".layers.0.self_attn_layer_norm", side "/layer_0/self_attention/layer_norm"),  \
-    {side ".blocks.0.attn.query.weight", side ".layers.0.self_attn.q_proj.weight",                                     \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
-    {side ".blocks.0.attn.key.weight", side ".layers.0.self_attn.k_proj.weight",                                       \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
-    {side ".blocks.0.attn.value.weight", side ".layers.0.self_attn.v_proj.weight",                                     \
-     side "/layer_0/self_attention/linear_0/weight", 2, {D, D}},                                                       \
-    {side ".blocks.0.attn.query.bias", side ".layers.0.self_attn.q_proj.bias",                                         \
-     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                            \
-    {NULL, NULL, side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                \
-    {side ".blocks.0.attn.value.bias", side ".layers.0.self_attn.v_proj.bias",                                         \
-     side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                                            \
-    LINEAR(side ".blocks.0.attn.out", side ".layers.0.self_attn.out_proj",                                             \
-           side "/layer_0/self_attention/linear_1", D, D)
-#define MLP(side) \
+        {side ".blocks.0.attn.query.weight",                                                                           \
+         side ".layers.0.self_attn.q_proj.weight",                                                                     \
+         side "/layer_0/self_attention/linear_0/weight",                                                               \
+         2,                                                                                                            \
+         {D, D}},                                                                                                      \
+        {side ".blocks.0.attn.key.weight",                                                                             \
+         side ".layers.0.self_attn.k_proj.weight",                                                                     \
+         side "/layer_0/self_attention/linear_0/weight",                                                               \
+         2,                                                                                                            \
+         {D, D}},                                                                                                      \
+        {side ".blocks.0.attn.value.weight",                                                                           \
+         side ".layers.0.self_attn.v_proj.weight",                                                                     \
+         side "/layer_0/self_attention/linear_0/weight",                                                               \
+         2,                                                                                                            \
+         {D, D}},                                                                                                      \
+        {side ".blocks.0.attn.query.bias",                                                                             \
+         side ".layers.0.self_attn.q_proj.bias",                                                                       \
+         side "/layer_0/self_attention/linear_0/bias",                                                                 \
+         1,                                                                                                            \
+         {D}},                                                                                                         \
+        {NULL, NULL, side "/layer_0/self_attention/linear_0/bias", 1, {D}},                                            \
+        {side ".blocks.0.attn.value.bias",                                                                             \
+         side ".layers.0.self_attn.v_proj.bias",                                                                       \
+         side "/layer_0/self_attention/linear_0/bias",                                                                 \
+         1,                                                                                                            \
+         {D}},                                                                                                         \
+        LINEAR(side ".blocks.0.attn.out", side ".layers.0.self_attn.out_proj",                                         \
+               side "/layer_0/self_attention/linear_1", D, D)
+#define MLP(side)                                                                                                      \
     NORM(side ".blocks.0.mlp_ln", side ".layers.0.final_layer_norm", side "/layer_0/ffn/layer_norm"),                  \
-    LINEAR(side ".blocks.0.mlp.0", side ".layers.0.fc1", side "/layer_0/ffn/linear_0", 4 * D, D),                      \
-    LINEAR(side ".blocks.0.mlp.2", side ".layers.0.fc2", side "/layer_0/ffn/linear_1", D, 4 * D)
+        LINEAR(side ".blocks.0.mlp.0", side ".layers.0.fc1", side "/layer_0/ffn/linear_0", 4 * D, D),                  \
+        LINEAR(side ".blocks.0.mlp.2", side ".layers.0.fc2", side "/layer_0/ffn/linear_1", D, 4 * D)
     {"encoder.conv1.weight", "encoder.conv1.weight", "encoder/conv1/weight", 3, {D, MELS, 3}},
     {"encoder.conv1.bias", "encoder.conv1.bias", "encoder/conv1/bias", 1, {D}},
     {"encoder.conv2.weight", "encoder.conv2.weight", "encoder/conv2/weight", 3, {D, D, 3}},
     {"encoder.conv2.bias", "encoder.conv2.bias", "encoder/conv2/bias", 1, {D}},
-    {"encoder.positional_embedding", "encoder.embed_positions.weight", "encoder/position_encodings/encodings", 2,
+    {"encoder.positional_embedding",
+     "encoder.embed_positions.weight",
+     "encoder/position_encodings/encodings",
+     2,
      {AUDIO_CTX, D}},
     SELF("encoder"),
     MLP("encoder"),
     NORM("encoder.ln_post", "encoder.layer_norm", "encoder/layer_norm"),
     {"decoder.token_embedding.weight", "decoder.embed_tokens.weight", "decoder/embeddings/weight", 2, {VOCAB, D}},
-    {"decoder.positional_embedding", "decoder.embed_positions.weight", "decoder/position_encodings/encodings", 2,
+    {"decoder.positional_embedding",
+     "decoder.embed_positions.weight",
+     "decoder/position_encodings/encodings",
+     2,
      {TEXT_CTX, D}},
     SELF("decoder"),
     NORM("decoder.blocks.0.cross_attn_ln", "decoder.layers.0.encoder_attn_layer_norm",
          "decoder/layer_0/attention/layer_norm"),
     LINEAR("decoder.blocks.0.cross_attn.query", "decoder.layers.0.encoder_attn.q_proj",
            "decoder/layer_0/attention/linear_0", D, D),
-    {"decoder.blocks.0.cross_attn.key.weight", "decoder.layers.0.encoder_attn.k_proj.weight",
-     "decoder/layer_0/attention/linear_1/weight", 2, {D, D}},
-    {"decoder.blocks.0.cross_attn.value.weight", "decoder.layers.0.encoder_attn.v_proj.weight",
-     "decoder/layer_0/attention/linear_1/weight", 2, {D, D}},
+    {"decoder.blocks.0.cross_attn.key.weight",
+     "decoder.layers.0.encoder_attn.k_proj.weight",
+     "decoder/layer_0/attention/linear_1/weight",
+     2,
+     {D, D}},
+    {"decoder.blocks.0.cross_attn.value.weight",
+     "decoder.layers.0.encoder_attn.v_proj.weight",
+     "decoder/layer_0/attention/linear_1/weight",
+     2,
+     {D, D}},
     {NULL, NULL, "decoder/layer_0/attention/linear_1/bias", 1, {D}},
-    {"decoder.blocks.0.cross_attn.value.bias", "decoder.layers.0.encoder_attn.v_proj.bias",
-     "decoder/layer_0/attention/linear_1/bias", 1, {D}},
+    {"decoder.blocks.0.cross_attn.value.bias",
+     "decoder.layers.0.encoder_attn.v_proj.bias",
+     "decoder/layer_0/attention/linear_1/bias",
+     1,
+     {D}},
     LINEAR("decoder.blocks.0.cross_attn.out", "decoder.layers.0.encoder_attn.out_proj",
            "decoder/layer_0/attention/linear_2", D, D),
     MLP("decoder"),
@@ -276,8 +316,10 @@ static void make_config(void)
                   "\"decoder_layers\": 1, \"eos_token_id\": %d, \"decoder_start_token_id\": %d}",
                   MELS, VOCAB, AUDIO_CTX, D, TEXT_CTX, ORDINARY, ORDINARY + 1);
     write_buf("in/config.json", &b);
-    wh_buf_printf(&b, "{\"alignment_heads\": [[0, 1]], \"no_timestamps_token_id\": %d, \"lang_to_id\": "
-                  "{\"<|en|>\": %d}, \"is_multilingual\": true}", ORDINARY + 8, ORDINARY + 2);
+    wh_buf_printf(&b,
+                  "{\"alignment_heads\": [[0, 1]], \"no_timestamps_token_id\": %d, \"lang_to_id\": "
+                  "{\"<|en|>\": %d}, \"is_multilingual\": true}",
+                  ORDINARY + 8, ORDINARY + 2);
     write_buf("in/generation_config.json", &b);
 }
 
@@ -378,9 +420,9 @@ static void make_pickle(wh_buf *b)
     static const struct {
         const char *name;
         int value;
-    } dims[] = {{"n_mels", MELS}, {"n_vocab", VOCAB}, {"n_audio_ctx", AUDIO_CTX}, {"n_audio_state", D},
-                {"n_audio_head", 2}, {"n_audio_layer", 1}, {"n_text_ctx", TEXT_CTX}, {"n_text_state", D},
-                {"n_text_head", 2}, {"n_text_layer", 1}};
+    } dims[] = {{"n_mels", MELS},    {"n_vocab", VOCAB},   {"n_audio_ctx", AUDIO_CTX}, {"n_audio_state", D},
+                {"n_audio_head", 2}, {"n_audio_layer", 1}, {"n_text_ctx", TEXT_CTX},   {"n_text_state", D},
+                {"n_text_head", 2},  {"n_text_layer", 1}};
     wh_buf_puts(b, "\x80\x02}(");
     put_pickle_text(b, "dims");
     wh_buf_puts(b, "}(");
@@ -402,7 +444,8 @@ static void make_pickle(wh_buf *b)
 /* A bare state dict with Hugging Face's names: every second row from `first` on, or all if `step` is 1. */
 static void make_state_pickle(wh_buf *b, size_t first, size_t step)
 {
-    wh_buf_puts(b, "\x80\x02" "ccollections\nOrderedDict\nq");
+    wh_buf_puts(b, "\x80\x02"
+                   "ccollections\nOrderedDict\nq");
     put(b, 0, 1);
     wh_buf_puts(b, ")R(");
     for (size_t i = first; i < WH_COUNT(rows); i += step)
@@ -527,12 +570,11 @@ static size_t any_place(uint64_t *seed, size_t n)
 /* Damage n bytes in one of five ways; the result's length (at most n + 64). */
 static size_t damage(char *data, size_t n, uint64_t *seed)
 {
-    static const uint64_t extremes[] = {0, 1, 0x7f, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                        0x7fffffffffffffff, 0xffffffffffffffff};
+    static const uint64_t extremes[] = {
+        0, 1, 0x7f, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0xffffffffffffffff};
     size_t at = any_place(seed, n), length = 1 + (size_t)(random_unit(seed) * 40);
     switch ((int)(random_unit(seed) * 5)) {
-    case 0:
-        return at;
+    case 0: return at;
     case 1:
         for (int i = (int)(random_unit(seed) * 6); i >= 0; i--)
             data[any_place(seed, n)] = (char)(random_unit(seed) * 256);
@@ -630,8 +672,12 @@ static void test_hf(void **state)
 static void test_shards(void **state)
 {
     (void)state;
-    static const char *const files[] = {"in/pytorch_model.bin.index.json", "in/a.bin", "in/b.bin", "in/vocab.json",
-                                        "in/added_tokens.json", "in/tokenizer_config.json",
+    static const char *const files[] = {"in/pytorch_model.bin.index.json",
+                                        "in/a.bin",
+                                        "in/b.bin",
+                                        "in/vocab.json",
+                                        "in/added_tokens.json",
+                                        "in/tokenizer_config.json",
                                         "in/special_tokens_map.json"};
     make_config();
     write_file("in/generation_config.json", "{}", 2); /* names must do */
@@ -830,11 +876,16 @@ int main(void)
     alarm(600); /* a hang ends the test */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published),
-        cmocka_unit_test_teardown(test_ct2, clear),  cmocka_unit_test_teardown(test_gguf, clear),
-        cmocka_unit_test_teardown(test_hf, clear),   cmocka_unit_test_teardown(test_ggml, clear),
-        cmocka_unit_test_teardown(test_pt, clear),   cmocka_unit_test_teardown(test_pickle, clear),
-        cmocka_unit_test_teardown(test_bin, clear),  cmocka_unit_test_teardown(test_shards, clear),
-        cmocka_unit_test_teardown(test_state_pickle, clear), cmocka_unit_test(test_opcodes),
+        cmocka_unit_test_teardown(test_ct2, clear),
+        cmocka_unit_test_teardown(test_gguf, clear),
+        cmocka_unit_test_teardown(test_hf, clear),
+        cmocka_unit_test_teardown(test_ggml, clear),
+        cmocka_unit_test_teardown(test_pt, clear),
+        cmocka_unit_test_teardown(test_pickle, clear),
+        cmocka_unit_test_teardown(test_bin, clear),
+        cmocka_unit_test_teardown(test_shards, clear),
+        cmocka_unit_test_teardown(test_state_pickle, clear),
+        cmocka_unit_test(test_opcodes),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -73,8 +73,8 @@ struct row {
     int tokens, differ, differ_clearly; /* teacher-forced */
     int words, word_edits;
     int same_tokens, same_times;
-    int timed, timed_off;               /* words with times; those more than 0.02 s away */
-    double worst;                       /* seconds */
+    int timed, timed_off; /* words with times; those more than 0.02 s away */
+    double worst;         /* seconds */
     char note[512];
 };
 
@@ -112,8 +112,7 @@ static whisp_options *make_options(const struct set *set)
     rc |= whisp_options_set(o, "cut", "off");
     for (int i = 0; i < 3 && set->options[i][0]; i++)
         rc |= whisp_options_set(o, set->options[i][0], set->options[i][1]);
-    json_object_foreach((json_t *)set->values, key, value)
-        rc |= set_value(o, key, value);
+    json_object_foreach((json_t *)set->values, key, value) rc |= set_value(o, key, value);
     if (rc)
         die("options");
     return o;
@@ -128,8 +127,10 @@ static float *read_with_ffmpeg(const char *path, size_t *n)
     float *samples = NULL;
     size_t capacity = 0, got;
     int16_t block[8192];
-    snprintf(command, sizeof command, "ffmpeg -nostdin -loglevel fatal -threads 0 -i '%s' -f s16le -ac 1 -acodec "
-             "pcm_s16le -ar 16000 -", path);
+    snprintf(command, sizeof command,
+             "ffmpeg -nostdin -loglevel fatal -threads 0 -i '%s' -f s16le -ac 1 -acodec "
+             "pcm_s16le -ar 16000 -",
+             path);
     FILE *pipe = popen(command, "r");
     *n = 0;
     while (pipe && (got = fread(block, sizeof block[0], WH_COUNT(block), pipe)) > 0) {
@@ -182,8 +183,8 @@ static int same_window(const json_t *a, const json_t *b)
 }
 
 /* Feed a window's known tokens and compare our best token at each place. */
-static void force_window(wh_backend *backend, wh_search *search, const whisp_model *model, const int32_t *tokens,
-                         int n, double at, struct row *row)
+static void force_window(wh_backend *backend, wh_search *search, const whisp_model *model, const int32_t *tokens, int n,
+                         double at, struct row *row)
 {
     size_t vocab = (size_t)model->n_vocab;
     float *logits = malloc((size_t)n * vocab * sizeof *logits);
@@ -193,8 +194,7 @@ static void force_window(wh_backend *backend, wh_search *search, const whisp_mod
         rows[i] = i;
         sampled[i].id = tokens[i];
     }
-    wh_step step = {
-        .slot = 0, .n_tokens = n, .tokens = tokens, .n_rows = n, .rows = rows, .logits = logits};
+    wh_step step = {.slot = 0, .n_tokens = n, .tokens = tokens, .n_rows = n, .rows = rows, .logits = logits};
     if (wh_backend_decode(backend, 1, &step))
         die("decode");
     float *line = malloc(vocab * sizeof *line);
@@ -245,8 +245,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
     wh_search *search;
     wh_mel *mel;
     whisp_timings timings = {0};
-    if (wh_backend_new("auto", model, &config, &backend) ||
-        wh_search_new(model, options, backend, &timings, &search) ||
+    if (wh_backend_new("auto", model, &config, &backend) || wh_search_new(model, options, backend, &timings, &search) ||
         wh_mel_new(model->n_mels, model->mel_filters, n_samples / WH_HOP + 4000, &mel))
         die("teacher-forced");
     wh_mel_push(mel, samples, n_samples);
@@ -285,8 +284,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
                           window);
             const float *windows = window;
             static const int slot = 0;
-            if (wh_backend_encode(backend, 1, &windows, &slot) ||
-                wh_search_begin(search, history, n_history, language))
+            if (wh_backend_encode(backend, 1, &windows, &slot) || wh_search_begin(search, history, n_history, language))
                 die("teacher-forced");
             force_window(backend, search, model, forced, n, offset, row);
         }
@@ -379,8 +377,7 @@ static void free_running(const whisp_model *model, const char *path, const json_
         die("transcribe");
     whisp_session_free(session);
     free(samples);
-    row->word_edits =
-        edits(json_string_value(json_object_get(answer, "text")), whisp_result_text(result), &row->words);
+    row->word_edits = edits(json_string_value(json_object_get(answer, "text")), whisp_result_text(result), &row->words);
     const json_t *segments = json_object_get(answer, "segments");
     size_t n = whisp_result_segment_count(result);
     row->same_tokens = row->same_times = n == json_array_size(segments);
@@ -420,12 +417,9 @@ static int holds(const char *model_name, const char *set, size_t clip, const str
     if (bound != FEW && (row->worst > 0.2 + 1e-6 || (bound == SAME && row->timed_off * 100 > row->timed)))
         return 0;
     switch (bound) {
-    case SAME:
-        return forced && row->word_edits == 0 && row->same_tokens && row->same_times;
-    case WORDS:
-        return forced && row->word_edits == 0;
-    case FEW:
-        return row->word_edits * 20 <= row->words;
+    case SAME: return forced && row->word_edits == 0 && row->same_tokens && row->same_times;
+    case WORDS: return forced && row->word_edits == 0;
+    case FEW: return row->word_edits * 20 <= row->words;
     }
     return 0;
 }
@@ -459,8 +453,8 @@ static void compare(const char *model_name, const whisp_model *model, size_t cli
     passed += good;
     failed += !good;
     printf("%-8s %-24s %-50.50s %19s %9d, %4d %7s %6s %16s%s%s\n", model_name, set->name, clips[clip].clip, forced,
-           row.words, row.word_edits, row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ",
-           words, good ? "" : "  OUT OF BOUND", row.note);
+           row.words, row.word_edits, row.same_tokens ? "same" : "differ", row.same_times ? "same" : "differ", words,
+           good ? "" : "  OUT OF BOUND", row.note);
     fflush(stdout);
 }
 
@@ -470,9 +464,7 @@ static const char *unknown_option(const json_t *values)
     whisp_options *o = whisp_options_new();
     const char *key, *unknown = NULL;
     json_t *value;
-    json_object_foreach((json_t *)values, key, value)
-        if (!whisp_options_get(o, key))
-            unknown = key;
+    json_object_foreach((json_t *)values, key, value) if (!whisp_options_get(o, key)) unknown = key;
     whisp_options_free(o);
     return unknown;
 }
@@ -486,7 +478,8 @@ static void compare_options(const char *model_name, const whisp_model *model, si
     size_t stem = strcspn(clips[clip].clip, ".");
     snprintf(path, sizeof path, "reference/%s/%.*s.options.json", model_name, (int)stem, clips[clip].clip);
     json_t *answers = json_load_file(shared_path(path), 0, NULL);
-    json_object_foreach(answers, name, answer) {
+    json_object_foreach(answers, name, answer)
+    {
         const json_t *values = json_object_get(answer, "options");
         /* beams' tokens are not the most probable ones; with clips and word times windows do not follow from the answer */
         int free_only = json_object_get(values, "beam_size") || json_object_get(values, "clip_timestamps") ||
@@ -517,8 +510,8 @@ int main(int argc, char **argv)
     }
     if (!shared_path("reference"))
         return 0;
-    printf("%-8s %-24s %-50s %19s %15s %7s %6s %16s\n", "model", "options", "clip", "forced: tokens, off", "words, edits",
-           "tokens", "times", "words off, worst");
+    printf("%-8s %-24s %-50s %19s %15s %7s %6s %16s\n", "model", "options", "clip", "forced: tokens, off",
+           "words, edits", "tokens", "times", "words off, worst");
     static const char *const names[] = {"tiny.en", "base"};
     for (size_t m = 0; m < 2; m++) {
         whisp_model *model;

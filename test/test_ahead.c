@@ -15,7 +15,8 @@
 static const char *noise(int seconds)
 {
     const char *path = temp_path("noise.wav");
-    uint32_t n = (uint32_t)seconds * 16000u, bytes = 2 * n, riff = 36 + bytes, sixteen = 16, rate = 16000, twice = 32000;
+    uint32_t n = (uint32_t)seconds * 16000u, bytes = 2 * n, riff = 36 + bytes, sixteen = 16, rate = 16000,
+             twice = 32000;
     uint16_t one = 1, two = 2, bits = 16;
     uint64_t seed = 5;
     FILE *f = fopen(path, "wb");

@@ -108,8 +108,14 @@ const wh_gemm *__wrap_wh_gemm_amx(void)
 #define N 24 /* tokens: more than a pass of few rows */
 
 /* Odd everywhere: rows of x and of weights that end within a tile. */
-static const slow_sizes sizes = {.n_vocab = 300, .n_mels = 17, .n_audio_ctx = 75, .n_text_ctx = 45, .d = 96, .heads = 4,
-                                 .audio_layers = 1, .text_layers = 2};
+static const slow_sizes sizes = {.n_vocab = 300,
+                                 .n_mels = 17,
+                                 .n_audio_ctx = 75,
+                                 .n_text_ctx = 45,
+                                 .d = 96,
+                                 .heads = 4,
+                                 .audio_layers = 1,
+                                 .text_layers = 2};
 
 static wh_backend *make(const whisp_model *m, wh_compute compute, int threads)
 {
@@ -136,7 +142,11 @@ static float *logits_of(const whisp_model *m, wh_backend *b, int at_once)
         rows[i] = i, tokens[i] = (int32_t)(random_unit(&seed) * m->n_vocab);
     assert_int_equal(wh_backend_encode(b, 1, &window, (int[]){0}), WHISP_OK);
     for (int i = 0; i < N; i += at_once) {
-        wh_step step = {.slot = 0, .n_tokens = at_once, .tokens = tokens + i, .n_rows = at_once, .rows = rows,
+        wh_step step = {.slot = 0,
+                        .n_tokens = at_once,
+                        .tokens = tokens + i,
+                        .n_rows = at_once,
+                        .rows = rows,
                         .logits = logits + (size_t)i * vocab};
         assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_OK);
     }

@@ -64,7 +64,7 @@ static float *drain(whisp_audio *audio, int64_t *n)
             break;
         *n += got;
         assert_true(*n < 16000 * 200); /* nothing here is that long */
-        piece = piece * 7 % 4999; /* blocks of all sizes */
+        piece = piece * 7 % 4999;      /* blocks of all sizes */
     }
     if (got < 0)
         *n = -1;
@@ -94,11 +94,11 @@ static int read_pipe(const char *data, size_t bytes, size_t piece, float **x, in
     *x = NULL;
     *n = 0;
     assert_int_equal(pipe(ends), 0);
-    feeder f = { ends[1], data, bytes, piece };
+    feeder f = {ends[1], data, bytes, piece};
     assert_int_equal(pthread_create(&thread, NULL, feed, &f), 0);
     int rc = whisp_audio_open_fd(ends[0], &audio);
     if (rc == WHISP_OK) {
-        whisp_audio_info info = { .size = sizeof info };
+        whisp_audio_info info = {.size = sizeof info};
         assert_int_equal(whisp_audio_describe(audio, &info), WHISP_OK);
         assert_true(info.duration < 0.0);
         *x = drain(audio, n);
@@ -128,7 +128,7 @@ static double tone(double t)
 static const char *record(const char *name, int format, int rate, int channels, double seconds)
 {
     const char *path = temp_path(name);
-    SF_INFO info = { .samplerate = rate, .channels = channels, .format = format };
+    SF_INFO info = {.samplerate = rate, .channels = channels, .format = format};
     SNDFILE *file = sf_open(path, SFM_WRITE, &info);
     if (!file)
         return NULL;
@@ -153,28 +153,28 @@ static const struct format {
     int format, rate, channels;
     double tolerance; /* root mean square against the tones; lossy coders are allowed more */
 } formats[] = {
-    { "pcm16.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, 2e-5 },
-    { "stereo.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "surround.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 48000, 6, 1e-4 },
-    { "float.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 22050, 1, 1e-4 },
-    { "wide.wav", SF_FORMAT_WAVEX | SF_FORMAT_PCM_16, 192000, 2, 1e-4 },
-    { "mulaw.wav", SF_FORMAT_WAV | SF_FORMAT_ULAW, 8000, 1, 1e-2 },
-    { "ima.wav", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 16000, 2, 2e-2 },
-    { "gsm.wav", SF_FORMAT_WAV | SF_FORMAT_GSM610, 8000, 1, 1e-1 },
-    { "big.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16 | SF_ENDIAN_BIG, 32000, 1, 1e-4 },
-    { "long.rf64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "sony.w64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "a.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 11025, 1, 1e-4 },
-    { "a.caf", SF_FORMAT_CAF | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "a.voc", SF_FORMAT_VOC | SF_FORMAT_PCM_16, 16000, 1, 1e-4 },
-    { "a.sph", SF_FORMAT_NIST | SF_FORMAT_PCM_16, 16000, 1, 1e-4 },
-    { "a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 44100, 2, 1e-4 },
-    { "a24.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 96000, 1, 1e-4 },
-    { "a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 44100, 2, 2e-2 },
-    { "a.opus", SF_FORMAT_OGG | SF_FORMAT_OPUS, 48000, 2, 2e-2 },
-    { "a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 44100, 2, 2e-2 },
-    { "a16.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 16000, 1, 2e-2 },
+    {"pcm16.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, 2e-5},
+    {"stereo.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"surround.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 48000, 6, 1e-4},
+    {"float.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 22050, 1, 1e-4},
+    {"wide.wav", SF_FORMAT_WAVEX | SF_FORMAT_PCM_16, 192000, 2, 1e-4},
+    {"mulaw.wav", SF_FORMAT_WAV | SF_FORMAT_ULAW, 8000, 1, 1e-2},
+    {"ima.wav", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 16000, 2, 2e-2},
+    {"gsm.wav", SF_FORMAT_WAV | SF_FORMAT_GSM610, 8000, 1, 1e-1},
+    {"big.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16 | SF_ENDIAN_BIG, 32000, 1, 1e-4},
+    {"long.rf64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"sony.w64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"a.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 11025, 1, 1e-4},
+    {"a.caf", SF_FORMAT_CAF | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"a.voc", SF_FORMAT_VOC | SF_FORMAT_PCM_16, 16000, 1, 1e-4},
+    {"a.sph", SF_FORMAT_NIST | SF_FORMAT_PCM_16, 16000, 1, 1e-4},
+    {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 44100, 2, 1e-4},
+    {"a24.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 96000, 1, 1e-4},
+    {"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 44100, 2, 2e-2},
+    {"a.opus", SF_FORMAT_OGG | SF_FORMAT_OPUS, 48000, 2, 2e-2},
+    {"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 44100, 2, 2e-2},
+    {"a16.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 16000, 1, 2e-2},
 };
 
 /* Every format by file and by pipe: the right number of samples, in the right place, and the same both ways. */
@@ -229,8 +229,8 @@ static void test_formats(void **state)
 static void test_shared(void **state)
 {
     (void)state;
-    static const char *const names[] = { "audio/jfk.flac", "audio/jfk.mp3", "audio/hotwords.mp3",
-                                         "audio/stereo_diarization.wav", "audio/italian.ogg" };
+    static const char *const names[] = {"audio/jfk.flac", "audio/jfk.mp3", "audio/hotwords.mp3",
+                                        "audio/stereo_diarization.wav", "audio/italian.ogg"};
     for (size_t k = 0; k < WH_COUNT(names); k++) {
         const char *path = shared_path(names[k]);
         if (!path)
@@ -271,14 +271,15 @@ static void test_rounding(void **state)
     (void)state;
     const char *path = temp_path("round.wav");
     /* left, right -> (left + right) / 2, halves up, clipped */
-    static const float frames[][2] = { { 1, 2 }, { -1, -2 }, { 3, 4 }, { 0, -1 }, { 32767, 32767 }, { -32768, -32768 },
-                                       { 40000, 40000 }, { -50000, -50000 }, { 0.25f, 0.25f }, { 0.5f, 0.5f } };
-    static const float expected[] = { 2, -1, 4, 0, 32767, -32768, 32767, -32768, 0, 1 };
+    static const float frames[][2] = {{1, 2},         {-1, -2},         {3, 4},         {0, -1},
+                                      {32767, 32767}, {-32768, -32768}, {40000, 40000}, {-50000, -50000},
+                                      {0.25f, 0.25f}, {0.5f, 0.5f}};
+    static const float expected[] = {2, -1, 4, 0, 32767, -32768, 32767, -32768, 0, 1};
     float scaled[WH_COUNT(frames)][2];
     for (size_t i = 0; i < WH_COUNT(frames); i++)
         for (int c = 0; c < 2; c++)
             scaled[i][c] = frames[i][c] / 32768.0f;
-    SF_INFO make = { .samplerate = 16000, .channels = 2, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT };
+    SF_INFO make = {.samplerate = 16000, .channels = 2, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
     SNDFILE *file = sf_open(path, SFM_WRITE, &make);
     assert_non_null(file);
     sf_writef_float(file, scaled[0], WH_COUNT(frames));
@@ -299,7 +300,7 @@ static void test_not_finite(void **state)
     (void)state;
     for (int rate = 16000; rate <= 44100; rate += 28100) {
         const char *path = temp_path("nan.wav");
-        SF_INFO make = { .samplerate = rate, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT };
+        SF_INFO make = {.samplerate = rate, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
         SNDFILE *file = sf_open(path, SFM_WRITE, &make);
         float bad[300];
         for (int i = 0; i < 300; i++)
@@ -315,7 +316,8 @@ static void test_not_finite(void **state)
         assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
         float *x = drain(audio, &n);
         int incomplete = 0;
-        assert_string_equal(whisp_audio_warning(audio, 0, &incomplete), "4500 samples are not finite numbers; they count as "
+        assert_string_equal(whisp_audio_warning(audio, 0, &incomplete),
+                            "4500 samples are not finite numbers; they count as "
                             "silence");
         assert_true(incomplete); /* 4500 are noticeable */
         assert_null(whisp_audio_warning(audio, 1, NULL));
@@ -331,9 +333,10 @@ static void test_not_finite(void **state)
 static void test_rates(void **state)
 {
     (void)state;
-    static const int rates[] = { 100, 6000, 7999, 384000, 8000, 11025, 12000, 16000, 22050, 24000, 37800, 48000, 88200, 192000 };
-    static const int refused[] = { 99, 4000001 };
-    static const int lengths[] = { 0, 1, 2, 3, 1000, 4096, 4097 };
+    static const int rates[] = {100,   6000,  7999,  384000, 8000,  11025, 12000,
+                                16000, 22050, 24000, 37800,  48000, 88200, 192000};
+    static const int refused[] = {99, 4000001};
+    static const int lengths[] = {0, 1, 2, 3, 1000, 4096, 4097};
     for (size_t r = 0; r < WH_COUNT(rates); r++) {
         for (size_t k = 0; k < WH_COUNT(lengths); k++) {
             const char *path = record("rate.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], 1,
@@ -361,7 +364,7 @@ static void test_rates(void **state)
 static void test_unknown_lengths(void **state)
 {
     (void)state;
-    static const uint32_t marks[] = { 0, 0xffffffffu, 0xffffffffu - 44, 0x7ffff000u, 0x7fffffffu, 0x80000000u };
+    static const uint32_t marks[] = {0, 0xffffffffu, 0xffffffffu - 44, 0x7ffff000u, 0x7fffffffu, 0x80000000u};
     const char *path = record("head.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, 100.0);
     assert_non_null(path);
     size_t bytes;
@@ -400,7 +403,7 @@ static void test_tags_and_junk(void **state)
     assert_int_equal(n_plain, 48000);
 
     /* a tag of 3 MB (a picture, say) and padding; then 1,000 bytes of something else */
-    static const size_t before[] = { 3 << 20, 1000 };
+    static const size_t before[] = {3 << 20, 1000};
     for (size_t k = 0; k < WH_COUNT(before); k++) {
         char *longer = calloc(before[k] + 4096 + bytes, 1);
         size_t at = before[k];
@@ -577,15 +580,15 @@ static void test_errors(void **state)
         size_t n;
         const char *why;
     } files[] = {
-        { "empty.wav", "", 0, "is empty" },
-        { "text.mp3", text, sizeof text - 1, "not a recording" },
-        { "short.wav", "RIFF\0\0\0\0WAVE", 12, "not a recording" },
-        { "talk.m4a", "\0\0\0\040ftypM4A \0\0\0\0", 16, "/talk.m4a' -ac 1 -ar 16000 -f wav - | whisp -" },
-        { "it's.webm", "\x1a\x45\xdf\xa3\0\0\0\0", 8, "/it'\\''s.webm' -ac 1 -ar 16000 -f wav - | whisp -" },
-        { "talk.wma", "\x30\x26\xb2\x75\x8e\x66\xcf\x11", 8, "Windows Media" },
-        { "talk.aac", "\xff\xf1\x50\x80\x2e\x7f\xfc\x21", 8, "AAC" },
-        { "talk.amr", "#!AMR\n\0\0", 8, "AMR" },
-        { "sampler.sds", "\xf0\x7e\0\1\0\0\0\0\0\0\0\0", 12, "sample dump" },
+        {"empty.wav", "", 0, "is empty"},
+        {"text.mp3", text, sizeof text - 1, "not a recording"},
+        {"short.wav", "RIFF\0\0\0\0WAVE", 12, "not a recording"},
+        {"talk.m4a", "\0\0\0\040ftypM4A \0\0\0\0", 16, "/talk.m4a' -ac 1 -ar 16000 -f wav - | whisp -"},
+        {"it's.webm", "\x1a\x45\xdf\xa3\0\0\0\0", 8, "/it'\\''s.webm' -ac 1 -ar 16000 -f wav - | whisp -"},
+        {"talk.wma", "\x30\x26\xb2\x75\x8e\x66\xcf\x11", 8, "Windows Media"},
+        {"talk.aac", "\xff\xf1\x50\x80\x2e\x7f\xfc\x21", 8, "AAC"},
+        {"talk.amr", "#!AMR\n\0\0", 8, "AMR"},
+        {"sampler.sds", "\xf0\x7e\0\1\0\0\0\0\0\0\0\0", 12, "sample dump"},
     };
     for (size_t k = 0; k < WH_COUNT(files); k++) {
         const char *path = temp_path(files[k].name);
@@ -693,12 +696,10 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),         cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_rounding),        cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_rates),           cmocka_unit_test(test_unknown_lengths),
-        cmocka_unit_test(test_tags_and_junk),   cmocka_unit_test(test_joined),
-        cmocka_unit_test(test_truncated),       cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_errors),          cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_shared), cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_rates),  cmocka_unit_test(test_unknown_lengths),
+        cmocka_unit_test(test_tags_and_junk), cmocka_unit_test(test_joined), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_errors), cmocka_unit_test(test_standard_input),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

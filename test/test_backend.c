@@ -16,8 +16,14 @@
 #define MAX_TOKENS 40
 
 /* Odd everywhere: heads of 24, a context that is no multiple of anything, more vocabulary than one slice. */
-static const slow_sizes odd_sizes = {.n_vocab = 300, .n_mels = 17, .n_audio_ctx = 75, .n_text_ctx = 45, .d = 96,
-                                     .heads = 4, .audio_layers = 2, .text_layers = 3};
+static const slow_sizes odd_sizes = {.n_vocab = 300,
+                                     .n_mels = 17,
+                                     .n_audio_ctx = 75,
+                                     .n_text_ctx = 45,
+                                     .d = 96,
+                                     .heads = 4,
+                                     .audio_layers = 2,
+                                     .text_layers = 3};
 
 static float *random_mel(const whisp_model *m, uint64_t seed)
 {
@@ -56,8 +62,13 @@ static void feed(wh_backend *b, int slot, const int32_t *tokens, int n, float *l
     int rows[MAX_TOKENS * 12];
     for (int i = 0; i < n; i++)
         rows[i] = i;
-    wh_step step = {.slot = slot, .n_tokens = n, .tokens = tokens, .n_rows = logits ? n : 0, .rows = rows,
-                    .logits = logits, .cross_scores = scores};
+    wh_step step = {.slot = slot,
+                    .n_tokens = n,
+                    .tokens = tokens,
+                    .n_rows = logits ? n : 0,
+                    .rows = rows,
+                    .logits = logits,
+                    .cross_scores = scores};
     if (wh_backend_decode(b, 1, &step))
         fail_msg("%s", whisp_last_error());
 }
@@ -146,8 +157,14 @@ static void test_slow_model(void **state)
     else
         printf("skipped: no OpenBLAS: %s\n", wh_blas_get()->problem);
     /* more rows than one block of a large product, one head, one band, a decoder shallower than the encoder */
-    const slow_sizes other = {.n_vocab = 40, .n_mels = 1, .n_audio_ctx = 900, .n_text_ctx = 8, .d = 32, .heads = 1,
-                              .audio_layers = 2, .text_layers = 1};
+    const slow_sizes other = {.n_vocab = 40,
+                              .n_mels = 1,
+                              .n_audio_ctx = 900,
+                              .n_text_ctx = 8,
+                              .d = 32,
+                              .heads = 1,
+                              .audio_layers = 2,
+                              .text_layers = 1};
     compare_with_slow(&other, WH_F16, "auto", 0, 8);
     compare_with_slow(&other, WH_F32, "auto", 1, 8);
     slow_sizes untied = odd_sizes;
@@ -266,7 +283,11 @@ static void test_batch(void **state)
     for (int t = 0; t < N; t++) {
         wh_step steps[20];
         for (int i = 0; i < 20; i++)
-            steps[i] = (wh_step){.slot = i, .n_tokens = 1, .tokens = f.tokens + t, .n_rows = 1, .rows = rows,
+            steps[i] = (wh_step){.slot = i,
+                                 .n_tokens = 1,
+                                 .tokens = f.tokens + t,
+                                 .n_rows = 1,
+                                 .rows = rows,
                                  .logits = logits + (size_t)i * f.vocab};
         if (t == 0) { /* slot 4 gets everything at once, then stays away */
             steps[4].n_tokens = steps[4].n_rows = N;
@@ -513,7 +534,11 @@ static void check_packed(wh_compute compute, double most, int own_output)
         wh_step steps[14];
         const int row = 0;
         for (int i = 0; i < 14; i++)
-            steps[i] = (wh_step){.slot = i, .n_tokens = 1, .tokens = f.tokens + N - 1, .n_rows = 1, .rows = &row,
+            steps[i] = (wh_step){.slot = i,
+                                 .n_tokens = 1,
+                                 .tokens = f.tokens + N - 1,
+                                 .n_rows = 1,
+                                 .rows = &row,
                                  .logits = batch + (size_t)i * f.vocab};
         assert_int_equal(wh_backend_decode(b, 14, steps), WHISP_OK);
         for (int i = 0; i < 14; i++)
@@ -620,10 +645,12 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "no-openblas"))
         return no_openblas_child();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_packed), cmocka_unit_test(test_no_openblas),
-        cmocka_unit_test(test_slow_model), cmocka_unit_test(test_levels),   cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_batch),      cmocka_unit_test(test_slots),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_host_threads_and_fork), cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_no_openblas), cmocka_unit_test(test_slow_model),
+        cmocka_unit_test(test_levels),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_batch),       cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_host_threads_and_fork),
+        cmocka_unit_test(test_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@ typedef struct fixture {
     const char *name;
     whisp_model *model;
     wh_backend *backend;
-    float *mel;                 /* [3000][n_mels] */
-    float *block0, *encoder;    /* from the tap */
+    float *mel;              /* [3000][n_mels] */
+    float *block0, *encoder; /* from the tap */
 } fixture;
 
 static float *floats(size_t n)
@@ -39,8 +39,7 @@ static float *dump(const fixture *f, const char *what, size_t rows, size_t colum
 static void keep_tap(void *user, const char *name, const float *data, int rows, int cols)
 {
     fixture *f = user;
-    memcpy(!strcmp(name, "encoder.block0") ? f->block0 : f->encoder, data,
-           (size_t)rows * (size_t)cols * sizeof *data);
+    memcpy(!strcmp(name, "encoder.block0") ? f->block0 : f->encoder, data, (size_t)rows * (size_t)cols * sizeof *data);
 }
 
 /* jfk's Mel, [80][3000] in the file, as the backend takes it. */

@@ -85,7 +85,8 @@ static void samples_agree_token_by_token(void **state)
 static void neighbours_and_edges_have_features(void **state)
 {
     (void)state;
-    wh_word_evidence words[3] = {{.start = 0, .end = 0.5, .n_letters = 4}, {.start = 0.5, .end = 0.5}, /* punctuation */
+    wh_word_evidence words[3] = {{.start = 0, .end = 0.5, .n_letters = 4},
+                                 {.start = 0.5, .end = 0.5}, /* punctuation */
                                  {.start = 0.7, .end = 1, .n_letters = 5}};
     const wh_evidence sure = {-0.1f, 5, 0.2f, 0.3f, 2}, unsure = {-2, -1, 3, 0.1f, 4};
     const wh_window_evidence window = {.logprob = -0.3, .begin = -1, .end = 3};
@@ -132,7 +133,8 @@ static void words_said_again_are_known(void **state)
     (void)state;
     wh_word_evidence words[7] = {0};
     for (int i = 0; i < 7; i++)
-        words[i] = (wh_word_evidence){.start = i, .end = i + 0.5, .n_letters = 5, .n_tokens = 1, .sound = 10 + (i == 3)};
+        words[i] = (wh_word_evidence){
+            .start = i, .end = i + 0.5, .n_letters = 5, .n_tokens = 1, .sound = 10 + (i == 3)};
     words[6].end = 7;
     assert_true(feature(words, 7, 3, "repeated") == 0 && feature(words, 7, 3, "elsewhere") == 0);
     assert_true(feature(words, 7, 0, "repeated") == 0 && feature(words, 7, 0, "elsewhere") == 4);
@@ -152,7 +154,9 @@ static whisp_result *invent_result(size_t n, const int *doubtful)
     char(*texts)[16] = calloc(n, sizeof *texts);
     for (size_t i = 0; i < n; i++) {
         snprintf(texts[i], sizeof texts[i], " w%zu", i);
-        words[i] = (whisp_word){.text = texts[i], .start = 0.5 * (double)i, .end = 0.5 * (double)i + 0.5,
+        words[i] = (whisp_word){.text = texts[i],
+                                .start = 0.5 * (double)i,
+                                .end = 0.5 * (double)i + 0.5,
                                 .confidence = 0.9};
     }
     for (; *doubtful >= 0; doubtful++)

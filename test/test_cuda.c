@@ -15,8 +15,14 @@
 #define SLOTS 16
 
 /* Odd where it may be: heads of 24, a context that is no multiple of a tile, an odd vocabulary. */
-static const slow_sizes odd_sizes = {.n_vocab = 301, .n_mels = 17, .n_audio_ctx = 75, .n_text_ctx = 45, .d = 96,
-                                     .heads = 4, .audio_layers = 2, .text_layers = 3};
+static const slow_sizes odd_sizes = {.n_vocab = 301,
+                                     .n_mels = 17,
+                                     .n_audio_ctx = 75,
+                                     .n_text_ctx = 45,
+                                     .d = 96,
+                                     .heads = 4,
+                                     .audio_layers = 2,
+                                     .text_layers = 3};
 
 static float *floats(size_t n)
 {
@@ -48,7 +54,12 @@ static void feed(wh_backend *b, int slot, const int32_t *tokens, int n, float *l
     int rows[64];
     for (int i = 0; i < n; i++)
         rows[i] = i;
-    wh_step step = {.slot = slot, .n_tokens = n, .tokens = tokens, .n_rows = n, .rows = rows, .logits = logits,
+    wh_step step = {.slot = slot,
+                    .n_tokens = n,
+                    .tokens = tokens,
+                    .n_rows = n,
+                    .rows = rows,
+                    .logits = logits,
                     .cross_scores = scores};
     if (wh_backend_decode(b, 1, &step))
         fail_msg("%s", whisp_last_error());
@@ -99,7 +110,8 @@ static void compare_with_slow(const slow_sizes *sizes, wh_type type, int n)
     feed(b, 0, tokens, n, logits, scores);
     slow_decode(m, audio, tokens, n, slow_logits, slow_scores);
     double e2 = worst(logits, slow_logits, n_logits), e3 = worst(scores, slow_scores, n_scores);
-    printf("  %s, %d tokens: block0 %.1e encoder %.1e logits %.1e scores %.1e\n", wh_type_name(type), n, e0, e1, e2, e3);
+    printf("  %s, %d tokens: block0 %.1e encoder %.1e logits %.1e scores %.1e\n", wh_type_name(type), n, e0, e1, e2,
+           e3);
     assert_true(e0 < 2e-2 && e1 < 2e-2 && e2 < 5e-2 && e3 < 5e-2);
     wh_backend_free(b);
     slow_model_free(m);
@@ -142,7 +154,11 @@ static void test_batches(void **state)
         const int row = 0;
         assert_int_equal(wh_backend_encode(b, n, in, slots), WHISP_OK);
         for (int i = 0; i < n; i++)
-            steps[i] = (wh_step){.slot = i, .n_tokens = 1, .tokens = &token[i], .n_rows = 1, .rows = &row,
+            steps[i] = (wh_step){.slot = i,
+                                 .n_tokens = 1,
+                                 .tokens = &token[i],
+                                 .n_rows = 1,
+                                 .rows = &row,
                                  .logits = logits + (size_t)i * vocab};
         assert_int_equal(wh_backend_decode(b, n, steps), WHISP_OK);
         assert_memory_equal(logits, alone, vocab * sizeof *logits);
@@ -251,14 +267,20 @@ static void same_words(const char *type, const char *options)
 static void test_searches(void **state)
 {
     (void)state;
-    static const char *const ways[] = {"--temperature 0", "--beam_size 5 --temperature 0", "--beam_size 3 --patience 2",
-                                       "--temperature 0.4 --best_of 5", "--word_timestamps True --temperature 0",
-                                       "--initial_prompt 'a the on' --temperature 0", "--without_timestamps True"};
+    static const char *const ways[] = {"--temperature 0",
+                                       "--beam_size 5 --temperature 0",
+                                       "--beam_size 3 --patience 2",
+                                       "--temperature 0.4 --best_of 5",
+                                       "--word_timestamps True --temperature 0",
+                                       "--initial_prompt 'a the on' --temperature 0",
+                                       "--without_timestamps True"};
     const char *model = invented_path("invented-small");
     for (size_t i = 0; model && i < WH_COUNT(ways); i++) {
         char options[1024];
-        snprintf(options, sizeof options, "--model %s --clip_timestamps 0,2 --sample_len 12 "
-                 "--hallucination_guard False --temperature_increment_on_fallback None %s test/data/demo.flac", model, ways[i]);
+        snprintf(options, sizeof options,
+                 "--model %s --clip_timestamps 0,2 --sample_len 12 "
+                 "--hallucination_guard False --temperature_increment_on_fallback None %s test/data/demo.flac",
+                 model, ways[i]);
         same_words("auto", options);
     }
 }
@@ -271,8 +293,8 @@ static void check_counts(const char *path)
     long long launches, requests, lanes, bytes, sectors, least, phases, conflicts, all = 0;
     FILE *file = fopen(path, "r");
     assert_non_null(file);
-    while (fscanf(file, "%127[^\t] %*d %127[^\t] %lld %lld %lld %lld %lld %lld %lld %lld %*d %*d ", kernel, what, &launches,
-                  &requests, &lanes, &bytes, &sectors, &least, &phases, &conflicts) == 10) {
+    while (fscanf(file, "%127[^\t] %*d %127[^\t] %lld %lld %lld %lld %lld %lld %lld %lld %*d %*d ", kernel, what,
+                  &launches, &requests, &lanes, &bytes, &sectors, &least, &phases, &conflicts) == 10) {
         if (sectors * 100 > least * 115 || conflicts > 0)
             fail_msg("%s, %s: %lld sectors for %lld, %lld conflicts", kernel, what, sectors, least, conflicts);
         all += strstr(what, "global") ? bytes : 0;
@@ -318,8 +340,10 @@ static void test_failures(void **state)
     char options[1024];
     if (!model)
         return;
-    snprintf(options, sizeof options, "--model %s --clip_timestamps 0,1 --sample_len 3 --backend cuda "
-             "test/data/demo.flac", model);
+    snprintf(options, sizeof options,
+             "--model %s --clip_timestamps 0,1 --sample_len 3 --backend cuda "
+             "test/data/demo.flac",
+             model);
     says("WHISP_CUDA_LIBRARY=/nowhere.so", options, "backend cuda: its library cannot be opened");
     says("CUDAEMU_DEVICES=0", options, "no CUDA device");
     says("CUDAEMU_SM=70", options, "too old");
@@ -338,8 +362,10 @@ static void test_failures(void **state)
             break;
     }
     assert_true(call > 100);
-    snprintf(options, sizeof options, "--model %s --clip_timestamps 0,1 --sample_len 3 --backend cuda --device 3 "
-             "test/data/demo.flac", model);
+    snprintf(options, sizeof options,
+             "--model %s --clip_timestamps 0,1 --sample_len 3 --backend cuda --device 3 "
+             "test/data/demo.flac",
+             model);
     says("", options, "there is no CUDA device 3; there is 1");
     snprintf(options, sizeof options, "--model %s --clip_timestamps 0,1 --sample_len 3 test/data/demo.flac", model);
     says("CUDAEMU_DEVICES=0", options, "cpu: "); /* auto */

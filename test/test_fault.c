@@ -170,9 +170,10 @@ static void loading_a_model(void **state)
 static void write_recording(const char *path)
 {
     enum { N = 6615 };
-    static const unsigned char head[] = {'R', 'I', 'F', 'F', 0xd2, 0x33, 0, 0, 'W', 'A', 'V', 'E', 'f', 'm', 't',
-                                         ' ', 16, 0, 0, 0, 1, 0, 1, 0, 0x22, 0x56, 0, 0, 0x44, 0xac, 0, 0, 2, 0, 16, 0,
-                                         'd', 'a', 't', 'a', 0xae, 0x33, 0, 0};
+    static const unsigned char head[] = {'R', 'I', 'F',  'F',  0xd2, 0x33, 0,    0,    'W',  'A', 'V',
+                                         'E', 'f', 'm',  't',  ' ',  16,   0,    0,    0,    1,   0,
+                                         1,   0,   0x22, 0x56, 0,    0,    0x44, 0xac, 0,    0,   2,
+                                         0,   16,  0,    'd',  'a',  't',  'a',  0xae, 0x33, 0,   0};
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     fwrite(head, 1, sizeof head, file);

@@ -58,7 +58,7 @@ static void test_bf16(void **state)
 {
     (void)state;
     assert_int_equal(wh_f32_to_bf16(1), 0x3f80);
-    assert_int_equal(wh_f32_to_bf16(1 + 1 / 256.0f), 0x3f80);       /* midpoint: to even */
+    assert_int_equal(wh_f32_to_bf16(1 + 1 / 256.0f), 0x3f80); /* midpoint: to even */
     assert_int_equal(wh_f32_to_bf16(1 + 3 / 256.0f), 0x3f82);
     assert_int_equal(wh_f32_to_bf16(nextafterf(1 + 1 / 256.0f, 2)), 0x3f81);
     assert_true(isnan(wh_bf16_to_f32(wh_f32_to_bf16(NAN))));
@@ -290,7 +290,7 @@ static void test_damage_is_named(void **state)
     char *whole = read_file(path, &n), *data = malloc(n);
     assert_non_null(data);
     const struct {
-        const char *after;  /* text before the damaged bytes; NULL: start of the file */
+        const char *after; /* text before the damaged bytes; NULL: start of the file */
         int skip;
         const char *bytes;
         size_t n_bytes;
@@ -299,13 +299,13 @@ static void test_damage_is_named(void **state)
         {NULL, 0, "GGML", 4, "not a GGUF file"},
         {NULL, 4, "\2\0\0\0", 4, "version 2; only version 3"},
         {NULL, 4, "\0\0\0\3", 4, "big-endian"},
-        {NULL, 8, "\377\377\377\377\377\377\377\377", 8, "truncated or damaged"},     /* tensors */
-        {NULL, 16, "\377\377\377\377\377\377\377\177", 8, "truncated or damaged"},    /* values */
+        {NULL, 8, "\377\377\377\377\377\377\377\377", 8, "truncated or damaged"},  /* tensors */
+        {NULL, 16, "\377\377\377\377\377\377\377\177", 8, "truncated or damaged"}, /* values */
         {"general.alignment", 4, "\7", 1, "power of two"},
         {"general.alignment", 4, "\4", 1, "power of two"},
-        {"a.truth", 0, "\77", 1, "a.truth"},                                          /* unknown type */
+        {"a.truth", 0, "\77", 1, "a.truth"}, /* unknown type */
         {"some.texts", 8, "\377\377\377\377\377\377\377\177", 8, "truncated or damaged"},
-        {"some.numbers", 8, "\0\0\0\0\0\0\0\100", 8, "truncated or damaged"},         /* count * 4 overflows */
+        {"some.numbers", 8, "\0\0\0\0\0\0\0\100", 8, "truncated or damaged"}, /* count * 4 overflows */
         {"vector", 0, "\5", 1, "dimensions"},
         {"vector", 4, "\0", 1, "impossible shape"},
         {"vector", 4, "\377\377\377\377\377\377\377\377", 8, "impossible shape"},

@@ -14,8 +14,8 @@
 #include "cpu/registry.h"
 #include "support/slow_model.h"
 
-#define N 21            /* tokens: more than a pass of few rows */
-#define MOST_HEAD 80    /* channels; no published model has more than 64 */
+#define N 21         /* tokens: more than a pass of few rows */
+#define MOST_HEAD 80 /* channels; no published model has more than 64 */
 
 void *__wrap_wh_alloc_aligned(size_t n, size_t size);
 
@@ -72,7 +72,11 @@ static double error_of(const expected *e, wh_backend *b, int first, int n)
     assert_true(logits && scores);
     for (int i = 0; i < n; i++)
         rows[i] = i;
-    const wh_step step = {.n_tokens = n, .tokens = e->tokens + first, .n_rows = n, .rows = rows, .logits = logits,
+    const wh_step step = {.n_tokens = n,
+                          .tokens = e->tokens + first,
+                          .n_rows = n,
+                          .rows = rows,
+                          .logits = logits,
                           .cross_scores = scores};
     assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_OK);
     for (size_t i = 0; i < (size_t)n * vocab; i++) {
@@ -125,9 +129,8 @@ static void try_levels(const expected *e)
             double error = run(e, "cpu", computes[c].compute);
             worst[c] = looser > 1 ? worst[c] : fmax(worst[c], error);
             if (!(error < computes[c].tolerance * looser))
-                fail_msg("%s, %s, %d channels, %d and %d heads: off by %g", cpu.name,
-                         computes[c].name, e->model->n_text_state, e->model->n_audio_head, e->model->n_text_head,
-                         error);
+                fail_msg("%s, %s, %d channels, %d and %d heads: off by %g", cpu.name, computes[c].name,
+                         e->model->n_text_state, e->model->n_audio_head, e->model->n_text_head, error);
         }
         unsetenv("WHISP_CPU");
     }
@@ -137,8 +140,15 @@ static void try_levels(const expected *e)
 
 static void try_model(int d, int audio_heads, int text_heads, int ctx, wh_type type)
 {
-    const slow_sizes sizes = {.n_vocab = 40, .n_mels = 3, .n_audio_ctx = ctx, .n_text_ctx = N, .d = d,
-                              .heads = audio_heads, .text_heads = text_heads, .audio_layers = 1, .text_layers = 1};
+    const slow_sizes sizes = {.n_vocab = 40,
+                              .n_mels = 3,
+                              .n_audio_ctx = ctx,
+                              .n_text_ctx = N,
+                              .d = d,
+                              .heads = audio_heads,
+                              .text_heads = text_heads,
+                              .audio_layers = 1,
+                              .text_layers = 1};
     whisp_model *m = slow_model_new(&sizes, type, (uint64_t)d);
     expected e;
     expect(&e, m);
@@ -166,7 +176,7 @@ static void test_every_size(void **state)
 static void test_unlike_heads(void **state)
 {
     (void)state;
-    static const int list[][3] = {{30, 2, 15}, {30, 15, 2}, {30, 1, 30},  {30, 30, 1},
+    static const int list[][3] = {{30, 2, 15}, {30, 15, 2}, {30, 1, 30}, {30, 30, 1},
                                   {96, 1, 96}, {96, 96, 1}, {130, 13, 5}};
     for (size_t i = 0; i < WH_COUNT(list); i++)
         try_model(list[i][0], list[i][1], list[i][2], 37, WH_F32);

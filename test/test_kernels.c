@@ -637,9 +637,9 @@ static void bench(void)
                     kernels->rows[s](x, 512, rows, stored, stride, 2048, 512, y, 2048, 0);
                     best = fmin(best, wh_now() - start);
                 }
-                printf("%-8s %-5s %2d rows x 2048 x 512: %7.1f us %6.1f GFLOP/s %5.1f GB/s\n",
-                       cpu.name, wh_type_name(types[s]), rows, best * 1e6,
-                       2e-9 * rows * 2048 * 512 / best, 2048e-9 * (double)stride / best);
+                printf("%-8s %-5s %2d rows x 2048 x 512: %7.1f us %6.1f GFLOP/s %5.1f GB/s\n", cpu.name,
+                       wh_type_name(types[s]), rows, best * 1e6, 2e-9 * rows * 2048 * 512 / best,
+                       2048e-9 * (double)stride / best);
             }
         bench_kv(kernels, cpu.name);
         if (cpu.attention)
@@ -658,17 +658,17 @@ static void bench(void)
             gelu = fmin(gelu, later - middle);
             norm = fmin(norm, wh_now() - later);
         }
-        printf("%-8s ns a value: softmax %.2f gelu %.2f layer_norm %.2f\n", cpu.name,
-               softmax * 1e9 / 1536, gelu * 1e9 / 1536, norm * 1e9 / 1536);
+        printf("%-8s ns a value: softmax %.2f gelu %.2f layer_norm %.2f\n", cpu.name, softmax * 1e9 / 1536,
+               gelu * 1e9 / 1536, norm * 1e9 / 1536);
     }
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_detection),    cmocka_unit_test(test_decode),  cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_attend),  cmocka_unit_test(test_kv),
-        cmocka_unit_test(test_attend_int),           cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_detection), cmocka_unit_test(test_decode), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_attend),    cmocka_unit_test(test_kv),     cmocka_unit_test(test_attend_int),
+        cmocka_unit_test(test_vectors),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (argc > 1 && !strcmp(argv[1], "bench"))

@@ -126,7 +126,7 @@ static void test_reference(void **state)
 static void test_definition(void **state)
 {
     (void)state;
-    static const size_t lengths[] = { 0, 1, 2, 159, 160, 199, 200, 201, 250, 359, 360, 399, 400, 440, 1600, 3001 };
+    static const size_t lengths[] = {0, 1, 2, 159, 160, 199, 200, 201, 250, 359, 360, 399, 400, 440, 1600, 3001};
     for (int n_mels = 80; n_mels <= 128; n_mels += 48) {
         float *filters = filters_of(n_mels), *out = calloc((size_t)WINDOW * 128, sizeof *out);
         wh_mel *mel;
@@ -383,7 +383,7 @@ static void test_bad_samples(void **state)
 {
     (void)state;
     float *filters = filters_of(80), *out = calloc(WINDOW * 80, sizeof *out);
-    float x[4000] = { 0 };
+    float x[4000] = {0};
     wh_mel *mel;
     assert_int_equal(wh_mel_new(80, filters, CAPACITY, &mel), WHISP_OK);
     for (int kind = 0; kind < 2; kind++) {
@@ -407,10 +407,9 @@ static void test_bad_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),      cmocka_unit_test(test_reference), cmocka_unit_test(test_definition),
-        cmocka_unit_test(test_delegate),
-        cmocka_unit_test(test_pushes),       cmocka_unit_test(test_full_store), cmocka_unit_test(test_loudest),
-        cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_filters),  cmocka_unit_test(test_reference),   cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_delegate), cmocka_unit_test(test_pushes),      cmocka_unit_test(test_full_store),
+        cmocka_unit_test(test_loudest),  cmocka_unit_test(test_bad_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,14 +23,14 @@
 #include "audio/mpeg_frames.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define MUTATIONS 300       /* `make test-long` does 2,000 under the sanitizers, too */
+#define MUTATIONS 300 /* `make test-long` does 2,000 under the sanitizers, too */
 #else
 #define MUTATIONS 2000
 #endif
-#define SECONDS 0.4         /* of sound in what is mutated */
-#define LIMIT 10            /* seconds for one mutation, under the sanitizers too */
-#define LONGEST 600         /* seconds of sound that a mutation may become */
-#define MOST 60000          /* bytes: they fit into a pipe */
+#define SECONDS 0.4 /* of sound in what is mutated */
+#define LIMIT 10    /* seconds for one mutation, under the sanitizers too */
+#define LONGEST 600 /* seconds of sound that a mutation may become */
+#define MOST 60000  /* bytes: they fit into a pipe */
 
 typedef struct bytes {
     unsigned char *data;
@@ -143,7 +143,7 @@ typedef struct container {
     const char *name;
     bytes (*make)(int format, int rate, int channels);
     int format, rate, channels;
-    void (*repair)(bytes *);    /* NULL: nothing to put right */
+    void (*repair)(bytes *); /* NULL: nothing to put right */
 } container;
 
 static const container containers[] = {
@@ -174,8 +174,21 @@ static size_t below(uint64_t *random, size_t n)
 static void put_number(unsigned char *at, size_t room, uint64_t *random)
 {
     static const uint64_t numbers[] = {
-        0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xfffffff8, 0xffffffff,
-        0x7fffffffffffffff, 0x8000000000000000, UINT64_MAX,
+        0,
+        1,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x7fffffff,
+        0x80000000,
+        0xfffffff8,
+        0xffffffff,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        UINT64_MAX,
     };
     uint64_t number = numbers[below(random, WH_COUNT(numbers))];
     size_t size = (size_t)1 << below(random, 4), n = WH_MIN(room, size);
@@ -191,15 +204,11 @@ static void mutate(bytes *b, uint64_t *random)
     size_t range = random_unit(random) < 0.6 ? WH_MIN(b->n, head) : b->n;
     size_t at = below(random, range), n = WH_MIN(length, b->n - at);
     switch (below(random, 8)) {
-    case 0: case 1:
-        b->data[at] = (unsigned char)below(random, 256);
-        break;
-    case 2:
-        b->data[at] ^= (unsigned char)(1 << below(random, 8));
-        break;
-    case 3: case 4:
-        put_number(b->data + at, b->n - at, random);
-        break;
+    case 0:
+    case 1: b->data[at] = (unsigned char)below(random, 256); break;
+    case 2: b->data[at] ^= (unsigned char)(1 << below(random, 8)); break;
+    case 3:
+    case 4: put_number(b->data + at, b->n - at, random); break;
     case 5: /* take out */
         memmove(b->data + at, b->data + at + n, b->n - at - n);
         b->n = WH_MAX(b->n - n, 1);

@@ -26,27 +26,48 @@ static void wrong_values_are_refused_with_the_reason(void **state)
 {
     (void)state;
     static const char *const wrong[][3] = {
-        {"no_such_option", "1", "no option"},      {"language", "klingon", "no such language"},
-        {"task", "sing", "no such task"},          {"temperature", "hot", "number"},
-        {"temperature", "0.1,,0.2", "number"},     {"temperature", "-1", "within"},
-        {"temperature", "nan", "number"},          {"best_of", "0", "within"},
-        {"best_of", "99999999999999999999", "whole number"}, {"best_of", "2.5", "whole number"},
-        {"condition_on_previous_text", "yes", "True or False"}, {"suppress_tokens", "1,x", "token ids"},
-        {"suppress_tokens", "-2", "token ids"},    {"threads", "-1", "within"},
-        {"max_initial_timestamp", "31", "within"}, {"backend", "abacus", "no such backend"},
-        {"clip_timestamps", "1,x", "seconds"},     {"clip_timestamps", "1,,2", "seconds"},
-        {"clip_timestamps", "5,3", "ascend"},      {"clip_timestamps", "0,10,5,20", "ascend"},
-        {"clip_timestamps", "-1,3", "not negative"}, {"clip_timestamps", "1,", "seconds"},
-        {"clip_timestamps", "1,inf", "seconds"},   {"word_timestamps", "1", "True or False"},
-        {"hallucination_silence_threshold", "-1", "within"}, {"alignment_heads", "left", "no such choice"},
-        {"compute_type", "int3", "no such arithmetic"}, {"length_penalty", "1.5", "within"},
-        {"beam_size", "0", "within"},              {"beam_size", "17", "within"},
-        {"patience", "-1", "within"},              {"repetition_penalty", "0", "within"},
-        {"no_repeat_ngram_size", "None", "whole number"}, {"max_new_tokens", "0", "within"},
-        {"multilingual", "1", "True or False"},    {"hallucination_guard", "1", "True or False"},
-        {"device", "gpu", "no such device"},       {"device", "cuda:", "no such device"},
-        {"device", "cuda:x", "no such device"},    {"device", "cuda:1024", "within"},
-        {"device", "-1", "within"},                {"compute_type", "int16", "no such arithmetic"},
+        {"no_such_option", "1", "no option"},
+        {"language", "klingon", "no such language"},
+        {"task", "sing", "no such task"},
+        {"temperature", "hot", "number"},
+        {"temperature", "0.1,,0.2", "number"},
+        {"temperature", "-1", "within"},
+        {"temperature", "nan", "number"},
+        {"best_of", "0", "within"},
+        {"best_of", "99999999999999999999", "whole number"},
+        {"best_of", "2.5", "whole number"},
+        {"condition_on_previous_text", "yes", "True or False"},
+        {"suppress_tokens", "1,x", "token ids"},
+        {"suppress_tokens", "-2", "token ids"},
+        {"threads", "-1", "within"},
+        {"max_initial_timestamp", "31", "within"},
+        {"backend", "abacus", "no such backend"},
+        {"clip_timestamps", "1,x", "seconds"},
+        {"clip_timestamps", "1,,2", "seconds"},
+        {"clip_timestamps", "5,3", "ascend"},
+        {"clip_timestamps", "0,10,5,20", "ascend"},
+        {"clip_timestamps", "-1,3", "not negative"},
+        {"clip_timestamps", "1,", "seconds"},
+        {"clip_timestamps", "1,inf", "seconds"},
+        {"word_timestamps", "1", "True or False"},
+        {"hallucination_silence_threshold", "-1", "within"},
+        {"alignment_heads", "left", "no such choice"},
+        {"compute_type", "int3", "no such arithmetic"},
+        {"length_penalty", "1.5", "within"},
+        {"beam_size", "0", "within"},
+        {"beam_size", "17", "within"},
+        {"patience", "-1", "within"},
+        {"repetition_penalty", "0", "within"},
+        {"no_repeat_ngram_size", "None", "whole number"},
+        {"max_new_tokens", "0", "within"},
+        {"multilingual", "1", "True or False"},
+        {"hallucination_guard", "1", "True or False"},
+        {"device", "gpu", "no such device"},
+        {"device", "cuda:", "no such device"},
+        {"device", "cuda:x", "no such device"},
+        {"device", "cuda:1024", "within"},
+        {"device", "-1", "within"},
+        {"compute_type", "int16", "no such arithmetic"},
         {"initial_prompt_tokens", "so", "token ids"},
     };
     whisp_options *o = whisp_options_new();
@@ -115,9 +136,10 @@ static void strings_and_none_are_kept_apart(void **state)
 static void other_programs_names_mean_the_same(void **state)
 {
     (void)state;
-    static const char *const same[][3] = { /* compute_type, device, what it is then */
-        {"float32", "auto", "f32"},  {"float16", "auto", "f32"},      {"float16", "cuda", "auto"},
-        {"bfloat16", "cpu", "bf16"}, {"int8_float32", "auto", "int8"}, {"default", "auto", "auto"},
+    static const char *const same[][3] = {
+        /* compute_type, device, what it is then */
+        {"float32", "auto", "f32"},         {"float16", "auto", "f32"},       {"float16", "cuda", "auto"},
+        {"bfloat16", "cpu", "bf16"},        {"int8_float32", "auto", "int8"}, {"default", "auto", "auto"},
         {"int8_float16", "cuda:1", "int8"},
     };
     for (size_t i = 0; i < 2 * WH_COUNT(same); i++) { /* in either order */
@@ -145,10 +167,10 @@ static void a_device_is_a_backend_and_a_number(void **state)
         const char *device, *backend, *means;
         int number, fits;
     } list[] = {
-        {"auto", "auto", "auto", 0, 1},   {"cpu", "auto", "cpu", 0, 1},  {"cpu", "blas", "blas", 0, 1},
-        {"cuda", "auto", "cuda", 0, 1},   {"cuda:3", "auto", "cuda", 3, 1}, {"cuda:1", "cuda", "cuda", 1, 1},
-        {"2", "cuda", "cuda", 2, 1},      {"2", "auto", "auto", 2, 1},   {"auto", "cuda", "cuda", 0, 1},
-        {"cuda:1", "cpu", "cpu", 1, 0},   {"cuda", "blas", "blas", 0, 0}, {"cpu", "cuda", "cuda", 0, 0},
+        {"auto", "auto", "auto", 0, 1}, {"cpu", "auto", "cpu", 0, 1},     {"cpu", "blas", "blas", 0, 1},
+        {"cuda", "auto", "cuda", 0, 1}, {"cuda:3", "auto", "cuda", 3, 1}, {"cuda:1", "cuda", "cuda", 1, 1},
+        {"2", "cuda", "cuda", 2, 1},    {"2", "auto", "auto", 2, 1},      {"auto", "cuda", "cuda", 0, 1},
+        {"cuda:1", "cpu", "cpu", 1, 0}, {"cuda", "blas", "blas", 0, 0},   {"cpu", "cuda", "cuda", 0, 0},
     };
     for (size_t i = 0; i < WH_COUNT(list); i++) {
         whisp_options *o = whisp_options_new();

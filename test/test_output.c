@@ -138,14 +138,13 @@ static void add_words(whisp_result *result, double start, const char *const *tex
     whisp_word words[16] = {{0}};
     for (size_t i = 0; i < n; i++)
         words[i] = (whisp_word){texts[i], start + 0.5 * (double)i, start + 0.5 * (double)i + 0.4, 0.75, i, 1, 0};
-    whisp_segment segment = {.start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = words,
-                             .n_words = n};
+    whisp_segment segment = {
+        .start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = words, .n_words = n};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
     memset(words, 0, sizeof words); /* the result has its own */
 }
 
-static void expect_layout(const whisp_result *result, whisp_writer_options layout, const char *format,
-                          const char *want)
+static void expect_layout(const whisp_result *result, whisp_writer_options layout, const char *format, const char *want)
 {
     char *text;
     layout.size = sizeof layout;
@@ -213,17 +212,19 @@ static void test_cues_last(void **state)
     whisp_result *result = new_result();
     add_plain(result, 1, 2, "a");
     add_plain(result, 2, 2, "b");
-    add_plain(result, 2, 2, "");      /* nothing, for no time */
+    add_plain(result, 2, 2, ""); /* nothing, for no time */
     add_plain(result, 2, 1.5, "c");
-    add_plain(result, 2, 2.15, "d");  /* 150 ms for three */
-    add_plain(result, 3, 3, "e");     /* room enough */
+    add_plain(result, 2, 2.15, "d"); /* 150 ms for three */
+    add_plain(result, 3, 3, "e");    /* room enough */
     add_plain(result, 5, 5, "f");
-    expect_document(result, "vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\n00:02.000 --> 00:02.050\nb\n\n"
+    expect_document(result, "vtt",
+                    "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\n00:02.000 --> 00:02.050\nb\n\n"
                     "00:02.050 --> 00:02.100\nc\n\n00:02.100 --> 00:02.150\nd\n\n00:03.000 --> 00:03.100\ne\n\n"
                     "00:05.000 --> 00:05.100\nf\n\n");
     whisp_result_free(result);
     result = new_result();
-    whisp_word words[] = {{.text = " one", .start = 1, .end = 1}, {.text = " two", .start = 1, .end = 1.4},
+    whisp_word words[] = {{.text = " one", .start = 1, .end = 1},
+                          {.text = " two", .start = 1, .end = 1.4},
                           {.text = " three", .start = 1.5, .end = 1.5}};
     whisp_segment segment = {.start = 1, .end = 1.5, .text = " one two three", .words = words, .n_words = 3};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
@@ -561,12 +562,10 @@ static void test_pipes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_cues_last),
-        cmocka_unit_test(test_cues_in_order),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),   cmocka_unit_test(test_times),
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_accessors), cmocka_unit_test(test_documents),     cmocka_unit_test(test_words),
+        cmocka_unit_test(test_cues_last), cmocka_unit_test(test_cues_in_order), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),       cmocka_unit_test(test_times),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_full),
         cmocka_unit_test(test_pipes),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);

@@ -80,9 +80,14 @@ static void levels_do_not_depend_on_blocks(void **state)
 static whisp_options *options(const char *cut, const char *batch, const char *name, const char *value)
 {
     whisp_options *o = whisp_options_new();
-    const char *const set[][2] = {{"cut", cut},           {"batch_size", batch},          {"language", "en"},
-                                  {"sample_len", "12"},   {"hallucination_guard", "False"}, {"no_speech_threshold", "None"},
-                                  {"threads", "2"},       {name, value}};
+    const char *const set[][2] = {{"cut", cut},
+                                  {"batch_size", batch},
+                                  {"language", "en"},
+                                  {"sample_len", "12"},
+                                  {"hallucination_guard", "False"},
+                                  {"no_speech_threshold", "None"},
+                                  {"threads", "2"},
+                                  {name, value}};
     for (size_t i = 0; i < WH_COUNT(set); i++)
         assert_int_equal(whisp_options_set(o, set[i][0], set[i][1]), WHISP_OK);
     return o;
@@ -223,7 +228,8 @@ static void files_come_in_order(void **state)
         whisp_string_free(h.json[i]);
         whisp_result_free(alone);
     }
-    assert_true(h.rc[2] == WHISP_ERR_AUDIO && h.rc[none] == WHISP_ERR_AUDIO && h.rc[6] == WHISP_ERR_IO && !h.rc[0] && !h.rc[5]);
+    assert_true(h.rc[2] == WHISP_ERR_AUDIO && h.rc[none] == WHISP_ERR_AUDIO && h.rc[6] == WHISP_ERR_IO && !h.rc[0] &&
+                !h.rc[5]);
     handed some = {.most = 2};
     assert_int_equal(whisp_session_transcribe_files(session, paths, n, on_file, &some), WHISP_ERR_CANCELLED);
     assert_int_equal(some.n, 2);
@@ -238,9 +244,10 @@ static void files_come_in_order(void **state)
 static void batch_and_threads_change_nothing(void **state)
 {
     (void)state;
-    static const char *const more[][2] = {{"temperature", "0"},       {"temperature", "0.5"},    {"beam_size", "3"},
-                                          {"word_timestamps", "True"}, {"confidence", "True"},   {"initial_prompt", "And so"},
-                                          {"logprob_threshold", "-0.01"}, {"compute_type", "bf16"}};
+    static const char *const more[][2] = {
+        {"temperature", "0"},           {"temperature", "0.5"},  {"beam_size", "3"},
+        {"word_timestamps", "True"},    {"confidence", "True"},  {"initial_prompt", "And so"},
+        {"logprob_threshold", "-0.01"}, {"compute_type", "bf16"}};
     for (size_t i = 0; i < WH_COUNT(more); i++) {
         char *one = transcribe(options("15", "1", more[i][0], more[i][1]));
         static const char *const sizes[] = {"2", "3", "16", "auto"};

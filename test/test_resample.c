@@ -14,9 +14,8 @@
 #define RATE 16000
 #define OURS (-1) /* otherwise a quality of libsamplerate's */
 
-static const int usual_rates[] = { 8000,  11025, 12000, 22050, 24000,  32000,
-                                   44100, 48000, 88200, 96000, 176400, 192000 };
-static const int odd_rates[] = { 8001, 15999, 16001, 22255, 44056, 191999 }; /* left to libsamplerate */
+static const int usual_rates[] = {8000, 11025, 12000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000};
+static const int odd_rates[] = {8001, 15999, 16001, 22255, 44056, 191999}; /* left to libsamplerate */
 
 /* ---- helpers ---- */
 
@@ -62,8 +61,11 @@ static float *convert(int quality, int rate, const float *x, size_t n, size_t *m
     size_t room = length_at_16k(n, rate);
     float *y = calloc(room, sizeof *y);
     assert_non_null(y);
-    SRC_DATA data = { .data_in = x, .input_frames = (long)n, .data_out = y, .output_frames = (long)room,
-                      .src_ratio = (double)RATE / rate };
+    SRC_DATA data = {.data_in = x,
+                     .input_frames = (long)n,
+                     .data_out = y,
+                     .output_frames = (long)room,
+                     .src_ratio = (double)RATE / rate};
     assert_int_equal(src_simple(&data, quality, 1), 0);
     *made = (size_t)data.output_frames_gen;
     return y;
@@ -108,7 +110,7 @@ static tone measure(int quality, int rate, double frequency)
     }
     free(x);
     free(y);
-    tone t = { hypot(re, im) / weights, atan2(im, re), sqrt(2.0 * rest / weights) };
+    tone t = {hypot(re, im) / weights, atan2(im, re), sqrt(2.0 * rest / weights)};
     return t;
 }
 
@@ -141,21 +143,22 @@ static void assert_close(double value, double expected, double tolerance)
 static void passes_tones(void **state)
 {
     (void)state;
-    static const double where[] = { 0.01, 0.125, 0.4, 0.6, 0.75 };
+    static const double where[] = {0.01, 0.125, 0.4, 0.6, 0.75};
     for (size_t r = 0; r < WH_COUNT(usual_rates); r++)
         for (size_t i = 0; i < WH_COUNT(where); i++) {
             tone t = measure(OURS, usual_rates[r], where[i] * nyquist(usual_rates[r]) + 0.7);
             assert_close(decibel(t.gain), 0.0, 0.01);
             assert_close(t.phase, 0.0, 1e-4);
             if (decibel(t.rest) > -72.0)
-                fail_msg("%d Hz: noise or images at %g of the band: %.1f dB", usual_rates[r], where[i], decibel(t.rest));
+                fail_msg("%d Hz: noise or images at %g of the band: %.1f dB", usual_rates[r], where[i],
+                         decibel(t.rest));
         }
 }
 
 static void stops_tones(void **state)
 {
     (void)state;
-    static const double where[] = { 10008.0, 10977.0, 12001.0, 15999.0, 22049.0, 40000.0, 95000.0 };
+    static const double where[] = {10008.0, 10977.0, 12001.0, 15999.0, 22049.0, 40000.0, 95000.0};
     for (size_t r = 0; r < WH_COUNT(usual_rates); r++)
         for (size_t i = 0; i < WH_COUNT(where) && where[i] < 0.5 * usual_rates[r]; i++)
             if (leak(OURS, usual_rates[r], where[i]) > -80.0)
@@ -214,7 +217,7 @@ static void agrees_with_libsamplerate(void **state)
 static void blocks_do_not_matter(void **state)
 {
     (void)state;
-    static const size_t blocks[][2] = { { 1, 4096 }, { 7, 64 }, { 4096, 1 }, { 4096, 4096 }, { 5000, 311 }, { 12288, 3 } };
+    static const size_t blocks[][2] = {{1, 4096}, {7, 64}, {4096, 1}, {4096, 4096}, {5000, 311}, {12288, 3}};
     for (size_t r = 0; r < WH_COUNT(usual_rates); r++) {
         int rate = usual_rates[r];
         size_t n = 12288, expected, made;
@@ -290,7 +293,7 @@ static void dc_and_ends(void **state)
 static void short_inputs(void **state)
 {
     (void)state;
-    static const size_t lengths[] = { 0, 1, 2, 3, 5, 11, 100, 1001 };
+    static const size_t lengths[] = {0, 1, 2, 3, 5, 11, 100, 1001};
     static float x[1001];
     uint64_t seed = 3;
     for (size_t i = 0; i < WH_COUNT(x); i++)
@@ -304,7 +307,7 @@ static void short_inputs(void **state)
         }
     }
     size_t made;
-    float *y = convert(OURS, 8000, (const float[]){ 1.0f }, 1, &made); /* one sample of two: at 0 and at 1/16000 s */
+    float *y = convert(OURS, 8000, (const float[]){1.0f}, 1, &made); /* one sample of two: at 0 and at 1/16000 s */
     assert_int_equal(made, 2);
     assert_close(y[0], 1.0, 1e-3);
     assert_close(y[1], 1.0 / (PI / 2.0), 0.01);
@@ -323,7 +326,7 @@ static void rates(void **state)
         assert_int_equal(wh_resampler_has_bank(resampler), r < usual);
         wh_resampler_free(resampler);
     }
-    static const int bad[] = { -44100, 0, 1, WH_MIN_RATE - 1, 16000, WH_MAX_RATE + 1, 2147483647 };
+    static const int bad[] = {-44100, 0, 1, WH_MIN_RATE - 1, 16000, WH_MAX_RATE + 1, 2147483647};
     for (size_t i = 0; i < WH_COUNT(bad); i++) {
         assert_int_equal(wh_resampler_new(bad[i], &resampler), WHISP_ERR_ARGUMENT);
         assert_null(resampler);
@@ -381,10 +384,12 @@ static void print_table(void)
     static const struct {
         const char *name;
         int quality;
-    } which[] = { { "ours", OURS }, { "libsamplerate best", SRC_SINC_BEST_QUALITY },
-                  { "libsamplerate medium", SRC_SINC_MEDIUM_QUALITY } };
-    printf("| rate | resampler | -0.1 dB | -3 dB | -6 dB | rest in pass band | 8000 Hz | 8080 Hz | above, worst | x real time "
-           "|\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    } which[] = {{"ours", OURS},
+                 {"libsamplerate best", SRC_SINC_BEST_QUALITY},
+                 {"libsamplerate medium", SRC_SINC_MEDIUM_QUALITY}};
+    printf(
+        "| rate | resampler | -0.1 dB | -3 dB | -6 dB | rest in pass band | 8000 Hz | 8080 Hz | above, worst | x real time "
+        "|\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for (size_t r = 0; r < WH_COUNT(usual_rates); r++)
         for (size_t q = 0; q < WH_COUNT(which); q++) {
             int rate = usual_rates[r], quality = which[q].quality;

@@ -140,8 +140,8 @@ static void times_win_together(void **state)
 static void special_tokens_and_symbols_are_suppressed(void **state)
 {
     (void)state;
-    const int specials[] = {sp->sot, sp->translate, sp->transcribe, sp->sot_lm, sp->sot_prev, sp->no_speech,
-                            sp->no_timestamps};
+    const int specials[] = {sp->sot,      sp->translate, sp->transcribe,   sp->sot_lm,
+                            sp->sot_prev, sp->no_speech, sp->no_timestamps};
     int inside[] = {TIME(0), 40};
     struct fixture f = open_search(NULL, NULL);
     filter(&f, 0, -20, inside, 2);

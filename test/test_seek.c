@@ -28,8 +28,8 @@ typedef struct bytes {
 typedef struct kind {
     const char *name;
     int format, rate, channels;
-    double quality;         /* 0, the best, to 1; -1: as it comes */
-    int bitrate_mode;       /* MP3: SF_BITRATE_MODE_... */
+    double quality;   /* 0, the best, to 1; -1: as it comes */
+    int bitrate_mode; /* MP3: SF_BITRATE_MODE_... */
 } kind;
 
 /* n is 0 where this libsndfile does not write the format. */
@@ -241,7 +241,8 @@ static void test_mpeg(void **state)
 
 static void test_ogg(void **state)
 {
-    static const kind kinds[] = {{"Vorbis", VORBIS, 44100, 2, 0.5, 0}, {"Vorbis at 16 kHz", VORBIS, 16000, 1, 0.9, 0},
+    static const kind kinds[] = {{"Vorbis", VORBIS, 44100, 2, 0.5, 0},
+                                 {"Vorbis at 16 kHz", VORBIS, 16000, 1, 0.9, 0},
                                  {"Vorbis at 8 kHz", VORBIS, 8000, 1, 0.2, 0},
                                  {"FLAC in Ogg", OGG_FLAC, 44100, 1, -1, 0}};
     (void)state;

@@ -44,7 +44,8 @@ static whisp_options *make_options(const char *name, ...)
 {
     whisp_options *o = whisp_options_new();
     assert_int_equal(whisp_options_set(o, "temperature_increment_on_fallback", "None"), WHISP_OK);
-    assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"), WHISP_OK); /* invented models hear words in noise */
+    assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"),
+                     WHISP_OK); /* invented models hear words in noise */
     va_list args;
     va_start(args, name);
     for (; name; name = va_arg(args, const char *))
@@ -331,8 +332,8 @@ static void without_timestamps_windows_follow_each_other(void **state)
     (void)state;
     size_t n = 16000 * 65;
     float *samples = make_noise(n);
-    whisp_session *s =
-        open_session(model, make_options("without_timestamps", "True", "no_speech_threshold", "None", NULL));
+    whisp_session *s = open_session(model,
+                                    make_options("without_timestamps", "True", "no_speech_threshold", "None", NULL));
     whisp_result *result;
     assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
     assert_int_equal(whisp_result_segment_count(result), 3);
@@ -455,13 +456,14 @@ static void damage_counts_where_somebody_listens(void **state)
         const char *clips;
         int incomplete;
     } cases[] = {
-        {12, "0", 1}, {12, "0,4", 0}, {12, "9,12", 0}, {12, "5,7", 1}, {12, "0,2,4,8", 1},
-        {16 * 60, "470,490", 1}, {32 * 60, "955,965", 1}, {32 * 60, "0,5", 0},
+        {12, "0", 1},       {12, "0,4", 0},          {12, "9,12", 0},         {12, "5,7", 1},
+        {12, "0,2,4,8", 1}, {16 * 60, "470,490", 1}, {32 * 60, "955,965", 1}, {32 * 60, "0,5", 0},
     };
     (void)state;
     for (size_t i = 0; i < WH_COUNT(cases); i++) {
         whisp_result *result;
-        whisp_session *s = open_session(model, make_options("clip_timestamps", cases[i].clips, "sample_len", "4", NULL));
+        whisp_session *s = open_session(model,
+                                        make_options("clip_timestamps", cases[i].clips, "sample_len", "4", NULL));
         const char *path = damaged_recording(cases[i].seconds);
         if (whisp_session_transcribe_file(s, path, &result))
             fail_msg("%s", whisp_last_error());

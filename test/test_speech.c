@@ -216,10 +216,8 @@ static void a_words_times_stay_in_one_span(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spans_and_times_are_faster_whispers),
-        cmocka_unit_test(a_pattern_of_speech_and_silence),
-        cmocka_unit_test(spans_are_collected_to_groups),
-        cmocka_unit_test(samples_outside_speech_are_dropped),
+        cmocka_unit_test(spans_and_times_are_faster_whispers), cmocka_unit_test(a_pattern_of_speech_and_silence),
+        cmocka_unit_test(spans_are_collected_to_groups),       cmocka_unit_test(samples_outside_speech_are_dropped),
         cmocka_unit_test(a_words_times_stay_in_one_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,9 +116,18 @@ static float *make_noise(size_t n)
 /* Invented models know no speech: everything they say counts here, once, few words at a time. */
 static whisp_options *make_options(void)
 {
-    static const char *const pairs[] = {"temperature_increment_on_fallback", "None", "no_speech_threshold", "None",
-                                        "sample_len", "12", "stream_step", "2", "threads", "1",
-                                        "hallucination_guard", "False"};
+    static const char *const pairs[] = {"temperature_increment_on_fallback",
+                                        "None",
+                                        "no_speech_threshold",
+                                        "None",
+                                        "sample_len",
+                                        "12",
+                                        "stream_step",
+                                        "2",
+                                        "threads",
+                                        "1",
+                                        "hallucination_guard",
+                                        "False"};
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(pairs); i += 2)
         assert_int_equal(whisp_options_set(o, pairs[i], pairs[i + 1]), WHISP_OK);
@@ -382,18 +391,12 @@ static void test_options_that_need_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_skip),
-        cmocka_unit_test(test_common),
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_only_samples_count),
-        cmocka_unit_test(test_final),
-        cmocka_unit_test(test_final_leads),
-        cmocka_unit_test(test_catching_up),
-        cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_options_that_need_all),
+        cmocka_unit_test(test_skip),        cmocka_unit_test(test_common),
+        cmocka_unit_test(test_copies),      cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_bounded),     cmocka_unit_test(test_only_samples_count),
+        cmocka_unit_test(test_final),       cmocka_unit_test(test_final_leads),
+        cmocka_unit_test(test_catching_up), cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_states),      cmocka_unit_test(test_options_that_need_all),
     };
     return cmocka_run_group_tests(tests, load_models, free_models);
 }

@@ -80,10 +80,10 @@ static void spoil(bytes b, size_t at, size_t n)
 
 typedef struct heard {
     int rc;
-    int64_t n;              /* samples */
+    int64_t n; /* samples */
     float *samples;
     int warnings, incomplete;
-    char first[512];        /* warning */
+    char first[512]; /* warning */
 } heard;
 
 static heard hear_fd(int fd)
@@ -259,7 +259,10 @@ static void test_damaged(void **state)
         const char *name;
         int format, rate, keeps_time;
     } kinds[] = {
-        {"FLAC", FLAC, 44100, 1}, {"Vorbis", VORBIS, 44100, 1}, {"Opus", OPUS, 48000, 1}, {"MP3", MP3, 44100, 0},
+        {"FLAC", FLAC, 44100, 1},
+        {"Vorbis", VORBIS, 44100, 1},
+        {"Opus", OPUS, 48000, 1},
+        {"MP3", MP3, 44100, 0},
     };
     (void)state;
     for (size_t k = 0; k < WH_COUNT(kinds); k++) {
@@ -550,12 +553,18 @@ static void test_lyrics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_joined),  cmocka_unit_test(test_streams_at_once),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_promises), cmocka_unit_test(test_around),
-        cmocka_unit_test(test_hostile_positions), cmocka_unit_test(test_packets_that_are_none),
-        cmocka_unit_test(test_late_position), cmocka_unit_test(test_another_kind_behind),
-        cmocka_unit_test(test_rubbish_in_frames), cmocka_unit_test(test_lyrics),
+        cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_streams_at_once),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_promises),
+        cmocka_unit_test(test_around),
+        cmocka_unit_test(test_hostile_positions),
+        cmocka_unit_test(test_packets_that_are_none),
+        cmocka_unit_test(test_late_position),
+        cmocka_unit_test(test_another_kind_behind),
+        cmocka_unit_test(test_rubbish_in_frames),
+        cmocka_unit_test(test_lyrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,8 +218,11 @@ static void tokens_become_words(void **state)
     expect_words("en", " caf\u00e9 \u65e5\u672c", " caf\u00e9| \u65e5\u672c");
     expect_words("ja", "\u65e5\u672c\u8a9e", "\u65e5|\u672c|\u8a9e");
     expect_words("zh", "\u4e2dab\u3002", "\u4e2d|a|b|\u3002");
-    expect_words("ja", "\u65e5\xE6\x9C", "\u65e5|\uFFFD");           /* ends within a character */
-    expect_words("ja", "\xE6\x9C\u65e5""a", "\uFFFD|\uFFFD\u65e5|a"); /* damaged in the whole text, too */
+    expect_words("ja", "\u65e5\xE6\x9C", "\u65e5|\uFFFD"); /* ends within a character */
+    expect_words("ja",
+                 "\xE6\x9C\u65e5"
+                 "a",
+                 "\uFFFD|\uFFFD\u65e5|a"); /* damaged in the whole text, too */
     expect_words("en", " a\xFF\xFE b", " a\uFFFD\uFFFD| b");
 }
 
@@ -231,8 +234,12 @@ static wh_words make_words(const char *text)
     for (const char *p = text; *p; p += *p == '|') {
         size_t n = strcspn(p, "|");
         assert_int_equal(wh_grow(&words.list, &capacity, words.n + 1, sizeof *words.list), WHISP_OK);
-        words.list[words.n] = (wh_word){.text = words.text.length, .length = n, .first_token = words.n, .n_tokens = 1,
-                                        .start = 0.1 * (double)words.n, .end = 0.1 * (double)(words.n + 1)};
+        words.list[words.n] = (wh_word){.text = words.text.length,
+                                        .length = n,
+                                        .first_token = words.n,
+                                        .n_tokens = 1,
+                                        .start = 0.1 * (double)words.n,
+                                        .end = 0.1 * (double)(words.n + 1)};
         words.n++;
         wh_buf_append(&words.text, p, n);
         p += n;
@@ -258,7 +265,7 @@ static void punctuation_joins_its_word(void **state)
     expect_merged(" a| (| [|b|]|)", " a||| ( [b])||");
     expect_merged(" \"", " \"");
     expect_merged(" no| -| yes", " no|| - yes");
-    expect_merged(" no |.| yes", " no |.| yes");    /* a word that ends with a space takes nothing */
+    expect_merged(" no |.| yes", " no |.| yes"); /* a word that ends with a space takes nothing */
     expect_merged(".| a|!|?|.| b", ".| a!?.|||| b");
     expect_merged(" a| + b", " a| + b");
     expect_merged("", "");
@@ -273,16 +280,16 @@ static void long_words_at_sentence_ends_are_cut(void **state)
 {
     (void)state;
     wh_words words = make_words(" a| b|.| c| d| e");
-    words.list[2].end = 1.3;   /* the full stop lasts 1.1 s */
+    words.list[2].end = 1.3; /* the full stop lasts 1.1 s */
     words.list[3].start = 1.3;
-    words.list[3].end = 2.3;   /* and so does nearly the word after it */
+    words.list[3].end = 2.3; /* and so does nearly the word after it */
     words.list[4].start = 2.3;
     words.list[4].end = 2.4;
     words.list[5].start = 2.4;
-    words.list[5].end = 3.4;   /* long, but not beside a sentence's end */
+    words.list[5].end = 3.4; /* long, but not beside a sentence's end */
     double median = wh_words_shorten(&words);
     assert_float_equal(median, (0.1 + 1.0) / 2, 1e-9); /* of 0.1 0.1 0.1 1.0 1.0 1.1 */
-    assert_float_equal(words.list[2].end, 1.3, 1e-9); /* 1.1 is just twice the median */
+    assert_float_equal(words.list[2].end, 1.3, 1e-9);  /* 1.1 is just twice the median */
     wh_words_free(&words);
 
     words = make_words(" a| b|.| c| d");
@@ -361,16 +368,16 @@ static void a_window_covers_a_part_of_the_text(void **state)
 {
     (void)state;
     expect_match("a|b|c", "a|b|c|d|e", 0, 0, 3);
-    expect_match(" A|,| B|.| c", "\"a|\"|B|.|C|!|d", 0, 0, 6);    /* letters count, punctuation goes with them */
+    expect_match(" A|,| B|.| c", "\"a|\"|B|.|C|!|d", 0, 0, 6); /* letters count, punctuation goes with them */
     expect_match("d|e", "a|b|c|d|e", 3, 3, 5);
-    expect_match("a|x|c", "a|b|c|d", 0, 0, 3);                    /* misheard within, at the end, at the beginning */
+    expect_match("a|x|c", "a|b|c|d", 0, 0, 3); /* misheard within, at the end, at the beginning */
     expect_match("a|b|x", "a|b|c|d", 0, 0, 3);
     expect_match("x|b|c", "a|b|c|d", 0, 0, 3);
-    expect_match("d|e|f|g", "a|b|c|d|e|f|g|h", 0, 3, 7);          /* a passage that nobody says */
-    expect_match("u|v|w|x|y|z", "a|b|c|d|e|f", 0, 0, 0);          /* speech that is not in the text */
+    expect_match("d|e|f|g", "a|b|c|d|e|f|g|h", 0, 3, 7); /* a passage that nobody says */
+    expect_match("u|v|w|x|y|z", "a|b|c|d|e|f", 0, 0, 0); /* speech that is not in the text */
     expect_match("u|v|w|x|a|b|c", "a|b|c|d|e|f", 0, 0, 3);
     expect_match("", "a|b", 0, 0, 0);
-    expect_match("a", "a|b", 2, 2, 2);                            /* nothing is left */
+    expect_match("a", "a|b", 2, 2, 2); /* nothing is left */
     expect_match(".|,", "a|b", 0, 0, 0);
     expect_match("\u00c4pfel", "\u00e4pfel|!", 0, 0, 2);
 }
@@ -392,7 +399,8 @@ static whisp_session *open_session(const whisp_model *m, const char *name, ...)
     whisp_options *o = whisp_options_new();
     whisp_session *s;
     assert_int_equal(whisp_options_set(o, "temperature_increment_on_fallback", "None"), WHISP_OK);
-    assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"), WHISP_OK); /* invented models hear words in noise */
+    assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"),
+                     WHISP_OK); /* invented models hear words in noise */
     assert_int_equal(whisp_options_set(o, "temperature", "0"), WHISP_OK);
     assert_int_equal(whisp_options_set(o, "no_speech_threshold", "None"), WHISP_OK);
     va_list args;
@@ -446,8 +454,8 @@ static void segments_get_words(void **state)
                                               {"without_timestamps", "True"}};
     for (size_t m = 0; m < WH_COUNT(models); m++)
         for (size_t k = 0; k < WH_COUNT(settings); k++) {
-            whisp_session *s =
-                open_session(models[m], "word_timestamps", "True", settings[k][0], settings[k][1], (char *)NULL);
+            whisp_session *s = open_session(models[m], "word_timestamps", "True", settings[k][0], settings[k][1],
+                                            (char *)NULL);
             whisp_result *result;
             assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
             size_t words = check_words(result);
@@ -533,8 +541,11 @@ static void a_given_text_is_aligned(void **state)
     whisp_result *result;
     static const size_t lengths[] = {16000 * 5, 16000 * 30, 16000 * 65, 1000, 0};
     for (size_t k = 0; k < WH_COUNT(lengths); k++) {
-        assert_int_equal(whisp_session_align_samples(s, samples, lengths[k], "The hour is on it. \"And\" the tea!\n"
-                                                     "\n In the house...", &result), WHISP_OK);
+        assert_int_equal(whisp_session_align_samples(s, samples, lengths[k],
+                                                     "The hour is on it. \"And\" the tea!\n"
+                                                     "\n In the house...",
+                                                     &result),
+                         WHISP_OK);
         assert_string_equal(whisp_result_text(result), " The hour is on it. \"And\" the tea! In the house...");
         assert_int_equal(whisp_result_segment_count(result), 2); /* a line each */
         assert_int_equal(check_words(result), 11);
@@ -624,7 +635,8 @@ static void a_real_text_is_found(void **state)
     }
     whisp_result_free(aligned);
     assert_int_equal(whisp_session_align_file(s, audio, "Seven small boats came home before the evening storm.",
-                                              &aligned), WHISP_OK);
+                                              &aligned),
+                     WHISP_OK);
     assert_int_equal(warnings, 1);
     whisp_result_free(aligned);
     whisp_result_free(result);

@@ -109,12 +109,31 @@ static void expect_decoded(const wh_tokenizer *tokenizer, const int32_t *tokens,
 static void test_split(void **state)
 {
     static const char *const lines[] = {
-        "Hello|,| world|!", "don|'t| I|'ll| we|'ve| he|'s|'|S", "a|1|b|22| 333|.", " | two|  | spaces", "a|  |\t|b",
-        "a| \n| b", "end|  ", " ", "\t\n", "x|\u00a0|y", "x|\u3000\u3000|\u3000|y", "\u200b| zero", "it|''|s",
-        "'|r|''|re|'re|l", " '|s", "na\u00efve| caf\u00e9|\u2014| \u201c|q", "\u0663\u0664\u2163\u00bd|a",
-        "\u65e5\u672c\u8a9e|\u3002", "e|\u0301|a",
+        "Hello|,| world|!",
+        "don|'t| I|'ll| we|'ve| he|'s|'|S",
+        "a|1|b|22| 333|.",
+        " | two|  | spaces",
+        "a|  |\t|b",
+        "a| \n| b",
+        "end|  ",
+        " ",
+        "\t\n",
+        "x|\u00a0|y",
+        "x|\u3000\u3000|\u3000|y",
+        "\u200b| zero",
+        "it|''|s",
+        "'|r|''|re|'re|l",
+        " '|s",
+        "na\u00efve| caf\u00e9|\u2014| \u201c|q",
+        "\u0663\u0664\u2163\u00bd|a",
+        "\u65e5\u672c\u8a9e|\u3002",
+        "e|\u0301|a",
         /* bytes that are not UTF-8 */
-        "a|\xff\xfe|b", "a| \xe6\x97|b", "1|\xc3", "a|.\xe3\x80", "\xe3\x80| \xc2",
+        "a|\xff\xfe|b",
+        "a| \xe6\x97|b",
+        "1|\xc3",
+        "a|.\xe3\x80",
+        "\xe3\x80| \xc2",
     };
     (void)state;
     for (size_t i = 0; i < WH_COUNT(lines); i++) {
@@ -144,11 +163,11 @@ static void test_merge(void **state)
     wh_tokenizer *t = invented();
     expect_tokens(t, "", NULL, 0);
     EXPECT(t, "aa", AA);
-    EXPECT(t, "aaa", AA, 'a');                      /* the leftmost of equals */
+    EXPECT(t, "aaa", AA, 'a'); /* the leftmost of equals */
     EXPECT(t, "aaaa", AA, AA);
-    EXPECT(t, "aab", AA, 'b');                      /* the lower rank first */
+    EXPECT(t, "aab", AA, 'b'); /* the lower rank first */
     EXPECT(t, "cabc", 'c', ABC);
-    EXPECT(t, "hello", HELLO);                      /* a word that is a token, though no merge leads there */
+    EXPECT(t, "hello", HELLO); /* a word that is a token, though no merge leads there */
     EXPECT(t, "hellohello", HE, LL, 'o', HE, LL, 'o');
     EXPECT(t, "xyz", XYZ);
     EXPECT(t, "wxyz", 'w', 'x', 'y', 'z');
@@ -220,16 +239,16 @@ static void test_decode(void **state)
         const char *bytes, *text;
     } cases[] = {
         {"plain", "plain"},
-        {"\xe6\x97\xa5", "\u65e5"},                 /* one character, three tokens */
-        {"\xe6\x97", R},                            /* cut at the end: one replacement for the prefix */
+        {"\xe6\x97\xa5", "\u65e5"}, /* one character, three tokens */
+        {"\xe6\x97", R},            /* cut at the end: one replacement for the prefix */
         {"\xe6\x97x", R "x"},
         {"\xf0\x9f\x98\x80", "\U0001f600"},
         {"\xf0\x9f\x98", R},
         {"\x80\xbf", R R},
-        {"\xc0\xaf", R R},                          /* overlong */
+        {"\xc0\xaf", R R}, /* overlong */
         {"\xe0\x80\x80", R R R},
-        {"\xed\xa0\x80", R R R},                    /* a surrogate */
-        {"\xf4\x90\x80\x80", R R R R},              /* beyond U+10FFFF */
+        {"\xed\xa0\x80", R R R},       /* a surrogate */
+        {"\xf4\x90\x80\x80", R R R R}, /* beyond U+10FFFF */
         {"\xf5", R},
         {"a\xffz", "a" R "z"},
         {"\xe2\x82\xe2\x82\xac", R "\u20ac"},
@@ -244,8 +263,8 @@ static void test_decode(void **state)
             tokens[k] = (unsigned char)cases[i].bytes[k];
         expect_decoded(t, tokens, n, -1, cases[i].text, strlen(cases[i].text));
     }
-    int32_t mixed[] = {s->sot, s->languages[2], s->timestamp_begin, HELLO, EMPTY, G_A, s->timestamp_begin + 74,
-                       s->timestamp_begin + 1500, s->eot};
+    int32_t mixed[] = {s->sot, s->languages[2],         s->timestamp_begin,        HELLO, EMPTY,
+                       G_A,    s->timestamp_begin + 74, s->timestamp_begin + 1500, s->eot};
     const char *all = "<|startoftranscript|><|de|><|0.00|>hello a<|1.48|><|30.00|><|endoftext|>";
     expect_decoded(t, mixed, WH_COUNT(mixed), -1, all, strlen(all));
     expect_decoded(t, mixed, WH_COUNT(mixed), s->eot, "hello a", 7);
@@ -262,8 +281,8 @@ static void test_decode(void **state)
 
 static void test_specials(void **state)
 {
-    static const char *const last_named[] = {"<|translate|>",   "<|transcribe|>", "<|startoflm|>",
-                                             "<|startofprev|>", "<|nospeech|>",   "<|notimestamps|>", "<|0.00|>"};
+    static const char *const last_named[] = {"<|translate|>", "<|transcribe|>",   "<|startoflm|>", "<|startofprev|>",
+                                             "<|nospeech|>",  "<|notimestamps|>", "<|0.00|>"};
     (void)state;
     wh_tokenizer *t = invented();
     const wh_specials *s = wh_tokenizer_specials(t);
@@ -294,9 +313,9 @@ static void test_specials(void **state)
  * that are not ordinary get a name here, the ordinary ones their spelling. */
 static size_t own_names(const pieces *p, const char **names, size_t *lengths, char (*room)[32])
 {
-    static const char *const order[] = {"<|endoftext|>", "<|startoftranscript|>", "<|de|>", "<|en|>", "<|mine|>",
-                                        "<|translate|>", "<|transcribe|>", "<|startofprev|>", "<|startoflm|>",
-                                        "<|nocaptions|>", "<|notimestamps|>"};
+    static const char *const order[] = {"<|endoftext|>", "<|startoftranscript|>", "<|de|>",          "<|en|>",
+                                        "<|mine|>",      "<|translate|>",         "<|transcribe|>",  "<|startofprev|>",
+                                        "<|startoflm|>", "<|nocaptions|>",        "<|notimestamps|>"};
     size_t n = 0;
     for (; n < N_ORDINARY; n++) {
         names[n] = p->text[n];
@@ -351,8 +370,8 @@ static void test_own_specials(void **state)
     const struct {
         int id;
         const char *name;
-    } wrong[] = {{first + 4, "<|de|>"}, {first + 4, "<|translate|>"}, {first + 1, "<|start|>"}, {first + 9, "<|no|>"},
-                 {first + 100, "<|mine|>"}, {(int)n - 1, "<|0.00|>"}};
+    } wrong[] = {{first + 4, "<|de|>"}, {first + 4, "<|translate|>"}, {first + 1, "<|start|>"},
+                 {first + 9, "<|no|>"}, {first + 100, "<|mine|>"},    {(int)n - 1, "<|0.00|>"}};
     for (size_t i = 0; i < WH_COUNT(wrong); i++) {
         const char *right = names[wrong[i].id];
         names[wrong[i].id] = wrong[i].name;
@@ -372,12 +391,12 @@ static void test_roles(void **state)
         const char *name;
         wh_role role;
         int index;
-    } list[] = {{"<|0.00|>", WH_ROLE_TIME, 0},       {"<|30.00|>", WH_ROLE_TIME, 1500},
-                {"<|29.98|>", WH_ROLE_TIME, 1499},
-                {"<|30.02|>", WH_ROLE_NONE, 0},      {"<|0.01|>", WH_ROLE_NONE, 0},     {"<|01.00|>", WH_ROLE_NONE, 0},
-                {"<|1,00|>", WH_ROLE_NONE, 0},       {"<|.00|>", WH_ROLE_NONE, 0},      {"<|en|>", WH_ROLE_LANGUAGE, 0},
-                {"<|haw|>", WH_ROLE_LANGUAGE, 93},   {"<|ug|>", WH_ROLE_NONE, 0},       {"<||>", WH_ROLE_NONE, 0},
-                {"<|nospeech|>", WH_ROLE_NO_SPEECH, 0}, {"<|>", WH_ROLE_NONE, 0},       {"en", WH_ROLE_NONE, 0}};
+    } list[] = {
+        {"<|0.00|>", WH_ROLE_TIME, 0},          {"<|30.00|>", WH_ROLE_TIME, 1500}, {"<|29.98|>", WH_ROLE_TIME, 1499},
+        {"<|30.02|>", WH_ROLE_NONE, 0},         {"<|0.01|>", WH_ROLE_NONE, 0},     {"<|01.00|>", WH_ROLE_NONE, 0},
+        {"<|1,00|>", WH_ROLE_NONE, 0},          {"<|.00|>", WH_ROLE_NONE, 0},      {"<|en|>", WH_ROLE_LANGUAGE, 0},
+        {"<|haw|>", WH_ROLE_LANGUAGE, 93},      {"<|ug|>", WH_ROLE_NONE, 0},       {"<||>", WH_ROLE_NONE, 0},
+        {"<|nospeech|>", WH_ROLE_NO_SPEECH, 0}, {"<|>", WH_ROLE_NONE, 0},          {"en", WH_ROLE_NONE, 0}};
     for (size_t i = 0; i < WH_COUNT(list); i++) {
         int index = 0;
         if (wh_special_role(list[i].name, strlen(list[i].name), &index) != list[i].role)
@@ -392,7 +411,7 @@ static void test_roles(void **state)
  * must be free to be written in a vocabulary that is so small. */
 static void test_non_speech(void **state)
 {
-    static const int32_t want[] = {'"', '#', '(', ')', '*', '+', '/',  ':', ';', '<', '=', '>',
+    static const int32_t want[] = {'"', '#', '(',  ')', '*', '+', '/', ':', ';', '<', '=', '>',
                                    '@', '[', '\\', ']', '^', '_', '`', '{', '|', '}', '~', ARROWS};
     (void)state;
     wh_tokenizer *t = invented();
@@ -422,20 +441,20 @@ static void test_bad_vocabularies(void **state)
     expect_refused(&p, N_ORDINARY, N_ORDINARY + 1509 + 201);
     expect_refused(&p, N_ORDINARY, N_ORDINARY - 1);
     expect_refused(&p, 0, N_SPECIAL);
-    expect_refused(&p, 255, 255 + N_SPECIAL);               /* a byte is missing */
-    p.text[AA] = "a b";                                     /* a space is spelled U+0120 */
+    expect_refused(&p, 255, 255 + N_SPECIAL); /* a byte is missing */
+    p.text[AA] = "a b";                       /* a space is spelled U+0120 */
     p.length[AA] = 3;
     expect_refused(&p, N_ORDINARY, N_ORDINARY + N_SPECIAL);
-    p.text[AA] = "\u0144";                                  /* the alphabet ends at U+0143 */
+    p.text[AA] = "\u0144"; /* the alphabet ends at U+0143 */
     p.length[AA] = 2;
     expect_refused(&p, N_ORDINARY, N_ORDINARY + N_SPECIAL);
-    p.text[AA] = "a\xc4";                                   /* not UTF-8 */
+    p.text[AA] = "a\xc4"; /* not UTF-8 */
     expect_refused(&p, N_ORDINARY, N_ORDINARY + N_SPECIAL);
     memset(huge, 'a', sizeof huge);
     p.text[AA] = huge;
     p.length[AA] = sizeof huge;
     expect_refused(&p, N_ORDINARY, N_ORDINARY + N_SPECIAL);
-    p.text[AA] = "a";                                       /* twice the same token: odd, but the first one counts */
+    p.text[AA] = "a"; /* twice the same token: odd, but the first one counts */
     p.length[AA] = 1;
     wh_tokenizer *t;
     assert_int_equal(make(&p, N_ORDINARY, N_ORDINARY + N_SPECIAL, 0, &t), WHISP_OK);
@@ -506,7 +525,8 @@ static void check_reference(const wh_tokenizer *t, const char *name)
     json_t *cases = json_load_file(path, 0, &error), *one;
     assert_non_null(cases);
     size_t i;
-    json_array_foreach(cases, i, one) {
+    json_array_foreach(cases, i, one)
+    {
         const char *text = json_string_value(json_object_get(one, "text"));
         json_t *list = json_object_get(one, "tokens");
         int32_t want[256];
@@ -572,12 +592,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_old_names),
-        cmocka_unit_test(test_split),        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_long_words),   cmocka_unit_test(test_random_bytes),
-        cmocka_unit_test(test_decode),       cmocka_unit_test(test_specials), cmocka_unit_test(test_own_specials),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_specials),
+        cmocka_unit_test(test_own_specials),
         cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_non_speech),   cmocka_unit_test(test_bad_vocabularies),
-        cmocka_unit_test(test_languages),    cmocka_unit_test(test_english),
+        cmocka_unit_test(test_non_speech),
+        cmocka_unit_test(test_bad_vocabularies),
+        cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_english),
         cmocka_unit_test(test_multilingual),
     };
     return cmocka_run_group_tests_name("tokenizer", tests, NULL, NULL);

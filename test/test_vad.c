@@ -16,13 +16,21 @@ static const struct {
     int64_t shape[3];
     double size; /* of the weights */
 } tensors[] = {
-    {"stft_conv.weight", 3, {258, 1, 256}, 0.5}, {"conv1.weight", 3, {128, 129, 3}, 0.2}, {"conv1.bias", 1, {128}, 0.1},
-    {"conv2.weight", 3, {64, 128, 3}, 0.2},      {"conv2.bias", 1, {64}, 0.1},
-    {"conv3.weight", 3, {64, 64, 3}, 0.2},       {"conv3.bias", 1, {64}, 0.1},
-    {"conv4.weight", 3, {128, 64, 3}, 0.2},      {"conv4.bias", 1, {128}, 0.1},
-    {"lstm_cell.weight_ih", 2, {512, 128}, 0.5}, {"lstm_cell.weight_hh", 2, {512, 128}, 0.2},
-    {"lstm_cell.bias_ih", 1, {512}, 0.1},        {"lstm_cell.bias_hh", 1, {512}, 0.1},
-    {"final_conv.weight", 3, {1, 128, 1}, -2},  {"final_conv.bias", 1, {1}, 0.1},
+    {"stft_conv.weight", 3, {258, 1, 256}, 0.5},
+    {"conv1.weight", 3, {128, 129, 3}, 0.2},
+    {"conv1.bias", 1, {128}, 0.1},
+    {"conv2.weight", 3, {64, 128, 3}, 0.2},
+    {"conv2.bias", 1, {64}, 0.1},
+    {"conv3.weight", 3, {64, 64, 3}, 0.2},
+    {"conv3.bias", 1, {64}, 0.1},
+    {"conv4.weight", 3, {128, 64, 3}, 0.2},
+    {"conv4.bias", 1, {128}, 0.1},
+    {"lstm_cell.weight_ih", 2, {512, 128}, 0.5},
+    {"lstm_cell.weight_hh", 2, {512, 128}, 0.2},
+    {"lstm_cell.bias_ih", 1, {512}, 0.1},
+    {"lstm_cell.bias_hh", 1, {512}, 0.1},
+    {"final_conv.weight", 3, {1, 128, 1}, -2},
+    {"final_conv.bias", 1, {1}, 0.1},
 };
 
 /* What to do wrong: tensor number `missing` left out, `bad` with a NaN in it, `bent` with another shape. */
@@ -319,8 +327,9 @@ static void probabilities_are_onnxruntimes(void **state)
         free(samples);
         whisp_audio *audio;
         n = 0;
-        assert_int_equal(whisp_audio_open(
-            shared_path("audio/night_119s_theres_supposed_to_be_another_broadcast.wav"), &audio), WHISP_OK);
+        assert_int_equal(whisp_audio_open(shared_path("audio/night_119s_theres_supposed_to_be_another_broadcast.wav"),
+                                          &audio),
+                         WHISP_OK);
         samples = malloc(2000000 * sizeof *samples);
         for (int64_t got; (got = whisp_audio_read(audio, samples + n, 2000000 - n)) > 0;)
             n += (size_t)got;
@@ -522,9 +531,10 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
     snprintf(threshold, sizeof threshold, "%.6f", ((double)p[30] + p[120]) / 2);
     assert_true(p[30] > p[120] + 0.001);
     free(p);
-    whisp_options *o = make_options("temperature_increment_on_fallback", "None", "hallucination_guard", "False", "vad_filter", "True",
-                                    "vad_model", vad_file, "vad_threshold", threshold, "vad_neg_threshold", threshold,
-                                    "vad_min_silence_duration_ms", "500", "vad_speech_pad_ms", "100", NULL);
+    whisp_options *o = make_options("temperature_increment_on_fallback", "None", "hallucination_guard", "False",
+                                    "vad_filter", "True", "vad_model", vad_file, "vad_threshold", threshold,
+                                    "vad_neg_threshold", threshold, "vad_min_silence_duration_ms", "500",
+                                    "vad_speech_pad_ms", "100", NULL);
     assert_int_equal(whisp_vad_speech_samples(vad, samples, n, o, &speech), WHISP_OK);
     const whisp_span *spans = whisp_speech_spans(speech, &n_spans);
     assert_true(n_spans >= 2);

@@ -86,7 +86,11 @@ static void bad_lists_are_refused(void **state)
     refused(".", WHISP_ERR_IO, "directory");
     refused(list_file("a", "", 0), WHISP_ERR_ARGUMENT, "no term");
     refused(list_file("b", "# only\n\n", 8), WHISP_ERR_ARGUMENT, "no term");
-    refused(list_file("c", "good\nb\xFF" "ad\n", 10), WHISP_ERR_ARGUMENT, "line 2: not UTF-8");
+    refused(list_file("c",
+                      "good\nb\xFF"
+                      "ad\n",
+                      10),
+            WHISP_ERR_ARGUMENT, "line 2: not UTF-8");
     refused(list_file("d", "a\0b\n", 4), WHISP_ERR_ARGUMENT, "line 1: not UTF-8");
     refused(list_file("e", "ok\n\n---\n", 8), WHISP_ERR_ARGUMENT, "line 3: '---' has no letter");
     for (int i = 0; i < 300; i++)
@@ -134,12 +138,26 @@ static double distance(const char *term, const char *text)
 static void what_sounds_alike_is_near(void **state)
 {
     (void)state;
-    static const struct { const char *term, *text; double least, most; } cases[] = {
-        {"recsys", " Rexys", 0, 0}, {"Recsperts", " Rexperts", 0, 0}, {"Rishabh", " Rishab", 0, 0},
-        {"ShareChat", " share chat", 0, 0}, {"multi-armed", " multi armed", 0, 0}, {"Ångström", "angstrom", 0, 0},
-        {"ShareChat", " share etch at", 0, 0.1}, {"Spotify", " sportify", 0.05, 0.15}, {"NVIDIA", " NVID, IA", 0, 0},
-        {"Bing", " being", 0.05, 0.15}, {"Fernando Diaz", "Fernando Dios", 0.02, 0.1}, {"Kafka", " coffee", 0.2, 0.6},
-        {"Lexis", " Rexys", 0.15, 0.4}, {"recsys", " elephants", 0.5, 1.5}, {"東京", "東京", 0, 0}, {"東京", "京都", 0.5, 1},
+    static const struct {
+        const char *term, *text;
+        double least, most;
+    } cases[] = {
+        {"recsys", " Rexys", 0, 0},
+        {"Recsperts", " Rexperts", 0, 0},
+        {"Rishabh", " Rishab", 0, 0},
+        {"ShareChat", " share chat", 0, 0},
+        {"multi-armed", " multi armed", 0, 0},
+        {"Ångström", "angstrom", 0, 0},
+        {"ShareChat", " share etch at", 0, 0.1},
+        {"Spotify", " sportify", 0.05, 0.15},
+        {"NVIDIA", " NVID, IA", 0, 0},
+        {"Bing", " being", 0.05, 0.15},
+        {"Fernando Diaz", "Fernando Dios", 0.02, 0.1},
+        {"Kafka", " coffee", 0.2, 0.6},
+        {"Lexis", " Rexys", 0.15, 0.4},
+        {"recsys", " elephants", 0.5, 1.5},
+        {"東京", "東京", 0, 0},
+        {"東京", "京都", 0.5, 1},
     };
     for (size_t i = 0; i < WH_COUNT(cases); i++) {
         double d = distance(cases[i].term, cases[i].text);
@@ -188,12 +206,14 @@ static const char *place_text(const wh_places *p, const wh_place *place, char *t
 static void places_are_found(void **state)
 {
     (void)state;
-    static const struct { const char *terms, *text, *expected; } cases[] = {
+    static const struct {
+        const char *terms, *text, *expected;
+    } cases[] = {
         {"recsys\n", "| just one Rexys, you|", " Rexys=recsys;"},
         {"recsys\n", "| a recsys system|", ""}, /* written already */
         {"recsys\n", "| on Recsys-based|", ""},
         {"ShareChat\n", "| at share chat.|", " share chat=ShareChat;"},
-        {"Mrtkpst\n", "| at mrtk.| pst|", ""}, /* two segments */
+        {"Mrtkpst\n", "| at mrtk.| pst|", ""},    /* two segments */
         {"Mrtkpst\n", "| we mrtk. Pst now|", ""}, /* two sentences */
         {"Mrtkpst\n", "| we mrtk pst now|", " mrtk pst=Mrtkpst;"},
         {"ShareChat\n", "|“share chat”|", "share chat=ShareChat;"},
@@ -264,7 +284,8 @@ static void the_tree_finds_what_a_plain_search_finds(void **state)
         for (size_t u = 0; u < places.n_units; u++) /* a single word */
             for (size_t t = 0; t < v->n_terms; t++) {
                 char word[64];
-                snprintf(word, sizeof word, "%.*s", (int)places.units[u].length, places.text.data + places.units[u].text);
+                snprintf(word, sizeof word, "%.*s", (int)places.units[u].length,
+                         places.text.data + places.units[u].text);
                 double d = distance(v->terms[t].text, word);
                 int there = d > 0.2 || !strcmp(word + 1, v->terms[t].text);
                 for (size_t k = 0; k < places.n; k++) { /* or something better stands in the same place */
@@ -349,9 +370,9 @@ static const char *terms_like(const char *text)
 static void invented_texts_change_alike_for_any_threads_and_beams(void **state)
 {
     (void)state;
-    static const char *const more[][2] = {{"beam_size", "1"}, {"beam_size", "3"}, {"without_timestamps", "True"},
-                                          {"temperature", "0.7"}, {"word_timestamps", "True"}, {"prefix", "And"},
-                                          {"condition_on_previous_text", "False"}};
+    static const char *const more[][2] = {
+        {"beam_size", "1"},          {"beam_size", "3"}, {"without_timestamps", "True"},         {"temperature", "0.7"},
+        {"word_timestamps", "True"}, {"prefix", "And"},  {"condition_on_previous_text", "False"}};
     size_t changed = 0;
     for (size_t i = 0; i < WH_COUNT(more); i++) {
         whisp_result *plain = transcribe(model, NULL, more[i][0], more[i][1], "sample_len", "40", NULL);
@@ -417,7 +438,8 @@ static void real_models_find_a_term(void **state)
         assert_int_equal(words, 2);
         whisp_result_free(r);
         /* ten terms that nobody says, some of them alike, change nothing */
-        static const char never[] = "comfort\nConfucius\nFolgers\nYugoslavia\nTheano\nGoethe\nagar\nYoruba\nIntel\nfossa\n";
+        static const char never[] =
+            "comfort\nConfucius\nFolgers\nYugoslavia\nTheano\nGoethe\nagar\nYoruba\nIntel\nfossa\n";
         r = transcribe(m, recording, "vocabulary", list_file("never.txt", never, sizeof never - 1), NULL);
         assert_string_equal(whisp_result_text(r), whisp_result_text(plain));
         whisp_result_free(r);

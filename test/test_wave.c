@@ -26,7 +26,7 @@ static void is_whole(wave_bytes *b, const char *what)
 static void test_joined(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     wave_whole(&b, 0, 10000);
     wave_whole(&b, 10000, 30001);
     wave_whole(&b, 30001, 48000);
@@ -68,7 +68,7 @@ static void test_joined(void **state)
 static void test_chunks(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     for (int pads = 0; pads < 2; pads++) { /* two data chunks and more, odd ones with and without their pad byte */
         wave_chunk(&b, "RIFF", 0);
         wave_add(&b, "WAVE", 4);
@@ -86,8 +86,8 @@ static void test_chunks(void **state)
         wave_add(&b, "INFO", 4);
         is_whole(&b, "chunks between");
     }
-    static const size_t before[] = { 0, 60000, 70000, 390000, 3000000 }; /* what recorders write before the sound */
-    static const uint32_t marks[] = { 0, 0xffffffffu, 0xffffffffu - 44, 0x7ffff000u, 0x7fffffffu, 0x80000000u };
+    static const size_t before[] = {0, 60000, 70000, 390000, 3000000}; /* what recorders write before the sound */
+    static const uint32_t marks[] = {0, 0xffffffffu, 0xffffffffu - 44, 0x7ffff000u, 0x7fffffffu, 0x80000000u};
     for (size_t i = 0; i < WH_COUNT(before); i++)
         for (size_t k = 0; k < WH_COUNT(marks); k++) {
             wave_chunk(&b, "RIFF", marks[k]);
@@ -127,11 +127,11 @@ static void test_chunks(void **state)
 static void test_relatives(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     for (int k = 0; k < 2; k++) {
         for (int part = 0; part < 2; part++) {
             wave_add(&b, ".snd", 4);
-            uint32_t header[] = { 24, part && k ? UINT32_MAX : part ? 56000 : 40000, 3, RATE, 1 };
+            uint32_t header[] = {24, part && k ? UINT32_MAX : part ? 56000 : 40000, 3, RATE, 1};
             for (size_t i = 0; i < WH_COUNT(header); i++)
                 wave_number(&b, header[i], 4, 1);
             for (int64_t i = part ? 20000 : 0; i < (part ? 48000 : 20000); i++)
@@ -139,7 +139,7 @@ static void test_relatives(void **state)
         }
         is_whole(&b, "AU");
     }
-    static const uint32_t marks[] = { 96008, 0, 8, UINT32_MAX, 0x7f000024 };
+    static const uint32_t marks[] = {96008, 0, 8, UINT32_MAX, 0x7f000024};
     for (size_t k = 0; k < WH_COUNT(marks); k++) {
         wave_add(&b, "FORM\0\0\0\0AIFF", 12);
         wave_add(&b, "ANNO\0\0\0\3abc\0COMM\0\0\0\22\0\1\0\0\0\0\0\20\100\14\372\0\0\0\0\0\0\0", 12 + 26);
@@ -157,7 +157,7 @@ static void test_relatives(void **state)
 static void test_told(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     wave_whole(&b, 0, 48000); /* cut off */
     b.n = 44 + 2 * 20000;
     wave_heard h = wave_hear(&b);
@@ -208,7 +208,7 @@ static void test_told(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     wave_chunk(&b, "RIFF", 100);
     wave_add(&b, "WAVE", 4);
     wave_format(&b, 0x45, 1, 8000, 4);
@@ -233,18 +233,29 @@ static void test_samples(void **state)
 {
     (void)state;
     static const int kinds[] = {
-        SF_FORMAT_WAV | SF_FORMAT_PCM_U8, SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_WAV | SF_FORMAT_PCM_24,
-        SF_FORMAT_WAV | SF_FORMAT_PCM_32, SF_FORMAT_WAV | SF_FORMAT_FLOAT, SF_FORMAT_WAV | SF_FORMAT_DOUBLE,
-        SF_FORMAT_WAV | SF_FORMAT_ULAW, SF_FORMAT_WAV | SF_FORMAT_ALAW, SF_FORMAT_AIFF | SF_FORMAT_PCM_S8,
-        SF_FORMAT_AIFF | SF_FORMAT_PCM_24, SF_FORMAT_AIFF | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE,
-        SF_FORMAT_AIFF | SF_FORMAT_DOUBLE, SF_FORMAT_CAF | SF_FORMAT_PCM_24 | SF_ENDIAN_LITTLE,
-        SF_FORMAT_CAF | SF_FORMAT_PCM_32, SF_FORMAT_AU | SF_FORMAT_PCM_24 | SF_ENDIAN_LITTLE,
-        SF_FORMAT_AU | SF_FORMAT_FLOAT, SF_FORMAT_W64 | SF_FORMAT_PCM_24,
-        SF_FORMAT_RF64 | SF_FORMAT_PCM_U8, SF_FORMAT_CAF | SF_FORMAT_ALAC_16,
+        SF_FORMAT_WAV | SF_FORMAT_PCM_U8,
+        SF_FORMAT_WAV | SF_FORMAT_PCM_16,
+        SF_FORMAT_WAV | SF_FORMAT_PCM_24,
+        SF_FORMAT_WAV | SF_FORMAT_PCM_32,
+        SF_FORMAT_WAV | SF_FORMAT_FLOAT,
+        SF_FORMAT_WAV | SF_FORMAT_DOUBLE,
+        SF_FORMAT_WAV | SF_FORMAT_ULAW,
+        SF_FORMAT_WAV | SF_FORMAT_ALAW,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_S8,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_24,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE,
+        SF_FORMAT_AIFF | SF_FORMAT_DOUBLE,
+        SF_FORMAT_CAF | SF_FORMAT_PCM_24 | SF_ENDIAN_LITTLE,
+        SF_FORMAT_CAF | SF_FORMAT_PCM_32,
+        SF_FORMAT_AU | SF_FORMAT_PCM_24 | SF_ENDIAN_LITTLE,
+        SF_FORMAT_AU | SF_FORMAT_FLOAT,
+        SF_FORMAT_W64 | SF_FORMAT_PCM_24,
+        SF_FORMAT_RF64 | SF_FORMAT_PCM_U8,
+        SF_FORMAT_CAF | SF_FORMAT_ALAC_16,
     };
     for (size_t k = 0; k < WH_COUNT(kinds); k++) {
         const char *path = temp_path("kind");
-        SF_INFO info = { .samplerate = RATE, .channels = 2, .format = kinds[k] };
+        SF_INFO info = {.samplerate = RATE, .channels = 2, .format = kinds[k]};
         static float frames[5000][2], again[5000][2];
         SNDFILE *file = sf_open(path, SFM_WRITE, &info);
         assert_non_null(file);
@@ -254,7 +265,7 @@ static void test_samples(void **state)
         }
         sf_writef_float(file, frames[0], 5000);
         sf_close(file);
-        info = (SF_INFO){ 0 };
+        info = (SF_INFO){0};
         file = sf_open(path, SFM_READ, &info);
         assert_int_equal(sf_readf_float(file, again[0], 5000), 5000);
         sf_close(file);
@@ -276,12 +287,8 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_joined),
-        cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_relatives),
-        cmocka_unit_test(test_told),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_joined), cmocka_unit_test(test_chunks),  cmocka_unit_test(test_relatives),
+        cmocka_unit_test(test_told),   cmocka_unit_test(test_refused), cmocka_unit_test(test_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,18 +17,18 @@
 #include "audio/audio.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define MUTATIONS 300       /* `make test-long` does 2,000 under the sanitizers, too */
+#define MUTATIONS 300 /* `make test-long` does 2,000 under the sanitizers, too */
 #else
-#define MUTATIONS 2000      /* of each recording */
+#define MUTATIONS 2000 /* of each recording */
 #endif
-#define SECONDS 10          /* of the CPU that one may take, under the sanitizers too; of waiting ten times as much */
-#define HEAD 400            /* bytes in which most of them are made */
-#define MOST (16000 * 600)  /* samples that so small a file can become */
+#define SECONDS 10         /* of the CPU that one may take, under the sanitizers too; of waiting ten times as much */
+#define HEAD 400           /* bytes in which most of them are made */
+#define MOST (16000 * 600) /* samples that so small a file can become */
 
 /* ---- recordings ---- */
 
 typedef struct bytes {
-    unsigned char *data;    /* [capacity] */
+    unsigned char *data; /* [capacity] */
     size_t n;
 } bytes;
 
@@ -53,10 +53,10 @@ static void add_chunk(bytes *b, const char *name, const void *data, uint32_t n)
 /* A WAV with the chunks that recorders and editors write, before and behind its sound. */
 static void make_chunks(bytes *b)
 {
-    static const unsigned char format[16] = { 1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0 };
+    static const unsigned char format[16] = {1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0};
     static const char info[] = "INFOINAM\6\0\0\0Title\0IART\4\0\0\0Who\0ICMT\10\0\0\0Comment\0ISFT\4\0\0\0abc";
     static const char labels[] = "adtllabl\12\0\0\0\1\0\0\0Label\0note\10\0\0\0\1\0\0\0abc";
-    unsigned char zeros[700] = { 1 }, sound[2000];
+    unsigned char zeros[700] = {1}, sound[2000];
     for (size_t i = 0; i < sizeof sound; i++)
         sound[i] = (unsigned char)(i * i >> (i & 1 ? 12 : 3));
     add(b, "RIFF\0\0\0\0WAVE", 12);
@@ -75,8 +75,15 @@ static void make_chunks(bytes *b)
 
 /* The callbacks with which libsndfile writes into a `bytes`. */
 static sf_count_t at;
-static sf_count_t get_length(void *user) { return (sf_count_t)((bytes *)user)->n; }
-static sf_count_t get_at(void *user) { (void)user; return at; }
+static sf_count_t get_length(void *user)
+{
+    return (sf_count_t)((bytes *)user)->n;
+}
+static sf_count_t get_at(void *user)
+{
+    (void)user;
+    return at;
+}
 
 static sf_count_t seek_to(sf_count_t offset, int whence, void *user)
 {
@@ -105,8 +112,8 @@ static sf_count_t write_out(const void *data, sf_count_t n, void *user)
 
 static int make_by_sndfile(bytes *b, int format, int rate, int channels)
 {
-    SF_VIRTUAL_IO io = { get_length, seek_to, read_back, write_out, get_at };
-    SF_INFO info = { .samplerate = rate, .channels = channels, .format = format };
+    SF_VIRTUAL_IO io = {get_length, seek_to, read_back, write_out, get_at};
+    SF_INFO info = {.samplerate = rate, .channels = channels, .format = format};
     float block[2 * 1500];
     at = 0;
     b->n = 0;
@@ -128,36 +135,36 @@ static const struct recording {
     int same;                   /* file and pipe hear the same, however it is damaged. -1: libsndfile reads it from the
                                    first byte on, lib/audio never: a quarter of the mutations */
 } recordings[] = {
-    { "WAV with chunks", 0, 16000, 1, 1 },
-    { "WAV", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 2, 1 },
-    { "WAV extensible", SF_FORMAT_WAVEX | SF_FORMAT_PCM_24, 44100, 2, 1 },
-    { "WAV float", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, 1 },
-    { "WAV ADPCM", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 16000, 2, 1 },
-    { "WAV MS ADPCM", SF_FORMAT_WAV | SF_FORMAT_MS_ADPCM, 16000, 1, 1 },
-    { "WAV GSM", SF_FORMAT_WAV | SF_FORMAT_GSM610, 8000, 1, 1 },
-    { "RIFX", SF_FORMAT_WAV | SF_FORMAT_PCM_16 | SF_ENDIAN_BIG, 16000, 1, 1 },
-    { "RF64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 16000, 1, 1 },
-    { "Wave64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, 16000, 1, 1 },
-    { "AIFF", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 16000, 1, 0 },
-    { "AIFF-C float", SF_FORMAT_AIFF | SF_FORMAT_FLOAT, 16000, 1, 0 },
-    { "AIFF-C ADPCM", SF_FORMAT_AIFF | SF_FORMAT_IMA_ADPCM, 16000, 1, 0 },
-    { "CAF", SF_FORMAT_CAF | SF_FORMAT_PCM_16, 16000, 1, 0 },
-    { "CAF ALAC", SF_FORMAT_CAF | SF_FORMAT_ALAC_16, 16000, 1, 0 },
-    { "AU", SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, 1 },
-    { "AU ADPCM", SF_FORMAT_AU | SF_FORMAT_G721_32, 8000, 1, 1 },
-    { "VOC", SF_FORMAT_VOC | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "NIST", SF_FORMAT_NIST | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "IRCAM", SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "SVX", SF_FORMAT_SVX | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "AVR", SF_FORMAT_AVR | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "HTK", SF_FORMAT_HTK | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "PAF", SF_FORMAT_PAF | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "PVF", SF_FORMAT_PVF | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "MAT4", SF_FORMAT_MAT4 | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "MAT5", SF_FORMAT_MAT5 | SF_FORMAT_PCM_16, 16000, 1, -1 },
-    { "WVE", SF_FORMAT_WVE | SF_FORMAT_ALAW, 8000, 1, -1 },
-    { "XI", SF_FORMAT_XI | SF_FORMAT_DPCM_16, 44100, 1, -1 },
-    { "MPC2K", SF_FORMAT_MPC2K | SF_FORMAT_PCM_16, 44100, 1, -1 },
+    {"WAV with chunks", 0, 16000, 1, 1},
+    {"WAV", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 2, 1},
+    {"WAV extensible", SF_FORMAT_WAVEX | SF_FORMAT_PCM_24, 44100, 2, 1},
+    {"WAV float", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, 1},
+    {"WAV ADPCM", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 16000, 2, 1},
+    {"WAV MS ADPCM", SF_FORMAT_WAV | SF_FORMAT_MS_ADPCM, 16000, 1, 1},
+    {"WAV GSM", SF_FORMAT_WAV | SF_FORMAT_GSM610, 8000, 1, 1},
+    {"RIFX", SF_FORMAT_WAV | SF_FORMAT_PCM_16 | SF_ENDIAN_BIG, 16000, 1, 1},
+    {"RF64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 16000, 1, 1},
+    {"Wave64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, 16000, 1, 1},
+    {"AIFF", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 16000, 1, 0},
+    {"AIFF-C float", SF_FORMAT_AIFF | SF_FORMAT_FLOAT, 16000, 1, 0},
+    {"AIFF-C ADPCM", SF_FORMAT_AIFF | SF_FORMAT_IMA_ADPCM, 16000, 1, 0},
+    {"CAF", SF_FORMAT_CAF | SF_FORMAT_PCM_16, 16000, 1, 0},
+    {"CAF ALAC", SF_FORMAT_CAF | SF_FORMAT_ALAC_16, 16000, 1, 0},
+    {"AU", SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, 1},
+    {"AU ADPCM", SF_FORMAT_AU | SF_FORMAT_G721_32, 8000, 1, 1},
+    {"VOC", SF_FORMAT_VOC | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"NIST", SF_FORMAT_NIST | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"IRCAM", SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"SVX", SF_FORMAT_SVX | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"AVR", SF_FORMAT_AVR | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"HTK", SF_FORMAT_HTK | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"PAF", SF_FORMAT_PAF | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"PVF", SF_FORMAT_PVF | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"MAT4", SF_FORMAT_MAT4 | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"MAT5", SF_FORMAT_MAT5 | SF_FORMAT_PCM_16, 16000, 1, -1},
+    {"WVE", SF_FORMAT_WVE | SF_FORMAT_ALAW, 8000, 1, -1},
+    {"XI", SF_FORMAT_XI | SF_FORMAT_DPCM_16, 44100, 1, -1},
+    {"MPC2K", SF_FORMAT_MPC2K | SF_FORMAT_PCM_16, 44100, 1, -1},
 };
 
 /* ---- damage ---- */
@@ -170,8 +177,10 @@ static size_t below(uint64_t *seed, size_t n)
 /* A number that sizes and counts are compared with, little- or big-endian. */
 static void put_number(unsigned char *p, uint64_t *seed, size_t n)
 {
-    const uint32_t numbers[] = { 0, 1, 2, 7, 8, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8,
-                                 0xfffffff0, (uint32_t)n, (uint32_t)below(seed, 2 * n), 0x7ffff000, 0x10000 };
+    const uint32_t numbers[] = {
+        0,          1,          2,          7,          8,          0xff,        0xffff,
+        0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8, 0xfffffff0, (uint32_t)n, (uint32_t)below(seed, 2 * n),
+        0x7ffff000, 0x10000};
     uint32_t number = numbers[below(seed, WH_COUNT(numbers))];
     int is_big = below(seed, 2) == 0;
     for (int i = 0; i < 4; i++)
@@ -187,9 +196,7 @@ static void damage(bytes *b, uint64_t *seed)
         if (place + 4 <= b->n)
             put_number(b->data + place / 2 * 2, seed, b->n);
         break;
-    case 2: /* a byte */
-        b->data[place] = (unsigned char)below(seed, 256);
-        break;
+    case 2: /* a byte */ b->data[place] = (unsigned char)below(seed, 256); break;
     case 3: /* bytes lost */
         n = 1 + below(seed, 40);
         n = WH_MIN(n, b->n - place);
@@ -202,9 +209,7 @@ static void damage(bytes *b, uint64_t *seed)
         memmove(b->data + place + n, b->data + place, b->n - place);
         b->n += n;
         break;
-    case 5: /* the end lost */
-        b->n = below(seed, 8) ? b->n : 1 + below(seed, b->n);
-        break;
+    case 5: /* the end lost */ b->n = below(seed, 8) ? b->n : 1 + below(seed, b->n); break;
     default: /* joined to itself */
         if (below(seed, 8) == 0 && b->n < CAPACITY / 4) {
             memcpy(b->data + b->n, b->data, b->n);
@@ -281,7 +286,7 @@ static void keep_for_a_person(const bytes *b)
 
 static void mutate(const struct recording *r, int mutations, uint64_t first_seed)
 {
-    bytes whole = { malloc(CAPACITY), 0 }, b = { malloc(CAPACITY), 0 };
+    bytes whole = {malloc(CAPACITY), 0}, b = {malloc(CAPACITY), 0};
     int heard = 0;
     if (r->format == 0)
         make_chunks(&whole);
@@ -297,7 +302,7 @@ static void mutate(const struct recording *r, int mutations, uint64_t first_seed
                  (unsigned long long)(first_seed + (uint64_t)k), SECONDS);
         keep_for_a_person(&b);
         alarm(10 * SECONDS);
-        setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = SECONDS }, NULL);
+        setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = SECONDS}, NULL);
         int64_t n = hear_file(&b, &sum), n_piped = hear_pipe(&b, &sum_piped);
         alarm(0);
         heard += n > 0;
@@ -326,6 +331,6 @@ static void test_mutations(void **state)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_mutations) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

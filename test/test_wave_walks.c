@@ -56,7 +56,7 @@ static void add_caf_data(wave_bytes *b, int64_t size, int64_t from, int64_t to)
 static void test_second_sound(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     wave_add(&b, "FORM\0\0\0\0AIFF", 12);
     add_common(&b);
     add_aiff_sound(&b, 0, 20000);
@@ -96,7 +96,7 @@ static void add_mpeg(wave_bytes *b, int left)
 static void test_mpeg(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     add_mpeg(&b, 125);
     wave_whole(&b, 0, 16000);
     add_mpeg(&b, 125);
@@ -121,7 +121,7 @@ static void test_seek(void **state)
 {
     (void)state;
     for (int k = 0; k < 3; k++) {
-        wave_bytes b = { 0 };
+        wave_bytes b = {0};
         float x[100];
         whisp_audio *audio;
         wave_whole(&b, 0, (k == 2 ? 5 : 10) * RATE);
@@ -161,14 +161,14 @@ static void test_huge(void **state)
         size_t n;
         int is_told;
     } huge[] = {
-        { "LIST\377\377\377\177INFO", 12, 0 },
-        { "bext\0\0\0\2", 8, 0 },
-        { "wxyz\0\0\0\2", 8, 1 },
-        { "ID3\4\0\0\177\177\177\177", 10, 0 },
-        { "APETAGEX\320\7\0\0\0\0\0\17\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 0 },
-        { "APETAGEX\320\7\0\0\0\0\0\360\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 1 },
+        {"LIST\377\377\377\177INFO", 12, 0},
+        {"bext\0\0\0\2", 8, 0},
+        {"wxyz\0\0\0\2", 8, 1},
+        {"ID3\4\0\0\177\177\177\177", 10, 0},
+        {"APETAGEX\320\7\0\0\0\0\0\17\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 0},
+        {"APETAGEX\320\7\0\0\0\0\0\360\1\0\0\0\0\0\0\040\0\0\0\0\0\0\0\0", 32, 1},
     };
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     for (size_t k = 0; k < 2 * WH_COUNT(huge); k++) {
         wave_whole(&b, 0, 20000);
         wave_add(&b, huge[k / 2].bytes, huge[k / 2].n);
@@ -200,9 +200,9 @@ static void test_huge(void **state)
 static void test_many_headers(void **state)
 {
     (void)state;
-    static const char *const headers[] = { "RIFF\0\0\0\0WAVE", "RIFF\0\0\0\0WAVE\1", "FORM\0\0\0\0AIFF" };
+    static const char *const headers[] = {"RIFF\0\0\0\0WAVE", "RIFF\0\0\0\0WAVE\1", "FORM\0\0\0\0AIFF"};
     for (size_t k = 0; k < WH_COUNT(headers); k++) {
-        wave_bytes b = { 0 };
+        wave_bytes b = {0};
         wave_whole(&b, 0, 20000);
         for (int i = 0; i < 50000; i++)
             wave_add(&b, headers[k], k == 1 ? 13 : 12);
@@ -219,7 +219,7 @@ static void test_no_size(void **state)
 {
     (void)state;
     for (int64_t size = -12; size <= -1; size++) {
-        wave_bytes b = { 0 };
+        wave_bytes b = {0};
         wave_add(&b, "caff\0\1\0\0", 8);
         add_caf_data(&b, size, 0, 100);
         wave_heard h = wave_hear(&b);
@@ -239,7 +239,7 @@ static void test_no_size(void **state)
 static void test_sound_first(void **state)
 {
     (void)state;
-    wave_bytes b = { 0 };
+    wave_bytes b = {0};
     int ends[2];
     wave_add(&b, "FORM\0\0\0\0AIFF", 12);
     add_aiff_sound(&b, 0, 16000);
@@ -258,12 +258,8 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_second_sound),
-        cmocka_unit_test(test_mpeg),
-        cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_many_headers),
-        cmocka_unit_test(test_no_size),
+        cmocka_unit_test(test_second_sound), cmocka_unit_test(test_mpeg),         cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_huge),         cmocka_unit_test(test_many_headers), cmocka_unit_test(test_no_size),
         cmocka_unit_test(test_sound_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,8 +49,8 @@ int main(int argc, char **argv)
         rc = whisp_session_transcribe_file(session, argv[2], &result);
     whisp_timings t = {.size = sizeof t};
     if (!rc && !whisp_session_timings(session, &t))
-        fprintf(stderr, "encode %.2f prompt %.2f decode %.2f search %.2f words and confidence %.2f s\n",
-                t.encode, t.prompt, t.decode, t.search, t.words);
+        fprintf(stderr, "encode %.2f prompt %.2f decode %.2f search %.2f words and confidence %.2f s\n", t.encode,
+                t.prompt, t.decode, t.search, t.words);
     if (rc)
         fprintf(stderr, "%s\n", whisp_last_error());
     whisp_result_free(result);

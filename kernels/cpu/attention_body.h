@@ -7,16 +7,16 @@
  * lane is a query: scores of a block are stored [key][query], so that maximum, exponential and sum need no exchange
  * between lanes, and both products broadcast one number of K or V to all queries of the block. A query's bits depend
  * neither on the queries beside it nor on the width of a vector. */
-#define ATTEND_VECS 3                           /* vectors of queries that go through the keys together */
+#define ATTEND_VECS 3 /* vectors of queries that go through the keys together */
 #define ATTEND_ROWS (ATTEND_VECS * LANES)
 
 _Static_assert(ATTEND_ROWS <= WH_ATTEND_ROWS && ATTEND_TILE <= WH_ATTEND_TILE && WH_ATTEND_KEYS % ATTEND_TILE == 0,
                "a level's tiles fit what callers set aside");
 
 typedef struct attend_state {
-    float *peak, *sum;  /* of the scores so far, in powers of two; of 2^(score - peak) */
-    float *scores;      /* [key][query] of a block */
-    float *q, *out;     /* [channel][query], q scaled */
+    float *peak, *sum; /* of the scores so far, in powers of two; of 2^(score - peak) */
+    float *scores;     /* [key][query] of a block */
+    float *q, *out;    /* [channel][query], q scaled */
 } attend_state;
 
 /* k[n][d_head], rows ldk apart, as [n / ATTEND_TILE][d_head][ATTEND_TILE], the last tile filled up with zeros. */

@@ -4,17 +4,17 @@
 
 #include "cpu/attention.h"
 
-#define WH_INT_KEYS 128         /* keys of a block, a multiple of every tile */
-#define WH_P_BITS 7.99435344f   /* a probability of 1 is 255 = 2^this */
-#define WH_V_MOST 127           /* a channel's largest value */
+#define WH_INT_KEYS 128       /* keys of a block, a multiple of every tile */
+#define WH_P_BITS 7.99435344f /* a probability of 1 is 255 = 2^this */
+#define WH_V_MOST 127         /* a channel's largest value */
 
 typedef struct int_packed {
-    int8_t *k;          /* [n / tile][steps][tile][4], zeros where there is no key or channel */
-    int8_t *v;          /* [n / 4][d_head][4], zeros likewise */
-    int32_t *start;     /* [n rounded up]: -128 times the sum of a key's integers */
-    float *k_scale;     /* [n rounded up] */
+    int8_t *k;               /* [n / tile][steps][tile][4], zeros where there is no key or channel */
+    int8_t *v;               /* [n / 4][d_head][4], zeros likewise */
+    int32_t *start;          /* [n rounded up]: -128 times the sum of a key's integers */
+    float *k_scale;          /* [n rounded up] */
     float *v_scale, *v_mean; /* [d_head] */
-    float *work;        /* [2 d_head] while packing */
+    float *work;             /* [2 d_head] while packing */
 } int_packed;
 
 static inline size_t int_steps(size_t d_head)

@@ -14,12 +14,12 @@ _Static_assert(INT_ROWS <= WH_ATTEND_ROWS && INT_TILE <= WH_ATTEND_TILE && WH_IN
                "a level's tiles fit what callers set aside");
 
 typedef struct int_state {
-    float *peak, *sum;      /* of the scores so far, in the query's units; of the probabilities */
-    float *scale;           /* from the query's units to powers of two */
-    float *scores;          /* [key][query] of a block */
-    int32_t *p;             /* [key / 4][query][4] of a block, bytes */
-    int32_t *q;             /* [channel / 4][query][4] */
-    float *out;             /* [channel][query] */
+    float *peak, *sum; /* of the scores so far, in the query's units; of the probabilities */
+    float *scale;      /* from the query's units to powers of two */
+    float *scores;     /* [key][query] of a block */
+    int32_t *p;        /* [key / 4][query][4] of a block, bytes */
+    int32_t *q;        /* [channel / 4][query][4] */
+    float *out;        /* [channel][query] */
 } int_state;
 
 /* Scores of a tile of keys, of which the first `valid` exist, in units of the query's own scale. */

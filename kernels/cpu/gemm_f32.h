@@ -6,8 +6,8 @@
  * row by row: nothing is packed. k is cut into pieces short enough for the first-level cache to hold BLOCK_X rows of x
  * while the rows of w pass; between pieces the partial sums wait in memory, which changes no bit. */
 
-#define PIECE 512   /* of k */
-#define STRIP 32    /* weight rows that pass while the partial sums are kept */
+#define PIECE 512 /* of k */
+#define STRIP 32  /* weight rows that pass while the partial sums are kept */
 #define PARTS (16 / LANES)
 
 /* R rows of x, C rows of w, a piece of k; sum is [R][STRIP][16]. */

@@ -7,7 +7,10 @@
 #include "cpu/generic/generic.h"
 
 static const wh_level generic = {
-    .name = "generic", .kernels = wh_kernels_generic, .gemm = wh_gemm_generic, .attention = wh_attention_int_generic,
+    .name = "generic",
+    .kernels = wh_kernels_generic,
+    .gemm = wh_gemm_generic,
+    .attention = wh_attention_int_generic,
 };
 
 /* NULL past the last one. */

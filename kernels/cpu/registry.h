@@ -13,12 +13,12 @@
 
 /* What a level computes with. Immutable, static storage. */
 typedef struct wh_cpu {
-    const char *name;                   /* "avx512vnni" */
+    const char *name; /* "avx512vnni" */
     const wh_kernels *kernels;
     const wh_gemm *gemm;
-    const wh_attention_int *attention;  /* NULL: in integers it would be no faster than in float32 */
-    const char *blas_core;              /* the name by which OpenBLAS knows the kernels for such a CPU; NULL: let it choose */
-    int integers_pay;                   /* products in integers are faster than in float32 */
+    const wh_attention_int *attention; /* NULL: in integers it would be no faster than in float32 */
+    const char *blas_core; /* the name by which OpenBLAS knows the kernels for such a CPU; NULL: let it choose */
+    int integers_pay;      /* products in integers are faster than in float32 */
 } wh_cpu;
 
 /* How many levels this architecture knows; level 0 is generic, later ones are better. */
@@ -38,7 +38,7 @@ wh_cpu wh_cpu_best(void);
 
 typedef struct wh_level {
     const char *name;
-    int (*is_here)(void);               /* does this CPU, with this operating system, have the instructions? Asked only when
+    int (*is_here)(void); /* does this CPU, with this operating system, have the instructions? Asked only when
                                            nothing better is used. NULL: always */
     /* Each returns NULL where the compiler was not told to use the level's instructions. */
     const wh_kernels *(*kernels)(void);

@@ -125,7 +125,8 @@ __device__ __forceinline__ void add_values(Rows<DP> &rows, const half *v, const 
 #pragma unroll
     for (int kk = 0; kk < KEYS / 16; kk++) {
         const uint32_t a[4] = {wh_pack(s[2 * kk][0], s[2 * kk][1]), wh_pack(s[2 * kk][2], s[2 * kk][3]),
-                               wh_pack(s[2 * kk + 1][0], s[2 * kk + 1][1]), wh_pack(s[2 * kk + 1][2], s[2 * kk + 1][3])};
+                               wh_pack(s[2 * kk + 1][0], s[2 * kk + 1][1]),
+                               wh_pack(s[2 * kk + 1][2], s[2 * kk + 1][3])};
 #pragma unroll
         for (int j = 0; j < DP / 8; j += 2) {
             uint32_t b[4];
@@ -149,9 +150,8 @@ __device__ __forceinline__ void write_rows(Rows<DP> &rows, half *tile, half *out
         float inverse = 1.0f / sum;
 #pragma unroll
         for (int j = 0; j < DP / 8; j++)
-            WH_STORE_SHARED(
-                (uint32_t *)(tile + place<DP>(base + lane / 4 + 8 * half_, j) + lane % 4 * 2),
-                wh_pack(rows.out[j][2 * half_] * inverse, rows.out[j][2 * half_ + 1] * inverse));
+            WH_STORE_SHARED((uint32_t *)(tile + place<DP>(base + lane / 4 + 8 * half_, j) + lane % 4 * 2),
+                            wh_pack(rows.out[j][2 * half_] * inverse, rows.out[j][2 * half_ + 1] * inverse));
     }
     WH_UNLESS_MUTANT(8, __syncwarp());
     int pieces = d_head / 8;

@@ -10,9 +10,9 @@
 #include <cublas_v2.h>
 #endif
 
-typedef cublasStatus_t (*gemm_function)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void *,
-                                        const void *, cudaDataType_t, int, const void *, cudaDataType_t, int,
-                                        const void *, void *, cudaDataType_t, int, cublasComputeType_t,
+typedef cublasStatus_t (*gemm_function)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int,
+                                        const void *, const void *, cudaDataType_t, int, const void *, cudaDataType_t,
+                                        int, const void *, void *, cudaDataType_t, int, cublasComputeType_t,
                                         cublasGemmAlgo_t);
 
 struct wh_cuda_blas {

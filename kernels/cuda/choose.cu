@@ -90,8 +90,7 @@ __device__ __forceinline__ float read_logit(const float *row, const uint32_t *ma
 /* ---- kernels ---- */
 
 /* Penalties, then tokens that may not follow this time: a block a row. */
-__global__ void __launch_bounds__(128)
-    choose_edit(float *logits, int stride, const wh_choice *choices)
+__global__ void __launch_bounds__(128) choose_edit(float *logits, int stride, const wh_choice *choices)
 {
     const wh_choice *c = choices + blockIdx.x;
     float *row = logits + (size_t)blockIdx.x * stride;
@@ -179,8 +178,8 @@ __global__ void __launch_bounds__(THREADS)
 
 /* The token at which the running sum of exp((x - greatest) / temperature) passes u times the whole: `weight` is the
  * lane's chunk's part of it. Lanes agree. */
-__device__ __forceinline__ int draw(const float *row, const uint32_t *mask, const wh_choice *c, int chunks,
-                                    int n_vocab, float greatest, float weight, float *value)
+__device__ __forceinline__ int draw(const float *row, const uint32_t *mask, const wh_choice *c, int chunks, int n_vocab,
+                                    float greatest, float weight, float *value)
 {
     double whole = 0;
     for (int i = 0; i < chunks; i++)
@@ -245,8 +244,8 @@ __global__ void __launch_bounds__(WH_WARP)
     float total = of_all + logf(wh_warp_sum(sum != 0 ? sum * expf(greatest - of_all) : 0)); /* NaN stays */
     if (sharp > 0) {
         float value = 0, weight = drawn > 0 ? drawn * expf((greatest - of_all) * sharp) : 0;
-        int id = draw(logits + (size_t)blockIdx.x * stride, masks + (size_t)c->forbidden * words, c, chunks, n_vocab, of_all,
-                      weight, &value);
+        int id = draw(logits + (size_t)blockIdx.x * stride, masks + (size_t)c->forbidden * words, c, chunks, n_vocab,
+                      of_all, weight, &value);
         if (lane == 0) {
             WH_STORE(&c->n, (int)(id >= 0));
             WH_STORE(&c->ids[0], id);
@@ -293,8 +292,8 @@ void wh_cuda_choose(const wh_cuda_choose_call *call, cudaStream_t stream)
         WH_LAUNCH(choose_edit, dim3(call->n), dim3(128), 0, stream, call->logits, call->stride, call->choices);
     WH_LAUNCH(choose_part, dim3(chunks, call->n), dim3(THREADS), 0, stream, call->logits, call->stride, call->choices,
               call->masks, call->words, call->n_vocab, call->stats, call->ids);
-    WH_LAUNCH(choose_join, dim3(call->n), dim3(WH_WARP), 0, stream, call->logits, call->stride, call->choices, call->masks,
-              call->words, call->n_vocab, chunks, call->stats, call->ids);
+    WH_LAUNCH(choose_join, dim3(call->n), dim3(WH_WARP), 0, stream, call->logits, call->stride, call->choices,
+              call->masks, call->words, call->n_vocab, chunks, call->stats, call->ids);
 }
 
 size_t wh_cuda_choose_stats(int rows)

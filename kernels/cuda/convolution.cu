@@ -58,7 +58,8 @@ static unsigned blocks_for(size_t threads)
 
 void wh_cuda_pad_mel(const float *mel, half *out, int frames, int bands, cudaStream_t stream)
 {
-    WH_LAUNCH(pad_mel, dim3(blocks_for((size_t)(frames + 2) * bands)), dim3(THREADS), 0, stream, mel, out, frames, bands);
+    WH_LAUNCH(pad_mel, dim3(blocks_for((size_t)(frames + 2) * bands)), dim3(THREADS), 0, stream, mel, out, frames,
+              bands);
 }
 
 void wh_cuda_conv_gelu(const float *y, const float *bias, half *out, int rows, int d, cudaStream_t stream)

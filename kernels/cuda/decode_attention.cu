@@ -27,8 +27,7 @@ __device__ __forceinline__ int keys_of(const wh_cuda_row *row, int cross, int po
 }
 
 /* Eight channels of row i of keys or values as floats; int8 ones without their scale. */
-template <bool INT8>
-__device__ __forceinline__ void load8(const void *rows, int i, int dp, int part, float *x)
+template <bool INT8> __device__ __forceinline__ void load8(const void *rows, int i, int dp, int part, float *x)
 {
     if (INT8)
         wh_unpack_bytes(WH_LOAD((const uint2 *)((const int8_t *)rows + (size_t)i * dp + part * 8)), x);
@@ -95,7 +94,8 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
     float s = WH_LOAD_SHARED(scores + threadIdx.x); /* a key a thread */
     int a = call.alignment ? call.alignment[head] : -1;
     if (a >= 0 && row->score >= 0 && (int)threadIdx.x < keys)
-        WH_STORE(call.scores + ((size_t)row->score * call.n_alignment + a) * call.positions + split * SPLIT + threadIdx.x,
+        WH_STORE(call.scores + ((size_t)row->score * call.n_alignment + a) * call.positions + split * SPLIT +
+                     threadIdx.x,
                  s);
     float most = wh_warp_max(s);
     if (lane == 0)

@@ -50,13 +50,14 @@
 /* ---- memory ---- */
 
 #ifdef __CUDACC__
-#define WH_LOAD(p) (*(p))               /* global */
+#define WH_LOAD(p) (*(p)) /* global */
 #define WH_STORE(p, value) (*(p) = (value))
 #define WH_LOAD_SHARED(p) (*(p))
 #define WH_STORE_SHARED(p, value) (*(p) = (value))
 #define WH_BRANCH(condition) (condition) /* a branch that lanes of a warp may take differently */
 #else
-namespace cudaemu {
+namespace cudaemu
+{
 template <class T> inline T load(const T *p, char space, const char *file, int line)
 {
     if ((uintptr_t)p % alignof(T))
@@ -183,7 +184,8 @@ __device__ __forceinline__ float wh_warp_max(float x)
     return x;
 }
 #else
-namespace cudaemu {
+namespace cudaemu
+{
 template <int N, bool MAX> void reduce_act(void *const parts[WARP], const void *)
 {
     for (int j = 0; j < N; j++) {

@@ -20,8 +20,7 @@
 
 /* ---- kernels ---- */
 
-template <int AFTER>
-__device__ __forceinline__ void finish(float sum, const float *bias, void *y, size_t at, int j)
+template <int AFTER> __device__ __forceinline__ void finish(float sum, const float *bias, void *y, size_t at, int j)
 {
     if (AFTER == WH_CUDA_HALF)
         WH_STORE((half *)y + at, __float2half(sum));
@@ -62,7 +61,7 @@ template <int TILES, int AFTER, bool AMPERE>
 __global__ void __launch_bounds__(THREADS)
     few_rows(const half *x, const half *w, const float *bias, void *y, int n, int m, int k)
 {
-    WH_SHARED(float, sums, WARPS * TILES * 8 * APART);
+    WH_SHARED(float, sums, WARPS *TILES * 8 * APART);
     int lane = threadIdx.x % WH_WARP, warp = threadIdx.x / WH_WARP, g = lane / 4, t = lane % 4;
     int first = blockIdx.x * OUTPUTS;
     float c[TILES][4];

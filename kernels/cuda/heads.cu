@@ -61,7 +61,8 @@ __global__ void __launch_bounds__(THREADS)
     quantize_heads(const half *x, const float *bias, int8_t *bytes, float *scales, int rows, int d, int heads)
 {
     const int each = DP / WH_WARP;
-    int lane = threadIdx.x % WH_WARP, line = blockIdx.x * (THREADS / WH_WARP) + threadIdx.x / WH_WARP, d_head = d / heads;
+    int lane = threadIdx.x % WH_WARP, line = blockIdx.x * (THREADS / WH_WARP) + threadIdx.x / WH_WARP,
+        d_head = d / heads;
     if (WH_BRANCH(line < 2 * heads * rows)) {
         int row = line % rows, head = line / rows % heads, part = line / rows / heads, c = lane * each;
         float v[2] = {0, 0};
@@ -74,7 +75,8 @@ __global__ void __launch_bounds__(THREADS)
         }
         float most = wh_warp_max(fmaxf(fabsf(v[0]), fabsf(v[1]))), inverse = most > 0 ? 127.0f / most : 0;
         if (each == 2) {
-            uint32_t low = (uint32_t)(int)rintf(v[0] * inverse) & 255, high = (uint32_t)(int)rintf(v[1] * inverse) & 255;
+            uint32_t low = (uint32_t)(int)rintf(v[0] * inverse) & 255,
+                     high = (uint32_t)(int)rintf(v[1] * inverse) & 255;
             WH_STORE((uint16_t *)(bytes + (size_t)line * DP + c), (uint16_t)(low | high << 8));
         } else {
             WH_STORE(bytes + (size_t)line * DP + c, (int8_t)(int)rintf(v[0] * inverse));
@@ -117,8 +119,8 @@ void wh_cuda_append_heads(const half *x, const float *bias, const wh_cuda_row *r
                           int layer, int positions, cudaStream_t stream)
 {
     int dp = wh_cuda_padded_head(d / heads);
-    WH_LAUNCH(append_heads, dim3(blocks_for((size_t)3 * heads * n * dp / 2)), dim3(THREADS), 0, stream, x, bias, rows, q,
-              n, d, heads, layer, positions, dp);
+    WH_LAUNCH(append_heads, dim3(blocks_for((size_t)3 * heads * n * dp / 2)), dim3(THREADS), 0, stream, x, bias, rows,
+              q, n, d, heads, layer, positions, dp);
 }
 
 void wh_cuda_quantize_heads(const half *x, const float *bias, int8_t *layer, int rows, int d, int heads,

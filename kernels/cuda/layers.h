@@ -10,9 +10,9 @@
  * values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
     int32_t token, position;
-    half *self;         /* of its slot: positions = n_text_ctx */
-    const void *cross;  /* of its window: positions = n_audio_ctx; or int8, see below */
-    int32_t score;      /* row of the alignment scores that it writes, or -1 */
+    half *self;        /* of its slot: positions = n_text_ctx */
+    const void *cross; /* of its window: positions = n_audio_ctx; or int8, see below */
+    int32_t score;     /* row of the alignment scores that it writes, or -1 */
     int32_t unused;
 } wh_cuda_row;
 
@@ -59,8 +59,8 @@ void wh_cuda_append_heads(const half *x, const float *bias, const wh_cuda_row *r
 
 /* attention.cu: softmax(q k^T / sqrt(d_head)) v for each head without ever storing the scores; q [heads][n][dp], k, v
  * [heads][keys][dp], out [n][d]. sm: the device's compute capability, 75, 80, ... */
-void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int heads, int sm,
-                       cudaStream_t stream);
+void wh_cuda_attention(const half *q, const half *k, const half *v, half *out, int n, int keys, int d, int heads,
+                       int sm, cudaStream_t stream);
 
 /* decode_attention.cu: each row of a pass against its slot's (self) or its window's keys. q [heads][n][dp], out [n][d].
  * scores: raw q.k/sqrt(d_head) of the alignment heads, [score row][n_alignment][positions]; alignment [heads] says
@@ -88,10 +88,10 @@ static inline int wh_cuda_stride(int m)
 
 /* gemv.cu: y [n][m] = x [n][k] w [m][k]^T for at most WH_CUDA_FEW_ROWS rows n; a row's sum does not depend on n. */
 typedef enum wh_cuda_after {
-    WH_CUDA_HALF,   /* y halfs */
-    WH_CUDA_GELU,   /* y halfs, gelu(. + bias) */
-    WH_CUDA_ADD,    /* y floats += . + bias */
-    WH_CUDA_FLOAT   /* y floats, rows wh_cuda_stride(m) apart */
+    WH_CUDA_HALF, /* y halfs */
+    WH_CUDA_GELU, /* y halfs, gelu(. + bias) */
+    WH_CUDA_ADD,  /* y floats += . + bias */
+    WH_CUDA_FLOAT /* y floats, rows wh_cuda_stride(m) apart */
 } wh_cuda_after;
 void wh_cuda_few_rows(const half *x, const half *w, const float *bias, void *y, int n, int m, int k,
                       wh_cuda_after after, int sm, cudaStream_t stream);
@@ -120,8 +120,8 @@ size_t wh_cuda_choose_ids(int rows);
  * sums, at least -10, not clamped. filters [n_mels][201]; ranges [n_mels][2]: a filter's first bin and the one behind
  * its last. */
 typedef struct wh_cuda_log_mel_call {
-    const float *samples;   /* [400 + 160 (frames - 1)] */
-    const float *tables;    /* as the host's wh_cuda_log_mel_tables() writes them */
+    const float *samples; /* [400 + 160 (frames - 1)] */
+    const float *tables;  /* as the host's wh_cuda_log_mel_tables() writes them */
     const float *filters;
     const int32_t *ranges;
     int frames, n_mels;

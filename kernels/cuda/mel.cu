@@ -18,16 +18,16 @@
 #define ROOT 20
 #define HALF 11 /* rows of the first transform that are needed: 0 .. 10 */
 #define BINS 201
-#define APART 21     /* from row to row of the first transform: lanes find different banks, both ways */
+#define APART 21 /* from row to row of the first transform: lanes find different banks, both ways */
 #define POWERS (FRAMES + 1)
 
 /* cos and sin of 2 pi j / 20; j is known to the compiler wherever this is called */
 __device__ __forceinline__ float cos20(int j)
 {
-    const float c[ROOT] = {1.0f,          0.951056516f,  0.809016994f,  0.587785252f,  0.309016994f,
-                           0.0f,          -0.309016994f, -0.587785252f, -0.809016994f, -0.951056516f,
-                           -1.0f,         -0.951056516f, -0.809016994f, -0.587785252f, -0.309016994f,
-                           0.0f,          0.309016994f,  0.587785252f,  0.809016994f,  0.951056516f};
+    const float c[ROOT] = {1.0f,  0.951056516f,  0.809016994f,  0.587785252f,  0.309016994f,
+                           0.0f,  -0.309016994f, -0.587785252f, -0.809016994f, -0.951056516f,
+                           -1.0f, -0.951056516f, -0.809016994f, -0.587785252f, -0.309016994f,
+                           0.0f,  0.309016994f,  0.587785252f,  0.809016994f,  0.951056516f};
     return c[j % ROOT];
 }
 
@@ -40,8 +40,8 @@ __device__ __forceinline__ float sin20(int j)
 
 /* Lane r < 20: the first transform of a frame's samples r, r + 20, ..., times e^(-2 pi i r k / 400), row k to
  * re, im [k][r]. */
-__device__ __forceinline__ void first_transform(const float *samples, const float *window, const float2 *turns, int lane,
-                                                float *re, float *im)
+__device__ __forceinline__ void first_transform(const float *samples, const float *window, const float2 *turns,
+                                                int lane, float *re, float *im)
 {
     float x[ROOT];
 #pragma unroll
@@ -129,8 +129,8 @@ void wh_cuda_log_mel(const wh_cuda_log_mel_call *call, cudaStream_t stream)
     int rows = WARPS * 2 * HALF * APART, tile = FRAMES * (call->n_mels | 1), work = rows > tile ? rows : tile;
     size_t shared = (size_t)((BINS * POWERS + 3) / 4 * 4 + (work + 3) / 4 * 4) * sizeof(float);
     WH_LAUNCH(log_mel, dim3((call->frames + FRAMES - 1) / FRAMES), dim3(THREADS), shared, stream, call->samples,
-              call->tables, (const float2 *)(call->tables + FFT), call->filters, call->ranges, call->frames, call->n_mels,
-              call->out);
+              call->tables, (const float2 *)(call->tables + FFT), call->filters, call->ranges, call->frames,
+              call->n_mels, call->out);
 }
 
 size_t wh_cuda_log_mel_tables(float *tables)

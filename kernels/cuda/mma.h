@@ -77,7 +77,8 @@ template <int KEEP> __device__ __forceinline__ void wh_cp_wait()
 
 #else /* the host twins */
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 struct MmaPart {
     float *c;
@@ -169,7 +170,8 @@ template <bool TRANSPOSED> inline void wh_ldmatrix_any(uint32_t r[4], const half
     memcpy(r, part.r, sizeof part.r);
 }
 
-inline void wh_ldmatrix(uint32_t r[4], const half *row, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+inline void wh_ldmatrix(uint32_t r[4], const half *row, const char *file = __builtin_FILE(),
+                        int line = __builtin_LINE())
 {
     wh_ldmatrix_any<false>(r, row, file, line);
 }
@@ -188,8 +190,14 @@ inline void wh_cp_async(void *shared, const void *global, int valid, const char 
     cudaemu::cp_async(shared, global, 16, valid);
 }
 
-inline void wh_cp_commit() { cudaemu::cp_async_commit(); }
-template <int KEEP> inline void wh_cp_wait() { cudaemu::cp_async_wait(KEEP); }
+inline void wh_cp_commit()
+{
+    cudaemu::cp_async_commit();
+}
+template <int KEEP> inline void wh_cp_wait()
+{
+    cudaemu::cp_async_wait(KEEP);
+}
 
 #endif
 #endif

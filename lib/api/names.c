@@ -11,9 +11,9 @@ const char *wh_compute_name(const char *value)
     static const struct {
         const char *name, *meaning;
     } names[] = {
-        {"auto", "auto"},       {"default", "auto"},        {"f32", "f32"},
-        {"float32", "f32"},     {"float16", "f16"},         {"bf16", "bf16"},
-        {"bfloat16", "bf16"},   {"int8", "int8"},           {"int8_float32", "int8"},
+        {"auto", "auto"},         {"default", "auto"},       {"f32", "f32"},
+        {"float32", "f32"},       {"float16", "f16"},        {"bf16", "bf16"},
+        {"bfloat16", "bf16"},     {"int8", "int8"},          {"int8_float32", "int8"},
         {"int8_float16", "int8"}, {"int8_bfloat16", "int8"},
     };
     for (size_t i = 0; i < WH_COUNT(names); i++)

@@ -8,8 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { BOOLEAN, INTEGER, NUMBER, TEXT, LANGUAGE, LANGUAGES, DETECTION, TASK, TEMPERATURES, TOKENS, CLIPS, HEADS,
-            BACKEND, DEVICE, COMPUTE_TYPE, CUT, BATCH };
+enum kind {
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    LANGUAGE,
+    LANGUAGES,
+    DETECTION,
+    TASK,
+    TEMPERATURES,
+    TOKENS,
+    CLIPS,
+    HEADS,
+    BACKEND,
+    DEVICE,
+    COMPUTE_TYPE,
+    CUT,
+    BATCH
+};
 
 struct option {
     enum kind kind;
@@ -346,8 +363,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
             return refuse(i, value, "no such task");
         v->translate = strcmp(value, "translate") == 0;
         return WHISP_OK;
-    case TEMPERATURES:
-        return parse_temperatures(i, value, v);
+    case TEMPERATURES: return parse_temperatures(i, value, v);
     case TOKENS:
         if (!none && check_tokens(i, value))
             return WHISP_ERR_ARGUMENT;
@@ -363,9 +379,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
             return WHISP_ERR_ARGUMENT;
         v->clip_timestamps = none ? NULL : text;
         return WHISP_OK;
-    case TEXT:
-        *(const char **)member = none ? NULL : text;
-        return WHISP_OK;
+    case TEXT: *(const char **)member = none ? NULL : text; return WHISP_OK;
     case CUT:
         v->cut_off = strcmp(value, "off") == 0;
         v->cut_seconds = NAN;
@@ -497,8 +511,10 @@ int wh_options_check(const wh_values *v)
         return wh_fail(WHISP_ERR_ARGUMENT, "option patience: %g times beam_size %d leaves no sequence to wait for",
                        v->patience, v->beam_size);
     if (v->sample_len && v->max_new_tokens && v->sample_len != v->max_new_tokens)
-        return wh_fail(WHISP_ERR_ARGUMENT, "options sample_len %d and max_new_tokens %d contradict each other; give one of "
-                       "them", v->sample_len, v->max_new_tokens);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "options sample_len %d and max_new_tokens %d contradict each other; give one of "
+                       "them",
+                       v->sample_len, v->max_new_tokens);
     int is_cuda = strcmp(v->backend, "cuda") == 0;
     if ((v->device_kind == WH_DEVICE_CUDA && !is_cuda) || (v->device_kind == WH_DEVICE_CPU && is_cuda))
         return wh_fail(WHISP_ERR_ARGUMENT, "options device %s and backend %s contradict each other; give one of them",
@@ -506,8 +522,10 @@ int wh_options_check(const wh_values *v)
     if (v->initial_prompt && v->initial_prompt_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options initial_prompt and initial_prompt_tokens exclude each other");
     if (v->vad_neg_threshold > v->vad_threshold)
-        return wh_fail(WHISP_ERR_ARGUMENT, "option vad_neg_threshold: speech cannot pause below %g when it begins at "
-                       "vad_threshold %g; give one that is not above it", v->vad_neg_threshold, v->vad_threshold);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option vad_neg_threshold: speech cannot pause below %g when it begins at "
+                       "vad_threshold %g; give one that is not above it",
+                       v->vad_neg_threshold, v->vad_threshold);
     return WHISP_OK;
 }
 

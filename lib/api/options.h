@@ -16,63 +16,63 @@ enum wh_device { WH_DEVICE_OPEN, WH_DEVICE_CPU, WH_DEVICE_CUDA };
 
 typedef struct wh_values {
     int translate;
-    int language;                       /* index of whisp_language_code(), or -1: detect */
-    const char *languages;              /* codes and names with commas between them; NULL: None, any; belongs to the options */
-    int detects_at_start;               /* language_detection start: from the first 30 s, whatever they hold */
+    int language;          /* index of whisp_language_code(), or -1: detect */
+    const char *languages; /* codes and names with commas between them; NULL: None, any; belongs to the options */
+    int detects_at_start;  /* language_detection start: from the first 30 s, whatever they hold */
     double temperatures[WH_MAX_TEMPERATURES];
-    int n_temperatures;                 /* as given; see wh_options_temperatures() */
-    double temperature_increment;       /* NaN: None */
+    int n_temperatures;           /* as given; see wh_options_temperatures() */
+    double temperature_increment; /* NaN: None */
     int temperature_given, increment_given;
-    int best_of;                        /* candidates at temperatures above 0 */
-    int beam_size;                      /* beams at temperature 0; 0: None, the most probable token is taken */
-    double patience;                    /* NaN: None */
-    double length_penalty;              /* NaN: None */
-    double repetition_penalty;          /* 1: none */
-    int no_repeat_ngram_size;           /* 0: any may repeat */
-    int sample_len, max_new_tokens;     /* 0: None */
+    int best_of;                    /* candidates at temperatures above 0 */
+    int beam_size;                  /* beams at temperature 0; 0: None, the most probable token is taken */
+    double patience;                /* NaN: None */
+    double length_penalty;          /* NaN: None */
+    double repetition_penalty;      /* 1: none */
+    int no_repeat_ngram_size;       /* 0: any may repeat */
+    int sample_len, max_new_tokens; /* 0: None */
     int condition_on_previous_text;
     int carry_initial_prompt;
-    const char *initial_prompt;         /* NULL: None; belongs to the options */
-    const char *initial_prompt_tokens;  /* the same as comma-separated ids; at most one of the two */
-    const char *prefix, *hotwords;      /* likewise */
-    const char *vocabulary;             /* a file's path; likewise */
+    const char *initial_prompt;        /* NULL: None; belongs to the options */
+    const char *initial_prompt_tokens; /* the same as comma-separated ids; at most one of the two */
+    const char *prefix, *hotwords;     /* likewise */
+    const char *vocabulary;            /* a file's path; likewise */
     int suppress_blank;
-    const char *suppress_tokens;        /* NULL or "": nothing is suppressed; else comma-separated ids */
-    const char *suppress_regex;         /* NULL: None */
-    int multilingual;                   /* detect the language of each window */
+    const char *suppress_tokens; /* NULL or "": nothing is suppressed; else comma-separated ids */
+    const char *suppress_regex;  /* NULL: None */
+    int multilingual;            /* detect the language of each window */
     int without_timestamps;
     double max_initial_timestamp;       /* NaN: None */
     double compression_ratio_threshold; /* NaN: None */
     double logprob_threshold;           /* NaN: None */
     double no_speech_threshold;         /* NaN: None */
     int word_timestamps;
-    int confidence;                     /* judge each word */
+    int confidence; /* judge each word */
     const char *prepend_punctuations, *append_punctuations;
-    enum wh_heads heads;                /* which attention heads tell the time */
-    const char *clip_timestamps;        /* NULL: None; else checked: wh_parse_clips() reads it */
+    enum wh_heads heads;                    /* which attention heads tell the time */
+    const char *clip_timestamps;            /* NULL: None; else checked: wh_parse_clips() reads it */
     double hallucination_silence_threshold; /* NaN: None */
     int hallucination_guard;
-    int threads;                        /* 0: as many as there are cores */
+    int threads; /* 0: as many as there are cores */
     int64_t seed;
-    const char *backend;                /* auto, cpu, blas or cuda: from backend_given and device_kind */
+    const char *backend; /* auto, cpu, blas or cuda: from backend_given and device_kind */
     const char *backend_given;
     enum wh_device device_kind;
-    int device;                         /* its number */
-    const char *compute_type;           /* auto, f32, bf16 or int8: from compute_given and the backend */
-    const char *compute_given;          /* these or f16 */
+    int device;                /* its number */
+    const char *compute_type;  /* auto, f32, bf16 or int8: from compute_given and the backend */
+    const char *compute_given; /* these or f16 */
     int split_stereo;
-    double stream_step;                 /* seconds */
-    int cut_off;                        /* never cut a recording */
-    double cut_seconds;                 /* of its parts; NaN: auto */
-    int batch_size;                     /* parts at a time; 0: auto */
+    double stream_step; /* seconds */
+    int cut_off;        /* never cut a recording */
+    double cut_seconds; /* of its parts; NaN: auto */
+    int batch_size;     /* parts at a time; 0: auto */
     int vad_filter;
     double vad_threshold;
-    double vad_neg_threshold;           /* NaN: None */
+    double vad_neg_threshold; /* NaN: None */
     int vad_min_speech_duration_ms;
-    double vad_max_speech_duration_s;   /* NaN: None, no limit */
+    double vad_max_speech_duration_s; /* NaN: None, no limit */
     int vad_min_silence_duration_ms;
     int vad_speech_pad_ms;
-    const char *vad_model;              /* NULL: None; belongs to the options */
+    const char *vad_model; /* NULL: None; belongs to the options */
 } wh_values;
 
 #define WH_MAX_OPTIONS 64

@@ -17,14 +17,14 @@
 struct wh_ahead {
     whisp_audio *audio;
     pthread_t thread;
-    pthread_mutex_t mutex;      /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    int stop;                   /* the reader wants no more */
-    int ended;                  /* the writer has no more, for the reason `last` */
-    int64_t last;               /* 0: the recording's end; else an error's code */
-    char message[1024];         /* its text */
-    size_t written, given;      /* blocks so far; the one last given is still being looked at */
-    int64_t n[BLOCKS];          /* samples of each */
+    int stop;              /* the reader wants no more */
+    int ended;             /* the writer has no more, for the reason `last` */
+    int64_t last;          /* 0: the recording's end; else an error's code */
+    char message[1024];    /* its text */
+    size_t written, given; /* blocks so far; the one last given is still being looked at */
+    int64_t n[BLOCKS];     /* samples of each */
     float samples[BLOCKS][WH_AHEAD_BLOCK];
 };
 

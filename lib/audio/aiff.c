@@ -6,8 +6,8 @@
 
 #include "audio/joined.h"
 
-#define MOST_COMMON 64          /* bytes of a COMM chunk that are looked at */
-#define SOX_MARK 0x7f000000u    /* sox writes about 2^31 - 2^24 where it does not know */
+#define MOST_COMMON 64       /* bytes of a COMM chunk that are looked at */
+#define SOX_MARK 0x7f000000u /* sox writes about 2^31 - 2^24 where it does not know */
 
 static int is_aiff(const unsigned char *bytes)
 {
@@ -26,7 +26,10 @@ static void make_head(const unsigned char *common, size_t n, wh_stretch *s)
 {
     unsigned char *p = s->head;
     n = WH_MIN(n, (size_t)MOST_COMMON) & ~(size_t)1;
-    memcpy(p, "FORM\0\0\0\0AIFCFVER\0\0\0\4\xa2\x80\x51\x40" "COMM\0\0\0", 31);
+    memcpy(p,
+           "FORM\0\0\0\0AIFCFVER\0\0\0\4\xa2\x80\x51\x40"
+           "COMM\0\0\0",
+           31);
     p[31] = (unsigned char)n;
     memcpy(p + 32, common, n);
     memcpy(p + 32 + n, "SSND\0\0\0\0\0\0\0\0\0\0\0\0", 16);
@@ -40,14 +43,14 @@ static void choose_decoder(wh_stretch *s, const unsigned char *name, int bits)
         char name[5];
         int kind, bytes, is_little, is_unsigned;
     } known[] = {
-        { "NONE", WH_PCM_INTEGER, 0, 0, 0 }, { "twos", WH_PCM_INTEGER, 0, 0, 0 }, { "sowt", WH_PCM_INTEGER, 0, 1, 0 },
-        { "raw ", WH_PCM_INTEGER, 1, 0, 1 }, { "in24", WH_PCM_INTEGER, 3, 0, 0 }, { "in32", WH_PCM_INTEGER, 4, 0, 0 },
-        { "42ni", WH_PCM_INTEGER, 3, 1, 0 }, { "23ni", WH_PCM_INTEGER, 4, 1, 0 }, { "fl32", WH_PCM_FLOAT, 4, 0, 0 },
-        { "FL32", WH_PCM_FLOAT, 4, 0, 0 },   { "fl64", WH_PCM_FLOAT, 8, 0, 0 },   { "FL64", WH_PCM_FLOAT, 8, 0, 0 },
-        { "alaw", WH_PCM_A_LAW, 1, 0, 0 },   { "ALAW", WH_PCM_A_LAW, 1, 0, 0 },   { "ulaw", WH_PCM_MU_LAW, 1, 0, 0 },
-        { "ULAW", WH_PCM_MU_LAW, 1, 0, 0 },
+        {"NONE", WH_PCM_INTEGER, 0, 0, 0}, {"twos", WH_PCM_INTEGER, 0, 0, 0}, {"sowt", WH_PCM_INTEGER, 0, 1, 0},
+        {"raw ", WH_PCM_INTEGER, 1, 0, 1}, {"in24", WH_PCM_INTEGER, 3, 0, 0}, {"in32", WH_PCM_INTEGER, 4, 0, 0},
+        {"42ni", WH_PCM_INTEGER, 3, 1, 0}, {"23ni", WH_PCM_INTEGER, 4, 1, 0}, {"fl32", WH_PCM_FLOAT, 4, 0, 0},
+        {"FL32", WH_PCM_FLOAT, 4, 0, 0},   {"fl64", WH_PCM_FLOAT, 8, 0, 0},   {"FL64", WH_PCM_FLOAT, 8, 0, 0},
+        {"alaw", WH_PCM_A_LAW, 1, 0, 0},   {"ALAW", WH_PCM_A_LAW, 1, 0, 0},   {"ulaw", WH_PCM_MU_LAW, 1, 0, 0},
+        {"ULAW", WH_PCM_MU_LAW, 1, 0, 0},
     };
-    static const char sndfile[][5] = { "ima4", "GSM ", "DWVW" };
+    static const char sndfile[][5] = {"ima4", "GSM ", "DWVW"};
     s->by = WH_BY_NOBODY;
     snprintf(s->coding, sizeof s->coding, "coding '%.4s'", wh_is_chunk_name(name) ? (const char *)name : "????");
     for (size_t k = 0; k < WH_COUNT(sndfile); k++)
@@ -58,8 +61,10 @@ static void choose_decoder(wh_stretch *s, const unsigned char *name, int bits)
         if (memcmp(name, known[k].name, 4) != 0 || bytes < 1 || bytes > 8)
             continue;
         s->by = WH_BY_PCM;
-        s->pcm = (wh_pcm){ .kind = known[k].kind, .bytes = bytes, .is_big = !known[k].is_little,
-                           .is_unsigned = known[k].is_unsigned };
+        s->pcm = (wh_pcm){.kind = known[k].kind,
+                          .bytes = bytes,
+                          .is_big = !known[k].is_little,
+                          .is_unsigned = known[k].is_unsigned};
         s->sound.is_16_bit = s->pcm.kind != WH_PCM_FLOAT && bytes <= 2;
         s->sound.floats = s->pcm.kind == WH_PCM_FLOAT;
         wh_pcm_describe(&s->pcm, s->coding, sizeof s->coding);
@@ -94,7 +99,7 @@ static int read_common(wh_walk *walk, const unsigned char *common, size_t n)
 /* The sound chunk whose header is at `at`. */
 static int take_sound(wh_walk *walk, int64_t at, uint32_t size, wh_stretch *stretch)
 {
-    unsigned char offset[4] = { 0 };
+    unsigned char offset[4] = {0};
     wh_source *source = walk->source;
     wh_source_peek(source, at + 8, offset, 4);
     int64_t skip = wh_big32(offset), frame = (int64_t)walk->format.sound.channels * walk->format.pcm.bytes;
@@ -117,7 +122,7 @@ static int take_sound(wh_walk *walk, int64_t at, uint32_t size, wh_stretch *stre
 
 static int next_in_aiff(wh_walk *walk, wh_stretch *stretch)
 {
-    unsigned char chunk[12] = { 0 }, content[MOST_COMMON];
+    unsigned char chunk[12] = {0}, content[MOST_COMMON];
     if (walk->at == walk->start)
         walk->at += 12;
     while (wh_source_peek(walk->source, walk->at, chunk, 12) >= 8) {
@@ -152,4 +157,4 @@ static int64_t behind(wh_walk *walk, const wh_stretch *stretch)
     return end + ((end - walk->start) & 1);
 }
 
-const wh_container wh_aiff = { "AIFF", 12, is_aiff, next_in_aiff, behind };
+const wh_container wh_aiff = {"AIFF", 12, is_aiff, next_in_aiff, behind};

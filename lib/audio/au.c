@@ -16,19 +16,19 @@ static void choose_decoder(wh_stretch *s, uint32_t coding, const unsigned char *
 {
     static const struct {
         int kind, bytes;
-    } known[] = { [1] = { WH_PCM_MU_LAW, 1 },  [2] = { WH_PCM_INTEGER, 1 }, [3] = { WH_PCM_INTEGER, 2 },
-                  [4] = { WH_PCM_INTEGER, 3 }, [5] = { WH_PCM_INTEGER, 4 }, [6] = { WH_PCM_FLOAT, 4 },
-                  [7] = { WH_PCM_FLOAT, 8 },   [27] = { WH_PCM_A_LAW, 1 } };
+    } known[] = {
+        [1] = {WH_PCM_MU_LAW, 1},  [2] = {WH_PCM_INTEGER, 1}, [3] = {WH_PCM_INTEGER, 2}, [4] = {WH_PCM_INTEGER, 3},
+        [5] = {WH_PCM_INTEGER, 4}, [6] = {WH_PCM_FLOAT, 4},   [7] = {WH_PCM_FLOAT, 8},   [27] = {WH_PCM_A_LAW, 1}};
     s->by = WH_BY_NOBODY;
     snprintf(s->coding, sizeof s->coding, "coding %u", (unsigned)coding);
     if (coding < WH_COUNT(known) && known[coding].bytes) {
         s->by = WH_BY_PCM;
-        s->pcm = (wh_pcm){ .kind = known[coding].kind, .bytes = known[coding].bytes, .is_big = is_big };
+        s->pcm = (wh_pcm){.kind = known[coding].kind, .bytes = known[coding].bytes, .is_big = is_big};
         s->sound.is_16_bit = s->pcm.kind != WH_PCM_FLOAT && s->pcm.bytes <= 2;
         s->sound.floats = s->pcm.kind == WH_PCM_FLOAT;
         wh_pcm_describe(&s->pcm, s->coding, sizeof s->coding);
     } else if (coding == 23 || coding == 25 || coding == 26) {
-        static const unsigned char begin[2][4] = { { HEADER, 0, 0, 0 }, { 0, 0, 0, HEADER } };
+        static const unsigned char begin[2][4] = {{HEADER, 0, 0, 0}, {0, 0, 0, HEADER}};
         s->by = WH_BY_SNDFILE;
         snprintf(s->coding, sizeof s->coding, "G.72x ADPCM");
         memcpy(s->head, header, HEADER);
@@ -64,4 +64,4 @@ static int64_t behind(wh_walk *walk, const wh_stretch *stretch)
     return stretch->at + stretch->length;
 }
 
-const wh_container wh_au = { "AU", 4, is_au, next_in_au, behind };
+const wh_container wh_au = {"AU", 4, is_au, next_in_au, behind};

@@ -10,18 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS 10              /* of a block, */
-#define MOST_VALUES (8 << 20)   /* less where that were more samples: 32 MiB */
-#define PIECE_VALUES 32768      /* read from the inner decoder at once */
+#define SECONDS 10            /* of a block, */
+#define MOST_VALUES (8 << 20) /* less where that were more samples: 32 MiB */
+#define PIECE_VALUES 32768    /* read from the inner decoder at once */
 
 /* Two channels cancel each other where their mix has less of the louder one's power than this: -12 dB. What stands in
  * the middle of wide music has more, and right = -left / 2 leaves as much to be heard. */
 #define CANCELLED 0.06
-#define SILENT 1e-7             /* power that is no sound: -70 dB */
-#define LOUDER 1.25             /* the right one is heard if it has so much more power than the left one */
+#define SILENT 1e-7 /* power that is no sound: -70 dB */
+#define LOUDER 1.25 /* the right one is heard if it has so much more power than the left one */
 
-#define FAR_ABOVE 64.0f         /* 36 dB above full scale: not a level of float samples between -1 and 1 */
-#define NO_LEVEL 0x1p33f        /* beyond the range of integers: rubbish, which says nothing */
+#define FAR_ABOVE 64.0f  /* 36 dB above full scale: not a level of float samples between -1 and 1 */
+#define NO_LEVEL 0x1p33f /* beyond the range of integers: rubbish, which says nothing */
 
 typedef struct energies {
     double n, l, r, ll, rr, lr;
@@ -33,28 +33,28 @@ typedef struct audible {
     wh_notes *notes;
     int live, keeps_channels;
 
-    float *block;               /* [capacity] frames read ahead */
+    float *block; /* [capacity] frames read ahead */
     size_t capacity;
-    int64_t n, used;            /* its frames; those given out */
-    wh_sound sound;             /* theirs */
-    float *next;                /* [PIECE_VALUES] frames of another sound, which begin the next block */
+    int64_t n, used; /* its frames; those given out */
+    wh_sound sound;  /* theirs */
+    float *next;     /* [PIECE_VALUES] frames of another sound, which begin the next block */
     int64_t n_next;
     wh_sound next_sound;
-    int ended;                  /* the inner decoder has no more: 0, or the code of an error */
+    int ended; /* the inner decoder has no more: 0, or the code of an error */
     int64_t last;
-    char message[512];          /* the error's */
+    char message[512]; /* the error's */
 
-    int64_t at;                 /* frames of blocks so far, since the sound changed */
-    double before;              /* seconds before that */
+    int64_t at;    /* frames of blocks so far, since the sound changed */
+    double before; /* seconds before that */
 
-    energies heard;             /* live: since the last decision */
-    int live_choice;            /* -1: both, or the channel that is heard */
-    double cancelled;           /* seconds in which the channels cancelled each other */
+    energies heard;   /* live: since the last decision */
+    int live_choice;  /* -1: both, or the channel that is heard */
+    double cancelled; /* seconds in which the channels cancelled each other */
     double first_cancelled;
-    char heard_one[8];          /* "left", "right", "louder" */
+    char heard_one[8]; /* "left", "right", "louder" */
 
-    int floats;                 /* the file whose floats `bits` belongs to */
-    int bits;                   /* its samples' range: 0: -1 to 1; 15, 23, 31: that of integers */
+    int floats; /* the file whose floats `bits` belongs to */
+    int bits;   /* its samples' range: 0: -1 to 1; 15, 23, 31: that of integers */
 } audible;
 
 /* ---- the range of floats ---- */
@@ -66,7 +66,7 @@ typedef struct levels {
 
 static levels look(const float *x, int64_t n)
 {
-    levels all = { 0 };
+    levels all = {0};
     for (int64_t i = 0; i < n; i++) {
         float level = fabsf(x[i]);
         if (!(level > 0.0f) || level > NO_LEVEL)
@@ -99,12 +99,15 @@ static void scale(audible *a, float *x, int64_t n)
         a->bits = 0;
     }
     if (all.peak <= 1.0f && a->bits == 0 && bits) { /* only -1, 0 and 1: steps of the least bit, for now */
-        wh_note(a->notes, 0, "some of its float samples are all -1, 0 or 1: taken for the smallest steps of 16-bit "
+        wh_note(a->notes, 0,
+                "some of its float samples are all -1, 0 or 1: taken for the smallest steps of 16-bit "
                 "integers");
     } else if (bits > a->bits) {
         a->bits = bits;
-        wh_note(a->notes, 0, "its float samples are in the range of %d-bit integers (up to %.0f at %s): scaled to -1 "
-                "to 1", bits + 1, (double)all.peak, wh_clock(a->before + (double)a->at / a->sound.rate, clock));
+        wh_note(a->notes, 0,
+                "its float samples are in the range of %d-bit integers (up to %.0f at %s): scaled to -1 "
+                "to 1",
+                bits + 1, (double)all.peak, wh_clock(a->before + (double)a->at / a->sound.rate, clock));
     }
     bits = WH_MAX(bits, a->bits);
     float step = ldexpf(1.0f, -bits);
@@ -158,8 +161,10 @@ void wh_audible_settle(wh_decoder *decoder)
     audible *a = (audible *)decoder;
     char clock[24];
     if (a->cancelled > 0)
-        wh_note(a->notes, 0, "its two channels cancel each other for %.1f s from %s on: the %s one was heard there, "
-                "not both", a->cancelled, wh_clock(a->first_cancelled, clock), a->heard_one);
+        wh_note(a->notes, 0,
+                "its two channels cancel each other for %.1f s from %s on: the %s one was heard there, "
+                "not both",
+                a->cancelled, wh_clock(a->first_cancelled, clock), a->heard_one);
     a->cancelled = 0;
 }
 
@@ -171,7 +176,7 @@ static void put_in_both(float *frames, int64_t n, int channel)
 
 static void check_channels(audible *a, float *frames, int64_t n)
 {
-    energies e = { 0 };
+    energies e = {0};
     int channel;
     if (a->keeps_channels)
         return;
@@ -180,7 +185,7 @@ static void check_channels(audible *a, float *frames, int64_t n)
         add_energies(&a->heard, frames, n);
         if (a->heard.n >= a->sound.rate) {
             a->live_choice = choose(&a->heard);
-            a->heard = (energies){ 0 };
+            a->heard = (energies){0};
         }
     } else {
         add_energies(&e, frames, n);
@@ -262,7 +267,7 @@ static void begin_sound(audible *a)
         a->before += (double)a->at / a->sound.rate;
     a->sound = a->next_sound;
     a->at = 0;
-    a->heard = (energies){ 0 };
+    a->heard = (energies){0};
     a->live_choice = -1;
 }
 

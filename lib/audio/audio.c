@@ -23,36 +23,36 @@
 #define RATE 16000
 #define MIN_RATE WH_MIN_RATE
 #define MAX_RATE WH_MAX_RATE
-#define BLOCK 4096              /* frames decoded at once, fewer when there are many channels */
-#define BLOCK_VALUES 32768      /* samples of all channels decoded at once */
-#define PART_OF_FRAME 2048      /* bytes; what is left of an MPEG frame where a broadcast was cut */
-#define BAD_SECONDS 0.1         /* of samples that are no numbers are a part that is not heard */
-#define RESAMPLED 8448          /* room for a block at twice its rate */
+#define BLOCK 4096         /* frames decoded at once, fewer when there are many channels */
+#define BLOCK_VALUES 32768 /* samples of all channels decoded at once */
+#define PART_OF_FRAME 2048 /* bytes; what is left of an MPEG frame where a broadcast was cut */
+#define BAD_SECONDS 0.1    /* of samples that are no numbers are a part that is not heard */
+#define RESAMPLED 8448     /* room for a block at twice its rate */
 
 struct whisp_audio {
-    char *name;                 /* for messages */
-    int own_fd;                 /* to be closed, or -1 */
-    int channel;                /* the only one to be heard, from 0 on; -1: all, mixed */
+    char *name;  /* for messages */
+    int own_fd;  /* to be closed, or -1 */
+    int channel; /* the only one to be heard, from 0 on; -1: all, mixed */
     wh_source source;
     wh_decoder *decoder;
     wh_notes notes;
     int raw_rate, raw_channels; /* of bytes that are not a WAV file's, else 0; then blocks are small */
 
-    float *decoded;             /* [BLOCK_VALUES], interleaved */
-    wh_sound sound;             /* of the block in decoded[] and mono[] */
-    float *mono;                /* [BLOCK] at the recording's rate */
+    float *decoded; /* [BLOCK_VALUES], interleaved */
+    wh_sound sound; /* of the block in decoded[] and mono[] */
+    float *mono;    /* [BLOCK] at the recording's rate */
     size_t mono_length, mono_used;
     int decoded_all;
-    int64_t frames;             /* decoded so far */
-    uint64_t bad;               /* samples that are no finite numbers, not told yet, */
-    double bad_seconds;         /* and how long they last */
+    int64_t frames;     /* decoded so far */
+    uint64_t bad;       /* samples that are no finite numbers, not told yet, */
+    double bad_seconds; /* and how long they last */
 
-    int rate;                   /* that is resampled now; differs from sound.rate where recordings were joined */
-    wh_resampler *resampler;    /* NULL at 16 kHz */
-    int resampler_ended;        /* it was told that no more samples come at this rate */
-    int drained;                /* and all have come out */
-    float *resampled;           /* [RESAMPLED] */
-    float *ready;               /* mono or resampled: rounded, to be given out */
+    int rate;                /* that is resampled now; differs from sound.rate where recordings were joined */
+    wh_resampler *resampler; /* NULL at 16 kHz */
+    int resampler_ended;     /* it was told that no more samples come at this rate */
+    int drained;             /* and all have come out */
+    float *resampled;        /* [RESAMPLED] */
+    float *ready;            /* mono or resampled: rounded, to be given out */
     size_t ready_length, ready_used;
 };
 
@@ -210,8 +210,10 @@ int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **a
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_live: no place for the handle");
     *audio = NULL;
     if (sample_rate < MIN_RATE || sample_rate > MAX_RATE || channels < 1 || channels > 64)
-        return wh_fail(WHISP_ERR_ARGUMENT, "raw samples: %d Hz in %d channels; %d to %d Hz in 1 to 64 channels can be "
-                       "read", sample_rate, channels, MIN_RATE, MAX_RATE);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "raw samples: %d Hz in %d channels; %d to %d Hz in 1 to 64 channels can be "
+                       "read",
+                       sample_rate, channels, MIN_RATE, MAX_RATE);
     snprintf(name, sizeof name, fd == STDIN_FILENO ? "standard input" : "file descriptor %d", fd);
     return open_any(name, NULL, fd, 0, sample_rate, channels, audio);
 }
@@ -235,11 +237,11 @@ int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info)
 {
     if (!audio || !info || info->size < sizeof info->size)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_describe: set info.size first");
-    whisp_audio_info all = { .size = info->size,
-                             .sample_rate = audio->decoder->sound.rate,
-                             .channels = audio->decoder->sound.channels,
-                             .duration = audio->decoder->duration,
-                             .format = audio->decoder->format };
+    whisp_audio_info all = {.size = info->size,
+                            .sample_rate = audio->decoder->sound.rate,
+                            .channels = audio->decoder->sound.channels,
+                            .duration = audio->decoder->duration,
+                            .format = audio->decoder->format};
     memcpy(info, &all, WH_MIN(info->size, sizeof all));
     return WHISP_OK;
 }
@@ -283,8 +285,10 @@ static void settle(whisp_audio *audio)
     wh_audible_settle(audio->decoder);
     wh_notes_settle(&audio->notes);
     if (audio->bad)
-        wh_note(&audio->notes, audio->bad_seconds > BAD_SECONDS, "%llu samples are not finite numbers; they count as "
-                "silence", (unsigned long long)audio->bad);
+        wh_note(&audio->notes, audio->bad_seconds > BAD_SECONDS,
+                "%llu samples are not finite numbers; they count as "
+                "silence",
+                (unsigned long long)audio->bad);
     audio->bad = 0;
     audio->bad_seconds = 0;
 }

@@ -34,12 +34,12 @@ static int read_description(wh_walk *walk, const unsigned char *desc, size_t n)
     int bytes = packet % channels == 0 && packet / channels <= 8 ? (int)(packet / channels) : 0, is_float = flags & 1;
     if (bytes < (int)(bits + 7) / 8 || bytes == 0)
         bytes = (int)(bits + 7) / 8;
-    s->pcm = (wh_pcm){ .kind = is_float ? WH_PCM_FLOAT : WH_PCM_INTEGER, .bytes = bytes, .is_big = !(flags & 2) };
+    s->pcm = (wh_pcm){.kind = is_float ? WH_PCM_FLOAT : WH_PCM_INTEGER, .bytes = bytes, .is_big = !(flags & 2)};
     if (memcmp(desc + 8, "lpcm", 4) == 0 && bytes >= 1 && (!is_float || bytes == 4 || bytes == 8))
         s->by = WH_BY_PCM;
     if (memcmp(desc + 8, "alaw", 4) == 0 || memcmp(desc + 8, "ulaw", 4) == 0) {
         s->by = WH_BY_PCM;
-        s->pcm = (wh_pcm){ .kind = desc[8] == 'a' ? WH_PCM_A_LAW : WH_PCM_MU_LAW, .bytes = 1 };
+        s->pcm = (wh_pcm){.kind = desc[8] == 'a' ? WH_PCM_A_LAW : WH_PCM_MU_LAW, .bytes = 1};
     }
     if (memcmp(desc + 8, "alac", 4) == 0) {
         s->by = WH_BY_SNDFILE;
@@ -172,4 +172,4 @@ static int64_t behind(wh_walk *walk, const wh_stretch *stretch)
     return stretch->at + stretch->length;
 }
 
-const wh_container wh_caf = { "CAF", 8, is_caf, next_in_caf, behind };
+const wh_container wh_caf = {"CAF", 8, is_caf, next_in_caf, behind};

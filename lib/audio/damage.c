@@ -1,9 +1,9 @@
 /* damage.c - see damage.h. */
 #include "audio/damage.h"
 
-#define MARGIN 4.0              /* a damaged stretch may be quieter, thus denser, than the rest */
-#define USUAL_BYTES 4000.0      /* a second, where nothing was decoded before the damage */
-#define FREE_SECONDS 1.0        /* of silence that need no bytes */
+#define MARGIN 4.0         /* a damaged stretch may be quieter, thus denser, than the rest */
+#define USUAL_BYTES 4000.0 /* a second, where nothing was decoded before the damage */
+#define FREE_SECONDS 1.0   /* of silence that need no bytes */
 
 void wh_progress_heard(wh_progress *progress, double seconds, int64_t bytes)
 {

@@ -7,10 +7,10 @@
 
 typedef struct wh_progress {
     wh_notes *notes;
-    double seconds;         /* given out so far, with the silence: the time of what comes next */
-    double heard;           /* of these, decoded */
-    double silence;         /* of these, silence that no damaged bytes account for */
-    int64_t bytes;          /* that were decoded into `heard` */
+    double seconds; /* given out so far, with the silence: the time of what comes next */
+    double heard;   /* of these, decoded */
+    double silence; /* of these, silence that no damaged bytes account for */
+    int64_t bytes;  /* that were decoded into `heard` */
 } wh_progress;
 
 /* So much was decoded, of so many bytes. */

@@ -12,12 +12,12 @@
 
 /* What a block's frames are. */
 typedef struct wh_sound {
-    int rate;                   /* frames a second */
+    int rate; /* frames a second */
     int channels;
-    uint32_t speakers;          /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i,
+    uint32_t speakers; /* WAVEFORMATEXTENSIBLE's dwChannelMask: bit i set: there is a channel for speaker i,
                                    and the channels come in the order of the bits; 0: the format does not say */
-    int is_16_bit;              /* samples are integers of at most 16 bits: the mix's gains have as many, as ffmpeg's */
-    int floats;                 /* samples are floats as a file has them, whose range must be found out (audible.h): the
+    int is_16_bit;     /* samples are integers of at most 16 bits: the mix's gains have as many, as ffmpeg's */
+    int floats;        /* samples are floats as a file has them, whose range must be found out (audible.h): the
                                    file's number, from 1 on, as several may be joined; else 0 */
 } wh_sound;
 
@@ -30,11 +30,11 @@ struct wh_decoder {
      * if nothing had been asked. */
     int (*seek)(wh_decoder *decoder, int64_t frame);
     void (*close)(wh_decoder *decoder);
-    wh_sound sound;             /* of the first frame */
-    int64_t frames;             /* in all, as the recording promises; -1 where it says nothing */
-    double duration;            /* seconds, may be an estimate; -1 where not known */
-    int is_duration_sure;       /* it is none, and nothing can be joined behind */
-    char format[80];            /* in words */
+    wh_sound sound;       /* of the first frame */
+    int64_t frames;       /* in all, as the recording promises; -1 where it says nothing */
+    double duration;      /* seconds, may be an estimate; -1 where not known */
+    int is_duration_sure; /* it is none, and nothing can be joined behind */
+    char format[80];      /* in words */
 };
 
 /* The error for what cannot be decoded here, with the line that has ffmpeg do it: "NAME: WHY; ffmpeg ..." */
@@ -43,8 +43,8 @@ int wh_refuse(const wh_source *source, const char *name, const char *why);
 /* Each: WHISP_OK and a decoder for the bytes of `source`, or NULL where they are not for it; else the code of an error
  * whose message is set. `name` is for messages; it outlives the decoder, as `source` and `notes` do. */
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* libsndfile's */
-int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* FLAC */
-int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* Vorbis, Opus, FLAC */
+int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder);    /* FLAC */
+int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder);  /* Vorbis, Opus, FLAC */
 int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder); /* MP3, MP2, MP1 */
 
 /* The bytes of a view, for codings of a stretch that only libsndfile decodes. `view` outlives the decoder. */

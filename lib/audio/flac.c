@@ -13,8 +13,8 @@
 #include "audio/flac_walk.h"
 #include "audio/tags.h"
 
-#define BACK (WH_SOURCE_WINDOW / 2)     /* bytes that a pipe can go back, so files do not either */
-#define MOST_COMMENT 8192               /* bytes of a comment that are looked through */
+#define BACK (WH_SOURCE_WINDOW / 2) /* bytes that a pipe can go back, so files do not either */
+#define MOST_COMMENT 8192           /* bytes of a comment that are looked through */
 #define WAVE_MASK "WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x"
 
 typedef struct flac_decoder {
@@ -26,21 +26,21 @@ typedef struct flac_decoder {
     /* the file that is read, of those joined */
     wh_flac_info info;
     int is_open;
-    int64_t audio;          /* offset of its first frame, or of what stands in its place */
-    int64_t position;       /* of the next byte for libFLAC */
-    int64_t end;            /* of its last byte, once known; else INT64_MAX */
-    int64_t scanned;        /* up to here no other file begins */
-    int64_t good_end;       /* of the last whole frame */
-    int64_t nonzero_end;    /* behind this byte only zeros were read */
-    int64_t reread;         /* bytes that libFLAC went back, in all */
+    int64_t audio;       /* offset of its first frame, or of what stands in its place */
+    int64_t position;    /* of the next byte for libFLAC */
+    int64_t end;         /* of its last byte, once known; else INT64_MAX */
+    int64_t scanned;     /* up to here no other file begins */
+    int64_t good_end;    /* of the last whole frame */
+    int64_t nonzero_end; /* behind this byte only zeros were read */
+    int64_t reread;      /* bytes that libFLAC went back, in all */
     uint32_t speakers;
     int has_frames;
-    int64_t number;         /* of the sample that comes next */
-    int64_t first_number;   /* of its first one */
-    double began;           /* seconds, in the recording */
+    int64_t number;       /* of the sample that comes next */
+    int64_t first_number; /* of its first one */
+    double began;         /* seconds, in the recording */
     /* to be given out */
-    int64_t silence;        /* frames, then */
-    int given;              /* of flac's last frame, this many are given; n: all */
+    int64_t silence; /* frames, then */
+    int given;       /* of flac's last frame, this many are given; n: all */
 } flac_decoder;
 
 /* ---- where a file begins and ends ---- */
@@ -333,8 +333,11 @@ int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
     flac_decoder *d = wh_calloc(1, sizeof *d);
     if (!d)
         return wh_fail_memory();
-    d->decoder = (wh_decoder){.read = read_flac, .close = close_flac, .frames = info.frames > 0 ? info.frames : -1,
-                              .sound = {.rate = info.rate, .channels = info.channels}, .duration = -1};
+    d->decoder = (wh_decoder){.read = read_flac,
+                              .close = close_flac,
+                              .frames = info.frames > 0 ? info.frames : -1,
+                              .sound = {.rate = info.rate, .channels = info.channels},
+                              .duration = -1};
     if (source->is_file && info.frames > 0) {
         d->decoder.duration = (double)info.frames / info.rate;
         d->decoder.seek = seek_flac;

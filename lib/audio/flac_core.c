@@ -10,7 +10,7 @@ struct wh_flac_state {
     wh_flac_input input;
     unsigned char head[WH_FLAC_HEAD];
     int head_given;
-    int got;                    /* frames since wh_flac_next() was called */
+    int got; /* frames since wh_flac_next() was called */
 };
 
 int wh_flac_parse(const unsigned char p[WH_FLAC_HEAD], wh_flac_info *info)
@@ -125,9 +125,9 @@ int wh_flac_begin(wh_flac *flac, const wh_flac_input *input, const unsigned char
     s->head[4] |= 0x80; /* no other metadata */
     s->head_given = 0;
     flac->damaged = 0;
-    FLAC__StreamDecoderInitStatus status =
-        FLAC__stream_decoder_init_stream(s->decoder, read_bytes, input->seek ? seek : NULL, tell, no_length,
-                                         never_at_end, take, NULL, note_error, flac);
+    FLAC__StreamDecoderInitStatus status = FLAC__stream_decoder_init_stream(s->decoder, read_bytes,
+                                                                            input->seek ? seek : NULL, tell, no_length,
+                                                                            never_at_end, take, NULL, note_error, flac);
     if (status != FLAC__STREAM_DECODER_INIT_STATUS_OK ||
         !FLAC__stream_decoder_process_until_end_of_metadata(s->decoder))
         return wh_fail_memory();

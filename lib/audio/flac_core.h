@@ -5,13 +5,13 @@
 
 #include "util/util.h"
 
-#define WH_FLAC_HEAD 42         /* bytes: "fLaC" and the block STREAMINFO with its header */
+#define WH_FLAC_HEAD 42 /* bytes: "fLaC" and the block STREAMINFO with its header */
 
 /* What STREAMINFO says. */
 typedef struct wh_flac_info {
     int rate, channels, bits;
-    int block;                  /* the most samples of a frame; where frames are counted, those of each but the last */
-    int64_t frames;             /* samples of each channel, 0: not known */
+    int block;      /* the most samples of a frame; where frames are counted, those of each but the last */
+    int64_t frames; /* samples of each channel, 0: not known */
 } wh_flac_info;
 
 typedef struct wh_flac_input {
@@ -24,12 +24,12 @@ typedef struct wh_flac_input {
 typedef struct wh_flac {
     struct wh_flac_state *state;
     /* the last frame */
-    float *samples;             /* [n][channels] */
-    size_t room;                /* allocated floats */
+    float *samples; /* [n][channels] */
+    size_t room;    /* allocated floats */
     int n, channels, rate;
-    int64_t number;             /* of its first sample, as the stream counts them */
-    int64_t end;                /* offset of the byte behind it */
-    int damaged;                /* something before it could not be decoded */
+    int64_t number; /* of its first sample, as the stream counts them */
+    int64_t end;    /* offset of the byte behind it */
+    int damaged;    /* something before it could not be decoded */
     int no_memory;
 } wh_flac;
 

@@ -9,12 +9,12 @@
 
 #include "audio/flac_core.h"
 
-#define PIECE (1 << 18)     /* bytes read at once */
-#define MOST_HEADER 16      /* bytes of a frame's header with its checksum */
+#define PIECE (1 << 18) /* bytes read at once */
+#define MOST_HEADER 16  /* bytes of a frame's header with its checksum */
 
 typedef struct header {
-    int64_t number;         /* of the frame's first sample */
-    int n;                  /* samples */
+    int64_t number; /* of the frame's first sample */
+    int n;          /* samples */
 } header;
 
 /* RFC 9639, section 9.1.8: x^8 + x^2 + x + 1. */

@@ -6,8 +6,8 @@
 #include "audio/source.h"
 
 typedef struct wh_flac_walk {
-    int64_t position;           /* offset of a frame */
-    int64_t number;             /* of its first sample */
+    int64_t position; /* offset of a frame */
+    int64_t number;   /* of its first sample */
 } wh_flac_walk;
 
 /* Go on from the frame at which *walk stands to the one that holds sample `target`. 1; 0: it is not there, or one of

@@ -8,11 +8,11 @@
 
 #include "audio/tags.h"
 
-#define LEAST 64                /* bytes looked at first: mostly a header begins there */
-#define PIECE 16384             /* and at most, at once */
-#define AHEAD 40                /* and behind them: a Wave64 header may begin in their last byte */
-#define NEAR (1 << 18)          /* a pipe's window still has what lies so far behind */
-#define PLAUSIBLE (16 << 20)    /* bytes: a picture in a tag may have as many */
+#define LEAST 64             /* bytes looked at first: mostly a header begins there */
+#define PIECE 16384          /* and at most, at once */
+#define AHEAD 40             /* and behind them: a Wave64 header may begin in their last byte */
+#define NEAR (1 << 18)       /* a pipe's window still has what lies so far behind */
+#define PLAUSIBLE (16 << 20) /* bytes: a picture in a tag may have as many */
 
 /* Does a container begin here that names itself in enough bytes? ("junk" of 12 bytes is not taken for one.) */
 static int begins_here(const unsigned char *p, size_t n)
@@ -65,7 +65,7 @@ static int passes(wh_walk *walk, int64_t end, int is_harmless)
 /* A file or a tag, whose beginning could be a chunk's? ("ID3 " is one.) */
 static int is_no_chunk(wh_source *source, int64_t at)
 {
-    unsigned char head[AHEAD] = { 0 };
+    unsigned char head[AHEAD] = {0};
     size_t n = wh_source_peek(source, at, head, sizeof head);
     return begins_here(head, n) || (n >= 24 && wh_au.is_this(head)) ||
            (memcmp(head, "ID3 ", 4) != 0 && wh_tag_length(source, at) > 0);

@@ -11,13 +11,31 @@
 
 #define LARGEST 1024.0f /* louder than any recording; keeps the resampler's sums finite */
 
-enum { FL = 1, FR = 2, FC = 4, LFE = 8, BL = 0x10, BR = 0x20, FLC = 0x40, FRC = 0x80, BC = 0x100, SL = 0x200,
-       SR = 0x400, HEIGHTS = 0x3f800 };
+enum {
+    FL = 1,
+    FR = 2,
+    FC = 4,
+    LFE = 8,
+    BL = 0x10,
+    BR = 0x20,
+    FLC = 0x40,
+    FRC = 0x80,
+    BC = 0x100,
+    SL = 0x200,
+    SR = 0x400,
+    HEIGHTS = 0x3f800
+};
 
 /* Where channels belong of which only the number is known: ffmpeg's default layouts. */
-static const uint32_t by_count[] = { 0, FC, FL | FR, FL | FR | LFE, FL | FR | FC | BC, FL | FR | FC | BL | BR,
-                                     FL | FR | FC | LFE | BL | BR, FL | FR | FC | LFE | BC | SL | SR,
-                                     FL | FR | FC | LFE | BL | BR | SL | SR };
+static const uint32_t by_count[] = {0,
+                                    FC,
+                                    FL | FR,
+                                    FL | FR | LFE,
+                                    FL | FR | FC | BC,
+                                    FL | FR | FC | BL | BR,
+                                    FL | FR | FC | LFE | BL | BR,
+                                    FL | FR | FC | LFE | BC | SL | SR,
+                                    FL | FR | FC | LFE | BL | BR | SL | SR};
 
 static uint32_t places(const wh_sound *sound)
 {
@@ -75,7 +93,10 @@ void wh_mix_tell(const wh_sound *sound, wh_notes *notes)
         wh_note(notes, 0, "it is not known where its %d channels belong: each is as loud as the others in the mix", n);
     else if (n > 2 && !is_known && (speakers & LFE))
         wh_note(notes, 0, "its %d channels are taken for %s, as ffmpeg does: that for low frequencies is left out", n,
-                n == 3 ? "2.1" : n == 6 ? "5.1" : n == 7 ? "6.1" : "7.1");
+                n == 3   ? "2.1"
+                : n == 6 ? "5.1"
+                : n == 7 ? "6.1"
+                         : "7.1");
     else if (n > 2 && (speakers & HEIGHTS))
         wh_note(notes, 0, "channels for speakers above the listener are left out of the mix, as ffmpeg does");
 }

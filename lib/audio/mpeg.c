@@ -17,9 +17,9 @@
 #include "audio/mpeg_walk.h"
 #include "audio/tags.h"
 
-#define MAX_EMPTY 1000      /* calls in a row that bring no sample */
-#define DECODER_DELAY 529   /* samples that every decoder adds before the encoder's own delay */
-#define SOME 8              /* frames by which a count may be wrong */
+#define MAX_EMPTY 1000    /* calls in a row that bring no sample */
+#define DECODER_DELAY 529 /* samples that every decoder adds before the encoder's own delay */
+#define SOME 8            /* frames by which a count may be wrong */
 
 typedef struct wh_mpeg {
     wh_decoder decoder;
@@ -28,9 +28,9 @@ typedef struct wh_mpeg {
     mpg123_handle *handle;
     wh_mpeg_frames frames;
     wh_mpeg_frame frame;
-    int reservoir;          /* bytes that the next frame may reach back */
-    int used;               /* bytes of the frame that libmpg123 took */
-    int is_pending;         /* the frame is of another kind than those before */
+    int reservoir;  /* bytes that the next frame may reach back */
+    int used;       /* bytes of the frame that libmpg123 took */
+    int is_pending; /* the frame is of another kind than those before */
     int at_end;
     int is_over, is_judged;
     long rate;

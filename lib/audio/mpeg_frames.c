@@ -7,29 +7,35 @@
 #include "audio/tags.h"
 
 #define PIECE 8192
-#define CHAIN 3     /* frames in a row that are needed to believe in them after junk */
-#define LONGER 4    /* where they are of another kind than those before */
+#define CHAIN 3  /* frames in a row that are needed to believe in them after junk */
+#define LONGER 4 /* where they are of another kind than those before */
 
 int wh_mpeg_parse(const unsigned char p[4], wh_mpeg_header *header)
 {
     static const short kbps[5][15] = {
-        { 0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448 }, /* version 1, layer 1 */
-        { 0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384 },    /* version 1, layer 2 */
-        { 0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320 },     /* version 1, layer 3 */
-        { 0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256 },    /* version 2, layer 1 */
-        { 0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160 },         /* version 2, layers 2 and 3 */
+        {0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448}, /* version 1, layer 1 */
+        {0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},    /* version 1, layer 2 */
+        {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},     /* version 1, layer 3 */
+        {0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256},    /* version 2, layer 1 */
+        {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},         /* version 2, layers 2 and 3 */
     };
-    static const int hz[3] = { 44100, 48000, 32000 }, versions[4] = { 3, 0, 2, 1 };
+    static const int hz[3] = {44100, 48000, 32000}, versions[4] = {3, 0, 2, 1};
     int version = versions[p[1] >> 3 & 3], layer = 4 - (p[1] >> 1 & 3);
     int bits = p[2] >> 4, frequency = p[2] >> 2 & 3, padding = p[2] >> 1 & 1;
     if (p[0] != 0xff || (p[1] & 0xe0) != 0xe0 || version == 0 || layer == 4 || bits == 0 || bits == 15 ||
         frequency == 3 || (p[3] & 3) == 2)
         return 0;
     int is_v1 = version == 1;
-    *header = (wh_mpeg_header){ .version = version, .layer = layer, .rate = hz[frequency] >> (version - 1),
-                                .channels = p[3] >> 6 == 3 ? 1 : 2, .joint = p[3] >> 6 == 1, .bound = p[3] >> 4 & 3,
-                                .has_crc = !(p[1] & 1),
-                                .bits = 1000 * kbps[is_v1 ? layer - 1 : layer == 1 ? 3 : 4][bits] };
+    *header = (wh_mpeg_header){.version = version,
+                               .layer = layer,
+                               .rate = hz[frequency] >> (version - 1),
+                               .channels = p[3] >> 6 == 3 ? 1 : 2,
+                               .joint = p[3] >> 6 == 1,
+                               .bound = p[3] >> 4 & 3,
+                               .has_crc = !(p[1] & 1),
+                               .bits = 1000 * kbps[is_v1        ? layer - 1
+                                                   : layer == 1 ? 3
+                                                                : 4][bits]};
     if (layer == 1)
         header->size = (12 * header->bits / header->rate + padding) * 4;
     else

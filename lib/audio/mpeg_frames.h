@@ -8,13 +8,13 @@
 #define WH_MPEG_MOST 4608 /* more than the bytes of any frame */
 
 typedef struct wh_mpeg_header {
-    int version;            /* 1, 2, or 3 for "2.5" */
-    int layer;              /* 1, 2 or 3 */
+    int version; /* 1, 2, or 3 for "2.5" */
+    int layer;   /* 1, 2 or 3 */
     int rate, channels;
-    int bits;               /* a second */
-    int size;               /* bytes in the frame, with the header */
-    int samples;            /* of each channel */
-    int joint, bound;       /* joint stereo; the mode's extension */
+    int bits;         /* a second */
+    int size;         /* bytes in the frame, with the header */
+    int samples;      /* of each channel */
+    int joint, bound; /* joint stereo; the mode's extension */
     int has_crc;
 } wh_mpeg_header;
 
@@ -33,10 +33,10 @@ void wh_mpeg_fit(unsigned char *frame, int n, const wh_mpeg_header *header, int 
 
 /* What the first frame of many files says instead of sound ("Xing", "Info", "VBRI"). */
 typedef struct wh_mpeg_info {
-    int64_t frames;         /* behind this one; 0: not said */
-    int64_t bytes;          /* of the whole file; 0: not said */
+    int64_t frames; /* behind this one; 0: not said */
+    int64_t bytes;  /* of the whole file; 0: not said */
     int has_delay;
-    int delay, padding;     /* samples that the encoder put before and behind the recording's */
+    int delay, padding; /* samples that the encoder put before and behind the recording's */
 } wh_mpeg_info;
 
 /* Is the frame such a one? */
@@ -44,17 +44,17 @@ int wh_mpeg_read_info(const unsigned char *frame, size_t n, wh_mpeg_info *info);
 
 typedef struct wh_mpeg_frame {
     wh_mpeg_header header;
-    int is_new_kind;        /* does not follow on the last one */
+    int is_new_kind; /* does not follow on the last one */
     int n;
     unsigned char bytes[WH_MPEG_MOST];
     /* what stands between the frame before (or the beginning) and this one (or the end), in bytes and this order: */
-    int64_t tags, zeros;    /* understood, in turn */
+    int64_t tags, zeros; /* understood, in turn */
     int64_t junk_from, junk;
 } wh_mpeg_frame;
 
 typedef struct wh_mpeg_frames {
     wh_source *source;
-    int64_t position;       /* behind the last frame */
+    int64_t position; /* behind the last frame */
     wh_mpeg_header last;
     int is_started;
 } wh_mpeg_frames;

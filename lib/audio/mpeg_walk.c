@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define PIECE (1 << 18)     /* bytes read at once */
+#define PIECE (1 << 18) /* bytes read at once */
 
 /* Does a frame like those before begin here, which holds sound and is followed by another? Its size, or 0. Also 0 where
  * wh_mpeg_fit() would make a checksum wrong. */
@@ -11,9 +11,9 @@ static int check(const unsigned char *p, size_t n, const wh_mpeg_header *kind)
 {
     wh_mpeg_header header, next;
     wh_mpeg_info info;
-    if (n < 4 || !wh_mpeg_parse(p, &header) || !wh_mpeg_same_kind(&header, kind) ||
-        header.channels != kind->channels || (header.layer == 3 && header.has_crc) ||
-        n < (size_t)header.size + 4 || wh_mpeg_read_info(p, (size_t)header.size, &info))
+    if (n < 4 || !wh_mpeg_parse(p, &header) || !wh_mpeg_same_kind(&header, kind) || header.channels != kind->channels ||
+        (header.layer == 3 && header.has_crc) || n < (size_t)header.size + 4 ||
+        wh_mpeg_read_info(p, (size_t)header.size, &info))
         return 0;
     p += header.size;
     return wh_mpeg_parse(p, &next) && wh_mpeg_same_kind(&next, kind) ? header.size : 0;

@@ -14,8 +14,8 @@
 #define WH_MPEG_PLACES (WH_MPEG_LEAD / WH_MPEG_STEP + 2)
 
 typedef struct wh_mpeg_walk {
-    int64_t position, number;               /* offset and count of a frame, which were reached */
-    int64_t places[WH_MPEG_PLACES];         /* [number / STEP % PLACES]: offsets of frames up to there */
+    int64_t position, number;       /* offset and count of a frame, which were reached */
+    int64_t places[WH_MPEG_PLACES]; /* [number / STEP % PLACES]: offsets of frames up to there */
 } wh_mpeg_walk;
 
 /* Go on to frame `target`. 1; 0: there is something else than frames of `kind` before it, and *walk stands there. */

@@ -13,20 +13,20 @@ typedef int (*wh_is_wanted)(const void *user, double from, double to);
 /* Fixed in size, so that nothing can go unsaid for want of memory. What does not fit is counted in the last one. */
 typedef struct wh_notes {
     int n;
-    int incomplete;             /* something of the recording was not heard */
-    int left_out;               /* notes for which there was no room */
+    int incomplete; /* something of the recording was not heard */
+    int left_out;   /* notes for which there was no room */
     struct wh_one_note {
         int incomplete;
         char text[448];
     } list[WH_MAX_NOTES];
-    struct wh_missing {         /* damaged places; wh_notes_settle() makes one note of them */
+    struct wh_missing { /* damaged places; wh_notes_settle() makes one note of them */
         int places;
-        double first, seconds;  /* where the first one is; how much is missing in all of them, as far as it is known */
-        int is_silence;         /* what is missing became silence of the same length; 0: some of it was skipped */
-        char why[96];           /* of the first one */
+        double first, seconds; /* where the first one is; how much is missing in all of them, as far as it is known */
+        int is_silence;        /* what is missing became silence of the same length; 0: some of it was skipped */
+        char why[96];          /* of the first one */
     } missing;
-    wh_is_wanted is_wanted;     /* NULL: all is */
-    const void *user;           /* its */
+    wh_is_wanted is_wanted; /* NULL: all is */
+    const void *user;       /* its */
 } wh_notes;
 
 /* A line without the recording's name; `incomplete`: part of it was not heard. The same line twice is said once. */

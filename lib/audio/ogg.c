@@ -14,8 +14,8 @@
 #include "audio/ogg_codec.h"
 #include "audio/ogg_pages.h"
 
-#define MOST_STREAMS 32     /* of a link, that are remembered */
-#define MOST_PACKETS 256    /* that end in a page: 255 */
+#define MOST_STREAMS 32  /* of a link, that are remembered */
+#define MOST_PACKETS 256 /* that end in a page: 255 */
 #define FAR (INT64_MAX / 4)
 
 typedef struct ogg_decoder {
@@ -24,40 +24,40 @@ typedef struct ogg_decoder {
     wh_progress progress;
     wh_ogg_pages pages;
     int at_end;
-    int is_broken;              /* headers of a link are damaged */
+    int is_broken; /* headers of a link are damaged */
     /* the link */
     int serials[MOST_STREAMS], n_serials;
-    int has_data;               /* a page came that begins no stream */
-    int others;                 /* streams of sound beside the one that is heard */
-    char undecoded[16];         /* the coding of one that cannot be */
-    int64_t foreign;            /* bytes of streams that did not begin in it */
+    int has_data;       /* a page came that begins no stream */
+    int others;         /* streams of sound beside the one that is heard */
+    char undecoded[16]; /* the coding of one that cannot be */
+    int64_t foreign;    /* bytes of streams that did not begin in it */
     /* the stream that is heard */
     wh_ogg_codec *codec;
     ogg_stream_state stream;
     int serial;
-    int is_sound;               /* the headers are over */
-    int is_placed;              /* a page with sound was seen */
-    int is_live;                /* it began in the middle */
-    int has_ended;              /* its last page says so */
+    int is_sound;  /* the headers are over */
+    int is_placed; /* a page with sound was seen */
+    int is_live;   /* it began in the middle */
+    int has_ended; /* its last page says so */
     /* since its last page that has a position: */
     enum { NONE, BEFORE_NEXT, CLOSED } hole; /* packets are missing; so before the next one, or further back */
-    int undecodable;            /* packets of which nobody knows how long they are */
-    int64_t damaged;            /* bytes that are not understood */
-    int64_t page_bytes;         /* of its pages since the last time these were counted */
-    int64_t position;           /* granule position of the next sample */
-    int64_t limit;              /* where the stream ends */
-    int64_t skip;               /* samples to be left out */
+    int undecodable;                         /* packets of which nobody knows how long they are */
+    int64_t damaged;                         /* bytes that are not understood */
+    int64_t page_bytes;                      /* of its pages since the last time these were counted */
+    int64_t position;                        /* granule position of the next sample */
+    int64_t limit;                           /* where the stream ends */
+    int64_t skip;                            /* samples to be left out */
     ogg_packet packets[MOST_PACKETS];
     int durations[MOST_PACKETS];
     int n_packets, packet;
     /* to be given out */
     int64_t silence;
-    const float *samples;       /* NULL: silence instead, where a packet could not be decoded */
+    const float *samples; /* NULL: silence instead, where a packet could not be decoded */
     int n, given;
-    int64_t out;                /* frames that were given out */
+    int64_t out; /* frames that were given out */
     /* for jumps */
-    int links;                  /* that have ended */
-    int jumps_not;              /* a jump was tried in vain */
+    int links;     /* that have ended */
+    int jumps_not; /* a jump was tried in vain */
 } ogg_decoder;
 
 /* ---- links of a chain ---- */
@@ -67,8 +67,9 @@ static const char *audio_kind(const unsigned char *p, size_t n)
     static const struct {
         const char *bytes, *name;
         size_t length;
-    } kinds[] = {{"\1vorbis", "Vorbis", 7}, {"OpusHead", "Opus", 8}, {"\177FLAC", "FLAC", 5}, {"Speex   ", "Speex", 8},
-                 {"CELT    ", "CELT", 8}, {"PCM     ", "PCM", 8}, {"\1audio", "OGM audio", 6}};
+    } kinds[] = {{"\1vorbis", "Vorbis", 7},  {"OpusHead", "Opus", 8}, {"\177FLAC", "FLAC", 5},
+                 {"Speex   ", "Speex", 8},   {"CELT    ", "CELT", 8}, {"PCM     ", "PCM", 8},
+                 {"\1audio", "OGM audio", 6}};
     for (size_t i = 0; i < WH_COUNT(kinds); i++)
         if (n >= kinds[i].length && memcmp(p, kinds[i].bytes, kinds[i].length) == 0)
             return kinds[i].name;
@@ -108,8 +109,10 @@ static void end_link(ogg_decoder *d, int is_last)
     if (d->codec && d->is_sound > 0)
         judge_rest(d, is_last);
     else if (d->codec)
-        wh_note(d->progress.notes, 1, "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be "
-                "decoded without", at, d->codec->name);
+        wh_note(d->progress.notes, 1,
+                "at %s: the beginning of a stream (%s) is missing or damaged, which cannot be "
+                "decoded without",
+                at, d->codec->name);
     else if (d->undecoded[0])
         wh_note(d->progress.notes, 1, "goes on at %s with %s, which is not decoded here", at, d->undecoded);
     if (d->codec && d->others)
@@ -139,7 +142,9 @@ static int knows(const ogg_decoder *d, int serial)
 static int begin_stream(ogg_decoder *d, ogg_page *page, int serial)
 {
     static int (*const kinds[])(const unsigned char *, size_t, wh_ogg_codec **) = {
-        wh_ogg_vorbis, wh_ogg_opus, wh_ogg_flac,
+        wh_ogg_vorbis,
+        wh_ogg_opus,
+        wh_ogg_flac,
     };
     size_t n = (size_t)page->body_len;
     const char *name = audio_kind(page->body, n);
@@ -458,8 +463,10 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
     int rc = begin(d);
     if (rc <= 0) {
         if (d->is_broken)
-            rc = wh_fail(WHISP_ERR_AUDIO, "%s: the beginning of what it holds is missing or damaged, and nothing can "
-                         "be decoded without", name);
+            rc = wh_fail(WHISP_ERR_AUDIO,
+                         "%s: the beginning of what it holds is missing or damaged, and nothing can "
+                         "be decoded without",
+                         name);
         close_ogg(&d->decoder);
         return rc;
     }

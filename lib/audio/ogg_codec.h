@@ -10,11 +10,11 @@
 typedef struct wh_ogg_codec wh_ogg_codec;
 struct wh_ogg_codec {
     const char *name;
-    int rate;               /* of the samples and of the granule positions */
+    int rate; /* of the samples and of the granule positions */
     int channels;
-    uint32_t speakers;      /* as in wh_sound */
-    int skip;               /* samples to be left out at the beginning */
-    int lead;               /* samples to be decoded and forgotten after restart(), at least those of a packet, for what
+    uint32_t speakers; /* as in wh_sound */
+    int skip;          /* samples to be left out at the beginning */
+    int lead;          /* samples to be decoded and forgotten after restart(), at least those of a packet, for what
                                follows to be right to the last bit; 0: that cannot be said, as with Opus */
 
     /* 1: the packet is one of the headers; 0: the headers are over, it is sound; -1: cannot be decoded;

@@ -5,14 +5,14 @@
 #include "audio/flac_core.h"
 #include "audio/ogg_codec.h"
 
-#define BEFORE 9            /* bytes before "fLaC" in the first packet */
+#define BEFORE 9 /* bytes before "fLaC" in the first packet */
 
 typedef struct flac_codec {
     wh_ogg_codec codec;
     wh_flac flac;
     const unsigned char *bytes; /* what is left of the packet */
     size_t n;
-    int64_t position;       /* bytes that were read */
+    int64_t position; /* bytes that were read */
     int has_headers;
 } flac_codec;
 
@@ -100,9 +100,16 @@ int wh_ogg_flac(const unsigned char *p, size_t n, wh_ogg_codec **codec)
     flac_codec *f = wh_calloc(1, sizeof *f);
     if (!f)
         return wh_fail_memory();
-    f->codec = (wh_ogg_codec){.name = "FLAC", .rate = info.rate, .channels = info.channels,
-                              .speakers = wh_flac_speakers(info.channels), .header = header, .duration = duration,
-                              .lead = 1 << 16, .decode = decode, .reset = reset, .restart = reset,
+    f->codec = (wh_ogg_codec){.name = "FLAC",
+                              .rate = info.rate,
+                              .channels = info.channels,
+                              .speakers = wh_flac_speakers(info.channels),
+                              .header = header,
+                              .duration = duration,
+                              .lead = 1 << 16,
+                              .decode = decode,
+                              .reset = reset,
+                              .restart = reset,
                               .free = free_codec};
     wh_flac_input input = {.read = read_packet, .tell = tell, .user = f};
     int rc = wh_flac_begin(&f->flac, &input, p + BEFORE);

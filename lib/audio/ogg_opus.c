@@ -7,14 +7,14 @@
 #include "audio/ogg_codec.h"
 
 #define RATE 48000
-#define MOST 5760           /* samples of the longest packet: 120 ms */
+#define MOST 5760 /* samples of the longest packet: 120 ms */
 #define HEADERS 2
 
 typedef struct opus_codec {
     wh_ogg_codec codec;
     OpusMSDecoder *decoder;
     int headers;
-    float *samples;         /* [MOST][channels] */
+    float *samples; /* [MOST][channels] */
 } opus_codec;
 
 static int header(wh_ogg_codec *codec, ogg_packet *packet)
@@ -93,8 +93,14 @@ int wh_ogg_opus(const unsigned char *p, size_t n, wh_ogg_codec **codec)
     opus_codec *o = wh_calloc(1, sizeof *o);
     if (!o)
         return wh_fail_memory();
-    o->codec = (wh_ogg_codec){.name = "Opus", .rate = RATE, .channels = p[9], .skip = p[11] << 8 | p[10],
-                              .header = header, .duration = duration, .decode = decode, .reset = reset,
+    o->codec = (wh_ogg_codec){.name = "Opus",
+                              .rate = RATE,
+                              .channels = p[9],
+                              .skip = p[11] << 8 | p[10],
+                              .header = header,
+                              .duration = duration,
+                              .decode = decode,
+                              .reset = reset,
                               .free = free_codec};
     if (!make_decoder(o, p, n)) {
         free_codec(&o->codec);

@@ -5,7 +5,7 @@
 
 #include "audio/ogg_codec.h"
 
-#define MOST 8192           /* samples of the largest block */
+#define MOST 8192 /* samples of the largest block */
 #define HEADERS 3
 
 typedef struct vorbis_codec {
@@ -15,9 +15,9 @@ typedef struct vorbis_codec {
     vorbis_dsp_state state;
     vorbis_block block;
     int headers, has_state;
-    long last;              /* samples of the block before; 0: none */
+    long last; /* samples of the block before; 0: none */
     const unsigned char *order;
-    float *samples;         /* [MOST / 2][channels] */
+    float *samples; /* [MOST / 2][channels] */
 } vorbis_codec;
 
 uint32_t wh_vorbis_order(int channels, const unsigned char **order)
@@ -130,8 +130,15 @@ int wh_ogg_vorbis(const unsigned char *p, size_t n, wh_ogg_codec **codec)
     vorbis_codec *v = wh_calloc(1, sizeof *v);
     if (!v)
         return wh_fail_memory();
-    v->codec = (wh_ogg_codec){.name = "Vorbis", .rate = (int)rate, .channels = channels, .header = header,
-                              .lead = MOST, .duration = duration, .decode = decode, .reset = reset, .restart = restart,
+    v->codec = (wh_ogg_codec){.name = "Vorbis",
+                              .rate = (int)rate,
+                              .channels = channels,
+                              .header = header,
+                              .lead = MOST,
+                              .duration = duration,
+                              .decode = decode,
+                              .reset = reset,
+                              .restart = restart,
                               .free = free_codec};
     v->codec.speakers = wh_vorbis_order(channels, &v->order);
     vorbis_info_init(&v->info);

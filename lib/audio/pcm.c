@@ -86,7 +86,7 @@ void wh_pcm_floats(const wh_pcm *pcm, const unsigned char *bytes, size_t n, floa
 
 void wh_pcm_describe(const wh_pcm *pcm, char *text, size_t room)
 {
-    static const char *const laws[] = { [WH_PCM_A_LAW] = "A-law", [WH_PCM_MU_LAW] = "mu-law" };
+    static const char *const laws[] = {[WH_PCM_A_LAW] = "A-law", [WH_PCM_MU_LAW] = "mu-law"};
     if (pcm->kind == WH_PCM_A_LAW || pcm->kind == WH_PCM_MU_LAW)
         snprintf(text, room, "%s", laws[pcm->kind]);
     else

@@ -27,23 +27,23 @@ const char *wh_foreign_format(wh_source *source)
         int offset, length;
         const char *bytes, *name;
     } known[] = {
-        { 4, 4, "ftyp", "MP4 (M4A, AAC, MOV)" },
-        { 4, 4, "moov", "MOV" },
-        { 4, 4, "mdat", "MOV" },
-        { 0, 4, "\x1a\x45\xdf\xa3", "Matroska or WebM" },
-        { 0, 8, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (WMA, ASF)" },
-        { 0, 5, "#!AMR", "AMR" },
-        { 0, 4, "ADIF", "AAC" },
-        { 0, 3, "FLV", "Flash video" },
-        { 0, 4, "wvpk", "WavPack" },
-        { 0, 4, "MAC ", "Monkey's Audio" },
-        { 0, 4, "TTA1", "True Audio" },
-        { 0, 4, ".RMF", "RealMedia" },
-        { 0, 4, "\0\0\1\xba", "MPEG video" },
-        { 8, 4, "AVI ", "AVI video" },
-        { 28, 8, "Speex   ", "Speex" },
+        {4, 4, "ftyp", "MP4 (M4A, AAC, MOV)"},
+        {4, 4, "moov", "MOV"},
+        {4, 4, "mdat", "MOV"},
+        {0, 4, "\x1a\x45\xdf\xa3", "Matroska or WebM"},
+        {0, 8, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (WMA, ASF)"},
+        {0, 5, "#!AMR", "AMR"},
+        {0, 4, "ADIF", "AAC"},
+        {0, 3, "FLV", "Flash video"},
+        {0, 4, "wvpk", "WavPack"},
+        {0, 4, "MAC ", "Monkey's Audio"},
+        {0, 4, "TTA1", "True Audio"},
+        {0, 4, ".RMF", "RealMedia"},
+        {0, 4, "\0\0\1\xba", "MPEG video"},
+        {8, 4, "AVI ", "AVI video"},
+        {28, 8, "Speex   ", "Speex"},
     };
-    unsigned char head[189] = { 0 };
+    unsigned char head[189] = {0};
     size_t n = wh_source_peek(source, 0, head, sizeof head);
     for (size_t i = 0; i < WH_COUNT(known); i++)
         if (n >= (size_t)(known[i].offset + known[i].length) &&
@@ -69,12 +69,31 @@ int wh_has_header(wh_source *source)
         int offset;
         const char *name;
     } known[] = {
-        { 8, "WAVE" }, { 0, "fLaC" }, { 0, "OggS" }, { 8, "AIFF" }, { 8, "AIFC" }, { 0, "caff" }, { 0, ".snd" },
-        { 0, "ID3\2" }, { 0, "ID3\3" }, { 0, "ID3\4" }, { 24, "wave" }, { 0, "NIST" }, { 4, "ftyp" }, { 4, "moov" },
-        { 0, "\x1a\x45\xdf\xa3" }, { 0, "\x30\x26\xb2\x75" }, { 0, "#!AM" }, { 0, "ADIF" }, { 0, "wvpk" },
-        { 0, "MAC " }, { 0, "TTA1" }, { 0, ".RMF" }, { 8, "AVI " },
+        {8, "WAVE"},
+        {0, "fLaC"},
+        {0, "OggS"},
+        {8, "AIFF"},
+        {8, "AIFC"},
+        {0, "caff"},
+        {0, ".snd"},
+        {0, "ID3\2"},
+        {0, "ID3\3"},
+        {0, "ID3\4"},
+        {24, "wave"},
+        {0, "NIST"},
+        {4, "ftyp"},
+        {4, "moov"},
+        {0, "\x1a\x45\xdf\xa3"},
+        {0, "\x30\x26\xb2\x75"},
+        {0, "#!AM"},
+        {0, "ADIF"},
+        {0, "wvpk"},
+        {0, "MAC "},
+        {0, "TTA1"},
+        {0, ".RMF"},
+        {8, "AVI "},
     };
-    unsigned char head[28] = { 0 };
+    unsigned char head[28] = {0};
     wh_source_peek(source, 0, head, sizeof head);
     for (size_t i = 0; i < WH_COUNT(known); i++)
         if (memcmp(head + known[i].offset, known[i].name, 4) == 0)

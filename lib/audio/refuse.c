@@ -19,7 +19,7 @@ static void quote(wh_buf *text, const char *name)
 
 int wh_refuse(const wh_source *source, const char *name, const char *why)
 {
-    wh_buf command = { 0 };
+    wh_buf command = {0};
     if (source->path) {
         wh_buf_puts(&command, "ffmpeg -nostdin -i ");
         quote(&command, source->path);

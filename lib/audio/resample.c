@@ -21,26 +21,26 @@
 #define BETA 9.0
 #define CROSSINGS 32
 
-#define LANES 16                /* sums side by side in the dot product; taps come in multiples of it */
-#define PIECE 256               /* taps between two additions in double */
-#define BANK_LIMIT (1 << 16)    /* taps in all phases together: 256 KiB */
-#define BLOCK 4096              /* samples kept beyond a filter's length */
+#define LANES 16             /* sums side by side in the dot product; taps come in multiples of it */
+#define PIECE 256            /* taps between two additions in double */
+#define BANK_LIMIT (1 << 16) /* taps in all phases together: 256 KiB */
+#define BLOCK 4096           /* samples kept beyond a filter's length */
 
 struct wh_resampler {
     int rate;
-    int phases, step;           /* L, M: each output sample is M / L input samples after the last */
-    size_t taps;                /* of a phase */
-    double cutoff;              /* in units of the recording's Nyquist frequency */
-    double half;                /* of the window's width, in input samples */
-    float *bank;                /* [phases][taps] */
-    float *window;              /* [taps + BLOCK] input samples, the oldest first */
-    size_t held;                /* samples in the window */
-    size_t at;                  /* where the next output sample's taps begin in the window */
-    int phase;                  /* which taps it takes */
+    int phases, step; /* L, M: each output sample is M / L input samples after the last */
+    size_t taps;      /* of a phase */
+    double cutoff;    /* in units of the recording's Nyquist frequency */
+    double half;      /* of the window's width, in input samples */
+    float *bank;      /* [phases][taps] */
+    float *window;    /* [taps + BLOCK] input samples, the oldest first */
+    size_t held;      /* samples in the window */
+    size_t at;        /* where the next output sample's taps begin in the window */
+    int phase;        /* which taps it takes */
 
-    SRC_STATE *general;         /* instead of all that: libsamplerate */
+    SRC_STATE *general; /* instead of all that: libsamplerate */
 
-    int64_t taken, given;       /* samples so far */
+    int64_t taken, given; /* samples so far */
     int ended;
 };
 
@@ -180,9 +180,9 @@ static inline vec4 load(const float *x)
  * double, which keeps their rounding 147 dB down instead of 140. Every compiler and CPU adds in this order. */
 static float dot(const float *a, const float *b, size_t n)
 {
-    double total[4] = { 0 };
+    double total[4] = {0};
     for (size_t i = 0; i < n;) {
-        vec4 s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
+        vec4 s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
         size_t end = WH_MIN(i + PIECE, n);
         for (; i < end; i += LANES) {
             s0 += load(a + i) * load(b + i);
@@ -252,11 +252,11 @@ static int run_general(wh_resampler *r, const float *in, size_t n, size_t *used,
     static const float silence[BLOCK];
     while (*used < n || r->ended) {
         int feed_silence = *used == n && r->ended;
-        SRC_DATA data = { .data_in = feed_silence ? silence : in + *used,
-                          .input_frames = feed_silence ? BLOCK : (long)(n - *used),
-                          .data_out = out + *made,
-                          .output_frames = (long)(room - *made),
-                          .src_ratio = (double)RATE / r->rate };
+        SRC_DATA data = {.data_in = feed_silence ? silence : in + *used,
+                         .input_frames = feed_silence ? BLOCK : (long)(n - *used),
+                         .data_out = out + *made,
+                         .output_frames = (long)(room - *made),
+                         .src_ratio = (double)RATE / r->rate};
         int error = src_process(r->general, &data);
         if (error)
             return wh_fail(WHISP_ERR_AUDIO, "resampling from %d Hz failed: %s", r->rate, src_strerror(error));

@@ -8,7 +8,7 @@
 
 #include "audio/joined.h"
 
-#define MOST_FORMAT 512         /* bytes of a format chunk that are looked at */
+#define MOST_FORMAT 512 /* bytes of a format chunk that are looked at */
 #define GIB4 (INT64_C(1) << 32)
 
 int wh_is_chunk_name(const unsigned char *name)
@@ -29,12 +29,11 @@ int wh_is_unknown_size(uint32_t size)
 /* Chunks that are known to follow sound, in lower case. */
 static int is_known_chunk(const unsigned char *name)
 {
-    static const char known[][5] = {
-        "fmt ", "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ", "smpl", "inst", "id3 ", "peak",
-        "fllr", "_pmx", "plst", "ltxt", "labl", "note", "disp", "pad ", "axml", "chna", "cart", "levl", "umid",
-        "afsp", "acid", "strc", "wavl", "slnt", "ds64", "r64m", "aux ", "minf", "elm1", "regn", "dgda", "link",
-        "qlty", "mext", "riff", "rifx", "rf64", "bw64"
-    };
+    static const char known[][5] = {"fmt ", "list", "fact", "data", "junk", "junq", "bext", "ixml", "cue ",
+                                    "smpl", "inst", "id3 ", "peak", "fllr", "_pmx", "plst", "ltxt", "labl",
+                                    "note", "disp", "pad ", "axml", "chna", "cart", "levl", "umid", "afsp",
+                                    "acid", "strc", "wavl", "slnt", "ds64", "r64m", "aux ", "minf", "elm1",
+                                    "regn", "dgda", "link", "qlty", "mext", "riff", "rifx", "rf64", "bw64"};
     for (size_t k = 0; k < WH_COUNT(known); k++) {
         int same = 1;
         for (int i = 0; i < 4; i++)
@@ -54,10 +53,9 @@ static void choose_decoder(wh_stretch *s, int tag, int bits, int frame_bytes)
         int tag, by;
         const char *name;
     } known[] = {
-        { 0x02, WH_BY_SNDFILE, "Microsoft ADPCM" }, { 0x11, WH_BY_SNDFILE, "IMA ADPCM" },
-        { 0x31, WH_BY_SNDFILE, "GSM 6.10" },        { 0x40, WH_BY_SNDFILE, "G.721 ADPCM" },
-        { 0x38, WH_BY_SNDFILE, "NMS ADPCM" },       { 0x50, WH_BY_MPEG, "MPEG" },
-        { 0x55, WH_BY_MPEG, "MPEG Layer III" },
+        {0x02, WH_BY_SNDFILE, "Microsoft ADPCM"}, {0x11, WH_BY_SNDFILE, "IMA ADPCM"}, {0x31, WH_BY_SNDFILE, "GSM 6.10"},
+        {0x40, WH_BY_SNDFILE, "G.721 ADPCM"},     {0x38, WH_BY_SNDFILE, "NMS ADPCM"}, {0x50, WH_BY_MPEG, "MPEG"},
+        {0x55, WH_BY_MPEG, "MPEG Layer III"},
     };
     int channels = s->sound.channels, bytes = frame_bytes % channels ? 0 : frame_bytes / channels;
     if (bytes < 1 || bytes > 8 || bytes < (bits + 7) / 8)
@@ -91,7 +89,7 @@ static void choose_decoder(wh_stretch *s, int tag, int bits, int frame_bytes)
  * which it takes all that follows. */
 static void make_head(const unsigned char *chunk, size_t n, int is_big, wh_stretch *s)
 {
-    static const unsigned char sizes[2][4] = { { 8, 0, 0, 0 }, { 0, 0, 0, 8 } };
+    static const unsigned char sizes[2][4] = {{8, 0, 0, 0}, {0, 0, 0, 8}};
     unsigned char *p = s->head;
     n = WH_MIN(n, (size_t)MOST_FORMAT) & ~(size_t)1;
     memcpy(p, is_big ? "RIFX" : "RIFF", 4);
@@ -198,14 +196,13 @@ static int may_skip(wh_walk *walk, const unsigned char *name, uint32_t size)
 
 static int is_riff(const unsigned char *bytes)
 {
-    return memcmp(bytes + 8, "WAVE", 4) == 0 &&
-           (memcmp(bytes, "RIFF", 4) == 0 || memcmp(bytes, "RIFX", 4) == 0 || memcmp(bytes, "RF64", 4) == 0 ||
-            memcmp(bytes, "BW64", 4) == 0);
+    return memcmp(bytes + 8, "WAVE", 4) == 0 && (memcmp(bytes, "RIFF", 4) == 0 || memcmp(bytes, "RIFX", 4) == 0 ||
+                                                 memcmp(bytes, "RF64", 4) == 0 || memcmp(bytes, "BW64", 4) == 0);
 }
 
 static int next_in_riff(wh_walk *walk, wh_stretch *stretch)
 {
-    unsigned char chunk[12] = { 0 }, format[MOST_FORMAT];
+    unsigned char chunk[12] = {0}, format[MOST_FORMAT];
     if (walk->at == walk->start) {
         wh_source_peek(walk->source, walk->at, chunk, 4);
         walk->is_big = chunk[3] == 'X';
@@ -238,4 +235,4 @@ static int64_t behind_stretch(wh_walk *walk, const wh_stretch *stretch)
     return behind(walk, stretch->at, stretch->length);
 }
 
-const wh_container wh_riff = { "WAV", 12, is_riff, next_in_riff, behind_stretch };
+const wh_container wh_riff = {"WAV", 12, is_riff, next_in_riff, behind_stretch};

@@ -9,7 +9,7 @@
 
 #define PLAUSIBLE (1 << 27) /* frames; a pipe of unknown length claims to have more */
 #define MOST_CHANNELS 1024
-#define LIVE_BLOCK 1024     /* frames at once from somebody who is speaking now */
+#define LIVE_BLOCK 1024 /* frames at once from somebody who is speaking now */
 
 typedef struct sndfile_decoder {
     wh_decoder decoder;
@@ -18,8 +18,8 @@ typedef struct sndfile_decoder {
     int *ran_dry;            /* it asked for more of them than there are */
     const char *name;
     SNDFILE *file;
-    int most;               /* frames in a block, 0: any number */
-    int64_t given;          /* frames so far */
+    int most;      /* frames in a block, 0: any number */
+    int64_t given; /* frames so far */
 } sndfile_decoder;
 
 static void close_file(wh_decoder *decoder)
@@ -63,14 +63,14 @@ static int seek_file(wh_decoder *decoder, int64_t frame)
 
 static void describe(sndfile_decoder *d, const SF_INFO *info)
 {
-    SF_FORMAT_INFO container = { .format = info->format & SF_FORMAT_TYPEMASK };
-    SF_FORMAT_INFO codec = { .format = info->format & SF_FORMAT_SUBMASK };
+    SF_FORMAT_INFO container = {.format = info->format & SF_FORMAT_TYPEMASK};
+    SF_FORMAT_INFO codec = {.format = info->format & SF_FORMAT_SUBMASK};
     sf_command(NULL, SFC_GET_FORMAT_INFO, &container, sizeof container);
     sf_command(NULL, SFC_GET_FORMAT_INFO, &codec, sizeof codec);
     wh_decoder *decoder = &d->decoder;
     snprintf(decoder->format, sizeof decoder->format, "%.39s, %.38s",
              container.name ? container.name : "unknown format", codec.name ? codec.name : "unknown coding");
-    decoder->sound = (wh_sound){ .rate = info->samplerate, .channels = info->channels };
+    decoder->sound = (wh_sound){.rate = info->samplerate, .channels = info->channels};
     decoder->duration = -1;
     decoder->frames = info->frames > 0 && (d->source->is_file || info->frames < PLAUSIBLE) ? info->frames : -1;
     if (d->source->is_file && info->frames >= 0 && info->frames < WH_SOURCE_UNKNOWN && info->samplerate > 0)
@@ -112,11 +112,20 @@ static int is_wanted(wh_source *source)
         int offset, length;
         const char *bytes;
     } known[] = {
-        { 0, 19, "Creative Voice File" }, { 0, 7, "NIST_1A" }, { 8, 4, "8SVX" }, { 8, 4, "16SV" }, { 0, 4, "2BIT" },
-        { 0, 4, " paf" }, { 0, 4, "fap " }, { 0, 4, "PVF1" }, { 0, 10, "MATLAB 5.0" }, { 0, 13, "ALawSoundFile" },
-        { 0, 12, "\0\0\3\350\0\0\0\1\0\0\0\1" }, { 0, 12, "\0\0\0\0\1\0\0\0\1\0\0\0" }, /* MAT4 */
+        {0, 19, "Creative Voice File"},
+        {0, 7, "NIST_1A"},
+        {8, 4, "8SVX"},
+        {8, 4, "16SV"},
+        {0, 4, "2BIT"},
+        {0, 4, " paf"},
+        {0, 4, "fap "},
+        {0, 4, "PVF1"},
+        {0, 10, "MATLAB 5.0"},
+        {0, 13, "ALawSoundFile"},
+        {0, 12, "\0\0\3\350\0\0\0\1\0\0\0\1"},
+        {0, 12, "\0\0\0\0\1\0\0\0\1\0\0\0"}, /* MAT4 */
     };
-    unsigned char head[20] = { 0 };
+    unsigned char head[20] = {0};
     size_t n = wh_source_peek(source, 0, head, sizeof head);
     for (size_t i = 0; i < WH_COUNT(known); i++)
         if (memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0 &&
@@ -130,7 +139,7 @@ static int is_wanted(wh_source *source)
 
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
-    SF_INFO info = { 0 };
+    SF_INFO info = {0};
     (void)notes;
     *decoder = NULL;
     if (!is_wanted(source))
@@ -141,7 +150,7 @@ int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_dec
 
 int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)
 {
-    SF_INFO info = { 0 };
+    SF_INFO info = {0};
     int rc = open_file(view->source, view, name, &info, decoder);
     if (!rc && *decoder) {
         (*decoder)->frames = WH_MAX(info.frames, 0);
@@ -152,8 +161,9 @@ int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)
 
 int wh_raw_open(wh_source *source, const char *name, int rate, int channels, wh_decoder **decoder)
 {
-    SF_INFO info = { .samplerate = rate, .channels = channels,
-                     .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE };
+    SF_INFO info = {.samplerate = rate,
+                    .channels = channels,
+                    .format = SF_FORMAT_RAW | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE};
     int rc = open_file(source, NULL, name, &info, decoder);
     if (!rc && !*decoder)
         return wh_fail(WHISP_ERR_AUDIO, "%s: cannot be read as raw samples", name);

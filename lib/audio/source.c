@@ -45,7 +45,7 @@ static size_t read_fully(wh_source *source, int64_t offset, unsigned char *bytes
         if (got > 0) {
             done += (size_t)got;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            struct pollfd wait = { .fd = source->fd, .events = POLLIN };
+            struct pollfd wait = {.fd = source->fd, .events = POLLIN};
             if (poll(&wait, 1, -1) < 0 && errno != EINTR) {
                 source->error = errno;
                 break;
@@ -125,8 +125,13 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n)
 void wh_source_part(wh_source *whole, int64_t at, int64_t length, wh_source *part)
 {
     int64_t there = whole->is_file ? WH_MAX(whole->size - at, 0) : WH_SOURCE_UNKNOWN;
-    *part = (wh_source){ .fd = -1, .path = whole->path, .is_live = whole->is_live, .is_file = whole->is_file,
-                         .origin = at, .size = length < 0 ? there : WH_MIN(length, there), .whole = whole };
+    *part = (wh_source){.fd = -1,
+                        .path = whole->path,
+                        .is_live = whole->is_live,
+                        .is_file = whole->is_file,
+                        .origin = at,
+                        .size = length < 0 ? there : WH_MIN(length, there),
+                        .whole = whole};
 }
 
 void wh_source_skip(wh_source *source, int64_t n)
@@ -205,5 +210,4 @@ static sf_count_t io_write(const void *bytes, sf_count_t n, void *user)
 }
 
 const SF_VIRTUAL_IO wh_source_io = {
-    .get_filelen = io_length, .seek = io_seek, .read = io_read, .write = io_write, .tell = io_tell
-};
+    .get_filelen = io_length, .seek = io_seek, .read = io_read, .write = io_write, .tell = io_tell};

@@ -10,28 +10,28 @@
 
 #include "util/util.h"
 
-#define WH_SOURCE_WINDOW (1 << 20)          /* bytes of a pipe that are kept */
+#define WH_SOURCE_WINDOW (1 << 20)           /* bytes of a pipe that are kept */
 #define WH_SOURCE_UNKNOWN (INT64_C(1) << 40) /* the length that a pipe claims to have */
 
 typedef struct wh_source {
     int fd;
-    const char *path;       /* the file's name, or NULL: for messages */
-    int is_live;            /* somebody speaks while it is read */
-    int is_file;            /* a regular file: has a size, can be read anywhere */
-    int64_t origin;         /* file offset of byte 0 */
-    int64_t size;           /* bytes from the origin; WH_SOURCE_UNKNOWN for a pipe */
-    int64_t position;       /* where the next read begins */
-    int opening;            /* the format is being recognised: going back must stay possible */
-    int error;              /* errno of a failed read, else 0 */
-    int ran_dry;            /* a decoder asked for more than there was */
-    int tell_end;           /* while opening: after a read at the end, the position told is the length, which ends
+    const char *path; /* the file's name, or NULL: for messages */
+    int is_live;      /* somebody speaks while it is read */
+    int is_file;      /* a regular file: has a size, can be read anywhere */
+    int64_t origin;   /* file offset of byte 0 */
+    int64_t size;     /* bytes from the origin; WH_SOURCE_UNKNOWN for a pipe */
+    int64_t position; /* where the next read begins */
+    int opening;      /* the format is being recognised: going back must stay possible */
+    int error;        /* errno of a failed read, else 0 */
+    int ran_dry;      /* a decoder asked for more than there was */
+    int tell_end;     /* while opening: after a read at the end, the position told is the length, which ends
                                libsndfile's search for more headers */
-    int past_end;           /* there was such a read */
+    int past_end;     /* there was such a read */
 
-    unsigned char *window;  /* [WH_SOURCE_WINDOW], pipes only */
-    int64_t window_start;   /* offset of window[0] */
+    unsigned char *window; /* [WH_SOURCE_WINDOW], pipes only */
+    int64_t window_start;  /* offset of window[0] */
     size_t window_length;
-    int at_end;             /* the pipe has no more bytes */
+    int at_end; /* the pipe has no more bytes */
 
     struct wh_source *whole; /* or NULL: this is a part of it, from its byte `origin` on; `size` is the part's */
 } wh_source;

@@ -11,37 +11,37 @@
 #include "audio/pcm.h"
 
 #define WH_MOST_CHANNELS 1024
-#define WH_HEAD 1024            /* bytes of a header that is made for libsndfile */
+#define WH_HEAD 1024 /* bytes of a header that is made for libsndfile */
 
 typedef struct wh_stretch {
     wh_sound sound;
-    int64_t at, length;         /* its bytes; length -1: up to the source's end, whatever there is */
+    int64_t at, length; /* its bytes; length -1: up to the source's end, whatever there is */
     enum { WH_BY_PCM, WH_BY_SNDFILE, WH_BY_MPEG, WH_BY_NOBODY } by; /* who decodes it */
-    wh_pcm pcm;                 /* BY_PCM: its samples */
-    unsigned char head[WH_HEAD];    /* BY_SNDFILE: [n_head] what stands before its bytes in a file with nothing else */
-    size_t n_head, n_second;    /* and, behind those, [n_second] what stands between the next and its bytes: */
-    int64_t tail_at, n_tail;    /* more of the source that must come first: a CAF's table of packets */
-    unsigned char map[8];       /* channel c of the file is channel map[c] in the order of sound.speakers */
+    wh_pcm pcm;                                                     /* BY_PCM: its samples */
+    unsigned char head[WH_HEAD]; /* BY_SNDFILE: [n_head] what stands before its bytes in a file with nothing else */
+    size_t n_head, n_second;     /* and, behind those, [n_second] what stands between the next and its bytes: */
+    int64_t tail_at, n_tail;     /* more of the source that must come first: a CAF's table of packets */
+    unsigned char map[8];        /* channel c of the file is channel map[c] in the order of sound.speakers */
     int is_mapped;
-    char coding[40];            /* in words */
+    char coding[40]; /* in words */
 } wh_stretch;
 
 typedef struct wh_walk {
     wh_source *source;
     const struct wh_container *container;
-    int64_t start, at;          /* where the container begins, and its next chunk; equal: nothing was looked at yet */
-    int is_big;                 /* RIFX: numbers have their most significant byte first. AU: likewise */
-    int64_t long_data;          /* RF64: the length that chunk ds64 gives; -1 */
+    int64_t start, at; /* where the container begins, and its next chunk; equal: nothing was looked at yet */
+    int is_big;        /* RIFX: numbers have their most significant byte first. AU: likewise */
+    int64_t long_data; /* RF64: the length that chunk ds64 gives; -1 */
     int has_format, has_data;
-    int64_t lost;               /* bytes passed over that were not understood */
-    wh_stretch format;          /* as the format chunk has it; no place yet */
-    int64_t promised;           /* AIFF: frames that COMM counts;  */
-    int64_t kept_at, kept;      /* AIFF: an SSND that came before COMM. CAF: pakt */
+    int64_t lost;          /* bytes passed over that were not understood */
+    wh_stretch format;     /* as the format chunk has it; no place yet */
+    int64_t promised;      /* AIFF: frames that COMM counts;  */
+    int64_t kept_at, kept; /* AIFF: an SSND that came before COMM. CAF: pakt */
 } wh_walk;
 
 typedef struct wh_container {
     const char *name;
-    int magic_bytes;            /* that is_this() looks at */
+    int magic_bytes; /* that is_this() looks at */
     int (*is_this)(const unsigned char *bytes);
     /* Go on from walk->at to the next stretch: 1; 0: no more, and walk->at is the first byte that was not understood,
      * or the end. Who has read the stretch sets walk->at behind it. */

@@ -11,10 +11,10 @@
 
 #include "audio/joined.h"
 
-#define PIECE 65536             /* bytes read at once */
-#define AHEAD 16                /* and looked at behind them: "RIFF....WAVEfmt " may begin in them */
-#define MOST_STRETCHES 4096     /* that are counted for a file's length before it is read */
-#define SHORTFALL 0.01          /* seconds: less than that is a header's slip */
+#define PIECE 65536         /* bytes read at once */
+#define AHEAD 16            /* and looked at behind them: "RIFF....WAVEfmt " may begin in them */
+#define MOST_STRETCHES 4096 /* that are counted for a file's length before it is read */
+#define SHORTFALL 0.01      /* seconds: less than that is a header's slip */
 
 typedef struct stretches {
     wh_decoder decoder;
@@ -23,15 +23,15 @@ typedef struct stretches {
     const char *name;
     wh_walk walk;
     wh_stretch now;
-    int is_open;                /* `now` is being read */
-    int64_t position;           /* PCM: of the next byte in the source */
-    int64_t looked_to;          /* PCM: no header of a joined file begins before this byte */
-    wh_view view;               /* libsndfile is shown this, */
-    wh_source part;             /* libmpg123 this: of `now` */
+    int is_open;       /* `now` is being read */
+    int64_t position;  /* PCM: of the next byte in the source */
+    int64_t looked_to; /* PCM: no header of a joined file begins before this byte */
+    wh_view view;      /* libsndfile is shown this, */
+    wh_source part;    /* libmpg123 this: of `now` */
     wh_decoder *inner;
-    int64_t given;              /* frames of `now` */
-    double before;              /* seconds of the stretches before it */
-    int files;                  /* joined so far */
+    int64_t given; /* frames of `now` */
+    double before; /* seconds of the stretches before it */
+    int files;     /* joined so far */
     int ended;
     unsigned char bytes[PIECE + AHEAD];
 } stretches;
@@ -40,8 +40,8 @@ typedef struct stretches {
 
 int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
 {
-    static const wh_container *const all[] = { &wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au };
-    unsigned char magic[40] = { 0 };
+    static const wh_container *const all[] = {&wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au};
+    unsigned char magic[40] = {0};
     size_t n = wh_source_peek(source, at, magic, sizeof magic);
     for (size_t i = 0; i < WH_COUNT(all); i++) {
         if (n < (size_t)all[i]->magic_bytes || !all[i]->is_this(magic))
@@ -374,9 +374,13 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!d)
         return wh_fail_memory();
     source->opening = 0; /* it is ours: chunks of any size are passed */
-    *d = (stretches){ .decoder = { .read = read_stretches, .seek = seek_in_stretches, .close = close_stretches,
-                                   .is_duration_sure = 1 },
-                      .source = source, .notes = notes, .name = name, .walk = walk, .files = 1 };
+    *d = (stretches){
+        .decoder = {.read = read_stretches, .seek = seek_in_stretches, .close = close_stretches, .is_duration_sure = 1},
+        .source = source,
+        .notes = notes,
+        .name = name,
+        .walk = walk,
+        .files = 1};
     int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
     d->now.sound.floats = d->now.sound.floats ? 1 : 0;
     if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {
@@ -387,8 +391,10 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!rc && source->error)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(source->error));
     if (!rc && !found && d->walk.has_format && d->walk.kept_at && !source->is_file)
-        rc = wh_fail(WHISP_ERR_AUDIO, "%s: in this %s file the sound comes before its description, so it cannot be "
-                     "read from a pipe; give the file's name instead", name, walk.container->name);
+        rc = wh_fail(WHISP_ERR_AUDIO,
+                     "%s: in this %s file the sound comes before its description, so it cannot be "
+                     "read from a pipe; give the file's name instead",
+                     name, walk.container->name);
     if (!rc && !found)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: not a recording: there is no sound in this %s file", name,
                      walk.container->name);

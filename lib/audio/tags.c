@@ -8,13 +8,13 @@
 #include "audio/mpeg_frames.h"
 
 #define PIECE 4096
-#define LYRICS (1 << 19)   /* more than Lyrics3 v2 can have with its six digits is not looked through */
-#define FEW_ZEROS 8        /* other formats begin with some */
+#define LYRICS (1 << 19) /* more than Lyrics3 v2 can have with its six digits is not looked through */
+#define FEW_ZEROS 8      /* other formats begin with some */
 #define JUNK (16 << 20)
 #define JUNK_PIECE 65536
-#define OVERLAP 64         /* bytes that are looked at again */
-#define LEFT_OVER 4096     /* bytes */
-#define CHAIN 4            /* frames of MPEG audio in a row that are no accident */
+#define OVERLAP 64     /* bytes that are looked at again */
+#define LEFT_OVER 4096 /* bytes */
+#define CHAIN 4        /* frames of MPEG audio in a row that are no accident */
 
 /* id3.org, ID3v2.4 section 3.1: 4 * 7 bits, without this header and the optional footer */
 static int64_t id3v2_length(const unsigned char *p)

@@ -65,5 +65,4 @@ static sf_count_t view_write(const void *bytes, sf_count_t n, void *user)
 }
 
 const SF_VIRTUAL_IO wh_view_io = {
-    .get_filelen = view_length, .seek = view_seek, .read = view_read, .write = view_write, .tell = view_tell
-};
+    .get_filelen = view_length, .seek = view_seek, .read = view_read, .write = view_write, .tell = view_tell};

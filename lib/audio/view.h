@@ -12,8 +12,8 @@ typedef struct wh_view {
         int64_t at, n;
     } parts[4];
     int n_parts;
-    int64_t position;           /* in the view */
-    int ran_dry;                /* more was asked for than there was */
+    int64_t position; /* in the view */
+    int ran_dry;      /* more was asked for than there was */
 } wh_view;
 
 /* Add n bytes at the end: those at `bytes`, which must stay, or the source's. */

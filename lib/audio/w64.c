@@ -65,4 +65,4 @@ static int64_t behind(wh_walk *walk, const wh_stretch *stretch)
     return walk->start + ((end + 7) & ~(int64_t)7);
 }
 
-const wh_container wh_w64 = { "Wave64", HEADER + 16, is_w64, next_in_w64, behind };
+const wh_container wh_w64 = {"Wave64", HEADER + 16, is_w64, next_in_w64, behind};

@@ -19,11 +19,11 @@ typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_C
 wh_compute wh_compute_named(const char *name);
 
 typedef struct wh_backend_config {
-    int n_slots;        /* sequences that can be alive at once, */
-    int least_slots;    /* or fewer, where a device's memory is short, but not fewer than these; see wh_backend_slots() */
-    int threads;        /* 0: one for each core this process may use */
+    int n_slots;     /* sequences that can be alive at once, */
+    int least_slots; /* or fewer, where a device's memory is short, but not fewer than these; see wh_backend_slots() */
+    int threads;     /* 0: one for each core this process may use */
     wh_compute compute;
-    int device;         /* "cuda": which one, from 0 */
+    int device; /* "cuda": which one, from 0 */
     /* For tests: called with named intermediate results, "encoder.block0" and "encoder" ([rows][cols], row-major). */
     void (*tap)(void *user, const char *name, const float *data, int rows, int cols);
     void *tap_user;
@@ -31,14 +31,14 @@ typedef struct wh_backend_config {
 
 /* One sequence's part of a decode call. */
 typedef struct wh_step {
-    int slot;               /* each slot at most once a call */
-    int n_tokens;           /* tokens appended to the slot; with what is there at most n_text_ctx */
-    const int32_t *tokens;  /* [n_tokens], each checked to be in 0 .. n_vocab-1 by the caller */
-    int n_rows;             /* how many of them the caller wants logits for; may be 0 */
-    const int *rows;        /* [n_rows] indices into tokens, ascending */
-    float *logits;          /* [n_rows][n_vocab] out; NULL where `choice` is what is wanted */
-    wh_choice *choice;      /* NULL, or with n_rows 1: what follows that row; see wh_backend_chooses() */
-    float *cross_scores;    /* out, or NULL: raw q.k/sqrt(d_head) of the alignment heads before the softmax,
+    int slot;              /* each slot at most once a call */
+    int n_tokens;          /* tokens appended to the slot; with what is there at most n_text_ctx */
+    const int32_t *tokens; /* [n_tokens], each checked to be in 0 .. n_vocab-1 by the caller */
+    int n_rows;            /* how many of them the caller wants logits for; may be 0 */
+    const int *rows;       /* [n_rows] indices into tokens, ascending */
+    float *logits;         /* [n_rows][n_vocab] out; NULL where `choice` is what is wanted */
+    wh_choice *choice;     /* NULL, or with n_rows 1: what follows that row; see wh_backend_chooses() */
+    float *cross_scores;   /* out, or NULL: raw q.k/sqrt(d_head) of the alignment heads before the softmax,
                                [n_alignment_heads][n_tokens][n_audio_ctx] */
 } wh_step;
 

@@ -33,7 +33,8 @@ int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_
         return rc;
     int is_cpu = !strcmp(name, "auto") || !strcmp(name, "cpu");
     if (model->is_int8 && (!is_cpu || (config->compute != WH_COMPUTE_INT8 && config->compute != WH_COMPUTE_AUTO)))
-        return wh_fail(WHISP_ERR_BACKEND, "model %s is stored as int8, which only the backend cpu with "
+        return wh_fail(WHISP_ERR_BACKEND,
+                       "model %s is stored as int8, which only the backend cpu with "
                        "compute_type int8 (or auto) can use: take a file of another type",
                        model->name ? model->name : "without a name");
     if (!strcmp(name, "cuda"))

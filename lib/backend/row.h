@@ -8,13 +8,13 @@
 #include "choice.h"
 
 typedef struct wh_row {
-    int slot, window;       /* its sequence, and what that attends to */
-    int position;           /* in the slot */
+    int slot, window; /* its sequence, and what that attends to */
+    int position;     /* in the slot */
     int32_t token;
-    float *logits;          /* out, [n_vocab], or NULL */
-    wh_choice *choice;      /* in and out: what follows instead, or NULL */
-    float *cross_scores;    /* out, of the first alignment head, [n_audio_ctx], or NULL */
-    size_t cross_stride;    /* floats from one alignment head to the next */
+    float *logits;       /* out, [n_vocab], or NULL */
+    wh_choice *choice;   /* in and out: what follows instead, or NULL */
+    float *cross_scores; /* out, of the first alignment head, [n_audio_ctx], or NULL */
+    size_t cross_stride; /* floats from one alignment head to the next */
 } wh_row;
 
 #endif

@@ -33,19 +33,19 @@ typedef struct view {
 struct wh_share {
     wh_backend *backend;
     pthread_mutex_t mutex;
-    pthread_cond_t ready;       /* for the owner: nobody runs, or woken */
-    pthread_cond_t turn;        /* for those who run: one more may */
-    pthread_cond_t spare;       /* a view's spare slots are free again */
+    pthread_cond_t ready; /* for the owner: nobody runs, or woken */
+    pthread_cond_t turn;  /* for those who run: one more may */
+    pthread_cond_t spare; /* a view's spare slots are free again */
     view *views;
     int running, turns, woken;
-    atomic_int arriving;        /* threads about to run: the mutex goes to them before the next computation */
+    atomic_int arriving; /* threads about to run: the mutex goes to them before the next computation */
     int slots, spares;
     int n_slots;
-    unsigned char *used;        /* [n_slots] of the backend */
-    wh_step *steps;             /* [n_slots] of a computation */
-    const float **mel;          /* [n_slots] */
-    int *windows;               /* [n_slots] */
-    char problem[1024];         /* text of the last failed computation */
+    unsigned char *used; /* [n_slots] of the backend */
+    wh_step *steps;      /* [n_slots] of a computation */
+    const float **mel;   /* [n_slots] */
+    int *windows;        /* [n_slots] */
+    char problem[1024];  /* text of the last failed computation */
     wh_share_times times;
 };
 

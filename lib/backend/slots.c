@@ -158,7 +158,9 @@ static void add_rows(wh_slots *s, const wh_step *step, int first, int n)
     wh_row *rows = s->rows + s->n_rows;
     size_t ctx = (size_t)s->model->n_audio_ctx;
     for (int i = 0; i < n; i++) {
-        rows[i] = (wh_row){.slot = step->slot, .window = slot->window, .position = slot->n_tokens + i,
+        rows[i] = (wh_row){.slot = step->slot,
+                           .window = slot->window,
+                           .position = slot->n_tokens + i,
                            .token = step->tokens[first + i]};
         if (step->cross_scores) {
             rows[i].cross_scores = step->cross_scores + (size_t)(first + i) * ctx;

@@ -22,9 +22,9 @@ typedef struct wh_computer {
 } wh_computer;
 
 typedef struct wh_slot {
-    int n_tokens;   /* in its self-attention K/V */
-    int window;     /* -1 before the first */
-    int in_call;    /* set while a decode call is checked: each slot once */
+    int n_tokens; /* in its self-attention K/V */
+    int window;   /* -1 before the first */
+    int in_call;  /* set while a decode call is checked: each slot once */
 } wh_slot;
 
 /* What the structure of such an implementation begins with. */
@@ -32,13 +32,13 @@ typedef struct wh_slots {
     const wh_backend_ops *ops; /* first: see ops.h */
     const wh_computer *computer;
     const whisp_model *model;
-    int n;                  /* slots; may become fewer before the first is used */
-    int most_windows;       /* of an encode_windows call, at most WH_MOST_WINDOWS */
+    int n;            /* slots; may become fewer before the first is used */
+    int most_windows; /* of an encode_windows call, at most WH_MOST_WINDOWS */
     int few_rows, most_rows;
-    wh_slot *slots;         /* [n] */
-    int *users;             /* [n]: slots of each window */
-    wh_row *rows;           /* [the more of few_rows and most_rows]: the pass that is being made */
-    int n_rows;             /* of them are there */
+    wh_slot *slots; /* [n] */
+    int *users;     /* [n]: slots of each window */
+    wh_row *rows;   /* [the more of few_rows and most_rows]: the pass that is being made */
+    int n_rows;     /* of them are there */
 } wh_slots;
 
 /* The fields up to most_rows are the caller's. wh_slots_free() frees what is allocated, also after a failure. */

@@ -9,11 +9,11 @@
 
 /* What the model says about a token, given all before it. Natural logarithms. */
 typedef struct wh_evidence {
-    float logprob;  /* among text tokens */
-    float margin;   /* its log-probability minus that of the best other text token; negative where that is better */
-    float entropy;  /* of the distribution over text tokens, nats */
-    float peak;     /* the most that an alignment head gives to one position, mean over heads; 0..1 */
-    float spread;   /* entropy of the heads' attention over positions, mean, nats */
+    float logprob; /* among text tokens */
+    float margin;  /* its log-probability minus that of the best other text token; negative where that is better */
+    float entropy; /* of the distribution over text tokens, nats */
+    float peak;    /* the most that an alignment head gives to one position, mean over heads; 0..1 */
+    float spread;  /* entropy of the heads' attention over positions, mean, nats */
 } wh_evidence;
 
 /* logits[0 .. n): fill logprob, margin and entropy of token `id`. */
@@ -29,17 +29,17 @@ int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, fl
 
 /* What is known of one word before its neighbours are looked at. */
 typedef struct wh_word_evidence {
-    double probability;         /* as whisp_word has it */
-    double start, end;          /* seconds */
-    int n_letters;              /* bytes without spaces and punctuation */
-    int capital;                /* begins with an ASCII capital */
-    uint64_t sound;             /* its letters as a number: equal for words that are the same but for case */
-    size_t n_tokens;            /* those that are more than punctuation; 0: nothing but punctuation */
-    int32_t rarest;             /* the greatest token id: common pieces have small ones */
+    double probability; /* as whisp_word has it */
+    double start, end;  /* seconds */
+    int n_letters;      /* bytes without spaces and punctuation */
+    int capital;        /* begins with an ASCII capital */
+    uint64_t sound;     /* its letters as a number: equal for words that are the same but for case */
+    size_t n_tokens;    /* those that are more than punctuation; 0: nothing but punctuation */
+    int32_t rarest;     /* the greatest token id: common pieces have small ones */
     float told_mean, told_least, told_margin, told_entropy; /* with the prompt and timestamps: as it was decoded */
     float bare_mean, bare_least, bare_margin, bare_entropy; /* without both: as it is aligned */
-    float peak, spread;         /* attention: the least peak, the greatest spread */
-    float agreement;            /* share of the samples that have all of it */
+    float peak, spread;                                     /* attention: the least peak, the greatest spread */
+    float agreement;                                        /* share of the samples that have all of it */
 } wh_word_evidence;
 
 /* Take a token into its word's evidence; begin with a zeroed word. */

@@ -6,8 +6,8 @@
 #include "confidence/confidence.h"
 #include "confidence/table.h"
 
-#define FARTHEST 4.0    /* deviations from the mean; what lies beyond counts as that */
-#define LEAST 0.001     /* nothing is certain, one way or the other */
+#define FARTHEST 4.0 /* deviations from the mean; what lies beyond counts as that */
+#define LEAST 0.001  /* nothing is certain, one way or the other */
 
 double wh_confidence_score(const float *features)
 {

@@ -26,7 +26,7 @@ typedef struct wh_tensor {
     int64_t shape[WH_MAX_DIMS]; /* unused ones are 1 */
     const void *data;           /* at least 32-byte aligned */
     size_t bytes;
-    const float *scale;         /* WH_I8: [shape[0]], each row's, from the tensor NAME_scale; NULL if there is none */
+    const float *scale; /* WH_I8: [shape[0]], each row's, from the tensor NAME_scale; NULL if there is none */
 } wh_tensor;
 
 /* ---- reading ---- */
@@ -86,9 +86,9 @@ void wh_gguf_writer_abort(wh_gguf_writer *writer);
 
 /* ---- element types (lib/gguf/types.c) ---- */
 
-uint16_t wh_f32_to_f16(float x);   /* round to nearest even, overflow to infinity */
+uint16_t wh_f32_to_f16(float x); /* round to nearest even, overflow to infinity */
 float wh_f16_to_f32(uint16_t h);
-uint16_t wh_f32_to_bf16(float x);  /* round to nearest even */
+uint16_t wh_f32_to_bf16(float x); /* round to nearest even */
 float wh_bf16_to_f32(uint16_t h);
 /* n elements of a stored type to floats, and back. n fits the type's block. WH_I8: without the scale. */
 void wh_decode_row(wh_type type, const void *row, float *out, int64_t n);

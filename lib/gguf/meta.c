@@ -4,8 +4,8 @@
 
 #include "gguf/file.h"
 
-#define SHOWN_ELEMENTS 8    /* of an array in wh_gguf_value_text() */
-#define SHOWN_BYTES 200     /* of a string there */
+#define SHOWN_ELEMENTS 8 /* of an array in wh_gguf_value_text() */
+#define SHOWN_BYTES 200  /* of a string there */
 
 static const wh_gguf_value *find(const wh_gguf *g, const char *key)
 {
@@ -29,27 +29,13 @@ static int load_int(uint32_t type, const unsigned char *p, int64_t *value)
 {
     uint64_t u64;
     switch (type) {
-    case GGUF_U8:
-        *value = *p;
-        return 1;
-    case GGUF_I8:
-        *value = (int8_t)*p;
-        return 1;
-    case GGUF_U16:
-        *value = wh_load_u16(p);
-        return 1;
-    case GGUF_I16:
-        *value = (int16_t)wh_load_u16(p);
-        return 1;
-    case GGUF_U32:
-        *value = wh_load_u32(p);
-        return 1;
-    case GGUF_I32:
-        *value = (int32_t)wh_load_u32(p);
-        return 1;
-    case GGUF_I64:
-        *value = (int64_t)wh_load_u64(p);
-        return 1;
+    case GGUF_U8: *value = *p; return 1;
+    case GGUF_I8: *value = (int8_t)*p; return 1;
+    case GGUF_U16: *value = wh_load_u16(p); return 1;
+    case GGUF_I16: *value = (int16_t)wh_load_u16(p); return 1;
+    case GGUF_U32: *value = wh_load_u32(p); return 1;
+    case GGUF_I32: *value = (int32_t)wh_load_u32(p); return 1;
+    case GGUF_I64: *value = (int64_t)wh_load_u64(p); return 1;
     case GGUF_U64:
         u64 = wh_load_u64(p);
         if (u64 > INT64_MAX)

@@ -19,9 +19,9 @@
 
 #define VERSION 3
 #define DEFAULT_ALIGNMENT 32
-#define DATA_ALIGNMENT 32       /* what the kernels are promised */
-#define MIN_VALUE_BYTES 13      /* empty key, type, one byte */
-#define MIN_TENSOR_BYTES 32     /* empty name, one dimension */
+#define DATA_ALIGNMENT 32   /* what the kernels are promised */
+#define MIN_VALUE_BYTES 13  /* empty key, type, one byte */
+#define MIN_TENSOR_BYTES 32 /* empty name, one dimension */
 
 uint16_t wh_load_u16(const void *p)
 {
@@ -58,8 +58,10 @@ struct cursor {
 
 static int truncated(const struct cursor *c)
 {
-    return wh_fail(WHISP_ERR_MODEL, "%s: the file is truncated or damaged (byte %zu of its head); get or convert it "
-                   "again", c->path, (size_t)(c->at - c->start));
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: the file is truncated or damaged (byte %zu of its head); get or convert it "
+                   "again",
+                   c->path, (size_t)(c->at - c->start));
 }
 
 static int take(struct cursor *c, size_t n, const unsigned char **bytes)
@@ -172,8 +174,10 @@ static int take_tensor(struct cursor *c, wh_tensor *tensor, uint64_t *offset)
         return rc;
     tensor->type = (wh_type)type;
     if (!wh_type_name(tensor->type))
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has the type %u; only f32 (0), f16 (1), q8_0 (8), int8 "
-                       "(24) and bf16 (30) can be read: convert the model with whisp-convert", c->path, name, (unsigned)type);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: tensor %s has the type %u; only f32 (0), f16 (1), q8_0 (8), int8 "
+                       "(24) and bf16 (30) can be read: convert the model with whisp-convert",
+                       c->path, name, (unsigned)type);
     size_t row = wh_type_row_size(tensor->type, tensor->shape[n_dims - 1]);
     if (row == 0 || rows > SIZE_MAX / row)
         return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has a shape that its type %s cannot have", c->path, name,
@@ -245,8 +249,10 @@ static int place_tensors(wh_gguf *g, size_t head, const uint64_t *offsets)
     for (size_t i = 0; i < g->n_tensors; i++) {
         wh_tensor *t = &g->tensors[i];
         if (start > g->size || offsets[i] > g->size - start || t->bytes > g->size - start - offsets[i])
-            return wh_fail(WHISP_ERR_MODEL, "%s: the file is truncated: tensor %s ends beyond its %zu bytes; get or "
-                           "convert it again", g->path, t->name, g->size);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: the file is truncated: tensor %s ends beyond its %zu bytes; get or "
+                           "convert it again",
+                           g->path, t->name, g->size);
         if (offsets[i] % alignment || (start + offsets[i]) % DATA_ALIGNMENT)
             return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s does not begin at a multiple of %d bytes", g->path, t->name,
                            DATA_ALIGNMENT);

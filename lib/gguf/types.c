@@ -8,23 +8,19 @@
 
 #include "gguf/gguf.h"
 
-#define Q8_BLOCK 32                  /* elements */
-#define Q8_BYTES (2 + Q8_BLOCK)      /* an f16 scale, then the int8 values */
+#define Q8_BLOCK 32             /* elements */
+#define Q8_BYTES (2 + Q8_BLOCK) /* an f16 scale, then the int8 values */
 
 size_t wh_type_row_size(wh_type type, int64_t n)
 {
     if (n <= 0 || (uint64_t)n > SIZE_MAX / 8)
         return 0;
     switch (type) {
-    case WH_F32:
-        return (size_t)n * 4;
+    case WH_F32: return (size_t)n * 4;
     case WH_F16:
-    case WH_BF16:
-        return (size_t)n * 2;
-    case WH_I8:
-        return (size_t)n;
-    case WH_Q8_0:
-        return n % Q8_BLOCK ? 0 : (size_t)n / Q8_BLOCK * Q8_BYTES;
+    case WH_BF16: return (size_t)n * 2;
+    case WH_I8: return (size_t)n;
+    case WH_Q8_0: return n % Q8_BLOCK ? 0 : (size_t)n / Q8_BLOCK * Q8_BYTES;
     }
     return 0;
 }
@@ -32,16 +28,11 @@ size_t wh_type_row_size(wh_type type, int64_t n)
 const char *wh_type_name(wh_type type)
 {
     switch (type) {
-    case WH_F32:
-        return "f32";
-    case WH_F16:
-        return "f16";
-    case WH_Q8_0:
-        return "q8_0";
-    case WH_I8:
-        return "int8";
-    case WH_BF16:
-        return "bf16";
+    case WH_F32: return "f32";
+    case WH_F16: return "f16";
+    case WH_Q8_0: return "q8_0";
+    case WH_I8: return "int8";
+    case WH_BF16: return "bf16";
     }
     return NULL;
 }
@@ -134,9 +125,7 @@ void wh_decode_row(wh_type type, const void *row, float *out, int64_t n)
     const unsigned char *bytes = row;
     uint16_t h;
     switch (type) {
-    case WH_F32:
-        memcpy(out, row, (size_t)n * sizeof *out);
-        break;
+    case WH_F32: memcpy(out, row, (size_t)n * sizeof *out); break;
     case WH_F16:
         for (int64_t i = 0; i < n; i++) {
             memcpy(&h, bytes + 2 * i, 2);
@@ -165,9 +154,7 @@ void wh_encode_row(wh_type type, const float *in, void *row, int64_t n)
     unsigned char *bytes = row;
     uint16_t h;
     switch (type) {
-    case WH_F32:
-        memcpy(row, in, (size_t)n * sizeof *in);
-        break;
+    case WH_F32: memcpy(row, in, (size_t)n * sizeof *in); break;
     case WH_F16:
         for (int64_t i = 0; i < n; i++) {
             h = wh_f32_to_f16(in[i]);

@@ -15,16 +15,16 @@
 #define ALIGNMENT 64
 
 struct wh_gguf_writer {
-    char *path, *temporary;     /* temporary is NULL where path is written directly */
+    char *path, *temporary; /* temporary is NULL where path is written directly */
     FILE *file;
-    wh_buf values, tensors;     /* the head's two lists, as they stand in the file */
+    wh_buf values, tensors; /* the head's two lists, as they stand in the file */
     uint64_t n_values, n_tensors;
-    uint64_t next_offset;       /* in the data section, for the next tensor declared */
-    size_t *sizes;              /* [n_tensors] bytes of each tensor's data */
+    uint64_t next_offset; /* in the data section, for the next tensor declared */
+    size_t *sizes;        /* [n_tensors] bytes of each tensor's data */
     size_t sizes_capacity;
     int begun;
-    uint64_t current;           /* tensor whose data are being written */
-    size_t written;             /* bytes of it */
+    uint64_t current; /* tensor whose data are being written */
+    size_t written;   /* bytes of it */
 };
 
 static void put_u32(wh_buf *buf, uint32_t x)

@@ -54,7 +54,8 @@ static void pass4(const wh_fft *fft, const complex_lanes *in, complex_lanes *out
             int x0 = q + stride * p, x1 = x0 + stride * m, x2 = x1 + stride * m, x3 = x2 + stride * m;
             int y = q + stride * 4 * p, w = p * stride;
             float re[4][LANES], im[4][LANES];
-            EACH_LANE {
+            EACH_LANE
+            {
                 float a = in->re[x0][l] + in->re[x2][l], b = in->re[x0][l] - in->re[x2][l];
                 float c = in->re[x1][l] + in->re[x3][l], d = in->im[x1][l] - in->im[x3][l];
                 re[0][l] = a + c;
@@ -62,7 +63,8 @@ static void pass4(const wh_fft *fft, const complex_lanes *in, complex_lanes *out
                 re[2][l] = a - c;
                 re[3][l] = b - d;
             }
-            EACH_LANE {
+            EACH_LANE
+            {
                 float a = in->im[x0][l] + in->im[x2][l], b = in->im[x0][l] - in->im[x2][l];
                 float c = in->im[x1][l] + in->im[x3][l], d = in->re[x1][l] - in->re[x3][l];
                 im[0][l] = a + c;
@@ -85,7 +87,8 @@ static void pass5(const wh_fft *fft, const complex_lanes *in, complex_lanes *out
             int x0 = q + stride * p, x1 = x0 + stride * m, x2 = x1 + stride * m, x3 = x2 + stride * m;
             int x4 = x3 + stride * m, y = q + stride * 5 * p, w = p * stride;
             float re[5][LANES], im[5][LANES];
-            EACH_LANE {
+            EACH_LANE
+            {
                 float r0 = in->re[x0][l], i0 = in->im[x0][l];
                 float ra = in->re[x1][l] + in->re[x4][l], ia = in->im[x1][l] + in->im[x4][l];
                 float rb = in->re[x2][l] + in->re[x3][l], ib = in->im[x2][l] + in->im[x3][l];
@@ -114,7 +117,8 @@ static void split(const wh_fft *fft, const complex_lanes *z, float (*power)[LANE
     for (int k = 0; k <= N / 2; k++) {
         int mirror = (N - k) % N;
         float c = fft->cos400[k], s = fft->sin400[k];
-        EACH_LANE {
+        EACH_LANE
+        {
             float er = 0.5f * (z->re[k][l] + z->re[mirror][l]), ei = 0.5f * (z->im[k][l] - z->im[mirror][l]);
             float or_ = 0.5f * (z->im[k][l] + z->im[mirror][l]), oi = 0.5f * (z->re[mirror][l] - z->re[k][l]);
             float tr = or_ * c - oi * s, ti = or_ * s + oi * c;

@@ -2,13 +2,13 @@
 #ifndef WH_MEL_FFT_H
 #define WH_MEL_FFT_H
 
-#define WH_FFT_LANES 8                /* frames at once: they fill the vector units whatever the CPU */
+#define WH_FFT_LANES 8 /* frames at once: they fill the vector units whatever the CPU */
 #define WH_FFT_BINS 201
 
 /* Twiddle factors, made once, read-only afterwards. */
 typedef struct wh_fft {
-    float cos200[200], sin200[200];   /* exp(-2 pi i k / 200) = cos200[k] + i sin200[k] */
-    float cos400[101], sin400[101];   /* exp(-2 pi i k / 400) */
+    float cos200[200], sin200[200]; /* exp(-2 pi i k / 200) = cos200[k] + i sin200[k] */
+    float cos400[101], sin400[101]; /* exp(-2 pi i k / 400) */
 } wh_fft;
 
 /* What a transform works in; the input goes into a: sample 2j to re[j], sample 2j + 1 to im[j]. */

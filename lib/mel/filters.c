@@ -8,10 +8,10 @@
 #include <math.h>
 
 #define SAMPLE_RATE 16000
-#define BINS 201                          /* 0 .. 8 kHz in steps of 40 Hz */
+#define BINS 201 /* 0 .. 8 kHz in steps of 40 Hz */
 #define BIN_HZ (SAMPLE_RATE / 400.0)
 
-#define HZ_PER_MEL (200.0 / 3.0)          /* below the break */
+#define HZ_PER_MEL (200.0 / 3.0) /* below the break */
 #define BREAK_HZ 1000.0
 #define BREAK_MEL (BREAK_HZ / HZ_PER_MEL) /* 15 */
 #define STEPS_TO_6400_HZ 27.0             /* above it, 27 Mel take the frequency from 1 to 6.4 kHz */

@@ -17,40 +17,40 @@
 #define HOP 160
 #define HALF (FFT / 2)
 #define WINDOW_FRAMES 3000
-#define TAIL 4              /* frames at most that begin behind samples[]'s whole ones and before the recording's end */
-#define SILENCE -10.0f      /* log10 of the smallest power, 1e-10 */
-#define LARGEST 1e6f        /* samples beyond this would overflow the power spectrum */
+#define TAIL 4         /* frames at most that begin behind samples[]'s whole ones and before the recording's end */
+#define SILENCE -10.0f /* log10 of the smallest power, 1e-10 */
+#define LARGEST 1e6f   /* samples beyond this would overflow the power spectrum */
 
 struct wh_mel {
     int n_mels;
-    const float *filters;       /* [n_mels][201] */
-    int *first_bin, *end_bin;   /* [n_mels]: a filter is zero outside first_bin .. end_bin - 1 */
-    float window[FFT];          /* periodic Hann */
+    const float *filters;     /* [n_mels][201] */
+    int *first_bin, *end_bin; /* [n_mels]: a filter is zero outside first_bin .. end_bin - 1 */
+    float window[FFT];        /* periodic Hann */
     wh_fft fft;
     wh_fft_work work;
     float power[WH_FFT_BINS][WH_FFT_LANES];
-    float *values;              /* [WH_FFT_LANES][n_mels]: of the frames just computed */
+    float *values; /* [WH_FFT_LANES][n_mels]: of the frames just computed */
 
     int (*frames)(void *user, const float *samples, int n, float *out); /* who else computes them; or NULL */
     void *user;
-    float *made;                /* [lanes][n_mels]: what it gives */
-    size_t lanes;               /* frames computed at a time, at most */
-    float *samples;             /* [batch] from sample 160 ready - 200 on */
-    size_t batch;               /* samples of `lanes` frames */
-    size_t n_samples;           /* valid in samples[] */
-    int64_t taken;              /* samples pushed in all */
+    float *made;      /* [lanes][n_mels]: what it gives */
+    size_t lanes;     /* frames computed at a time, at most */
+    float *samples;   /* [batch] from sample 160 ready - 200 on */
+    size_t batch;     /* samples of `lanes` frames */
+    size_t n_samples; /* valid in samples[] */
+    int64_t taken;    /* samples pushed in all */
     size_t bad;
 
-    size_t capacity;            /* frames that pushes may fill */
-    size_t slots;               /* frames in the ring: capacity, and those that finish() makes of samples[] */
-    float *ring;                /* [slots][n_mels], frame t in slot t % slots: log10 power, not clamped */
-    float *loudest_to;          /* [slots]: the loudest value of frame t and all before it */
-    float loudest_dropped;      /* the same for the last frame that was dropped */
-    int64_t first;              /* oldest frame in the ring */
-    int64_t ready;              /* frames computed */
-    int64_t discard;            /* frames before this are dropped as soon as they are computed */
+    size_t capacity;       /* frames that pushes may fill */
+    size_t slots;          /* frames in the ring: capacity, and those that finish() makes of samples[] */
+    float *ring;           /* [slots][n_mels], frame t in slot t % slots: log10 power, not clamped */
+    float *loudest_to;     /* [slots]: the loudest value of frame t and all before it */
+    float loudest_dropped; /* the same for the last frame that was dropped */
+    int64_t first;         /* oldest frame in the ring */
+    int64_t ready;         /* frames computed */
+    int64_t discard;       /* frames before this are dropped as soon as they are computed */
     int finished;
-    int is_set;                 /* wh_mel_set_loudest was called with set_loudest */
+    int is_set; /* wh_mel_set_loudest was called with set_loudest */
     float set_loudest;
 };
 
@@ -64,7 +64,8 @@ static int make_room(wh_mel *mel, size_t lanes)
     mel->lanes = lanes;
     mel->batch = FFT + (lanes - 1) * HOP;
     mel->slots = slots;
-    mel->ring = slots > mel->capacity && slots <= SIZE_MAX / n_mels ? wh_calloc(slots * n_mels, sizeof *mel->ring) : NULL;
+    mel->ring = slots > mel->capacity && slots <= SIZE_MAX / n_mels ? wh_calloc(slots * n_mels, sizeof *mel->ring)
+                                                                    : NULL;
     mel->loudest_to = wh_calloc(slots, sizeof *mel->loudest_to);
     mel->samples = wh_calloc(mel->batch, sizeof *mel->samples);
     return mel->ring && mel->loudest_to && mel->samples ? WHISP_OK : wh_fail_memory();
@@ -194,7 +195,7 @@ static void compute_here(wh_mel *mel, int n)
 
     for (int m = 0; m < mel->n_mels; m++) {
         const float *filter = mel->filters + (size_t)m * WH_FFT_BINS;
-        float sum[WH_FFT_LANES] = { 0 };
+        float sum[WH_FFT_LANES] = {0};
         for (int k = mel->first_bin[m]; k < mel->end_bin[m]; k++)
             for (int l = 0; l < WH_FFT_LANES; l++)
                 sum[l] += filter[k] * mel->power[k][l];

@@ -34,9 +34,9 @@ size_t wh_mel_bad_samples(const wh_mel *mel);
  * zeros at their end. After this wh_mel_content() is final. */
 void wh_mel_finish(wh_mel *mel);
 
-int64_t wh_mel_ready(const wh_mel *mel);    /* frames computed so far; frame t is ready once sample 160 t + 199 is in */
-int64_t wh_mel_content(const wh_mel *mel);  /* after finish: floor(samples / 160); before: frames ready */
-int64_t wh_mel_samples(const wh_mel *mel);  /* samples taken so far */
+int64_t wh_mel_ready(const wh_mel *mel);   /* frames computed so far; frame t is ready once sample 160 t + 199 is in */
+int64_t wh_mel_content(const wh_mel *mel); /* after finish: floor(samples / 160); before: frames ready */
+int64_t wh_mel_samples(const wh_mel *mel); /* samples taken so far */
 
 /* Frames before `frame` are not needed any more: makes room. */
 void wh_mel_discard(wh_mel *mel, int64_t frame);

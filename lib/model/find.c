@@ -89,9 +89,11 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
             wh_buf_printf(&there, "%s%s", there.length ? ", " : "", names[k]);
         free_list(names, n);
     }
-    int rc = wh_fail(WHISP_ERR_IO, "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base and "
-                     "silero-vad, whisp-convert makes others", name ? "" : "no model given and none found",
-                     name ? name : "", looked.data ? looked.data : "", there.length ? there.data : "none");
+    int rc = wh_fail(WHISP_ERR_IO,
+                     "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base and "
+                     "silero-vad, whisp-convert makes others",
+                     name ? "" : "no model given and none found", name ? name : "", looked.data ? looked.data : "",
+                     there.length ? there.data : "none");
     wh_buf_free(&there);
     wh_buf_free(&looked);
     return rc;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define STRIP 4096          /* elements looked at together */
-#define KEPT (16u << 20)    /* bytes of the file that may stay in the process meanwhile */
+#define STRIP 4096       /* elements looked at together */
+#define KEPT (16u << 20) /* bytes of the file that may stay in the process meanwhile */
 
 /* Is a bit pattern among n of 16 bits (32 bits) whose exponent is all ones? No branches: compilers make vectors of it. */
 static int any16(const void *data, size_t n, uint16_t exponent)

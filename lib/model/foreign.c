@@ -88,8 +88,10 @@ static int fail_with_file(const char *folder)
     if (*first)
         return wh_fail(WHISP_ERR_MODEL, "%s: a folder; name the model in it, %s%s%s, or give the folder as model_dir",
                        folder, folder, n && folder[n - 1] == '/' ? "" : "/", first);
-    return wh_fail(WHISP_ERR_MODEL, "%s: a folder without a model: neither a .gguf file nor what whisp-convert reads "
-                   "(model.safetensors, pytorch_model.bin or model.bin, with config.json)", folder);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: a folder without a model: neither a .gguf file nor what whisp-convert reads "
+                   "(model.safetensors, pytorch_model.bin or model.bin, with config.json)",
+                   folder);
 }
 
 static int fail_folder(const char *path)
@@ -100,8 +102,10 @@ static int fail_folder(const char *path)
         if (has(path, transformers[i]))
             return fail_with_command(path, strlen(path), "a Hugging Face folder");
     if (has(path, "adapter_model.safetensors") || has(path, "adapter_model.bin"))
-        return wh_fail(WHISP_ERR_MODEL, "%s: a folder with an adapter (LoRA) only; merge it into its model, save that, "
-                       "and give the merged folder to whisp-convert", path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: a folder with an adapter (LoRA) only; merge it into its model, save that, "
+                       "and give the merged folder to whisp-convert",
+                       path);
     if (has(path, "model.bin"))
         return fail_with_command(path, strlen(path), "a CTranslate2 (faster-whisper) folder");
     return fail_with_file(path);
@@ -133,8 +137,10 @@ static int fail_file(const char *path, const unsigned char *head, size_t n)
     if (n >= 4 && memcmp(head, "lmgg", 4) == 0)
         return fail_with_command(path, strlen(path), "a model of whisper.cpp");
     if (n >= 24 && memcmp(head, "version https://git-lfs", 23) == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: not the model but a pointer to it; `git lfs pull` fetches what it "
-                       "stands for", path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: not the model but a pointer to it; `git lfs pull` fetches what it "
+                       "stands for",
+                       path);
     if (n >= 9 && head[8] == '{' && memcmp(head + 5, "\0\0\0", 3) == 0)
         return fail_part_of_folder(path, "a safetensors file");
     int is_pickle = n >= 4 && (memcmp(head, "PK\3\4", 4) == 0 || (head[0] == 0x80 && head[1] >= 2 && head[1] <= 5));

@@ -74,8 +74,10 @@ static int find(whisp_model *m, const char *name, int n_dims, int64_t a, int64_t
                        wh_gguf_path(m->file), name, (long long)t->shape[0], (long long)t->shape[1],
                        (long long)t->shape[2], (long long)a, (long long)b, (long long)c);
     if (t->type == WH_I8 && !t->scale)
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is int8 but has no scale for each of its rows (a tensor "
-                       "%s_scale); convert the model again", wh_gguf_path(m->file), name, name);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: tensor %s is int8 but has no scale for each of its rows (a tensor "
+                       "%s_scale); convert the model again",
+                       wh_gguf_path(m->file), name, name);
     m->is_int8 |= t->type == WH_I8;
     *found = t;
     return WHISP_OK;
@@ -138,7 +140,9 @@ static int find_attention(whisp_model *m, const char *prefix, wh_attention *atte
         const char *suffix;
         int has_bias;
         wh_linear *linear;
-    } parts[] = {{"query", 1, &attention->q}, {"key", 0, &attention->k}, {"value", 1, &attention->v},
+    } parts[] = {{"query", 1, &attention->q},
+                 {"key", 0, &attention->k},
+                 {"value", 1, &attention->v},
                  {"out", 1, &attention->out}};
     for (size_t i = 0; i < WH_COUNT(parts); i++) {
         char name[80];
@@ -281,15 +285,16 @@ static int read_head(whisp_model *m)
     int64_t version = 0;
     if (wh_gguf_string(m->file, "general.architecture", &text, &length) && length == 10 &&
         memcmp(text, "silero-vad", 10) == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a voice activity model (Silero VAD), not a speech model; it is what the "
-                       "option vad_model takes", wh_gguf_path(m->file));
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: a voice activity model (Silero VAD), not a speech model; it is what the "
+                       "option vad_model takes",
+                       wh_gguf_path(m->file));
     if (!wh_gguf_string(m->file, "general.architecture", &text, &length) || length != 7 ||
         memcmp(text, "whisper", 7) != 0)
         return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of a Whisper model; whisp-convert makes one",
                        wh_gguf_path(m->file));
     if (!wh_gguf_int(m->file, "whisper.format_version", &version) || version < 1 || version > FORMAT_VERSION)
-        return wh_fail(WHISP_ERR_MODEL,
-                       "%s: model format version %lld; this library (%s) reads versions up to %d: %s",
+        return wh_fail(WHISP_ERR_MODEL, "%s: model format version %lld; this library (%s) reads versions up to %d: %s",
                        wh_gguf_path(m->file), (long long)version, whisp_version(), FORMAT_VERSION,
                        version > FORMAT_VERSION ? "update the library" : "convert the model again with whisp-convert");
     if (!wh_gguf_string(m->file, "general.name", &text, &length)) {
@@ -319,8 +324,8 @@ int whisp_model_load(const char *path, whisp_model **model)
         int known = rc == WHISP_ERR_MEMORY ? WHISP_OK : wh_model_foreign(path);
         return known ? known : rc;
     }
-    if ((rc = read_head(m)) || (rc = read_dimensions(m)) ||
-        (rc = find_tensors(m)) || (rc = read_alignment_heads(m)) || (rc = read_vocabulary(m))) {
+    if ((rc = read_head(m)) || (rc = read_dimensions(m)) || (rc = find_tensors(m)) || (rc = read_alignment_heads(m)) ||
+        (rc = read_vocabulary(m))) {
         whisp_model_free(m);
         return rc;
     }

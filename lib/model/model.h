@@ -12,9 +12,9 @@
 #include "tokenizer/tokenizer.h"
 
 #define WH_SAMPLE_RATE 16000
-#define WH_FFT 400               /* samples in an analysis window */
-#define WH_HOP 160               /* samples between frames: 100 frames a second */
-#define WH_WINDOW_FRAMES 3000    /* frames in 30 s */
+#define WH_FFT 400            /* samples in an analysis window */
+#define WH_HOP 160            /* samples between frames: 100 frames a second */
+#define WH_WINDOW_FRAMES 3000 /* frames in 30 s */
 #define WH_WINDOW_SAMPLES 480000
 
 typedef struct wh_linear {
@@ -33,11 +33,11 @@ typedef struct wh_attention {
 typedef struct wh_block {
     wh_norm attn_ln;
     wh_attention attn;
-    wh_norm cross_ln;        /* decoder only */
-    wh_attention cross;      /* decoder only */
+    wh_norm cross_ln;   /* decoder only */
+    wh_attention cross; /* decoder only */
     wh_norm mlp_ln;
-    wh_linear mlp_up;        /* [4d][d] */
-    wh_linear mlp_down;      /* [d][4d] */
+    wh_linear mlp_up;   /* [4d][d] */
+    wh_linear mlp_down; /* [d][4d] */
 } wh_block;
 
 typedef struct wh_head {
@@ -47,10 +47,10 @@ typedef struct wh_head {
 /* What a backend makes of the weights, once for all backends of a model: kept here under a lock. The model frees it. */
 typedef struct wh_derived {
     pthread_mutex_t mutex;
-    void *data;             /* NULL: not made yet */
+    void *data; /* NULL: not made yet */
     void (*free)(void *data);
-    int searched;           /* the weights were looked through: */
-    const char *unsound;    /* the first tensor with a number that is NaN or infinite, or NULL */
+    int searched;        /* the weights were looked through: */
+    const char *unsound; /* the first tensor with a number that is NaN or infinite, or NULL */
 } wh_derived;
 
 struct whisp_model {
@@ -64,8 +64,8 @@ struct whisp_model {
     const wh_tensor *conv1_w; /* [d][n_mels][3] */
     const wh_tensor *conv2_w; /* [d][d][3] */
     const float *conv1_b, *conv2_b;
-    const float *audio_positions;   /* [n_audio_ctx][d] */
-    wh_block *audio_blocks;         /* [n_audio_layer] */
+    const float *audio_positions; /* [n_audio_ctx][d] */
+    wh_block *audio_blocks;       /* [n_audio_layer] */
     wh_norm audio_ln;
 
     const wh_tensor *token_embedding; /* [n_vocab][d] */
@@ -74,15 +74,15 @@ struct whisp_model {
     wh_block *text_blocks;            /* [n_text_layer] */
     wh_norm text_ln;
 
-    wh_head *alignment_heads;   /* [n_alignment_heads]; all heads of the upper half of the layers if unknown */
+    wh_head *alignment_heads; /* [n_alignment_heads]; all heads of the upper half of the layers if unknown */
     int n_alignment_heads;
 
     wh_tokenizer *tokenizer;
-    float *mel_filters;         /* [n_mels][201], see wh_mel_filters() */
+    float *mel_filters; /* [n_mels][201], see wh_mel_filters() */
 
     wh_gguf *file;
-    wh_derived *derived;        /* NULL: the backends keep what they make */
-    float **owned;              /* float32 copies of vectors that the file stores otherwise */
+    wh_derived *derived; /* NULL: the backends keep what they make */
+    float **owned;       /* float32 copies of vectors that the file stores otherwise */
     size_t n_owned, owned_capacity;
 };
 

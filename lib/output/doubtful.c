@@ -9,9 +9,9 @@
 #include "output/writers.h"
 #include "util/text.h"
 
-#define SHARE 0.1       /* of all words */
-#define CONTEXT 5       /* words shown on each side */
-#define WORTH 0.99      /* words at least this certain are not listed, however few the others are */
+#define SHARE 0.1  /* of all words */
+#define CONTEXT 5  /* words shown on each side */
+#define WORTH 0.99 /* words at least this certain are not listed, however few the others are */
 
 typedef struct judged {
     const whisp_word *word;
@@ -127,7 +127,8 @@ void wh_write_doubtful(const whisp_result *result, const whisp_writer_options *l
         places++;
         i = last;
     }
-    wh_buf_printf(out, "# The least certain words: %zu of %zu, in %zu places; %.0f of %.0f s to hear again.\n"
+    wh_buf_printf(out,
+                  "# The least certain words: %zu of %zu, in %zu places; %.0f of %.0f s to hear again.\n"
                   "# Each line: where to listen, how likely the worst word is right, [the words in doubt] among "
                   "the others.\n",
                   marked, n, places, seconds, result->duration);

@@ -19,21 +19,15 @@ static const char *advice(int error)
     switch (error) {
     case ENOSPC:
     case EDQUOT:
-    case EFBIG:
-        return "free some space or write to another place";
+    case EFBIG: return "free some space or write to another place";
     case ENOENT:
-    case ENOTDIR:
-        return "create its folder first";
+    case ENOTDIR: return "create its folder first";
     case EACCES:
     case EPERM:
-    case EROFS:
-        return "choose a place that you may write to";
-    case EISDIR:
-        return "name a file in it";
-    case EPIPE:
-        return "its reader has gone away";
-    default:
-        return "choose another place";
+    case EROFS: return "choose a place that you may write to";
+    case EISDIR: return "name a file in it";
+    case EPIPE: return "its reader has gone away";
+    default: return "choose another place";
     }
 }
 

@@ -12,8 +12,8 @@ static const struct writer {
     const char *format;
     void (*write)(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 } writers[] = {
-    {"txt", wh_write_txt}, {"srt", wh_write_srt}, {"vtt", wh_write_vtt}, {"tsv", wh_write_tsv}, {"json", wh_write_json},
-    {"doubtful", wh_write_doubtful},
+    {"txt", wh_write_txt}, {"srt", wh_write_srt},   {"vtt", wh_write_vtt},
+    {"tsv", wh_write_tsv}, {"json", wh_write_json}, {"doubtful", wh_write_doubtful},
 };
 
 /* What the caller's layout says, which may be that of an older header; 0 for the rest. */
@@ -47,7 +47,8 @@ int whisp_result_format_with(const whisp_result *result, const char *format, con
     while (i < WH_COUNT(writers) && strcmp(format, writers[i].format) != 0)
         i++;
     if (i == WH_COUNT(writers))
-        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv, json or doubtful", format);
+        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv, json or doubtful",
+                       format);
     int rc = read_layout(options, &layout);
     if (rc)
         return rc;

@@ -8,8 +8,8 @@
 #include "tokenizer/utf8.h"
 #include "util/text.h"
 
-#define LONG_PAUSE 3.0      /* seconds that end a subtitle which may span segments */
-#define NO_LIMIT 1000       /* what openai-whisper takes for "no limit" */
+#define LONG_PAUSE 3.0 /* seconds that end a subtitle which may span segments */
+#define NO_LIMIT 1000  /* what openai-whisper takes for "no limit" */
 
 /* A word of the subtitle in the making; its text lies in maker.text. */
 typedef struct item {
@@ -18,17 +18,17 @@ typedef struct item {
 } item;
 
 typedef struct maker {
-    int whole_segments;         /* a subtitle never holds words of two segments */
+    int whole_segments;             /* a subtitle never holds words of two segments */
     int width, words_a_line, lines; /* limits; lines 0: none */
     int highlight;
-    int speaker;                /* of the subtitle; two never share one */
-    size_t line_length;         /* characters */
+    int speaker;        /* of the subtitle; two never share one */
+    size_t line_length; /* characters */
     int line_count;
-    double last;                /* where the last word began */
+    double last; /* where the last word began */
     item *items;
     size_t n, capacity;
     wh_buf text;
-    wh_buf *out;                /* out->failed says that memory ran out */
+    wh_buf *out; /* out->failed says that memory ran out */
     wh_subtitle_fn fn;
     void *user;
 } maker;

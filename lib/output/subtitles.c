@@ -12,7 +12,7 @@
 typedef struct subtitle_style {
     const char *head;
     int numbered;
-    int hours;          /* always shown, or only from the first hour on */
+    int hours; /* always shown, or only from the first hour on */
     char decimal_mark;
 } subtitle_style;
 
@@ -38,18 +38,18 @@ static timestamp format_timestamp(int64_t ms, const subtitle_style *style)
 #define LEAST 100 /* milliseconds that a cue without any length lasts, if there is room */
 
 typedef struct cue {
-    int64_t start, end; /* milliseconds */
-    int speaker;        /* or 0 */
+    int64_t start, end;  /* milliseconds */
+    int speaker;         /* or 0 */
     size_t text, length; /* in subtitles.text */
 } cue;
 
 /* A document in the making. */
 typedef struct subtitles {
-    wh_buf *out;        /* out->failed says that memory ran out */
+    wh_buf *out; /* out->failed says that memory ran out */
     const subtitle_style *style;
-    cue *cues;          /* [n] */
+    cue *cues; /* [n] */
     size_t n, capacity;
-    wh_buf text;        /* of all cues */
+    wh_buf text; /* of all cues */
 } subtitles;
 
 /* A cue from words; as in openai-whisper, their text is written as it is. */
@@ -173,6 +173,7 @@ int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity
     if (segment->speaker)
         snprintf(label, sizeof label, "Speaker %d:", segment->speaker);
     int n = snprintf(line, capacity, "[%s --> %s] %s%s", format_timestamp(wh_milliseconds(segment->start), &vtt).text,
-                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, label, segment->text ? segment->text : "");
+                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, label,
+                     segment->text ? segment->text : "");
     return n < 0 ? wh_fail(WHISP_ERR_ARGUMENT, "the segment's text is too long for a line") : n;
 }

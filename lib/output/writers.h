@@ -5,15 +5,15 @@
 #include "output/result.h"
 
 typedef struct wh_result_segment {
-    whisp_segment segment;  /* its text and tokens belong to the result */
-    int cleared;            /* emptied as openai-whisper does; it then has a list of words, an empty one */
+    whisp_segment segment; /* its text and tokens belong to the result */
+    int cleared;           /* emptied as openai-whisper does; it then has a list of words, an empty one */
 } wh_result_segment;
 
 struct whisp_result {
     char *text;
     const char *language;
     double duration;
-    char *incomplete;       /* why it is not of the whole recording; NULL: it is */
+    char *incomplete;            /* why it is not of the whole recording; NULL: it is */
     wh_result_segment *segments; /* [n] */
     size_t n, capacity;
 };

@@ -18,10 +18,10 @@
 #define SLOPE_COMMON 25.0
 #define MARGIN_RARE 14.0
 #define SLOPE_RARE 40.0
-#define LEAST_MARGIN 1.0 /* below, the model is not asked: it never was that much in favour */
-#define MARGIN_AGAIN 6.0 /* more, where the same sounds were taken for the same term before: a model repeats itself */
-#define MOST_WEIGHED 3   /* of the places that overlap, the likeliest ones */
-#define FEW 3            /* places in a window: more are screened first */
+#define LEAST_MARGIN 1.0  /* below, the model is not asked: it never was that much in favour */
+#define MARGIN_AGAIN 6.0  /* more, where the same sounds were taken for the same term before: a model repeats itself */
+#define MOST_WEIGHED 3    /* of the places that overlap, the likeliest ones */
+#define FEW 3             /* places in a window: more are screened first */
 #define MOST_IN_WINDOW 32 /* of a window's places, the likeliest ones are screened: what a long list costs at most */
 
 /* What was taken for a term before. */
@@ -32,8 +32,8 @@ struct known {
 
 /* A term in the window's corrected tokens, and what was heard there. */
 struct corrected {
-    size_t at, n;           /* in the corrected tokens */
-    size_t heard, n_heard;  /* in the pool */
+    size_t at, n;          /* in the corrected tokens */
+    size_t heard, n_heard; /* in the pool */
 };
 
 typedef struct wh_corrector {
@@ -41,25 +41,25 @@ typedef struct wh_corrector {
     wh_places places;
     whisp_token *tokens; /* [n] the window's, corrected */
     size_t n, capacity;
-    whisp_token *other;  /* scratch: the tokens with a term put in */
+    whisp_token *other; /* scratch: the tokens with a term put in */
     size_t other_capacity;
-    int32_t *fed;        /* scratch: what the decoder is fed */
-    int *rows;           /* 0, 1, 2, ... */
-    int *some_rows;      /* scratch: other rows */
-    float *logits;       /* [longest_tokens + FOLLOWING][n_vocab] */
-    float *logprobs;     /* pool: the log-probabilities of the tokens of each term that was weighed */
+    int32_t *fed;    /* scratch: what the decoder is fed */
+    int *rows;       /* 0, 1, 2, ... */
+    int *some_rows;  /* scratch: other rows */
+    float *logits;   /* [longest_tokens + FOLLOWING][n_vocab] */
+    float *logprobs; /* pool: the log-probabilities of the tokens of each term that was weighed */
     size_t n_logprobs, logprobs_capacity;
     struct corrected *corrected; /* [n_corrected] what was put into the window */
     size_t n_corrected, corrected_capacity;
-    int32_t *heard;      /* pool: the tokens that they took the place of */
+    int32_t *heard; /* pool: the tokens that they took the place of */
     size_t n_heard, heard_capacity;
     struct known *known; /* [n_known] since the recording or its part began */
     size_t n_known, known_capacity;
     int32_t *known_sounds; /* pool */
     size_t n_known_sounds, known_sounds_capacity;
-    double *margins;     /* scratch: those of the window's places that are worth weighing, the largest first */
+    double *margins; /* scratch: those of the window's places that are worth weighing, the largest first */
     size_t margins_capacity;
-    int64_t in_slot;     /* how many of the tokens slot 0 holds; -1: it lacks the start sequence's last one, too */
+    int64_t in_slot; /* how many of the tokens slot 0 holds; -1: it lacks the start sequence's last one, too */
 } corrector;
 
 void wh_corrector_free(corrector *c)
@@ -111,8 +111,8 @@ int wh_corrector_init(wh_search *s)
 static int feed(wh_search *s, const int32_t *tokens, size_t n, const int *rows, size_t n_rows)
 {
     corrector *c = s->corrector;
-    wh_step step = {.slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = rows,
-                    .logits = c->logits};
+    wh_step step = {
+        .slot = 0, .n_tokens = (int)n, .tokens = tokens, .n_rows = (int)n_rows, .rows = rows, .logits = c->logits};
     double t0 = wh_now();
     int rc = wh_backend_decode(s->backend, 1, &step);
     s->timings->prompt += wh_now() - t0;
@@ -220,8 +220,7 @@ static double highest_gain(const wh_search *s, const wh_place *place)
     const corrector *c = s->corrector;
     int32_t id;
     int64_t at = parting(s, place, &id);
-    return at < 0 ? INFINITY
-                  : log1p(-exp((double)c->tokens[at].logprob)) - written_from(c, place, (size_t)at);
+    return at < 0 ? INFINITY : log1p(-exp((double)c->tokens[at].logprob)) - written_from(c, place, (size_t)at);
 }
 
 /* Read the term in its place and then what follows; place->gain becomes what that is more probable than what was

@@ -124,8 +124,8 @@ void wh_search_rules(const wh_search *s, const whisp_token *sampled, size_t n, i
 {
     const wh_values *v = &s->options->values;
     int n_vocab = s->model->n_vocab;
-    *c = (wh_choice){.forbidden = s->forbidden, .time_begin = n_vocab, .time_from = n_vocab, .time_to = n_vocab,
-                       .most = 1};
+    *c = (wh_choice){
+        .forbidden = s->forbidden, .time_begin = n_vocab, .time_from = n_vocab, .time_to = n_vocab, .most = 1};
     list += wh_penalize(s, sampled, n, list, c);
     if (v->suppress_blank && n == s->n_forced) {
         memcpy(list + c->n_also, s->blank, s->n_blank * sizeof *list);

@@ -17,9 +17,9 @@
 typedef struct wh_candidate {
     whisp_token *tokens; /* [max_tokens], the prefix first */
     size_t n;
-    float sum_logprob;   /* single precision, as the reference adds it up */
-    int ended;           /* its end-of-text token was chosen */
-    int slot;            /* where its keys and values are */
+    float sum_logprob; /* single precision, as the reference adds it up */
+    int ended;         /* its end-of-text token was chosen */
+    int slot;          /* where its keys and values are */
 } wh_candidate;
 
 /* Beam search's own part; see beam.c. */
@@ -42,33 +42,33 @@ struct wh_search {
 
     int32_t *suppressed; /* sorted ids */
     size_t n_suppressed;
-    int forbidden;       /* their number in the backend */
-    int32_t *blank;      /* the tokens of " " */
+    int forbidden;  /* their number in the backend */
+    int32_t *blank; /* the tokens of " " */
     size_t n_blank;
-    int max_initial;     /* latest first timestamp, in tokens; -1: no limit */
+    int max_initial; /* latest first timestamp, in tokens; -1: no limit */
 
-    int n_candidates;    /* room in `candidates` and in the backend's slots */
-    size_t sample_len;   /* tokens sampled in a window at most */
-    size_t max_tokens;   /* room in a candidate, prefix included */
+    int n_candidates;  /* room in `candidates` and in the backend's slots */
+    size_t sample_len; /* tokens sampled in a window at most */
+    size_t max_tokens; /* room in a candidate, prefix included */
     wh_candidate *candidates;
-    wh_beams *beams;     /* or NULL: no beam search */
+    wh_beams *beams;                /* or NULL: no beam search */
     struct wh_corrector *corrector; /* or NULL: no vocabulary */
-    float *logits;       /* [n_candidates][n_vocab] */
-    wh_choice *choices;  /* [n_candidates]: of the current step */
-    int32_t *lists;      /* [n_candidates][list_size]: tokens that their rules name */
+    float *logits;                  /* [n_candidates][n_vocab] */
+    wh_choice *choices;             /* [n_candidates]: of the current step */
+    int32_t *lists;                 /* [n_candidates][list_size]: tokens that their rules name */
     size_t list_size;
     int unsound;         /* a logit was NaN or infinite */
     int is_chosen;       /* the backend has chosen: `choices`, not `logits`, say what follows */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
 
-    int32_t *prefix;     /* with its opening timestamp, if any */
+    int32_t *prefix; /* with its opening timestamp, if any */
     size_t n_prefix;
     int32_t *hotwords;
     size_t n_hotwords;
-    int first_window;    /* the prefix is used */
-    int32_t *start;      /* [n_start] prompt, start sequence and prefix */
+    int first_window; /* the prefix is used */
+    int32_t *start;   /* [n_start] prompt, start sequence and prefix */
     size_t n_start, sot_index;
-    size_t n_forced;     /* its tokens of the prefix: every candidate begins with them */
+    size_t n_forced; /* its tokens of the prefix: every candidate begins with them */
 };
 
 /* prompt.c: the tokens of prefix and hotwords; and that what is asked for fits into the context. */

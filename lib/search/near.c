@@ -10,13 +10,13 @@
 #include "search/vocabulary.h"
 #include "tokenizer/utf8.h"
 
-#define WIDEST 128       /* sounds in a place at most */
-#define MOST_UNITS 8     /* units in a place at most, those without sounds included */
-#define FARTHEST 0.34    /* distance of a term at most */
+#define WIDEST 128         /* sounds in a place at most */
+#define MOST_UNITS 8       /* units in a place at most, those without sounds included */
+#define FARTHEST 0.34      /* distance of a term at most */
 #define FARTHEST_SHORT 0.3 /* the same for terms of at most SHORT sounds */
 #define SHORT 4
 #define NEARER 0.05
-#define FAR (1 << 28)    /* a row's cell that leads to nothing near */
+#define FAR (1 << 28) /* a row's cell that leads to nothing near */
 
 /* ---- units ---- */
 
@@ -122,9 +122,9 @@ static int make_units(const whisp_model *m, const whisp_token *tokens, size_t n,
 typedef struct walk {
     const wh_vocabulary *v;
     wh_places *p;
-    size_t first, n_units;       /* units that a place beginning at `first` may have */
-    const int32_t *sounds;       /* [width] theirs */
-    int extra[WIDEST];           /* wh_sound_extra() of them */
+    size_t first, n_units; /* units that a place beginning at `first` may have */
+    const int32_t *sounds; /* [width] theirs */
+    int extra[WIDEST];     /* wh_sound_extra() of them */
     size_t width;
 } walk;
 

@@ -82,9 +82,10 @@ static int check_regex(const char *regex)
             break;
     }
     if (strlen(regex) > LONGEST_REGEX || repeated > MOST_REPEATED || open > DEEPEST_REGEX)
-        return wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: the expression is too large; it may have %d bytes, "
-                       "%d parentheses, and repetitions {m,n} that multiply to %d", LONGEST_REGEX, DEEPEST_REGEX,
-                       MOST_REPEATED);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option suppress_regex: the expression is too large; it may have %d bytes, "
+                       "%d parentheses, and repetitions {m,n} that multiply to %d",
+                       LONGEST_REGEX, DEEPEST_REGEX, MOST_REPEATED);
     return WHISP_OK;
 }
 
@@ -92,8 +93,7 @@ static int check_regex(const char *regex)
 static int matches(const regex_t *regex, const char *text, size_t n)
 {
     regmatch_t match;
-    return strlen(text) == n && regexec(regex, text, 1, &match, 0) == 0 && match.rm_so == 0 &&
-           (size_t)match.rm_eo == n;
+    return strlen(text) == n && regexec(regex, text, 1, &match, 0) == 0 && match.rm_so == 0 && (size_t)match.rm_eo == n;
 }
 
 static int suppress_matching(wh_search *s, const regex_t *regex, size_t *capacity)

@@ -103,8 +103,8 @@ static int check_room(const wh_search *s)
     if (length + wanted > room)
         return wh_fail(WHISP_ERR_ARGUMENT,
                        "option %s: %zu after a prompt of %zu tokens; the model has room for %zu in all. Ask for fewer, "
-                       "or shorten initial_prompt, prefix or hotwords", v->max_new_tokens ? "max_new_tokens" :
-                       "sample_len", wanted, length, room);
+                       "or shorten initial_prompt, prefix or hotwords",
+                       v->max_new_tokens ? "max_new_tokens" : "sample_len", wanted, length, room);
     return WHISP_OK;
 }
 

@@ -179,11 +179,7 @@ int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
         if (c->ended)
             continue;
         last[n_steps] = c->tokens[c->n - 1].id;
-        steps[n_steps] = (wh_step){.slot = c->slot,
-                                   .n_tokens = 1,
-                                   .tokens = &last[n_steps],
-                                   .n_rows = 1,
-                                   .rows = &row};
+        steps[n_steps] = (wh_step){.slot = c->slot, .n_tokens = 1, .tokens = &last[n_steps], .n_rows = 1, .rows = &row};
         if (s->is_chosen)
             steps[n_steps].choice = &s->choices[i];
         else
@@ -330,7 +326,8 @@ int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
         *no_speech = no_speech_prob(s);
     for (int i = 0; i < sp->n_languages; i++)
         probabilities[i] = sp->languages[i] < 0 || (v->languages && !wh_options_has_language(v, i))
-                               ? -INFINITY : s->start_logits[sp->languages[i]];
+                               ? -INFINITY
+                               : s->start_logits[sp->languages[i]];
     double total = wh_log_sum_exp(s, probabilities, sp->n_languages);
     int best = wh_most_probable(probabilities, sp->n_languages);
     for (int i = 0; s->unsound && i < sp->n_languages; i++) /* none of them: one that there is and that may be */

@@ -26,9 +26,10 @@ static int fold(const char *text, size_t n, int32_t **letters, size_t *count, si
         if (code < 0)
             continue;
         int class = 0;
-        utf8proc_ssize_t m = utf8proc_decompose_char(
-            code, parts, (utf8proc_ssize_t)WH_COUNT(parts),
-            UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK | UTF8PROC_IGNORE, &class);
+        utf8proc_ssize_t m = utf8proc_decompose_char(code, parts, (utf8proc_ssize_t)WH_COUNT(parts),
+                                                     UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
+                                                         UTF8PROC_STRIPMARK | UTF8PROC_IGNORE,
+                                                     &class);
         for (utf8proc_ssize_t k = 0; k < WH_MIN(m, (utf8proc_ssize_t)WH_COUNT(parts)); k++) {
             utf8proc_category_t category = utf8proc_category(parts[k]);
             int sounds = (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
@@ -66,10 +67,10 @@ static const struct spelling {
     const char *sounds;
     int at_begin; /* of a word only */
 } spellings[] = {
-    {"kn", "n", 1}, {"wr", "r", 1}, {"ps", "s", 1}, {"gh", "g", 1}, {"x", "z", 1},
-    {"tch", "C", 0}, {"sch", "S", 0}, {"ch", "C", 0}, {"sh", "S", 0}, {"ph", "f", 0}, {"th", "T", 0}, {"ck", "k", 0},
-    {"cc", "k", 0}, {"qu", "kw", 0}, {"q", "k", 0}, {"gh", "", 0}, {"wh", "w", 0}, {"dg", "J", 0}, {"x", "ks", 0},
-    {"ce", "se", 0}, {"ci", "si", 0}, {"cy", "si", 0}, {"c", "k", 0}, {"j", "J", 0},
+    {"kn", "n", 1},  {"wr", "r", 1},  {"ps", "s", 1},  {"gh", "g", 1},  {"x", "z", 1},  {"tch", "C", 0},
+    {"sch", "S", 0}, {"ch", "C", 0},  {"sh", "S", 0},  {"ph", "f", 0},  {"th", "T", 0}, {"ck", "k", 0},
+    {"cc", "k", 0},  {"qu", "kw", 0}, {"q", "k", 0},   {"gh", "", 0},   {"wh", "w", 0}, {"dg", "J", 0},
+    {"x", "ks", 0},  {"ce", "se", 0}, {"ci", "si", 0}, {"cy", "si", 0}, {"c", "k", 0},  {"j", "J", 0},
 };
 
 /* The sounds at a word's letter i: how many letters they take. `to` gets them and a 0. */

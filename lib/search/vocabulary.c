@@ -31,8 +31,10 @@ static int read_file(const char *path, wh_buf *buf)
     else if (buf->failed)
         rc = wh_fail_memory();
     else if (buf->length > LARGEST_FILE)
-        rc = wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s: larger than %u MiB; a list of terms is expected, one "
-                     "a line", path, LARGEST_FILE >> 20);
+        rc = wh_fail(WHISP_ERR_ARGUMENT,
+                     "option vocabulary: %s: larger than %u MiB; a list of terms is expected, one "
+                     "a line",
+                     path, LARGEST_FILE >> 20);
     fclose(file);
     return rc;
 }
@@ -122,8 +124,10 @@ static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, si
         rc = wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s, line %zu: '%.60s' has no letter and no digit", path,
                      line, term->text);
     if (!rc && (n_sounds > LONGEST_TERM || n_tokens > most))
-        rc = wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s, line %zu: '%.40s...' is too long: a term may have %d "
-                     "letters and %zu tokens. One term a line is expected", path, line, term->text, LONGEST_TERM, most);
+        rc = wh_fail(WHISP_ERR_ARGUMENT,
+                     "option vocabulary: %s, line %zu: '%.40s...' is too long: a term may have %d "
+                     "letters and %zu tokens. One term a line is expected",
+                     path, line, term->text, LONGEST_TERM, most);
     term->n_sounds = n_sounds;
     v->longest_sounds = WH_MAX(v->longest_sounds, n_sounds);
     v->longest_tokens = WH_MAX(v->longest_tokens, n_tokens);

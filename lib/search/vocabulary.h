@@ -62,9 +62,9 @@ typedef struct wh_unit {
     size_t first_token, n_tokens; /* in the window's tokens */
     size_t text, length;          /* in the window's text, the space before it included */
     size_t first_sound, n_sounds;
-    int begins;                   /* a term may begin here: after a space, a hyphen, a quote or a timestamp */
-    int ends;                     /* a term may end here: no letter follows */
-    int stops;                    /* no term goes on after this unit: a sentence or a segment ends */
+    int begins; /* a term may begin here: after a space, a hyphen, a quote or a timestamp */
+    int ends;   /* a term may end here: no letter follows */
+    int stops;  /* no term goes on after this unit: a sentence or a segment ends */
 } wh_unit;
 
 /* A term that may have been said. */

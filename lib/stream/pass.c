@@ -106,8 +106,12 @@ static int time_words(whisp_stream *st, int64_t frames, int lang)
     for (size_t i = 0; i < s->decoding.n; i++)
         if (s->decoding.tokens[i].id < s->specials->eot)
             st->ids[n++] = s->decoding.tokens[i].id;
-    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = lang,
-                              .translate = v->translate, .frames = frames};
+    wh_alignment alignment = {.model = &s->computed,
+                              .backend = s->backend,
+                              .slot = 0,
+                              .language = lang,
+                              .translate = v->translate,
+                              .frames = frames};
     double t0 = wh_now();
     rc = n ? wh_align(&alignment, st->ids, n, s->options->cancel, s->options->cancel_user, &st->words) : WHISP_OK;
     s->timings.words += wh_now() - t0;

@@ -42,11 +42,15 @@ static int load_activity(whisp_stream *st)
 static int check_options(const whisp_options *options)
 {
     const wh_values *v = &options->values;
-    const char *name = v->vad_filter ? "vad_filter" : v->split_stereo ? "split_stereo"
-                     : strcmp(whisp_options_get(options, "clip_timestamps"), "0") != 0 ? "clip_timestamps" : NULL;
+    const char *name = v->vad_filter                                                     ? "vad_filter"
+                       : v->split_stereo                                                 ? "split_stereo"
+                       : strcmp(whisp_options_get(options, "clip_timestamps"), "0") != 0 ? "clip_timestamps"
+                                                                                         : NULL;
     if (name)
-        return wh_fail(WHISP_ERR_ARGUMENT, "option %s: it needs the whole recording, which a live transcription does "
-                       "not have", name);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option %s: it needs the whole recording, which a live transcription does "
+                       "not have",
+                       name);
     return WHISP_OK;
 }
 
@@ -270,8 +274,8 @@ static int settle_word(whisp_stream *st, const wh_saying *from, size_t i)
 /* Is word i of the tail spelled as word k of the hypothesis, punctuation included? */
 static int same_form(const whisp_stream *st, size_t i, size_t k)
 {
-    return strcmp(st->tail.text.data + st->tail.list[i].text,
-                  st->hypothesis.text.data + st->hypothesis.list[k].text) == 0;
+    return strcmp(st->tail.text.data + st->tail.list[i].text, st->hypothesis.text.data + st->hypothesis.list[k].text) ==
+           0;
 }
 
 /* How many words of the last pass's tail it has heard to their ends. The last word before the sound breaks off is often
@@ -363,7 +367,9 @@ static int give(whisp_stream *st)
     int rc = wh_grow(&st->given, &st->given_capacity, st->fresh.n + 1, sizeof *st->given);
     for (size_t i = 0; i < st->fresh.n && !rc; i++) {
         const wh_said *w = &st->fresh.list[i];
-        st->given[i] = (whisp_word){.text = st->fresh.text.data + w->text, .start = w->start, .end = w->end,
+        st->given[i] = (whisp_word){.text = st->fresh.text.data + w->text,
+                                    .start = w->start,
+                                    .end = w->end,
                                     .probability = w->probability};
     }
     st->tail_text.length = 0;

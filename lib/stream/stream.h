@@ -16,16 +16,16 @@
 /* ---- words (saying.c) ---- */
 
 typedef struct wh_said {
-    size_t text, length;            /* in wh_saying.text, closed by a NUL */
-    size_t key, key_length;         /* in wh_saying.keys: letters and digits in lower case */
-    size_t first_token, n_tokens;   /* in wh_saying.tokens */
-    double start, end;              /* seconds of the recording */
+    size_t text, length;          /* in wh_saying.text, closed by a NUL */
+    size_t key, key_length;       /* in wh_saying.keys: letters and digits in lower case */
+    size_t first_token, n_tokens; /* in wh_saying.tokens */
+    double start, end;            /* seconds of the recording */
     double probability;
 } wh_said;
 
 /* Zero it first. */
 typedef struct wh_saying {
-    wh_said *list;                  /* [n] */
+    wh_said *list; /* [n] */
     size_t n, capacity;
     wh_buf text, keys;
     int32_t *tokens;
@@ -55,37 +55,37 @@ int wh_ends_sentence(const char *text);
 #define WH_STREAM_CAPACITY (60 * WH_SAMPLE_RATE) /* samples that a stream holds */
 
 struct whisp_stream {
-    whisp_session *session;         /* hears the final text; passes use its model, search and backend */
-    wh_mel *mel;                    /* of passes */
-    int language;                   /* of passes, once it is known; else -1 */
-    whisp_vad *vad;                 /* NULL: no model of voice activity was found */
+    whisp_session *session; /* hears the final text; passes use its model, search and backend */
+    wh_mel *mel;            /* of passes */
+    int language;           /* of passes, once it is known; else -1 */
+    whisp_vad *vad;         /* NULL: no model of voice activity was found */
     whisp_vad_stream *activity;
-    float threshold;                /* probability from which a chunk may be speech */
-    int64_t chunks;                 /* of 512 samples that the network has seen */
+    float threshold; /* probability from which a chunk may be speech */
+    int64_t chunks;  /* of 512 samples that the network has seen */
 
-    float *samples;                 /* [WH_STREAM_CAPACITY]; the first one is number `offset` of the recording */
-    size_t n, heard;                /* held; those that passes see */
+    float *samples;  /* [WH_STREAM_CAPACITY]; the first one is number `offset` of the recording */
+    size_t n, heard; /* held; those that passes see */
     int64_t offset;
-    int64_t speech_end;             /* where in the recording speech was found last; -1: nowhere */
-    int64_t pass_end;               /* where in the recording the last pass ended */
-    size_t step;                    /* samples from pass to pass */
+    int64_t speech_end; /* where in the recording speech was found last; -1: nowhere */
+    int64_t pass_end;   /* where in the recording the last pass ended */
+    size_t step;        /* samples from pass to pass */
     int catch_up, finished, ended, failed;
 
-    wh_saying settled;              /* settled words that are in the buffer */
-    wh_saying tail;                 /* what the last pass heard after them */
-    double tail_end;                /* second of the recording at which the pass that heard it ended */
-    wh_saying hypothesis;           /* what a pass hears, settled words included */
+    wh_saying settled;    /* settled words that are in the buffer */
+    wh_saying tail;       /* what the last pass heard after them */
+    double tail_end;      /* second of the recording at which the pass that heard it ended */
+    wh_saying hypothesis; /* what a pass hears, settled words included */
     wh_saying scratch;
-    double last_end;                /* of the last word that settled */
-    int32_t *past;                  /* tokens of settled words before the buffer: the prompt */
+    double last_end; /* of the last word that settled */
+    int32_t *past;   /* tokens of settled words before the buffer: the prompt */
     size_t n_past, past_capacity;
-    wh_words words;                 /* scratch of the pass */
+    wh_words words; /* scratch of the pass */
     int32_t *ids;
     size_t ids_capacity;
 
-    whisp_word *given;              /* what the last pull gave; texts in given_text */
+    whisp_word *given; /* what the last pull gave; texts in given_text */
     size_t given_capacity;
-    wh_saying fresh;                /* settled by the last pull */
+    wh_saying fresh; /* settled by the last pull */
     wh_buf tail_text;
     int64_t n_passes;
 };

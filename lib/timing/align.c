@@ -8,19 +8,19 @@
 
 #include "timing/timing.h"
 
-#define CHUNK 64        /* tokens a decoder call: bounds the memory for logits */
+#define CHUNK 64 /* tokens a decoder call: bounds the memory for logits */
 #define MEDIAN_WIDTH 7
 
 /* One pass and all its memory. */
 typedef struct pass {
     const wh_alignment *a;
-    int32_t *tokens;        /* [n_tokens] start sequence, text, end */
+    int32_t *tokens; /* [n_tokens] start sequence, text, end */
     size_t n_tokens, n_start, n_text;
-    size_t n_frames;        /* encoder positions that hold sound */
-    float *weights;         /* [heads][n_tokens][n_frames] */
-    float *scores;          /* [heads][CHUNK][n_audio_ctx] */
-    float *logits;          /* [CHUNK][n_vocab] */
-    double *probabilities;  /* [n_text] */
+    size_t n_frames;       /* encoder positions that hold sound */
+    float *weights;        /* [heads][n_tokens][n_frames] */
+    float *scores;         /* [heads][CHUNK][n_audio_ctx] */
+    float *logits;         /* [CHUNK][n_vocab] */
+    double *probabilities; /* [n_text] */
 } pass;
 
 /* Tokens beside the text: start of transcript, language, task, no timestamps, end. */

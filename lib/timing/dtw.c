@@ -64,7 +64,7 @@ static size_t trace_back(const unsigned char *steps, size_t rows, size_t n, int 
 
 int wh_dtw(const float *cost, size_t rows, size_t n, int *rows_of_path, int *columns_of_path, size_t *length)
 {
-    unsigned char *steps = wh_calloc(n, rows);               /* [n][rows] */
+    unsigned char *steps = wh_calloc(n, rows);                 /* [n][rows] */
     float *column = wh_calloc(2 * (rows + 1), sizeof *column); /* [2][rows + 1]: the last one and this one */
     if (!steps || !column) {
         free(steps);

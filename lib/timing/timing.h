@@ -25,7 +25,7 @@ typedef struct wh_word {
 typedef struct wh_words {
     wh_word *list; /* [n] */
     size_t n, capacity;
-    wh_buf text;   /* all words' text, one after the other */
+    wh_buf text; /* all words' text, one after the other */
 } wh_words;
 
 void wh_words_clear(wh_words *words); /* forgets the words, keeps the memory */
@@ -54,10 +54,10 @@ int wh_dtw(const float *cost, size_t rows, size_t n, int *rows_of_path, int *col
 typedef struct wh_alignment {
     const whisp_model *model;
     wh_backend *backend;
-    int slot;           /* holds the window's encoding; its tokens are replaced */
-    int language;       /* an index; ignored by English-only models */
+    int slot;     /* holds the window's encoding; its tokens are replaced */
+    int language; /* an index; ignored by English-only models */
     int translate;
-    int64_t frames;     /* of the window that hold sound: 100 a second */
+    int64_t frames;        /* of the window that hold sound: 100 a second */
     wh_evidence *evidence; /* [n] out, zeroed by the caller: what is seen of each token; or NULL */
 } wh_alignment;
 
@@ -80,7 +80,6 @@ void wh_words_merge_punctuation(wh_words *words, const char *prepended, const ch
 
 /* A segment's own times and those of its words, in seconds of the recording, made to agree. `last_speech` is where the
  * words before the segment ended; the return value where these do. n >= 1. */
-double wh_words_fit_segment(whisp_word *words, size_t n, double median, double last_speech, double *start,
-                            double *end);
+double wh_words_fit_segment(whisp_word *words, size_t n, double median, double last_speech, double *start, double *end);
 
 #endif

@@ -118,12 +118,11 @@ static void shorten_first(whisp_word *words, size_t n, double median, double las
     words[0].start = fmax(0, words[0].end - longest);
 }
 
-double wh_words_fit_segment(whisp_word *words, size_t n, double median, double last_speech, double *start,
-                            double *end)
+double wh_words_fit_segment(whisp_word *words, size_t n, double median, double last_speech, double *start, double *end)
 {
     whisp_word *first = &words[0], *last = &words[n - 1];
     shorten_first(words, n, median, last_speech);
-    if (*start < first->end && *start - 0.5 > first->start)
+    if (*start<first->end && * start - 0.5> first->start)
         first->start = fmax(0, fmin(first->end - median, *start));
     else
         *start = first->start;

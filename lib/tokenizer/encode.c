@@ -15,12 +15,12 @@
 typedef struct merger {
     const wh_vocabulary *vocabulary;
     const char *word;
-    uint32_t n;         /* bytes */
-    uint32_t *next;     /* [n] where the next part begins; n after the last one */
-    uint32_t *prev;     /* [n] where the previous part begins; unused for 0 */
-    int32_t *id;        /* [n] the part's token */
-    int32_t *rank;      /* [n] the token of this part and the next one joined; -1: none, or no part begins here */
-    uint64_t *heap;     /* [2 n] smallest first: rank << 32 | part. May hold pairs that are gone */
+    uint32_t n;     /* bytes */
+    uint32_t *next; /* [n] where the next part begins; n after the last one */
+    uint32_t *prev; /* [n] where the previous part begins; unused for 0 */
+    int32_t *id;    /* [n] the part's token */
+    int32_t *rank;  /* [n] the token of this part and the next one joined; -1: none, or no part begins here */
+    uint64_t *heap; /* [2 n] smallest first: rank << 32 | part. May hold pairs that are gone */
     size_t heap_size;
     size_t capacity, next_capacity, prev_capacity, id_capacity, rank_capacity, heap_capacity;
 } merger;

@@ -9,9 +9,9 @@
 #include "tokenizer/tokenizer.h"
 
 static const char *const named[WH_SPECIAL_ROLES] = {
-    [WH_ROLE_EOT] = "endoftext",        [WH_ROLE_SOT] = "startoftranscript", [WH_ROLE_TRANSLATE] = "translate",
-    [WH_ROLE_TRANSCRIBE] = "transcribe", [WH_ROLE_SOT_LM] = "startoflm",     [WH_ROLE_SOT_PREV] = "startofprev",
-    [WH_ROLE_NO_SPEECH] = "nospeech",   [WH_ROLE_NO_TIMESTAMPS] = "notimestamps",
+    [WH_ROLE_EOT] = "endoftext",         [WH_ROLE_SOT] = "startoftranscript",      [WH_ROLE_TRANSLATE] = "translate",
+    [WH_ROLE_TRANSCRIBE] = "transcribe", [WH_ROLE_SOT_LM] = "startoflm",           [WH_ROLE_SOT_PREV] = "startofprev",
+    [WH_ROLE_NO_SPEECH] = "nospeech",    [WH_ROLE_NO_TIMESTAMPS] = "notimestamps",
 };
 
 /* The decimal number of n digits at text, or -1. */
@@ -123,9 +123,10 @@ int wh_specials_check(const wh_specials *s)
         if (id < 0)
             return wh_fail(WHISP_ERR_MODEL, "it has no %s", role_name((wh_role)role, scratch));
         if (id < s->eot || id >= s->n_vocab || (first >= 0 && id >= first && id <= last))
-            return wh_fail(WHISP_ERR_MODEL, "%s is token %ld, which is not a place for it in a vocabulary of %d tokens "
-                           "with %ld ordinary ones", role_name((wh_role)role, scratch), (long)id, s->n_vocab,
-                           (long)s->eot);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s is token %ld, which is not a place for it in a vocabulary of %d tokens "
+                           "with %ld ordinary ones",
+                           role_name((wh_role)role, scratch), (long)id, s->n_vocab, (long)s->eot);
         for (int other = WH_ROLE_EOT; other < role; other++)
             if (wh_specials_get(s, (wh_role)other) == id)
                 return wh_fail(WHISP_ERR_MODEL, "%s is token %ld, which is another one, too",
@@ -151,7 +152,8 @@ int wh_specials_published(size_t n_ordinary, size_t n_vocab, int multilingual, w
         n_vocab - n_ordinary > NOT_LANGUAGES + WH_MAX_LANGUAGES)
         return wh_fail(WHISP_ERR_MODEL,
                        "a vocabulary of %zu tokens with %zu ordinary ones is not a Whisper model's: %d to %d special "
-                       "tokens are expected", n_vocab, n_ordinary, NOT_LANGUAGES + 1, NOT_LANGUAGES + WH_MAX_LANGUAGES);
+                       "tokens are expected",
+                       n_vocab, n_ordinary, NOT_LANGUAGES + 1, NOT_LANGUAGES + WH_MAX_LANGUAGES);
     int32_t id = (int32_t)n_ordinary;
     wh_specials_clear(s, (int)n_vocab);
     s->multilingual = multilingual != 0;
@@ -183,8 +185,10 @@ int wh_specials_named(const char *const *names, const size_t *lengths, size_t n_
                            (int)WH_MIN(lengths[i], 40), names[i]);
     }
     if (s->eot != (int32_t)n_ordinary || n_times != WH_N_TIMESTAMPS)
-        return wh_fail(WHISP_ERR_MODEL, "its special tokens are not <|endoftext|> behind %zu ordinary ones and %d "
-                       "times", n_ordinary, WH_N_TIMESTAMPS);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "its special tokens are not <|endoftext|> behind %zu ordinary ones and %d "
+                       "times",
+                       n_ordinary, WH_N_TIMESTAMPS);
     return wh_specials_check(s);
 }
 

@@ -29,14 +29,11 @@ static char_class class_of(int32_t code)
     case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-        return LETTER;
+    case UTF8PROC_CATEGORY_LO: return LETTER;
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-        return NUMBER;
-    default:
-        return OTHER;
+    case UTF8PROC_CATEGORY_NO: return NUMBER;
+    default: return OTHER;
     }
 }
 

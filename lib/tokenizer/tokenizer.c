@@ -52,9 +52,9 @@ static int compare_ids(const void *a, const void *b)
 static int find_non_speech(wh_tokenizer *t)
 {
     static const char ascii[] = "\"#()*+/:;<=>@[\\]^_`{|}~";
-    static const char *const symbols[] = {"「",  "」",  "『",  "』",  "<<", ">>", "<<<", ">>>", "--",
-                                          "---", "-(",  "-[",  "('",  "(\"", "((", "))",  "(((", ")))",
-                                          "[[",  "]]",  "{{",  "}}",  "♪♪", "♪♪♪"};
+    static const char *const symbols[] = {"「",  "」",  "『", "』", "<<", ">>",  "<<<", ">>>",
+                                          "--",  "---", "-(", "-[", "('", "(\"", "((",  "))",
+                                          "(((", ")))", "[[", "]]", "{{", "}}",  "♪♪",  "♪♪♪"};
     /* some vocabularies need several tokens for these; the first then stands for all signs around U+2640 */
     static const char *const music[] = {"♩", "♪", "♫", "♬", "♭", "♮", "♯"};
     size_t capacity = 0;

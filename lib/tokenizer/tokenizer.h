@@ -20,18 +20,27 @@ typedef struct wh_tokenizer wh_tokenizer;
 typedef struct wh_specials {
     int n_vocab;
     int multilingual;
-    int32_t eot;        /* also the number of ordinary tokens: they are ids 0 .. eot - 1 */
+    int32_t eot; /* also the number of ordinary tokens: they are ids 0 .. eot - 1 */
     int32_t sot, translate, transcribe, sot_lm, sot_prev, no_speech, no_timestamps;
-    int32_t timestamp_begin;                /* of <|0.00|>; the 1500 others follow */
-    int n_languages;                        /* the greatest i with a token, plus one */
-    int32_t languages[WH_MAX_LANGUAGES];    /* token of the language whisp_language_code(i); -1: the model lacks it */
+    int32_t timestamp_begin;             /* of <|0.00|>; the 1500 others follow */
+    int n_languages;                     /* the greatest i with a token, plus one */
+    int32_t languages[WH_MAX_LANGUAGES]; /* token of the language whisp_language_code(i); -1: the model lacks it */
 } wh_specials;
 
 /* What a token's name says it is. */
 typedef enum wh_role {
-    WH_ROLE_NONE, WH_ROLE_LANGUAGE, WH_ROLE_TIME,
-    WH_ROLE_EOT, WH_ROLE_SOT, WH_ROLE_TRANSLATE, WH_ROLE_TRANSCRIBE, WH_ROLE_SOT_LM, WH_ROLE_SOT_PREV,
-    WH_ROLE_NO_SPEECH, WH_ROLE_NO_TIMESTAMPS, WH_SPECIAL_ROLES
+    WH_ROLE_NONE,
+    WH_ROLE_LANGUAGE,
+    WH_ROLE_TIME,
+    WH_ROLE_EOT,
+    WH_ROLE_SOT,
+    WH_ROLE_TRANSLATE,
+    WH_ROLE_TRANSCRIBE,
+    WH_ROLE_SOT_LM,
+    WH_ROLE_SOT_PREV,
+    WH_ROLE_NO_SPEECH,
+    WH_ROLE_NO_TIMESTAMPS,
+    WH_SPECIAL_ROLES
 } wh_role;
 
 /* The role of a name like "<|en|>", "<|0.02|>", "<|startoflm|>"; *index is the language's or the time's number. */

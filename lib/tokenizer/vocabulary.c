@@ -103,7 +103,8 @@ int wh_vocabulary_fill(wh_vocabulary *v, const char *const *pieces, const size_t
         if (length < 0)
             return wh_fail(WHISP_ERR_MODEL,
                            "token %zu of the vocabulary is not spelled in GPT-2's byte alphabet: damaged, or not a "
-                           "Whisper vocabulary", i);
+                           "Whisper vocabulary",
+                           i);
         v->offsets[i + 1] = v->offsets[i] + (size_t)length;
         v->longest = WH_MAX(v->longest, (size_t)length);
     }

@@ -11,12 +11,12 @@
 
 typedef struct wh_vocabulary {
     size_t n;
-    char *bytes;            /* all tokens, one after the other */
-    size_t *offsets;        /* [n + 1]: token i is bytes[offsets[i] .. offsets[i + 1]) */
+    char *bytes;     /* all tokens, one after the other */
+    size_t *offsets; /* [n + 1]: token i is bytes[offsets[i] .. offsets[i + 1]) */
     size_t longest;
-    int32_t *table;         /* [mask + 1] open addressing by the bytes' hash; -1: empty */
+    int32_t *table; /* [mask + 1] open addressing by the bytes' hash; -1: empty */
     size_t mask;
-    int32_t byte_ids[256];  /* the token of each single byte */
+    int32_t byte_ids[256]; /* the token of each single byte */
 } wh_vocabulary;
 
 struct wh_tokenizer {

@@ -11,8 +11,12 @@ static int align_words(whisp_session *s, size_t first, size_t end, int64_t segme
     double t0 = wh_now(), offset = (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE;
     for (size_t i = first; i < end && n + g->words.list[i].n_tokens <= limit; i++)
         n += g->words.list[i].n_tokens;
-    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
-                              .translate = s->options->values.translate, .frames = segment_size};
+    wh_alignment alignment = {.model = &s->computed,
+                              .backend = s->backend,
+                              .slot = 0,
+                              .language = s->window_language,
+                              .translate = s->options->values.translate,
+                              .frames = segment_size};
     int rc = wh_align(&alignment, g->tokens + token, n, s->options->cancel, s->options->cancel_user, &s->timed);
     if (rc)
         return rc;
@@ -20,8 +24,10 @@ static int align_words(whisp_session *s, size_t first, size_t end, int64_t segme
     for (size_t i = 0, at = first; i < s->timed.n; i++) {
         const wh_word *timed = &s->timed.list[i];
         if (!isfinite(timed->probability) && !s->unsound_told) {
-            wh_session_incomplete(s, "model %s: numbers that are not finite: the words' times from %.2f s on cannot be "
-                                  "trusted", s->model->name, offset);
+            wh_session_incomplete(s,
+                                  "model %s: numbers that are not finite: the words' times from %.2f s on cannot be "
+                                  "trusted",
+                                  s->model->name, offset);
             s->unsound_told = 1;
         }
         while (at < end && g->words.list[at].first_token - token < timed->first_token)

@@ -35,7 +35,7 @@ int wh_channels_check(const whisp_session *s)
 {
     if (s->options->values.split_stereo && s->channel < 0)
         return wh_fail(WHISP_ERR_ARGUMENT, "split_stereo transcribes files with two channels; samples in memory or "
-                       "pushed have one, and an alignment has one text: set split_stereo to False");
+                                           "pushed have one, and an alignment has one text: set split_stereo to False");
     return WHISP_OK;
 }
 
@@ -79,8 +79,9 @@ static int copy_pipe(whisp_session *s, const char *path, FILE **copy)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     int rc = WHISP_OK;
     if (!(*copy = tmpfile()))
-        rc = wh_fail(WHISP_ERR_IO, "%s: split_stereo needs a temporary file to read it twice, and there can be none: %s",
-                     path, strerror(errno));
+        rc = wh_fail(WHISP_ERR_IO,
+                     "%s: split_stereo needs a temporary file to read it twice, and there can be none: %s", path,
+                     strerror(errno));
     while (!rc && (n = fread(block, 1, sizeof block, in)) > 0)
         if (!(rc = wh_check_cancel(s->options)) && fwrite(block, 1, n, *copy) != n)
             rc = wh_fail(WHISP_ERR_IO, "a temporary file for the recording cannot be written: %s", strerror(errno));

@@ -6,7 +6,7 @@
 
 typedef struct wh_collected {
     whisp_result *result;
-    int32_t *ids;           /* [n] tokens of all segments so far, from which the whole text is decoded at the end */
+    int32_t *ids; /* [n] tokens of all segments so far, from which the whole text is decoded at the end */
     size_t n, capacity;
 } wh_collected;
 

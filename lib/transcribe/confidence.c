@@ -11,19 +11,19 @@
 #include "confidence/confidence.h"
 #include "transcribe/session.h"
 
-#define CHUNK 64                /* tokens a decoder call */
-#define MORE_THAN_HEARD 8       /* tokens that a sample may be longer than the decoding */
+#define CHUNK 64          /* tokens a decoder call */
+#define MORE_THAN_HEARD 8 /* tokens that a sample may be longer than the decoding */
 
 struct wh_doubts {
-    wh_evidence *told, *bare;   /* [n_text], as decoded and as aligned */
-    float *agreement;           /* [n_text] */
-    uint64_t *keys, *other;     /* what tokens say, letter case aside */
+    wh_evidence *told, *bare; /* [n_text], as decoded and as aligned */
+    float *agreement;         /* [n_text] */
+    uint64_t *keys, *other;   /* what tokens say, letter case aside */
     size_t told_capacity, bare_capacity, agreement_capacity, keys_capacity, other_capacity;
-    wh_word_evidence *words;    /* [s->n_words] */
+    wh_word_evidence *words; /* [s->n_words] */
     size_t words_capacity;
-    float *features;            /* [s->n_words][WH_FEATURES] */
+    float *features; /* [s->n_words][WH_FEATURES] */
     size_t features_capacity;
-    float *logits;              /* [CHUNK][n_vocab] */
+    float *logits; /* [CHUNK][n_vocab] */
 };
 
 void wh_doubts_free(struct wh_doubts *d)
@@ -133,8 +133,8 @@ static int read_again(whisp_session *s, size_t n_text)
                 next++;
             }
         }
-        wh_step step = {.slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows,
-                        .logits = d->logits};
+        wh_step step = {
+            .slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows, .logits = d->logits};
         if ((rc = wh_backend_decode(s->backend, 1, &step)))
             return rc;
         for (int r = 0; r < n_rows; r++, text++)

@@ -37,8 +37,10 @@ static void warn_search(const whisp_session *s)
     if (v->without_timestamps && changed(s, "max_initial_timestamp"))
         no_effect(s, "max_initial_timestamp", "with without_timestamps");
     if (v->multilingual && s->specials->multilingual && v->language >= 0)
-        wh_log(s->options, WHISP_LOG_WARNING, "multilingual detects the language of each window; language %s is not "
-               "used for that", whisp_language_code(v->language));
+        wh_log(s->options, WHISP_LOG_WARNING,
+               "multilingual detects the language of each window; language %s is not "
+               "used for that",
+               whisp_language_code(v->language));
     if (s->specials->multilingual && v->language >= 0 && !v->multilingual && v->languages)
         no_effect(s, "languages", "with language, which says what is spoken");
     if (s->specials->multilingual && v->language >= 0 && changed(s, "language_detection"))
@@ -86,8 +88,11 @@ static void warn_words(const whisp_session *s)
 
 static void warn_speech(const whisp_session *s)
 {
-    static const char *const names[] = {"vad_threshold", "vad_neg_threshold", "vad_min_speech_duration_ms",
-                                        "vad_max_speech_duration_s", "vad_min_silence_duration_ms",
+    static const char *const names[] = {"vad_threshold",
+                                        "vad_neg_threshold",
+                                        "vad_min_speech_duration_ms",
+                                        "vad_max_speech_duration_s",
+                                        "vad_min_silence_duration_ms",
                                         "vad_speech_pad_ms"};
     for (size_t i = 0; !s->options->values.vad_filter && i < WH_COUNT(names); i++)
         if (changed(s, names[i]))
@@ -115,7 +120,9 @@ void wh_session_warn_clips(const whisp_session *s)
     for (size_t i = 0; i < s->n_clips && s->total >= 0; i++) {
         double start = (double)s->clips[i].start * WH_HOP / WH_SAMPLE_RATE;
         if (start > 0 && start >= s->total)
-            wh_log(s->options, WHISP_LOG_WARNING, "clip_timestamps: the clip at %g s begins after the recording's end "
-                   "(%.2f s)", start, s->total);
+            wh_log(s->options, WHISP_LOG_WARNING,
+                   "clip_timestamps: the clip at %g s begins after the recording's end "
+                   "(%.2f s)",
+                   start, s->total);
     }
 }

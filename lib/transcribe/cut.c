@@ -4,12 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define AUTO_PART 75.0      /* seconds */
-#define AUTO_WHOLE 300      /* seconds; what is not longer is not cut */
+#define AUTO_PART 75.0 /* seconds */
+#define AUTO_WHOLE 300 /* seconds; what is not longer is not cut */
 #define STEPS_PER_SECOND (16000 / WH_CUT_STEP)
-#define PAUSE 8             /* steps around a cut that should be quiet: 0.4 s */
-#define SLACK 0.25          /* how far a cut may move from its even place, as a share of a part */
-#define MAX_SLACK 15.0      /* and in seconds */
+#define PAUSE 8        /* steps around a cut that should be quiet: 0.4 s */
+#define SLACK 0.25     /* how far a cut may move from its even place, as a share of a part */
+#define MAX_SLACK 15.0 /* and in seconds */
 
 static int end_step(wh_levels *l)
 {

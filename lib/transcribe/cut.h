@@ -7,15 +7,15 @@
 
 #include "util/util.h"
 
-#define WH_CUT_STEP 800     /* samples of one level: 50 ms, five frames of log-Mel */
+#define WH_CUT_STEP 800 /* samples of one level: 50 ms, five frames of log-Mel */
 
 /* The recording's level in steps of 50 ms, half decibels below full scale; a day of audio is 1.7 MB. */
 typedef struct wh_levels {
-    uint8_t *quiet;         /* [n] 0: full scale ... 255: -127 dB or less */
+    uint8_t *quiet; /* [n] 0: full scale ... 255: -127 dB or less */
     size_t n, capacity;
-    double energy;          /* of the step that has begun */
-    size_t in_step;         /* its samples so far */
-    int64_t samples;        /* all so far */
+    double energy;   /* of the step that has begun */
+    size_t in_step;  /* its samples so far */
+    int64_t samples; /* all so far */
 } wh_levels;
 
 int wh_levels_add(wh_levels *levels, const float *samples, size_t n);

@@ -6,18 +6,18 @@
 #include "transcribe/session.h"
 
 typedef struct wh_cutter {
-    double seconds;         /* of a part, as the option cut has it */
+    double seconds; /* of a part, as the option cut has it */
     /* The next samples of the recording: how many, 0 at the end, or a code. */
     int64_t (*read)(void *user, const float **samples);
     void *read_user;
 
     /* zero at first */
-    wh_levels levels;       /* of all that was read */
-    float *ahead;           /* [n_ahead] read, and not yet given to a part */
+    wh_levels levels; /* of all that was read */
+    float *ahead;     /* [n_ahead] read, and not yet given to a part */
     size_t n_ahead, ahead_capacity;
-    int64_t at;             /* where the next part begins */
-    int at_end;             /* all was read */
-    float loudest;          /* log-Mel value so far */
+    int64_t at;    /* where the next part begins */
+    int at_end;    /* all was read */
+    float loudest; /* log-Mel value so far */
 } wh_cutter;
 
 /* Give `part` (wh_session_new_part()) the next part's samples and finish it. 1, or 0 when there are no more, or a code. */

@@ -27,8 +27,10 @@ static int detect(whisp_session *s, wh_recording *in, float *probabilities, size
         if ((rc = push_window(s, in)) || (rc = wh_session_detect(s)))
             return rc;
         if (!wh_search_is_sound(s->search))
-            return wh_fail(WHISP_ERR_MODEL, "model %s: it computes numbers that are not finite, so no language can be "
-                           "told; convert it anew", s->model->name);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "model %s: it computes numbers that are not finite, so no language can be "
+                           "told; convert it anew",
+                           s->model->name);
         over = s->language < 0 && s->detected && wh_session_detect_next(s);
     }
     wh_session_settle_language(s);
@@ -45,8 +47,10 @@ static int check_detection(whisp_session *s, float *probabilities, size_t n)
     if (!s || !probabilities)
         return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
     if (!s->specials->multilingual)
-        return wh_fail(WHISP_ERR_ARGUMENT, "the model %s knows English only; detecting a language needs a multilingual "
-                       "model", s->model->name);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "the model %s knows English only; detecting a language needs a multilingual "
+                       "model",
+                       s->model->name);
     if (n < (size_t)s->specials->n_languages)
         return wh_fail(WHISP_ERR_ARGUMENT, "language detection: room for %zu probabilities, %d are needed", n,
                        s->specials->n_languages);

@@ -11,8 +11,10 @@ int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 {
     const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
     const char *slash = strrchr(model, '/');
-    if (!name && (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model,
-                                  "silero-vad.gguf") < capacity && access(path, F_OK) == 0)
+    if (!name &&
+        (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model, "silero-vad.gguf") <
+            capacity &&
+        access(path, F_OK) == 0)
         return WHISP_OK;
     return whisp_model_find(name ? name : "silero-vad", NULL, path, capacity);
 }
@@ -81,7 +83,7 @@ int wh_filter_check(const whisp_session *s)
 {
     if (s->vad && s->recording < 0)
         return wh_fail(WHISP_ERR_STATE, "vad_filter works on whole recordings; give a file or all samples at once, or "
-                       "set vad_filter to False");
+                                        "set vad_filter to False");
     return WHISP_OK;
 }
 

@@ -139,7 +139,7 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
         const wh_word *word = &g->words.list[i];
         float logprob = (float)log(fmax(word->probability, 1e-30));
         if (word->length > 0)
-            words[n++] = (whisp_word){texts.data + at,   word->start, word->end, word->probability,
+            words[n++] = (whisp_word){texts.data + at,           word->start,    word->end, word->probability,
                                       word->first_token - token, word->n_tokens, 0};
         for (size_t k = 0; k < word->n_tokens; k++) {
             size_t place = word->first_token - token + k;
@@ -200,10 +200,13 @@ static void warn(const whisp_session *s)
     if (n == 0 || sum < DOUBTFUL * (double)n)
         wh_log(s->options, WHISP_LOG_WARNING,
                "the text does not seem to be what is said (mean probability of its words: %.2f); their times mean "
-               "little", n ? sum / (double)n : 0);
+               "little",
+               n ? sum / (double)n : 0);
     else if (unsaid * MANY > n)
-        wh_log(s->options, WHISP_LOG_WARNING, "%zu of the text's %zu words do not seem to be said; they have a "
-               "probability near 0", unsaid, n);
+        wh_log(s->options, WHISP_LOG_WARNING,
+               "%zu of the text's %zu words do not seem to be said; they have a "
+               "probability near 0",
+               unsaid, n);
 }
 
 int wh_given_result(whisp_session *s, whisp_result **result)

@@ -12,23 +12,23 @@
 /* Words by what they sound like: letters and digits in lower case, so that spelling differences do not count. */
 typedef struct wh_keys {
     wh_buf bytes;
-    size_t *ends;       /* [n + 1]: key i is bytes[ends[i] .. ends[i + 1]); may be empty */
+    size_t *ends; /* [n + 1]: key i is bytes[ends[i] .. ends[i + 1]); may be empty */
     size_t n, capacity;
 } wh_keys;
 
 struct wh_given {
     char *text;
-    int prepared;           /* the following is there; it waits for the language to be known */
+    int prepared; /* the following is there; it waits for the language to be known */
     int32_t *tokens;
     size_t n_tokens, tokens_capacity;
-    size_t *line_ends;      /* [n_lines] in tokens */
+    size_t *line_ends; /* [n_lines] in tokens */
     size_t n_lines, lines_capacity;
-    wh_words words;         /* of the whole text, with times in seconds of the recording */
+    wh_words words; /* of the whole text, with times in seconds of the recording */
     wh_keys keys;
-    size_t next;            /* the first word that no window has had yet */
+    size_t next; /* the first word that no window has had yet */
     double last_end;
 
-    wh_words heard;         /* the window's own words, and their keys */
+    wh_words heard; /* the window's own words, and their keys */
     wh_keys heard_keys;
 };
 

@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
+#define SECONDS(frames) ((double)(frames)*WH_HOP / WH_SAMPLE_RATE)
 
-#define EVIDENCE 6.0        /* seconds without a voice, at least, for the absence to count */
-#define PAD 1.0             /* seconds by which a segment's times may be wrong */
+#define EVIDENCE 6.0 /* seconds without a voice, at least, for the absence to count */
+#define PAD 1.0      /* seconds by which a segment's times may be wrong */
 
-#define LOOP_TIMES 6        /* that a phrase is said, */
-#define LOOP_TOKENS 24      /* its tokens all together, at least, */
-#define LOOP_PHRASE 32      /* and one time's at most */
+#define LOOP_TIMES 6   /* that a phrase is said, */
+#define LOOP_TOKENS 24 /* its tokens all together, at least, */
+#define LOOP_PHRASE 32 /* and one time's at most */
 
 #define SURE (-0.65)        /* mean log-probability, at least, of an answer that is sure, */
 #define SURE_SPEECH 0.5     /* the no-speech probability, at most, */
@@ -30,14 +30,14 @@
 #define NEAR_SILENCE (-1.5) /* or where the model rather takes the window for silence */
 
 /* A window with little speech: */
-#define LONG 15.0           /* seconds that it lasts, at least */
-#define RARE 4              /* a voice in at most one block of so many */
-#define GAP 3.0             /* seconds without a voice that part stretches of speech */
-#define TAIL 2.0            /* seconds: a voice that ends so soon belongs to the last window's words */
-#define BEFORE 5            /* blocks before a voice from which on it is heard */
-#define ECHO_LEAST 4        /* text tokens of a segment that repeats the history */
+#define LONG 15.0    /* seconds that it lasts, at least */
+#define RARE 4       /* a voice in at most one block of so many */
+#define GAP 3.0      /* seconds without a voice that part stretches of speech */
+#define TAIL 2.0     /* seconds: a voice that ends so soon belongs to the last window's words */
+#define BEFORE 5     /* blocks before a voice from which on it is heard */
+#define ECHO_LEAST 4 /* text tokens of a segment that repeats the history */
 #define ECHO_MOST 64
-#define ECHO_REACH 224      /* of the history's last tokens */
+#define ECHO_REACH 224 /* of the history's last tokens */
 
 /* ---- the answer ---- */
 
@@ -128,7 +128,8 @@ static void take_out_some(whisp_session *s)
     size_t n_dead = 0, kept = 0;
     for (size_t c = 0; c < s->n_cuts; c++) {
         const wh_cut *cut = &s->cuts[c];
-        if (!marked(s, v->active, cut->start, cut->end) && (!v->has_voice || !marked(s, v->voiced, cut->start, cut->end))) {
+        if (!marked(s, v->active, cut->start, cut->end) &&
+            (!v->has_voice || !marked(s, v->voiced, cut->start, cut->end))) {
             n_dead++;
             continue;
         }

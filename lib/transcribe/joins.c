@@ -11,11 +11,11 @@
 
 #include "transcribe/session.h"
 
-#define NUDGE 0.001         /* seconds from a join, so that rounding does not cross it */
-#define PAUSE 15            /* blocks without a voice between two of a speaker's segments, at least */
-#define EDGE 5              /* blocks by which a segment may be longer than its speech */
-#define LEAD 1              /* blocks before a voice, */
-#define TRAIL 2             /* and after it, that belong to a segment */
+#define NUDGE 0.001 /* seconds from a join, so that rounding does not cross it */
+#define PAUSE 15    /* blocks without a voice between two of a speaker's segments, at least */
+#define EDGE 5      /* blocks by which a segment may be longer than its speech */
+#define LEAD 1      /* blocks before a voice, */
+#define TRAIL 2     /* and after it, that belong to a segment */
 
 static double to_seconds(int64_t frames)
 {
@@ -139,7 +139,8 @@ static int is_join(const whisp_session *s, const whisp_word *before, const whisp
 }
 
 /* Where a piece of words first .. end - 1 begins and ends: where its segment does, unless that is in another stretch. */
-static void piece_times(const whisp_session *s, const wh_cut *whole, size_t first, size_t end, double *start, double *stop)
+static void piece_times(const whisp_session *s, const wh_cut *whole, size_t first, size_t end, double *start,
+                        double *stop)
 {
     const whisp_word *words = s->words + whole->first_word;
     *start = first ? words[first].start : whole->start;
@@ -157,7 +158,8 @@ static void piece_times(const whisp_session *s, const wh_cut *whole, size_t firs
 static int add_piece(whisp_session *s, const wh_cut *whole, size_t first, size_t end)
 {
     const whisp_word *words = s->words + whole->first_word;
-    size_t from = first ? words[first].first_token : 0, to = end < whole->n_words ? words[end].first_token : whole->n_tokens;
+    size_t from = first ? words[first].first_token : 0,
+           to = end < whole->n_words ? words[end].first_token : whole->n_tokens;
     double start, stop;
     piece_times(s, whole, first, end, &start, &stop);
     int rc = wh_session_add_cut(s, start, fmax(start, stop), whole->first_token + from, to - from);

@@ -3,7 +3,7 @@
 #include "audio/audio.h"
 #include "transcribe/recording.h"
 
-#define JUMPS_FROM (30 * 60.0)  /* seconds of a recording of which only the clips are read */
+#define JUMPS_FROM (30 * 60.0)      /* seconds of a recording of which only the clips are read */
 #define WORTH (10 * WH_SAMPLE_RATE) /* samples to be left out, at least */
 
 int wh_recording_may_jump(const whisp_session *s, const wh_recording *in, double *seconds)

@@ -11,10 +11,10 @@
 
 #include "transcribe/guard.h"
 
-#define LEAST_VOICE 10      /* blocks with a voice, at least, in a window that counts */
-#define LITTLE_VOICE 30     /* with fewer, and more sound to come, the window from the first voice on is asked */
-#define BEFORE_VOICE 5      /* blocks */
-#define SURE 0.5f           /* probability of a language that needs no warning */
+#define LEAST_VOICE 10  /* blocks with a voice, at least, in a window that counts */
+#define LITTLE_VOICE 30 /* with fewer, and more sound to come, the window from the first voice on is asked */
+#define BEFORE_VOICE 5  /* blocks */
+#define SURE 0.5f       /* probability of a language that needs no warning */
 
 int wh_session_spoken(const whisp_session *s)
 {
@@ -39,9 +39,11 @@ void wh_session_tell_doubt(whisp_session *s, const float *probabilities, int bes
             second = i;
     if (second < 0)
         return;
-    wh_log(s->options, WHISP_LOG_WARNING, "the language is uncertain: %s (%.2f) or %s (%.2f); the option language says "
-           "which it is, languages which it can be", whisp_language_name(best), (double)probabilities[best],
-           whisp_language_name(second), (double)probabilities[second]);
+    wh_log(s->options, WHISP_LOG_WARNING,
+           "the language is uncertain: %s (%.2f) or %s (%.2f); the option language says "
+           "which it is, languages which it can be",
+           whisp_language_name(best), (double)probabilities[best], whisp_language_name(second),
+           (double)probabilities[second]);
 }
 
 /* ---- does somebody speak? ---- */
@@ -142,8 +144,8 @@ int wh_session_window_language(whisp_session *s, int64_t segment_size)
     if (each) {
         int language = wh_search_languages(s->search, s->window_probs, NULL);
         if (language >= 0)
-            wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s",
-                   (double)s->seek * WH_HOP / WH_SAMPLE_RATE, whisp_language_name(language));
+            wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s", (double)s->seek * WH_HOP / WH_SAMPLE_RATE,
+                   whisp_language_name(language));
         return language;
     }
     int64_t rc = ask(s, s->seek, segment_size);

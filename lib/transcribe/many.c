@@ -14,9 +14,9 @@
 typedef struct many {
     whisp_session *session;
     const char *const *paths;
-    size_t next, end;       /* those to be read side by side: [next, end) */
-    size_t out;             /* the next to be handed out */
-    int64_t longest;        /* samples */
+    size_t next, end; /* those to be read side by side: [next, end) */
+    size_t out;       /* the next to be handed out */
+    int64_t longest;  /* samples */
     whisp_file_fn done;
     void *user;
     wh_collected collected; /* of paths[out] */
@@ -65,7 +65,8 @@ static int push_file(many *m, whisp_audio *audio, const char *path, whisp_sessio
     if (!rc && total == 0)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", path);
     if (!rc && total < WH_HOP)
-        wh_log(part->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear", path);
+        wh_log(part->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
+               path);
     if (!rc)
         wh_session_hear_warnings(part, audio);
     if (!rc)
@@ -127,8 +128,8 @@ static int run_group(many *m, size_t last, double seconds)
     m->end = last;
     int rc = whisp_session_reset(m->session);
     m->session->total = seconds;
-    const wh_part_job job = {.session = m->session, .longest = (size_t)m->longest, .fill = fill, .emit = emit, .end = end,
-                             .user = m};
+    const wh_part_job job = {
+        .session = m->session, .longest = (size_t)m->longest, .fill = fill, .emit = emit, .end = end, .user = m};
     if (!rc)
         rc = wh_collect_begin(&m->collected);
     if (!rc)
@@ -156,7 +157,10 @@ int whisp_session_transcribe_files(whisp_session *s, const char *const *paths, s
 {
     if (!s || (!paths && n) || !done)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_files: an argument is NULL");
-    many m = {.session = s, .paths = paths, .done = done, .user = user,
+    many m = {.session = s,
+              .paths = paths,
+              .done = done,
+              .user = user,
               .longest = wh_cut_whole(s->options->values.cut_seconds)};
     int rc = whisp_session_reset(s), share = !rc && may_share(s);
     while (!rc && m.out < n) {

@@ -41,35 +41,35 @@ typedef struct part {
     unsigned char *cleared; /* [its segments] */
     size_t cleared_capacity;
     size_t emitted;
-    double done;            /* seconds */
-    line *lines;            /* [n_lines] of the log, not yet handed out */
+    double done; /* seconds */
+    line *lines; /* [n_lines] of the log, not yet handed out */
     size_t n_lines, lines_capacity;
-    int over, none, rc;     /* none: the reader found no more samples */
+    int over, none, rc; /* none: the reader found no more samples */
     char *problem;
     int language;
-    double total;           /* its seconds, once over */
-    char *incomplete;       /* why its text is not of all that it holds, or NULL */
+    double total;     /* its seconds, once over */
+    char *incomplete; /* why its text is not of all that it holds, or NULL */
 } part;
 
 typedef struct parts {
     const wh_part_job *job;
     wh_share *share;
-    pthread_mutex_t mutex;  /* guards all below */
+    pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t changed;
     seat seats[MAX_WORKERS + 2];
     int n_seats;
-    part *list;             /* [n] begun so far */
+    part *list; /* [n] begun so far */
     size_t n, list_capacity;
-    double reported;        /* progress so far, seconds */
-    size_t next_out;        /* the part whose segments are handed out */
-    int ended;              /* the reader has ended */
+    double reported; /* progress so far, seconds */
+    size_t next_out; /* the part whose segments are handed out */
+    int ended;       /* the reader has ended */
     int reader_rc;
     char reader_problem[512];
-    int language;           /* of the recording; -1 until a part knows it: the first in which somebody speaks */
-    size_t speechless;      /* parts from the first one on that are over and do not know it */
-    int alone;              /* the first part of a recording goes ahead: none of its windows has been heard yet */
+    int language;      /* of the recording; -1 until a part knows it: the first in which somebody speaks */
+    size_t speechless; /* parts from the first one on that are over and do not know it */
+    int alone;         /* the first part of a recording goes ahead: none of its windows has been heard yet */
     atomic_int stop;
-    whisp_timings timings;  /* of the parts that are over */
+    whisp_timings timings; /* of the parts that are over */
 } parts;
 
 /* ---- how many at once ---- */
@@ -238,7 +238,8 @@ static seat *wait_for_part(parts *p)
         for (int i = 0; i < p->n_seats; i++)
             if (p->seats[i].state == FILLED && (!found || p->seats[i].part < found->part))
                 found = &p->seats[i];
-        int unknown = found && found->part > p->speechless && p->language < 0 && !p->job->end; /* another part says it */
+        int unknown = found && found->part > p->speechless && p->language < 0 &&
+                      !p->job->end; /* another part says it */
         int must_wait = unknown || (found && found->part > 0 && p->alone);
         if (atomic_load(&p->stop) || (!must_wait && (found || p->ended)))
             break;

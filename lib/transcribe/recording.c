@@ -168,7 +168,7 @@ void wh_recording_free(wh_recording *in)
 typedef struct searched {
     whisp_session *session;
     wh_recording *in;
-    FILE *copy;     /* gets all samples, or NULL */
+    FILE *copy; /* gets all samples, or NULL */
 } searched;
 
 static int64_t read_for_search(void *user, float *samples, size_t n)

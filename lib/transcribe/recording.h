@@ -13,21 +13,21 @@
 
 /* Where the samples of a recording come from: an open file, a copy of a pipe's samples, or an array. */
 typedef struct wh_recording {
-    whisp_audio *audio;    /* or NULL */
-    wh_ahead *ahead;       /* the thread that reads it, once started; NULL: it is read here */
-    int reads_ahead;       /* audio is a file, whose reading does not wait for anybody */
-    FILE *copy;            /* float samples as they are in memory, or NULL */
-    int64_t position;      /* of the next block in the recording, with vad_filter */
-    size_t span;           /* where it stands in the timeline */
-    int16_t *kept;         /* [n_kept] all samples of a short recording, from the first pass; else NULL */
+    whisp_audio *audio; /* or NULL */
+    wh_ahead *ahead;    /* the thread that reads it, once started; NULL: it is read here */
+    int reads_ahead;    /* audio is a file, whose reading does not wait for anybody */
+    FILE *copy;         /* float samples as they are in memory, or NULL */
+    int64_t position;   /* of the next block in the recording, with vad_filter */
+    size_t span;        /* where it stands in the timeline */
+    int16_t *kept;      /* [n_kept] all samples of a short recording, from the first pass; else NULL */
     size_t n_kept, kept_capacity, at_kept;
-    int keeps, from_kept;  /* the first pass fills it; the second reads it, then what follows in the file */
-    int dropped;           /* what was read could not be kept after all */
-    int64_t heard;         /* samples given out since the start, or left out */
-    int jumps;             /* only the clips are read (see below) */
+    int keeps, from_kept; /* the first pass fills it; the second reads it, then what follows in the file */
+    int dropped;          /* what was read could not be kept after all */
+    int64_t heard;        /* samples given out since the start, or left out */
+    int jumps;            /* only the clips are read (see below) */
     const float *samples;
     size_t n, at;
-    const float *rest;     /* [left] what was read and not yet given out */
+    const float *rest; /* [left] what was read and not yet given out */
     size_t left;
     float block[WH_RECORDING_BLOCK];
 } wh_recording;

@@ -77,8 +77,11 @@ static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_parts_slots(m, v), .least_slots = wh_search_slots(v), .threads = v->threads,
-                                .compute = wh_compute_named(v->compute_type), .device = v->device};
+    wh_backend_config config = {.n_slots = wh_parts_slots(m, v),
+                                .least_slots = wh_search_slots(v),
+                                .threads = v->threads,
+                                .compute = wh_compute_named(v->compute_type),
+                                .device = v->device};
     size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
     if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) ||

@@ -38,96 +38,96 @@
 /* A segment as the window's cutting makes it. text and tokens lie in the session's text and token pools. */
 typedef struct wh_cut {
     double start, end;
-    size_t text;               /* offset into window_text */
+    size_t text; /* offset into window_text */
     size_t first_token, n_tokens;
-    int cleared;               /* emptied, as openai-whisper does with segments that say nothing */
+    int cleared; /* emptied, as openai-whisper does with segments that say nothing */
     size_t first_word, n_words;
 } wh_cut;
 
 struct whisp_session {
     const whisp_session *whole; /* of a part of a recording: the session that has it all; else NULL */
-    int last_part;             /* nothing follows it */
-    size_t part_frames;        /* what it must hold of a part; 0: the usual */
-    int64_t origin;            /* where the part begins in the recording, in frames; 0 for a whole one */
+    int last_part;              /* nothing follows it */
+    size_t part_frames;         /* what it must hold of a part; 0: the usual */
+    int64_t origin;             /* where the part begins in the recording, in frames; 0 for a whole one */
     const whisp_model *model;
-    whisp_model computed;      /* the same, with the alignment heads that the options ask for: the backend's */
+    whisp_model computed; /* the same, with the alignment heads that the options ask for: the backend's */
     const wh_specials *specials;
     whisp_options *options;
     wh_backend *backend;
     wh_search *search;
     wh_mel *mel;
-    wh_mel *measuring;         /* the first pass of whisp_session_measure(), or NULL */
-    float *window;             /* [3000][n_mels] */
+    wh_mel *measuring; /* the first pass of whisp_session_measure(), or NULL */
+    float *window;     /* [3000][n_mels] */
     whisp_timings timings;
 
-    whisp_vad *vad;            /* with vad_filter, else NULL */
-    wh_timeline timeline;      /* where speech is in the recording */
-    int64_t recording;         /* its samples, once speech was looked for; else -1 */
+    whisp_vad *vad;       /* with vad_filter, else NULL */
+    wh_timeline timeline; /* where speech is in the recording */
+    int64_t recording;    /* its samples, once speech was looked for; else -1 */
 
-    int channel;               /* with split_stereo: the one being heard, from 0 on; else -1 */
-    int copy_fd;               /* with split_stereo: a copy of what came from a pipe; else -1 */
-    int guards;                /* hallucination_guard is on */
-    wh_voice *voice;           /* where something asks for it, else NULL */
+    int channel;                /* with split_stereo: the one being heard, from 0 on; else -1 */
+    int copy_fd;                /* with split_stereo: a copy of what came from a pipe; else -1 */
+    int guards;                 /* hallucination_guard is on */
+    wh_voice *voice;            /* where something asks for it, else NULL */
     int64_t gap_start, gap_end; /* frames that no window hears, where one was parted at a silence; both 0: none */
 
-    int finished;              /* no more samples */
-    int failed;                /* a call failed midway: only reset helps */
-    int64_t seek;              /* the next window's first frame */
-    int64_t measured_frames;   /* of the whole recording, where it was measured; else -1 */
-    double total;              /* seconds of the whole recording; negative if not known */
-    int total_is_known;        /* ... before it was read, of which only the clips are */
-    size_t bad_samples;        /* of those already warned about */
-    const char *unsound;       /* a tensor of the model that holds numbers that are not finite, or NULL */
+    int finished;            /* no more samples */
+    int failed;              /* a call failed midway: only reset helps */
+    int64_t seek;            /* the next window's first frame */
+    int64_t measured_frames; /* of the whole recording, where it was measured; else -1 */
+    double total;            /* seconds of the whole recording; negative if not known */
+    int total_is_known;      /* ... before it was read, of which only the clips are */
+    size_t bad_samples;      /* of those already warned about */
+    const char *unsound;     /* a tensor of the model that holds numbers that are not finite, or NULL */
     int unsound_told;
-    char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
-    int language;              /* -1: not known yet */
-    int guess;                 /* until then: of the first window, or of the first that text stayed of; -1 before any */
-    int text_stayed;           /* text of a window stayed */
-    int detected;              /* the first window was asked for the language, or */
-    int64_t detect_at;         /* the one that begins at this frame, with more of a voice in it */
-    int doubt_told;            /* that the language is not sure */
-    float *language_probs;     /* [n_languages], of the window that it was detected in */
-    int window_language;       /* of the current window */
-    float *window_probs;       /* [n_languages] of the current window, where it was asked */
-    int encoded_first;         /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
+    char incomplete[512];  /* why the text is not of all that the recording holds; "" where it is */
+    int language;          /* -1: not known yet */
+    int guess;             /* until then: of the first window, or of the first that text stayed of; -1 before any */
+    int text_stayed;       /* text of a window stayed */
+    int detected;          /* the first window was asked for the language, or */
+    int64_t detect_at;     /* the one that begins at this frame, with more of a voice in it */
+    int doubt_told;        /* that the language is not sure */
+    float *language_probs; /* [n_languages], of the window that it was detected in */
+    int window_language;   /* of the current window */
+    float *window_probs;   /* [n_languages] of the current window, where it was asked */
+    int encoded_first;     /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
 
-    int32_t *initial;          /* tokens of initial_prompt */
+    int32_t *initial; /* tokens of initial_prompt */
     size_t n_initial, initial_capacity;
-    int was_reset;             /* the prompt was dropped since: initial no longer stands before the history */
-    int32_t *history;          /* tokens written since the last reset of the prompt; old ones are dropped */
+    int was_reset;    /* the prompt was dropped since: initial no longer stands before the history */
+    int32_t *history; /* tokens written since the last reset of the prompt; old ones are dropped */
     size_t n_history, history_capacity;
-    int32_t *prompt;           /* scratch for the next window's prompt */
+    int32_t *prompt; /* scratch for the next window's prompt */
     size_t prompt_capacity;
 
-    wh_cut *cuts;              /* the current window's segments */
+    wh_cut *cuts; /* the current window's segments */
     size_t n_cuts, cuts_capacity, next_cut;
-    whisp_token *tokens;       /* theirs */
+    whisp_token *tokens; /* theirs */
     size_t tokens_capacity;
-    wh_buf window_text;        /* their texts, each NUL-terminated */
-    wh_decoding decoding;      /* of the current window */
+    wh_buf window_text;   /* their texts, each NUL-terminated */
+    wh_decoding decoding; /* of the current window */
     int64_t window_seek;
     int next_id;
 
     struct wh_clip {
-        int64_t start, end;    /* frames; INT64_MAX: up to the recording's end */
-    } *clips;                  /* [n_clips], in order */
-    size_t n_clips, clip;      /* the one being transcribed */
+        int64_t start, end; /* frames; INT64_MAX: up to the recording's end */
+    } * clips;              /* [n_clips], in order */
+    size_t n_clips, clip;   /* the one being transcribed */
 
-    int32_t *text_tokens;      /* the current window's tokens below eot */
-    size_t *text_index;        /* where each stands in s->tokens */
+    int32_t *text_tokens; /* the current window's tokens below eot */
+    size_t *text_index;   /* where each stands in s->tokens */
     size_t text_capacity, index_capacity;
-    wh_words timed;            /* the window's words, in seconds from its beginning */
-    whisp_word *words;         /* [n_words], in seconds of the recording; cuts count them off */
+    wh_words timed;    /* the window's words, in seconds from its beginning */
+    whisp_word *words; /* [n_words], in seconds of the recording; cuts count them off */
     size_t n_words, words_capacity;
-    wh_buf word_text;          /* their texts, each NUL-terminated */
-    double last_speech;        /* end of the last word so far */
-    double last_word;          /* the same of those given out: none begins before it */
-    int slow_windows;          /* windows in a row that moved the seek by next to nothing */
-    struct wh_given *given;    /* the text to align, or NULL */
+    wh_buf word_text;       /* their texts, each NUL-terminated */
+    double last_speech;     /* end of the last word so far */
+    double last_word;       /* the same of those given out: none begins before it */
+    int slow_windows;       /* windows in a row that moved the seek by next to nothing */
+    struct wh_given *given; /* the text to align, or NULL */
 
-    struct wh_doubts *doubts;  /* evidence about the words, with the option confidence; or NULL */
+    struct wh_doubts *doubts; /* evidence about the words, with the option confidence; or NULL */
 
-    whisp_segment segment;     /* what the last pull gave */
+    whisp_segment segment; /* what the last pull gave */
 };
 
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */

@@ -9,13 +9,13 @@
 
 #include <math.h>
 
-#define QUIET 20            /* blocks of silence in which a segment must not begin */
-#define HOLE 30             /* blocks of silence in a segment with too many words */
-#define RATE 12.0           /* text tokens a second: nobody speaks faster */
-#define SLACK 0.3           /* seconds of sound more than was found */
-#define AFTER 3             /* blocks of silence that stay behind a sound, */
-#define BEFORE 5            /* and before one */
-#define UNCLAIMED 5         /* blocks of a voice that are worth hearing by themselves */
+#define QUIET 20    /* blocks of silence in which a segment must not begin */
+#define HOLE 30     /* blocks of silence in a segment with too many words */
+#define RATE 12.0   /* text tokens a second: nobody speaks faster */
+#define SLACK 0.3   /* seconds of sound more than was found */
+#define AFTER 3     /* blocks of silence that stay behind a sound, */
+#define BEFORE 5    /* and before one */
+#define UNCLAIMED 5 /* blocks of a voice that are worth hearing by themselves */
 
 /* Blocks from .. to - 1 of the window. */
 typedef struct span {
@@ -24,7 +24,8 @@ typedef struct span {
 
 static int block_of(const whisp_session *s, double time, int up)
 {
-    double block = (time - (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE) * WH_SAMPLE_RATE / (WH_HOP * WH_VOICE_BLOCK);
+    double block = (time - (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE) * WH_SAMPLE_RATE /
+                   (WH_HOP * WH_VOICE_BLOCK);
     return (int)fmin(fmax(up ? ceil(block - 1e-6) : floor(block + 1e-6), 0), s->voice->blocks);
 }
 

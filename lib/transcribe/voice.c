@@ -12,15 +12,16 @@
 
 #include "transcribe/session.h"
 
-#define BANDS 10            /* that a block's spectrum is summed to */
-#define SHAPE 0.45          /* log10: how far a band may be from the usual shape in noise; 4.5 dB */
-#define FLOOR (-7.8)        /* log10 of a band's mean power: what a recorder's last bit makes; not a sound */
-#define ABOVE_CLAMP 0.05    /* log10: a band's mean is above the value to which the log-Mel is clamped */
+#define BANDS 10         /* that a block's spectrum is summed to */
+#define SHAPE 0.45       /* log10: how far a band may be from the usual shape in noise; 4.5 dB */
+#define FLOOR (-7.8)     /* log10 of a band's mean power: what a recorder's last bit makes; not a sound */
+#define ABOVE_CLAMP 0.05 /* log10: a band's mean is above the value to which the log-Mel is clamped */
 
-#define LEAD (5 * WH_SAMPLE_RATE)   /* samples that the voice activity network hears before the window */
-#define RING ((int64_t)WH_STORE_FRAMES * WH_HOP + LEAD + WH_SAMPLE_RATE) /* kept: all that a session holds, LEAD before */
-#define VOICED 0.3f         /* mean probability over VOICED_CHUNKS from which somebody may speak */
-#define VOICED_CHUNKS 3     /* of 32 ms */
+#define LEAD (5 * WH_SAMPLE_RATE) /* samples that the voice activity network hears before the window */
+#define RING                                                                                                           \
+    ((int64_t)WH_STORE_FRAMES * WH_HOP + LEAD + WH_SAMPLE_RATE) /* kept: all that a session holds, LEAD before */
+#define VOICED 0.3f     /* mean probability over VOICED_CHUNKS from which somebody may speak */
+#define VOICED_CHUNKS 3 /* of 32 ms */
 
 /* ---- making ---- */
 
@@ -122,8 +123,8 @@ int wh_voice_activity(const float *window, int64_t frames, int n_mels, unsigned 
     int n = (int)(frames / WH_VOICE_BLOCK), found = 0, n_sounds = 0;
     double silence = silence_level(window, frames, n_mels);
     for (int i = 0; i < n; i++)
-        n_sounds += sounds[i] =
-            block_shape(window + (size_t)i * WH_VOICE_BLOCK * (size_t)n_mels, n_mels, shape[i]) > silence;
+        n_sounds += sounds[i] = block_shape(window + (size_t)i * WH_VOICE_BLOCK * (size_t)n_mels, n_mels, shape[i]) >
+                                silence;
     for (int b = 0; b < BANDS; b++) {
         int k = 0;
         for (int i = 0; i < n; i++)
@@ -178,8 +179,9 @@ static int load(whisp_session *s, wh_voice *v)
 static void copy_samples(const wh_voice *v, int64_t at, float *samples, size_t n)
 {
     for (size_t i = 0; i < n; i++, at++)
-        samples[i] = at < 0 || at >= v->pushed || at < v->pushed - v->ring_size ? 0 :
-                     (float)v->ring[at % v->ring_size] / 32768.0f;
+        samples[i] = at < 0 || at >= v->pushed || at < v->pushed - v->ring_size
+                         ? 0
+                         : (float)v->ring[at % v->ring_size] / 32768.0f;
 }
 
 /* Samples from .. to of the window have a voice in them. */
@@ -198,7 +200,8 @@ int wh_voice_find(whisp_session *s, int64_t seek, int64_t frames)
     int rc = v->has_voice ? 0 : load(s, v);
     if (rc <= 0)
         return rc;
-    int64_t begin = seek * WH_HOP, end = begin + frames * WH_HOP, at = WH_MAX(begin - LEAD, 0), searched = at, count = 0;
+    int64_t begin = seek * WH_HOP, end = begin + frames * WH_HOP, at = WH_MAX(begin - LEAD, 0), searched = at,
+            count = 0;
     wh_vad_net_reset(&v->net);
     while (at < end) {
         int n = (int)WH_MIN((end - at + WH_VAD_CHUNK - 1) / WH_VAD_CHUNK, WH_VAD_BATCH);

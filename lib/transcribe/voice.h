@@ -8,25 +8,25 @@
 #include "backend/backend.h"
 #include "vad/vad.h"
 
-#define WH_VOICE_BLOCK 10                                   /* frames in a block: 0.1 s */
+#define WH_VOICE_BLOCK 10 /* frames in a block: 0.1 s */
 #define WH_VOICE_BLOCKS (WH_WINDOW_FRAMES / WH_VOICE_BLOCK)
 
 typedef struct wh_voice {
-    char *path;             /* of the voice activity model, or NULL */
-    whisp_vad *vad;         /* once it was needed */
+    char *path;     /* of the voice activity model, or NULL */
+    whisp_vad *vad; /* once it was needed */
     wh_vad_net net;
-    int16_t *ring;          /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
+    int16_t *ring; /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
     int64_t ring_size;
     int64_t pushed;
 
     /* of the window that was listened to last; blocks after each other, 0 or 1 */
-    unsigned char sounds[WH_VOICE_BLOCKS];  /* is more than digital silence */
-    unsigned char active[WH_VOICE_BLOCKS];  /* has another spectrum than is usual in the window */
-    unsigned char voiced[WH_VOICE_BLOCKS];  /* has a voice in it, by the model */
+    unsigned char sounds[WH_VOICE_BLOCKS]; /* is more than digital silence */
+    unsigned char active[WH_VOICE_BLOCKS]; /* has another spectrum than is usual in the window */
+    unsigned char voiced[WH_VOICE_BLOCKS]; /* has a voice in it, by the model */
     int blocks, n_sounds, n_active;
-    int has_voice;          /* voiced[] is known */
+    int has_voice; /* voiced[] is known */
     int n_voiced;
-    double evidence;        /* seconds up to the window's end that were searched for a voice without finding one */
+    double evidence; /* seconds up to the window's end that were searched for a voice without finding one */
 } wh_voice;
 
 /* Find the voice activity model, quietly absent where there is none; it is loaded when it is first needed. */

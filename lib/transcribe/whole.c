@@ -13,7 +13,7 @@ typedef struct work {
     whisp_session *session;
     wh_recording *in;
     wh_collected out;
-    wh_cutter cutter;       /* in parts */
+    wh_cutter cutter; /* in parts */
 } work;
 
 static int collect(whisp_session *s, work *w)
@@ -77,8 +77,11 @@ static int fill_part(void *user, whisp_session *part, int *unreadable)
 static int run_parts(whisp_session *s, work *w)
 {
     w->cutter = (wh_cutter){.seconds = s->options->values.cut_seconds, .read = read_for_cutter, .read_user = w};
-    const wh_part_job job = {.session = s, .longest = (size_t)wh_cut_longest(w->cutter.seconds) + WH_CUT_STEP,
-                             .fill = fill_part, .emit = emit, .user = w};
+    const wh_part_job job = {.session = s,
+                             .longest = (size_t)wh_cut_longest(w->cutter.seconds) + WH_CUT_STEP,
+                             .fill = fill_part,
+                             .emit = emit,
+                             .user = w};
     int rc = wh_parts_run(&job);
     s->total = wh_filter_total(s, w->cutter.levels.samples);
     wh_cutter_free(&w->cutter);

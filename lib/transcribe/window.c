@@ -10,10 +10,10 @@
 #include "transcribe/guard.h"
 #include "util/text.h"
 
-#define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
-#define STRIDE 2                        /* frames a timestamp step */
+#define SECONDS(frames) ((double)(frames)*WH_HOP / WH_SAMPLE_RATE)
+#define STRIDE 2                                             /* frames a timestamp step */
 #define PRECISION (STRIDE * (double)WH_HOP / WH_SAMPLE_RATE) /* seconds a timestamp step: 0.02 */
-#define HISTORY_KEPT 4096               /* tokens; the decoder's context is far smaller */
+#define HISTORY_KEPT 4096                                    /* tokens; the decoder's context is far smaller */
 
 int wh_session_encode(whisp_session *s)
 {
@@ -39,8 +39,7 @@ static int make_prompt(whisp_session *s, const int32_t **prompt, size_t *n)
     if (v->carry_initial_prompt) {
         /* room beside the initial prompt; where there is none, the reference's slice [-0:] or [+k:] is taken */
         int64_t room = (int64_t)s->model->n_text_ctx / 2 - 1 - (int64_t)s->n_initial;
-        size_t skip = room > 0 ? (n_tail > (size_t)room ? n_tail - (size_t)room : 0)
-                               : WH_MIN((size_t)-room, n_tail);
+        size_t skip = room > 0 ? (n_tail > (size_t)room ? n_tail - (size_t)room : 0) : WH_MIN((size_t)-room, n_tail);
         tail += skip;
         n_tail -= skip;
     }
@@ -145,8 +144,8 @@ static int cut_window(whisp_session *s, int64_t segment_size, int64_t *advance)
         int at_end = i == n && single_ending && last > 0;
         if (!pair && !at_end)
             continue;
-        if ((rc = wh_session_add_cut(s, offset + (t[last].id - begin) * PRECISION, offset + (t[i - 1].id - begin) * PRECISION,
-                          last, i - last)))
+        if ((rc = wh_session_add_cut(s, offset + (t[last].id - begin) * PRECISION,
+                                     offset + (t[i - 1].id - begin) * PRECISION, last, i - last)))
             return rc;
         last = i;
     }
@@ -203,11 +202,13 @@ static int is_unsound(whisp_session *s)
     if (s->unsound_told || (s->unsound && frame > 0 && s->whole))
         return here;
     if (s->unsound)
-        wh_session_incomplete(s, "model %s: the weights %s hold numbers that are not finite; its words cannot be trusted "
-                              "from the window at %.2f s on%s", s->model->name, s->unsound, SECONDS(frame),
-                              here ? ", and there it has none" : "");
+        wh_session_incomplete(s,
+                              "model %s: the weights %s hold numbers that are not finite; its words cannot be trusted "
+                              "from the window at %.2f s on%s",
+                              s->model->name, s->unsound, SECONDS(frame), here ? ", and there it has none" : "");
     else if (here)
-        wh_session_incomplete(s, "model %s: numbers that are not finite in the window at %.2f s: nothing is written there",
+        wh_session_incomplete(s,
+                              "model %s: numbers that are not finite in the window at %.2f s: nothing is written there",
                               s->model->name, SECONDS(frame));
     s->unsound_told = s->unsound || here;
     return here;
@@ -290,9 +291,8 @@ static int run_window(whisp_session *s, int64_t segment_size)
         }
     }
     wh_search_first_window(s->search, s->origin + s->seek == 0);
-    if ((rc = make_prompt(s, &prompt, &n_prompt)) ||
-        (rc = wh_search_begin(s->search, prompt, n_prompt, language)) || (rc = decode_with_fallback(s)) ||
-        (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
+    if ((rc = make_prompt(s, &prompt, &n_prompt)) || (rc = wh_search_begin(s->search, prompt, n_prompt, language)) ||
+        (rc = decode_with_fallback(s)) || (rc = wh_search_correct(s->search, s->seek, &s->decoding)))
         return rc;
     int64_t advance = segment_size;
     if (is_unsound(s)) {

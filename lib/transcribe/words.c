@@ -7,10 +7,10 @@
 
 #include "transcribe/session.h"
 
-#define SECONDS(frames) ((double)(frames) * WH_HOP / WH_SAMPLE_RATE)
+#define SECONDS(frames) ((double)(frames)*WH_HOP / WH_SAMPLE_RATE)
 #define FRAMES(seconds) ((int64_t)nearbyint((seconds) * (WH_SAMPLE_RATE / WH_HOP)))
-#define SLOW_FRAMES 20   /* a window that moves the seek by less is slow: */
-#define SLOW_WINDOWS 10  /* so many in a row, and the next one is left as a whole */
+#define SLOW_FRAMES 20  /* a window that moves the seek by less is slow: */
+#define SLOW_WINDOWS 10 /* so many in a row, and the next one is left as a whole */
 
 static double to_hundredths(double seconds)
 {
@@ -161,8 +161,7 @@ static void drop_imagined(whisp_session *s, int64_t segment_size, double thresho
         if (is_anomaly(s, cut)) {
             const wh_cut *next = next_with_words(s, c + 1);
             double next_start = next ? s->words[next->first_word].start : offset + SECONDS(segment_size);
-            int silence_before =
-                cut->start - last_end > threshold || cut->start < threshold || cut->start - offset < 2;
+            int silence_before = cut->start - last_end > threshold || cut->start < threshold || cut->start - offset < 2;
             int silence_after = next_start - cut->end > threshold || is_anomaly(s, next) || window_end - cut->end < 2;
             if (silence_before && silence_after) {
                 *advance = FRAMES(fmax(offset + 1, cut->start)) - s->window_seek;
@@ -213,8 +212,12 @@ int wh_session_find_words(whisp_session *s, int64_t segment_size)
     const wh_values *v = &s->options->values;
     size_t n_text;
     double t0 = wh_now();
-    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
-                              .translate = v->translate, .frames = segment_size};
+    wh_alignment alignment = {.model = &s->computed,
+                              .backend = s->backend,
+                              .slot = 0,
+                              .language = s->window_language,
+                              .translate = v->translate,
+                              .frames = segment_size};
     int rc = collect_tokens(s, &n_text);
     if (!rc)
         rc = wh_align(&alignment, s->text_tokens, n_text, s->options->cancel, s->options->cancel_user, &s->timed);
@@ -236,12 +239,16 @@ static int time_words(whisp_session *s, int64_t segment_size, int64_t *advance)
     size_t n = s->decoding.n, n_text;
     int single_ending = n >= 2 && t[n - 1].id >= begin && t[n - 2].id < begin;
     int rc = collect_tokens(s, &n_text);
-    wh_alignment alignment = {.model = &s->computed, .backend = s->backend, .slot = 0, .language = s->window_language,
-                              .translate = v->translate, .frames = segment_size};
+    wh_alignment alignment = {.model = &s->computed,
+                              .backend = s->backend,
+                              .slot = 0,
+                              .language = s->window_language,
+                              .translate = v->translate,
+                              .frames = segment_size};
     if (!rc && v->confidence)
         rc = wh_session_listen_again(s, n_text, &alignment.evidence);
-    if (rc || (rc = wh_align(&alignment, s->text_tokens, n_text, s->options->cancel, s->options->cancel_user,
-                             &s->timed)))
+    if (rc ||
+        (rc = wh_align(&alignment, s->text_tokens, n_text, s->options->cancel, s->options->cancel_user, &s->timed)))
         return rc;
     double median = wh_words_shorten(&s->timed), end;
     wh_words_merge_punctuation(&s->timed, v->prepend_punctuations, v->append_punctuations);

@@ -37,9 +37,9 @@ struct wh_pool {
     int stop;
     _Atomic uint32_t number; /* of the latest job, to spin on */
     _Atomic uint64_t ticket;
-    _Atomic size_t done;     /* tasks of the latest job */
+    _Atomic size_t done; /* tasks of the latest job */
     int threads, n_started;
-    pid_t pid;               /* the process in which the workers live */
+    pid_t pid; /* the process in which the workers live */
     worker workers[WH_POOL_MAX_THREADS];
 };
 

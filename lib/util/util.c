@@ -34,8 +34,8 @@ const char *whisp_last_error(void)
 
 const char *whisp_error_name(int code)
 {
-    static const char *const names[] = {"WHISP_OK",          "WHISP_ERR_ARGUMENT", "WHISP_ERR_MEMORY",
-                                        "WHISP_ERR_IO",      "WHISP_ERR_AUDIO",    "WHISP_ERR_MODEL",
+    static const char *const names[] = {"WHISP_OK",          "WHISP_ERR_ARGUMENT",  "WHISP_ERR_MEMORY",
+                                        "WHISP_ERR_IO",      "WHISP_ERR_AUDIO",     "WHISP_ERR_MODEL",
                                         "WHISP_ERR_BACKEND", "WHISP_ERR_CANCELLED", "WHISP_ERR_STATE"};
     if (code > 0 || code <= -(int)WH_COUNT(names))
         return "unknown error";

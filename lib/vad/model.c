@@ -18,13 +18,17 @@ static int find(const whisp_vad *v, const char *name, int64_t d0, int64_t d1, in
         return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is missing; convert the model again with whisp-convert", path,
                        name);
     if (t->type != WH_F32 || t->shape[0] != d0 || t->shape[1] != d1 || t->shape[2] != d2 || t->shape[3] != 1)
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has not the type or shape that it has in Silero VAD for 16 kHz; "
-                       "convert the model again with whisp-convert", path, name);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: tensor %s has not the type or shape that it has in Silero VAD for 16 kHz; "
+                       "convert the model again with whisp-convert",
+                       path, name);
     *data = t->data;
     for (int64_t i = 0; i < d0 * d1 * d2; i++)
         if (!isfinite((*data)[i]))
-            return wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %s holds values that are not numbers; get the file "
-                           "again", path, name);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: damaged: tensor %s holds values that are not numbers; get the file "
+                           "again",
+                           path, name);
     return WHISP_OK;
 }
 
@@ -85,8 +89,10 @@ static int read_head(const whisp_vad *v)
     if (!wh_gguf_string(v->file, "general.architecture", &text, &length))
         text = "", length = 0;
     if (length == 7 && memcmp(text, "whisper", 7) == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a Whisper speech model, not one of voice activity; give it as the model, "
-                       "and silero-vad here", path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: a Whisper speech model, not one of voice activity; give it as the model, "
+                       "and silero-vad here",
+                       path);
     if (length != 10 || memcmp(text, "silero-vad", 10) != 0)
         return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of Silero VAD; `make models` fetches silero-vad",
                        path);

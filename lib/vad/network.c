@@ -11,8 +11,8 @@
 
 #include "vad/vad.h"
 
-#define SEEN (WH_VAD_CONTEXT + WH_VAD_CHUNK + 64)   /* samples of a chunk as the transform sees them */
-#define MAX_K 400                                   /* of the widest convolution: 3 * 129, rounded up */
+#define SEEN (WH_VAD_CONTEXT + WH_VAD_CHUNK + 64) /* samples of a chunk as the transform sees them */
+#define MAX_K 400                                 /* of the widest convolution: 3 * 129, rounded up */
 
 int wh_vad_net_init(wh_vad_net *net)
 {

@@ -13,11 +13,11 @@ struct whisp_vad_stream {
     wh_values values;
     wh_vad_net net;
     wh_speech speech;
-    wh_spans spans;         /* found; those before `given` were pulled */
+    wh_spans spans; /* found; those before `given` were pulled */
     size_t given;
     float chunks[WH_VAD_BATCH * WH_VAD_CHUNK];
-    size_t n;               /* samples in chunks */
-    int64_t total;          /* samples pushed */
+    size_t n;      /* samples in chunks */
+    int64_t total; /* samples pushed */
     int finished;
 };
 
@@ -85,8 +85,10 @@ int64_t whisp_vad_push(whisp_vad_stream *s, const float *samples, size_t n, floa
         return wh_fail(WHISP_ERR_STATE, "whisp_vad_push: the stream is finished; reset it first");
     size_t made = 0;
     if (probabilities && (s->n + n % WH_VAD_CHUNK) / WH_VAD_CHUNK + n / WH_VAD_CHUNK > capacity)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_vad_push: room for %zu probabilities, %zu samples need more: one for "
-                       "each %d", capacity, n, WH_VAD_CHUNK);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "whisp_vad_push: room for %zu probabilities, %zu samples need more: one for "
+                       "each %d",
+                       capacity, n, WH_VAD_CHUNK);
     while (n > 0) {
         size_t taken = WH_MIN(n, WH_COUNT(s->chunks) - s->n);
         float found[WH_VAD_BATCH];

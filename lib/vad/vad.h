@@ -16,48 +16,48 @@
 #include "gguf/gguf.h"
 
 #define WH_VAD_RATE 16000
-#define WH_VAD_CHUNK 512        /* samples that a probability stands for: 32 ms */
-#define WH_VAD_CONTEXT 64       /* samples before the chunk that the network sees too */
-#define WH_VAD_BATCH 16         /* chunks whose convolutions are computed together */
+#define WH_VAD_CHUNK 512  /* samples that a probability stands for: 32 ms */
+#define WH_VAD_CONTEXT 64 /* samples before the chunk that the network sees too */
+#define WH_VAD_BATCH 16   /* chunks whose convolutions are computed together */
 #define WH_VAD_FFT 256
 #define WH_VAD_HOP 128
 #define WH_VAD_BINS 129
-#define WH_VAD_FRAMES 4         /* of the spectrum, in a chunk with its context */
-#define WH_VAD_STATE 128        /* of the LSTM */
+#define WH_VAD_FRAMES 4  /* of the spectrum, in a chunk with its context */
+#define WH_VAD_STATE 128 /* of the LSTM */
 
 /* ---- the model ---- */
 
 /* A convolution over time with three taps and a rectifier, its weights as the matrix of a product. */
 typedef struct wh_vad_conv {
-    int in, out;                /* channels */
+    int in, out; /* channels */
     int stride;
-    int k;                      /* 3 * in, rounded up to a multiple of 16 */
-    float *w;                   /* [out][k]: tap after tap, then zeros */
-    const float *b;             /* [out] */
+    int k;          /* 3 * in, rounded up to a multiple of 16 */
+    float *w;       /* [out][k]: tap after tap, then zeros */
+    const float *b; /* [out] */
 } wh_vad_conv;
 
 struct whisp_vad {
     wh_gguf *file;
     const wh_kernels *kernels;
-    const float *stft;          /* [2 * 129][256]: cosines then sines, windowed */
+    const float *stft; /* [2 * 129][256]: cosines then sines, windowed */
     wh_vad_conv conv[4];
-    const float *w_input;       /* [4 * 128][128]: gates in, forget, cell, out */
-    const float *w_state;       /* [4 * 128][128] */
-    float *gate_bias;           /* [4 * 128]: both biases of the gates added */
-    const float *w_out;         /* [128] */
+    const float *w_input; /* [4 * 128][128]: gates in, forget, cell, out */
+    const float *w_state; /* [4 * 128][128] */
+    float *gate_bias;     /* [4 * 128]: both biases of the gates added */
+    const float *w_out;   /* [128] */
     float b_out;
 };
 
 /* ---- the network ---- */
 
 typedef struct wh_vad_net {
-    float context[WH_VAD_CONTEXT];  /* the end of the chunk before */
+    float context[WH_VAD_CONTEXT]; /* the end of the chunk before */
     float h[WH_VAD_STATE], c[WH_VAD_STATE];
-    float *frames;      /* [batch * 4][256]: windows of the spectrum; later gates and other passing values */
-    float *spectrum;    /* [batch * 4][2 * 129] */
-    float *a, *b;       /* [batch][6 frames][129 channels]: what the convolutions read and write in turn */
-    float *columns;     /* [batch * 4][400]: a convolution's input as a matrix */
-    float *gates;       /* [batch][512] */
+    float *frames;   /* [batch * 4][256]: windows of the spectrum; later gates and other passing values */
+    float *spectrum; /* [batch * 4][2 * 129] */
+    float *a, *b;    /* [batch][6 frames][129 channels]: what the convolutions read and write in turn */
+    float *columns;  /* [batch * 4][400]: a convolution's input as a matrix */
+    float *gates;    /* [batch][512] */
 } wh_vad_net;
 
 int wh_vad_net_init(wh_vad_net *net);
@@ -87,15 +87,15 @@ typedef struct wh_speech {
     double min_speech, max_speech, min_silence; /* samples */
     int64_t pad;
 
-    int64_t position;       /* where the next chunk begins */
+    int64_t position; /* where the next chunk begins */
     int in_speech;
-    wh_span current;        /* being heard, unpadded; its end is not used */
-    int64_t silence;        /* where the silence that may end it began */
-    int64_t cut_end;        /* the end of the last part that a silence of 98 ms followed: where a too long one is cut */
-    int64_t cut_next;       /* where speech went on after that */
-    int has_waiting;        /* a span is complete but for its padding, which depends on the next one's start */
+    wh_span current;  /* being heard, unpadded; its end is not used */
+    int64_t silence;  /* where the silence that may end it began */
+    int64_t cut_end;  /* the end of the last part that a silence of 98 ms followed: where a too long one is cut */
+    int64_t cut_next; /* where speech went on after that */
+    int has_waiting;  /* a span is complete but for its padding, which depends on the next one's start */
     wh_span waiting;
-    int64_t lead;           /* padding of current's start once it is known, else -1 */
+    int64_t lead; /* padding of current's start once it is known, else -1 */
 } wh_speech;
 
 void wh_speech_init(wh_speech *speech, const wh_values *values);
@@ -110,8 +110,8 @@ int wh_speech_finish(wh_speech *speech, int64_t total, wh_spans *out);
 /* Consecutive spans and where they stand in the recording without silence. */
 typedef struct wh_timeline {
     wh_spans speech;
-    int64_t *ends;          /* [n] each span's end when the silence before is taken out */
-    int64_t *silence;       /* [n] samples of silence before each */
+    int64_t *ends;    /* [n] each span's end when the silence before is taken out */
+    int64_t *silence; /* [n] samples of silence before each */
 } wh_timeline;
 
 /* From a list of spans, ascending and apart, which the timeline takes over (also on failure). */

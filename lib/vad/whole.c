@@ -8,10 +8,10 @@
 
 struct whisp_speech {
     wh_timeline timeline;
-    whisp_span *spans;      /* [timeline.speech.n] in seconds */
-    float *probabilities;   /* [n_probabilities] */
+    whisp_span *spans;    /* [timeline.speech.n] in seconds */
+    float *probabilities; /* [n_probabilities] */
     size_t n_probabilities;
-    int64_t total;          /* samples */
+    int64_t total; /* samples */
 };
 
 void whisp_speech_free(whisp_speech *speech)

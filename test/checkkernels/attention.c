@@ -99,8 +99,12 @@ static void run_integers(void *context)
 static void bench(const check_level *l)
 {
     float *k = filled(KEYS * HEAD, 2);
-    timed_attention t = {l->kernels, l->attention, filled(ROWS * HEAD, 2), room(ROWS * HEAD),
-                         room(wh_packed_keys(KEYS) * HEAD), filled(KEYS * HEAD, 1),
+    timed_attention t = {l->kernels,
+                         l->attention,
+                         filled(ROWS * HEAD, 2),
+                         room(ROWS * HEAD),
+                         room(wh_packed_keys(KEYS) * HEAD),
+                         filled(KEYS * HEAD, 1),
                          room(wh_attend_scratch(HEAD) + wh_attend_int_scratch(HEAD)),
                          check_alloc(wh_attend_int_size(KEYS, HEAD), 64)};
     l->kernels->pack_keys(k, HEAD, KEYS, HEAD, t.packed);

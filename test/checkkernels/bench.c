@@ -104,7 +104,9 @@ static void add_chain(void *context)
 #if defined(__x86_64__)
     for (; n; n--)
         __asm__ volatile("add %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\tadd %1, %0\n\t"
-                         "add %1, %0\n\tadd %1, %0" : "+r"(x) : "r"(n));
+                         "add %1, %0\n\tadd %1, %0"
+                         : "+r"(x)
+                         : "r"(n));
 #else
     for (; n; n--) /* no level there has a ceiling yet */
         __asm__ volatile("" : "+r"(x));
@@ -158,8 +160,8 @@ int check_level_get(int level, check_level *out)
     wh_cpu cpu, generic;
     if (!wh_cpu_get(level, &cpu) || !wh_cpu_get(0, &generic))
         return 0;
-    *out = (check_level){level, cpu.name, cpu.kernels, generic.kernels, cpu.gemm, generic.gemm, cpu.attention,
-                         generic.attention};
+    *out = (check_level){level,    cpu.name,     cpu.kernels,   generic.kernels,
+                         cpu.gemm, generic.gemm, cpu.attention, generic.attention};
     return 1;
 }
 
@@ -205,10 +207,14 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
     if (what == CHECK_INT8 && ops == 64 && strcmp(level->name, "avxvnni"))
         counted = 0; /* four instructions of different ports */
     if (says)
-        printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n", level->name,
-           what == CHECK_F32 ? "f32" : what == CHECK_BF16 ? "bf16" : "int8", fmax(measured, counted), measured, a_cycle,
-           clock * 1e-9,
-           counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor" : "");
+        printf("%-11s %-5s ceiling %7.1f Gop/s a thread: loop %.1f (%.2f instructions a cycle at %.2f GHz)%s\n",
+               level->name,
+               what == CHECK_F32    ? "f32"
+               : what == CHECK_BF16 ? "bf16"
+                                    : "int8",
+               fmax(measured, counted), measured, a_cycle, clock * 1e-9,
+               counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor"
+                                                      : "");
     return fmax(measured, counted);
 }
 

@@ -17,7 +17,10 @@
 #define ZERO _mm256_setzero_si256()
 #define STEP(s, a, b)                                                                                                  \
     __asm__ volatile("vpsignb %1, %2, %%ymm15\n\tvpmaddubsw %%ymm15, %1, %%ymm15\n\tvpmaddwd %2, %%ymm15, %%ymm15\n\t" \
-                     "vpaddd %%ymm15, %0, %0" : "+x"(s) : "x"(a), "x"(b) : "xmm15")
+                     "vpaddd %%ymm15, %0, %0"                                                                          \
+                     : "+x"(s)                                                                                         \
+                     : "x"(a), "x"(b)                                                                                  \
+                     : "xmm15")
 #define MANY 12
 #include "checkkernels/loops.h"
 

@@ -15,7 +15,7 @@
 #include "cpu/registry.h"
 
 typedef struct check_level {
-    int level;                                      /* 0: generic, the reference */
+    int level; /* 0: generic, the reference */
     const char *name;
     const wh_kernels *kernels, *kernels_reference;
     const wh_gemm *gemm, *gemm_reference;
@@ -25,7 +25,7 @@ typedef struct check_level {
 typedef struct check_kernel {
     const char *name;
     void (*check)(const check_level *level);
-    void (*bench)(const check_level *level);    /* or NULL */
+    void (*bench)(const check_level *level); /* or NULL */
 } check_kernel;
 
 /* ---- for checks ---- */

@@ -133,7 +133,8 @@ static void bench_quantize(const check_level *level)
     product p = {.level = level, .k = 2048, .x = need(8192), .xq = need(2048), .x_scale = need(4)};
     check_fill(p.x, p.k, 1, 0);
     double seconds = check_time(run_quantize, &p);
-    printf("%-11s %-44s %9.3f us %8.3f ns a value\n", level->name, "quantize 2048", seconds * 1e6, seconds * 1e9 / 2048);
+    printf("%-11s %-44s %9.3f us %8.3f ns a value\n", level->name, "quantize 2048", seconds * 1e6,
+           seconds * 1e9 / 2048);
     free(p.x), free(p.xq), free(p.x_scale);
 }
 
@@ -172,7 +173,8 @@ static void check_layouts_once(const check_level *level)
                 size_t at = kind == 2 ? (i / 64 * (size_t)few + (size_t)r) * 64 + i % 64
                                       : (i / 4 * (size_t)few + (size_t)r) * 4 + i % 4;
                 if (i < k || kind != 1) /* behind the end, what is there meets weights that are zeros */
-                    check_that(group[at] == (int8_t)(i < k ? x[(size_t)r * k + i] ^ (kind == 1 ? 0x80 : 0) : 0), "group");
+                    check_that(group[at] == (int8_t)(i < k ? x[(size_t)r * k + i] ^ (kind == 1 ? 0x80 : 0) : 0),
+                               "group");
             }
     }
 }
@@ -308,8 +310,9 @@ static void check_round(void)
         float at = wh_bf16_float(q[i]);
         double error = fabs((double)at - x[i]);
         int is_tie = error == fabs((double)below - x[i]) || error == fabs((double)above - x[i]);
-        check_that(isinf(x[i]) ? isinf(at) : (error <= fabs((double)below - x[i]) || !(q[i] & 0x7fff)) &&
-                                                 error <= fabs((double)above - x[i]) && (!is_tie || !(q[i] & 1)),
+        check_that(isinf(x[i]) ? isinf(at)
+                               : (error <= fabs((double)below - x[i]) || !(q[i] & 0x7fff)) &&
+                                     error <= fabs((double)above - x[i]) && (!is_tie || !(q[i] & 1)),
                    "bf16 is not the nearest");
     }
     x[0] = NAN;

@@ -6,7 +6,11 @@ static void LOOP(int chains, long count)
     VECTOR s[16], a = ZERO, b = ZERO;
     for (int i = 0; i < 16; i++)
         s[i] = ZERO;
-#define FOUR(i) STEP(s[i], a, b); STEP(s[i + 1], a, b); STEP(s[i + 2], a, b); STEP(s[i + 3], a, b);
+#define FOUR(i)                                                                                                        \
+    STEP(s[i], a, b);                                                                                                  \
+    STEP(s[i + 1], a, b);                                                                                              \
+    STEP(s[i + 2], a, b);                                                                                              \
+    STEP(s[i + 3], a, b);
     if (chains == 8)
         for (long n = 0; n < count; n += 8) {
             FOUR(0) FOUR(4)
@@ -17,8 +21,8 @@ static void LOOP(int chains, long count)
         }
     else
         for (long n = 0; n < count; n += MANY) {
-            FOUR(0) FOUR(4) FOUR(8)
-            if (MANY == 16) {
+            FOUR(0) FOUR(4) FOUR(8) if (MANY == 16)
+            {
                 FOUR(12)
             }
         }

@@ -40,14 +40,20 @@ static void must(cudaError_t error)
 template <class T> struct Array {
     T *p = nullptr;
     size_t n;
-    explicit Array(size_t n_) : n(n_) { must(cudaMalloc((void **)&p, n * sizeof(T))); }
+    explicit Array(size_t n_) : n(n_)
+    {
+        must(cudaMalloc((void **)&p, n * sizeof(T)));
+    }
     explicit Array(const std::vector<T> &v) : Array(v.size())
     {
         must(cudaMemcpyAsync(p, v.data(), n * sizeof(T), cudaMemcpyHostToDevice, stream));
         must(cudaStreamSynchronize(stream));
     }
     Array(const Array &) = delete;
-    ~Array() { must(cudaFree(p)); }
+    ~Array()
+    {
+        must(cudaFree(p));
+    }
     std::vector<T> read() const
     {
         std::vector<T> v(n);
@@ -72,8 +78,14 @@ static std::vector<half> halfs(size_t n, double spread = 1)
     return v;
 }
 
-static double number(float x) { return x; }
-static double number(half x) { return __half2float(x); }
+static double number(float x)
+{
+    return x;
+}
+static double number(half x)
+{
+    return __half2float(x);
+}
 
 /* NaN never passes. */
 template <class T>
@@ -91,7 +103,10 @@ static void compare(const char *what, const std::vector<T> &got, const std::vect
     }
 }
 
-static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2.0))); }
+static double gelu(double x)
+{
+    return 0.5 * x * (1 + erf(x / sqrt(2.0)));
+}
 
 /* ---- one test a kernel ---- */
 
@@ -142,7 +157,8 @@ static void test_bias_gelu()
 static void test_norm(bool some)
 {
     int rows = between(1, 40), d = 8 * between(1, 160), n = some ? between(1, rows) : rows;
-    auto x = floats((size_t)(rows * d), 3), bias = floats((size_t)d), gain = floats((size_t)d), shift = floats((size_t)d);
+    auto x = floats((size_t)(rows * d), 3), bias = floats((size_t)d), gain = floats((size_t)d),
+         shift = floats((size_t)d);
     std::vector<int32_t> which((size_t)n);
     for (int32_t &w : which)
         w = between(0, rows - 1);
@@ -162,8 +178,7 @@ static void test_norm(bool some)
         for (int i = 0; i < d; i++)
             square += (row[i] - mean) * (row[i] - mean) / d;
         for (int i = 0; i < d; i++)
-            want[(size_t)(r * d + i)] =
-                (row[i] - mean) / sqrt(square + 1e-5) * gain[(size_t)i] + shift[(size_t)i];
+            want[(size_t)(r * d + i)] = (row[i] - mean) / sqrt(square + 1e-5) * gain[(size_t)i] + shift[(size_t)i];
     }
     compare("residual_norm: stream", io.read(), stream_, 1e-6);
     compare("residual_norm", out.read(), want, 1e-3);
@@ -184,8 +199,8 @@ static void test_heads()
             for (int r = 0; r < rows; r++)
                 for (int c = 0; c < d_head; c++) {
                     size_t at = (size_t)(p * d + h * d_head + c);
-                    want[(size_t)(((p * heads + h) * rows + r) * dp + c)] =
-                        number(x[(size_t)(r * parts * d) + at]) + bias[at];
+                    want[(size_t)(((p * heads + h) * rows + r) * dp + c)] = number(x[(size_t)(r * parts * d) + at]) +
+                                                                            bias[at];
                 }
     compare("split_heads", out.read(), want, 1e-3);
 }
@@ -195,7 +210,10 @@ struct Pass {
     int n, layers, heads, d_head, dp, positions, ctx;
     std::vector<Array<half> *> self, cross;
     std::vector<wh_cuda_row> rows;
-    size_t layer_size(int p) const { return (size_t)2 * heads * p * dp; }
+    size_t layer_size(int p) const
+    {
+        return (size_t)2 * heads * p * dp;
+    }
     Pass() : n(between(1, 9)), layers(between(1, 3)), heads(between(1, 4)), d_head(8 * between(1, 8))
     {
         dp = wh_cuda_padded_head(d_head), positions = between(1, 300), ctx = between(1, 400);
@@ -241,7 +259,8 @@ static void test_append()
                     size_t place = ((size_t)(layer * 2 + part - 1) * (size_t)pass.heads + (size_t)h);
                     if (part)
                         want[(place * (size_t)pass.positions + (size_t)pass.rows[(size_t)r].position) *
-                                 (size_t)pass.dp + (size_t)c] = v;
+                                 (size_t)pass.dp +
+                             (size_t)c] = v;
                     else
                         want_q[(size_t)((h * pass.n + r) * pass.dp + c)] = v;
                 }
@@ -326,7 +345,8 @@ static void test_decode_attention(bool cross)
         auto cache = (cross ? pass.cross : pass.self)[(size_t)r]->read();
         int n = cross ? keys : pass.rows[(size_t)r].position + 1;
         for (int h = 0; h < pass.heads; h++) {
-            const half *k = cache.data() + ((size_t)(layer * 2) * (size_t)pass.heads + (size_t)h) * (size_t)(keys * pass.dp);
+            const half *k = cache.data() +
+                            ((size_t)(layer * 2) * (size_t)pass.heads + (size_t)h) * (size_t)(keys * pass.dp);
             const half *v = k + (size_t)(pass.heads * keys * pass.dp);
             std::vector<double> s((size_t)n);
             attend(&q[(size_t)((h * pass.n + r) * pass.dp)], k, v, n, pass.dp, pass.d_head, s.data(),
@@ -571,7 +591,8 @@ static bool is_right(const Rules &r, const float *logits, size_t n_vocab, const 
 static void test_choose()
 {
     int n = between(1, 5), n_vocab = between(0, 1) ? between(2, 400) : between(1900, 6200);
-    int n_times = between(0, std::min(n_vocab - 1, 1500)), stride = wh_cuda_stride(n_vocab), words = (n_vocab + 31) / 32;
+    int n_times = between(0, std::min(n_vocab - 1, 1500)), stride = wh_cuda_stride(n_vocab),
+        words = (n_vocab + 31) / 32;
     std::vector<Rules> rules;
     std::vector<wh_choice> choices;
     std::vector<uint32_t> masks((size_t)(n * words));
@@ -704,14 +725,20 @@ static wh_cuda_engine *random_engine(const wh_cuda_sizes &s, uint64_t seed)
         wh_cuda_tensor which;
         bool matrix;
         size_t n;
-    } single[] = {{WH_CUDA_CONV1_W, true, 3 * d * (size_t)s.n_mels}, {WH_CUDA_CONV1_B, false, d},
-                  {WH_CUDA_CONV2_W, true, 3 * d * d}, {WH_CUDA_CONV2_B, false, d},
-                  {WH_CUDA_AUDIO_POSITIONS, false, d * (size_t)s.audio_ctx}, {WH_CUDA_AUDIO_GAIN, false, d},
-                  {WH_CUDA_AUDIO_SHIFT, false, d}, {WH_CUDA_EMBEDDING_W, true, d * (size_t)s.n_vocab},
-                  {WH_CUDA_TEXT_POSITIONS, false, d * (size_t)s.text_ctx}, {WH_CUDA_TEXT_GAIN, false, d},
+    } single[] = {{WH_CUDA_CONV1_W, true, 3 * d * (size_t)s.n_mels},
+                  {WH_CUDA_CONV1_B, false, d},
+                  {WH_CUDA_CONV2_W, true, 3 * d * d},
+                  {WH_CUDA_CONV2_B, false, d},
+                  {WH_CUDA_AUDIO_POSITIONS, false, d * (size_t)s.audio_ctx},
+                  {WH_CUDA_AUDIO_GAIN, false, d},
+                  {WH_CUDA_AUDIO_SHIFT, false, d},
+                  {WH_CUDA_EMBEDDING_W, true, d * (size_t)s.n_vocab},
+                  {WH_CUDA_TEXT_POSITIONS, false, d * (size_t)s.text_ctx},
+                  {WH_CUDA_TEXT_GAIN, false, d},
                   {WH_CUDA_TEXT_SHIFT, false, d}};
-    const size_t layer[WH_CUDA_N_LAYER] = {d, d, 3 * d * d, 3 * d, d * d, d, d, d, d * d, d, 2 * d * d, 2 * d, d * d, d,
-                                           d, d, 4 * d * d, 4 * d, 4 * d * d, d};
+    const size_t layer[WH_CUDA_N_LAYER] = {d, d,     3 * d * d, 3 * d,     d * d,     d,     d,
+                                           d, d * d, d,         2 * d * d, 2 * d,     d * d, d,
+                                           d, d,     4 * d * d, 4 * d,     4 * d * d, d};
     auto load = [&](int l, int which, bool matrix, size_t n) {
         auto h = halfs(n, 0.3);
         auto f = floats(n);
@@ -750,8 +777,7 @@ static void test_engine()
         logits[together].assign((size_t)(4 * s.n_vocab), 0);
         wh_row tokens[4];
         for (int i = 0; i < 4; i++)
-            tokens[i] = wh_row{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr,
-                                      nullptr, 0};
+            tokens[i] = wh_row{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr, nullptr, 0};
         if (!rc)
             rc = api->decode(e, 4, tokens);
         if (rc) {
@@ -796,8 +822,8 @@ static void test_steps()
         for (int i = 0; i < n; i++) {
             choices[i] = c;
             choices[i].n_also = (t + i) % 2, choices[i].also = listed; /* not that one, every other time */
-            tokens[i] = wh_row{i, 0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
-                                      nullptr, 0};
+            tokens[i] = wh_row{i,       0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
+                               nullptr, 0};
         }
         rc = api->decode(e, n, tokens);
     }

@@ -20,7 +20,8 @@
 #include <unordered_map>
 #include <vector>
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 /* ---- settings ---- */
 
@@ -55,8 +56,14 @@ static uint64_t mix(uint64_t x)
 
 struct Random {
     uint64_t state;
-    uint64_t next() { return mix(state++); }
-    unsigned below(unsigned n) { return (unsigned)(next() % n); }
+    uint64_t next()
+    {
+        return mix(state++);
+    }
+    unsigned below(unsigned n)
+    {
+        return (unsigned)(next() % n);
+    }
     template <class T> void shuffle(T *items, size_t n)
     {
         for (size_t i = n; i > 1; i--)
@@ -162,8 +169,8 @@ struct Lane {
     Fiber fiber;
     Self self;
     State state;
-    int line;           /* where it waits */
-    unsigned mask;      /* IN_WARP: with whom */
+    int line;      /* where it waits */
+    unsigned mask; /* IN_WARP: with whom */
     WarpAct act;
     void *part;
     unsigned carved;
@@ -173,10 +180,10 @@ struct Lane {
 };
 
 struct Warp {
-    unsigned ready;             /* bit i: lane order[i] */
+    unsigned ready; /* bit i: lane order[i] */
     unsigned char order[WARP], place[WARP];
-    unsigned arrived;           /* lanes at the collective of all 32 that is gathering */
-    unsigned first;             /* the one that came first */
+    unsigned arrived; /* lanes at the collective of all 32 that is gathering */
+    unsigned first;   /* the one that came first */
 };
 
 struct Piece {
@@ -557,8 +564,9 @@ void note_branch(bool taken, const char *file, int line)
 static std::string where(const Site &site)
 {
     const char *slash = strrchr(site.file, '/');
-    const char *what = site.space == 'b' ? "branch" : site.space == 'g' ? (site.write ? "global write" : "global read")
-                                                                        : (site.write ? "shared write" : "shared read");
+    const char *what = site.space == 'b'   ? "branch"
+                       : site.space == 'g' ? (site.write ? "global write" : "global read")
+                                           : (site.write ? "shared write" : "shared read");
     return std::string(slash ? slash + 1 : site.file) + " " + what;
 }
 
@@ -841,7 +849,7 @@ static cudaError_t enter()
 #define ENTER()                                                                                                        \
     std::lock_guard<std::recursive_mutex> hold(api);                                                                   \
     if (cudaError_t entered = enter())                                                                                 \
-        return entered
+    return entered
 
 static bool runnable(const Stream *stream)
 {
@@ -1259,8 +1267,8 @@ static std::vector<float> gather(const void *x, cudaDataType_t type, bool rows_a
     for (int i = 0; i < rows; i++)
         for (int l = 0; l < k; l++) {
             size_t at = rows_apart ? (size_t)i * (size_t)ld + (size_t)l : (size_t)l * (size_t)ld + (size_t)i;
-            out[(size_t)i * (size_t)k + (size_t)l] =
-                type == CUDA_R_16F ? __half2float(((const __half *)x)[at]) : ((const float *)x)[at];
+            out[(size_t)i * (size_t)k + (size_t)l] = type == CUDA_R_16F ? __half2float(((const __half *)x)[at])
+                                                                        : ((const float *)x)[at];
         }
     return out;
 }

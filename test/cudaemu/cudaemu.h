@@ -33,20 +33,39 @@
 
 struct dim3 {
     unsigned x, y, z;
-    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
+    {
+    }
 };
-struct __align__(8) float2 { float x, y; };
-struct __align__(16) float4 { float x, y, z, w; };
-struct __align__(16) uint4 { unsigned x, y, z, w; };
-struct __align__(8) uint2 { unsigned x, y; };
+struct __align__(8) float2
+{
+    float x, y;
+};
+struct __align__(16) float4
+{
+    float x, y, z, w;
+};
+struct __align__(16) uint4
+{
+    unsigned x, y, z, w;
+};
+struct __align__(8) uint2
+{
+    unsigned x, y;
+};
 
 /* ---- 16-bit floats ---- */
 
-struct __half { uint16_t bits; };
-struct __nv_bfloat16 { uint16_t bits; };
+struct __half {
+    uint16_t bits;
+};
+struct __nv_bfloat16 {
+    uint16_t bits;
+};
 typedef __half half;
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 extern const float *half_table; /* [65536] */
 
@@ -55,8 +74,14 @@ uint16_t float_to_half(float x); /* to nearest even */
 
 } // namespace cudaemu
 
-inline float __half2float(__half h) { return cudaemu::half_table[h.bits]; }
-inline __half __float2half(float x) { return __half{cudaemu::float_to_half(x)}; }
+inline float __half2float(__half h)
+{
+    return cudaemu::half_table[h.bits];
+}
+inline __half __float2half(float x)
+{
+    return __half{cudaemu::float_to_half(x)};
+}
 inline float __bfloat162float(__nv_bfloat16 h)
 {
     uint32_t bits = (uint32_t)h.bits << 16;
@@ -75,7 +100,8 @@ inline __nv_bfloat16 __float2bfloat16(float x)
 
 /* ---- the running thread ---- */
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 constexpr int WARP = 32;
 
@@ -93,8 +119,8 @@ extern thread_local Self *current;
 typedef void (*WarpAct)(void *const parts[WARP], const void *what);
 void warp_call(unsigned mask, void *part, WarpAct act, const void *what, int line);
 void barrier(int line);
-void *carve(size_t bytes, size_t align, int line);          /* the next piece of dynamic shared memory */
-void *static_shared(size_t bytes, size_t align, int line);  /* a __shared__ variable */
+void *carve(size_t bytes, size_t align, int line);         /* the next piece of dynamic shared memory */
+void *static_shared(size_t bytes, size_t align, int line); /* a __shared__ variable */
 int lane();
 
 void cp_async(void *shared, const void *global, int bytes, int valid);
@@ -106,7 +132,9 @@ extern bool profiling;
 void note(char space, int write, const void *p, int bytes, const char *file, int line);
 void note_branch(bool taken, const char *file, int line);
 
-template <class T> struct ShuffleWhat { int kind, arg; };
+template <class T> struct ShuffleWhat {
+    int kind, arg;
+};
 
 template <class T> void shuffle_act(void *const parts[WARP], const void *what)
 {
@@ -118,7 +146,10 @@ template <class T> void shuffle_act(void *const parts[WARP], const void *what)
     for (int i = 0; i < WARP; i++) {
         if (!parts[i])
             continue;
-        int from = w->kind == 'x' ? i ^ w->arg : w->kind == 'd' ? i + w->arg : w->kind == 'u' ? i - w->arg : w->arg & 31;
+        int from = w->kind == 'x'   ? i ^ w->arg
+                   : w->kind == 'd' ? i + w->arg
+                   : w->kind == 'u' ? i - w->arg
+                                    : w->arg & 31;
         if (from < 0 || from >= WARP)
             from = i;
         if (parts[from])
@@ -169,7 +200,10 @@ inline int __all_sync(unsigned mask, int v, int line = __builtin_LINE())
 {
     return cudaemu::ballot(mask, !v, line) == 0;
 }
-inline void __syncwarp(unsigned mask = 0xffffffffu, int line = __builtin_LINE()) { cudaemu::ballot(mask, 0, line); }
+inline void __syncwarp(unsigned mask = 0xffffffffu, int line = __builtin_LINE())
+{
+    cudaemu::ballot(mask, 0, line);
+}
 
 template <class T> T atomicAdd(T *p, T v)
 {
@@ -189,9 +223,18 @@ template <class T> T atomicMax(T *p, T v)
     while (!__atomic_compare_exchange(p, &old, &most, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
     return old;
 }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline float __expf(float x) { return expf(x); }
-inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+inline void __threadfence()
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+inline float __expf(float x)
+{
+    return expf(x);
+}
+inline float rsqrtf(float x)
+{
+    return 1.0f / sqrtf(x);
+}
 
 /* ---- the runtime's calls that lib/backend's CUDA part uses ---- */
 
@@ -210,7 +253,8 @@ struct cudaDeviceProp {
     int major, minor, multiProcessorCount;
     size_t totalGlobalMem;
 };
-namespace cudaemu {
+namespace cudaemu
+{
 struct Stream;
 struct Event;
 } // namespace cudaemu
@@ -242,7 +286,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 
 /* Graphs: what is queued in a stream while it is captured runs when the graph is launched, with the arguments that it
  * had then. Anything that a capture does not bear (waiting, taking memory) stops the program. */
-namespace cudaemu {
+namespace cudaemu
+{
 struct Graph;
 } // namespace cudaemu
 typedef cudaemu::Graph *cudaGraph_t, *cudaGraphExec_t;
@@ -254,7 +299,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 void enqueue_launch(const char *name, dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
                     std::function<void()> body);
@@ -272,7 +318,9 @@ void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_
 
 /* ---- cuBLAS: the one call ---- */
 
-typedef struct cublasContext { cudaStream_t stream; } *cublasHandle_t;
+typedef struct cublasContext {
+    cudaStream_t stream;
+} * cublasHandle_t;
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0, CUBLAS_STATUS_INVALID_VALUE = 7 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_16F = 2 };

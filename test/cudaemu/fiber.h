@@ -18,19 +18,20 @@
 #include <ucontext.h>
 #endif
 
-namespace cudaemu {
+namespace cudaemu
+{
 
 constexpr size_t STACK = CUDAEMU_ASAN ? 256 << 10 : 64 << 10;
 
 struct Fiber {
-    char *stack = nullptr;      /* STACK bytes, a guard page below */
+    char *stack = nullptr; /* STACK bytes, a guard page below */
     void (*entry)() = nullptr;
 #if defined(__x86_64__)
     void *sp = nullptr;
 #else
     ucontext_t context;
 #endif
-    void *fake = nullptr;       /* AddressSanitizer's */
+    void *fake = nullptr; /* AddressSanitizer's */
     const void *bottom = nullptr;
     size_t size = 0;
 };

@@ -62,7 +62,8 @@ static void check_shapes(int c, int a, int b)
 {
     check_that(tiles.configured && c != a && a != b && b != c, "product");
     check_that(tiles.rows[c] == tiles.rows[a] && tiles.row_bytes[c] == tiles.row_bytes[b] &&
-             tiles.row_bytes[a] / 4 == tiles.rows[b], "shapes of a product");
+                   tiles.row_bytes[a] / 4 == tiles.rows[b],
+               "shapes of a product");
 }
 
 static void dot_i8(int c, int a, int b)

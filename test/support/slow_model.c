@@ -34,8 +34,12 @@ static const wh_tensor *matrix(whisp_model *m, wh_type type, int64_t rows, int64
     size_t bytes = wh_type_row_size(type, n);
     wh_tensor *t = (wh_tensor *)keep(m, sizeof *t / sizeof(float) + 1);
     char *data = (char *)keep(m, (size_t)rows * bytes / sizeof(float) + 1);
-    *t = (wh_tensor){.name = "random", .type = type, .n_dims = taps > 1 ? 3 : 2, .shape = {rows, columns, taps, 1},
-                     .data = data, .bytes = (size_t)rows * bytes};
+    *t = (wh_tensor){.name = "random",
+                     .type = type,
+                     .n_dims = taps > 1 ? 3 : 2,
+                     .shape = {rows, columns, taps, 1},
+                     .data = data,
+                     .bytes = (size_t)rows * bytes};
     float *row = malloc((size_t)n * sizeof *row);
     assert_non_null(row);
     for (int64_t r = 0; r < rows; r++) {

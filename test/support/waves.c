@@ -89,9 +89,9 @@ void wave_whole(wave_bytes *b, int64_t from, int64_t to)
 
 wave_heard wave_hear_fd(int fd)
 {
-    wave_heard h = { 0 };
+    wave_heard h = {0};
     whisp_audio *audio;
-    whisp_audio_info info = { .size = sizeof info };
+    whisp_audio_info info = {.size = sizeof info};
     const char *text;
     size_t capacity = 1 << 14;
     int64_t got;
@@ -146,7 +146,7 @@ wave_heard wave_hear(wave_bytes *b)
     fclose(file);
 
     assert_int_equal(pipe(ends), 0);
-    feeder f = { ends[1], b };
+    feeder f = {ends[1], b};
     assert_int_equal(pthread_create(&thread, NULL, feed, &f), 0);
     wave_heard piped = wave_hear_fd(ends[0]);
     close(ends[0]);
@@ -158,7 +158,7 @@ wave_heard wave_hear(wave_bytes *b)
     assert_string_equal(h.notes, piped.notes);
     free(piped.x);
     free(b->data);
-    *b = (wave_bytes){ 0 };
+    *b = (wave_bytes){0};
     return h;
 }
 

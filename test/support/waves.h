@@ -31,7 +31,7 @@ void wave_whole(wave_bytes *b, int64_t from, int64_t to);
 /* What was heard. */
 typedef struct wave_heard {
     int rc;
-    float *x;                   /* [n], to be freed */
+    float *x; /* [n], to be freed */
     int64_t n;
     char notes[1024], error[512];
     int incomplete;

@@ -16,7 +16,7 @@
 enum { CT2_F32, CT2_I8, CT2_I16, CT2_I32, CT2_F16, CT2_BF16, CT2_TYPES };
 
 struct variable {
-    const char *name;   /* NUL-terminated in the mapping */
+    const char *name; /* NUL-terminated in the mapping */
     int n_dims;
     int64_t shape[WH_MAX_DIMS];
     int type;
@@ -28,7 +28,7 @@ struct ct2 {
     struct source *s;
     struct variable *variables; /* ascending by name */
     size_t n;
-    const char *(*aliases)[2];  /* name, what it stands for */
+    const char *(*aliases)[2]; /* name, what it stands for */
     size_t n_aliases;
 };
 
@@ -74,8 +74,10 @@ static int parse(struct ct2 *ct2, const unsigned char *data, size_t size)
     struct cursor c = {data, size, 0};
     uint32_t version = cursor_u32(&c);
     if (version != VERSION)
-        return wh_fail(WHISP_ERR_MODEL, "%s: CTranslate2 model.bin version %u; only version %d can be read: convert "
-                       "the original again", ct2->s->path, (unsigned)version, VERSION);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: CTranslate2 model.bin version %u; only version %d can be read: convert "
+                       "the original again",
+                       ct2->s->path, (unsigned)version, VERSION);
     take_string(&c); /* WhisperSpec: known from the first bytes */
     cursor_u32(&c);  /* its revision */
     uint32_t n = cursor_u32(&c);
@@ -149,8 +151,10 @@ static int add_slice(const struct ct2 *ct2, const char *from, const char *to, in
     if (rc)
         return rc;
     if (v->type == CT2_I16 || v->type == CT2_I32)
-        return wh_fail(WHISP_ERR_MODEL, "%s: %s is quantized to int16, which cannot be read; convert the original with "
-                       "--quantization float16 or int8", ct2->s->path, from);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: %s is quantized to int16, which cannot be read; convert the original with "
+                       "--quantization float16 or int8",
+                       ct2->s->path, from);
     if (v->n_dims < 1 || v->shape[0] < parts || v->shape[0] % parts)
         return source_damaged(ct2->s, from);
     const unsigned char *scale = NULL;

@@ -78,10 +78,14 @@ static int fail_folder(const char *folder)
             return fail_adapter(path);
     for (size_t i = 0; i < WH_COUNT(other); i++)
         if (has_file(folder, other[i], path, sizeof path))
-            return wh_fail(WHISP_ERR_MODEL, "%s: has %s only, which cannot be read; get model.safetensors or "
-                           "pytorch_model.bin", folder, other[i]);
-    return wh_fail(WHISP_ERR_MODEL, "%s: no model in this folder: it needs model.safetensors or pytorch_model.bin "
-                   "(Hugging Face) or model.bin (CTranslate2)", folder);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: has %s only, which cannot be read; get model.safetensors or "
+                           "pytorch_model.bin",
+                           folder, other[i]);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: no model in this folder: it needs model.safetensors or pytorch_model.bin "
+                   "(Hugging Face) or model.bin (CTranslate2)",
+                   folder);
 }
 
 static int read_folder(struct source *s, const char *folder)
@@ -95,14 +99,10 @@ static int read_folder(struct source *s, const char *folder)
     if (!has_file(folder, "model.bin", path, sizeof path))
         return fail_folder(folder);
     switch (file_kind(path)) {
-    case FILE_CT2:
-        return read_ct2(s, folder);
-    case FILE_ZIP: /* openai/whisper's checkpoint, as Distil-Whisper publishes it */
-        return read_pt(s, path);
-    case FILE_LFS:
-        return fail_lfs(path);
-    default:
-        return wh_fail(WHISP_ERR_MODEL, "%s: not a CTranslate2 model of Whisper", path);
+    case FILE_CT2: return read_ct2(s, folder);
+    case FILE_ZIP: /* openai/whisper's checkpoint, as Distil-Whisper publishes it */ return read_pt(s, path);
+    case FILE_LFS: return fail_lfs(path);
+    default: return wh_fail(WHISP_ERR_MODEL, "%s: not a CTranslate2 model of Whisper", path);
     }
 }
 
@@ -130,31 +130,26 @@ static int is_hf_name(const char *path)
 static int read_file(struct source *s)
 {
     switch (file_kind(s->path)) {
-    case FILE_GGUF:
-        return read_gguf(s);
-    case FILE_GGML:
-        return read_ggml(s);
-    case FILE_CT2:
-        return read_beside(s, read_ct2);
-    case FILE_ZIP:
-        return is_hf_name(s->path) ? read_beside(s, read_hf) : read_pt(s, s->path);
-    case FILE_LFS:
-        return fail_lfs(s->path);
+    case FILE_GGUF: return read_gguf(s);
+    case FILE_GGML: return read_ggml(s);
+    case FILE_CT2: return read_beside(s, read_ct2);
+    case FILE_ZIP: return is_hf_name(s->path) ? read_beside(s, read_hf) : read_pt(s, s->path);
+    case FILE_LFS: return fail_lfs(s->path);
     case FILE_PICKLE:
         return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
                        s->path);
     case FILE_NONE:
-    case FILE_EMPTY:
-        return wh_fail(WHISP_ERR_MODEL, "%s: the file is empty or cannot be read; get it again", s->path);
-    default:
-        break;
+    case FILE_EMPTY: return wh_fail(WHISP_ERR_MODEL, "%s: the file is empty or cannot be read; get it again", s->path);
+    default: break;
     }
     if (silero_recognise(s->path))
         return read_silero(s);
     if (file_kind(s->path) == FILE_SAFETENSORS)
         return read_beside(s, read_hf);
-    return wh_fail(WHISP_ERR_MODEL, "%s: not a checkpoint that can be read: neither PyTorch's, Hugging Face's, "
-                   "CTranslate2's, whisper.cpp's ggml nor GGUF", s->path);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: not a checkpoint that can be read: neither PyTorch's, Hugging Face's, "
+                   "CTranslate2's, whisper.cpp's ggml nor GGUF",
+                   s->path);
 }
 
 int source_open(const char *path, struct source *s)

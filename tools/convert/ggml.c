@@ -14,9 +14,9 @@
 static const struct {
     uint32_t id;
     enum stored type;
-} ggml_types[] = {{0, ST_F32}, {1, ST_F16}, {2, ST_Q4_0}, {3, ST_Q4_1}, {6, ST_Q5_0}, {7, ST_Q5_1}, {8, ST_Q8_0},
-                  {10, ST_Q2_K}, {11, ST_Q3_K}, {12, ST_Q4_K}, {13, ST_Q5_K}, {14, ST_Q6_K}, {20, ST_IQ4_NL},
-                  {30, ST_BF16}};
+} ggml_types[] = {{0, ST_F32},   {1, ST_F16},   {2, ST_Q4_0},    {3, ST_Q4_1},  {6, ST_Q5_0},
+                  {7, ST_Q5_1},  {8, ST_Q8_0},  {10, ST_Q2_K},   {11, ST_Q3_K}, {12, ST_Q4_K},
+                  {13, ST_Q5_K}, {14, ST_Q6_K}, {20, ST_IQ4_NL}, {30, ST_BF16}};
 
 static int take_int(struct cursor *c)
 {
@@ -84,8 +84,10 @@ static int take_tensor(struct source *s, struct cursor *c)
         cursor_take(c, stored_bytes(t->type, tensor_elements(t)));
         return WHISP_OK;
     }
-    return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, "
-                   "q4_1, q2_K to q6_K and iq4_nl can be read", s->path, name, (unsigned)type);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: tensor %s has ggml's type %u; only f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, "
+                   "q4_1, q2_K to q6_K and iq4_nl can be read",
+                   s->path, name, (unsigned)type);
 }
 
 int read_ggml(struct source *s)

@@ -124,11 +124,13 @@ static int leave_out(struct source *s, FILE *log)
     s->n_heads = kept;
     if (kept == n)
         return 0;
-    fprintf(log, "%s: warning: %zu of %zu alignment heads are not in a decoder of %d layers of %d heads (its parent's, "
-            "perhaps); %s. --alignment_heads says which to take\n", s->path, n - kept, n, s->dims.n_text_layer,
-            s->dims.n_text_head,
-            kept ? "the others are kept" : "none are stored, and words will be timed with all heads of the decoder's "
-                                           "upper half");
+    fprintf(log,
+            "%s: warning: %zu of %zu alignment heads are not in a decoder of %d layers of %d heads (its parent's, "
+            "perhaps); %s. --alignment_heads says which to take\n",
+            s->path, n - kept, n, s->dims.n_text_layer, s->dims.n_text_head,
+            kept ? "the others are kept"
+                 : "none are stored, and words will be timed with all heads of the decoder's "
+                   "upper half");
     return 1;
 }
 
@@ -141,8 +143,10 @@ int heads_complete(struct source *s, const char *list, const char *name, FILE *l
     const struct published *p = find(s, name);
     if (p)
         return parse(s, p->heads);
-    fprintf(log, "%s: no alignment heads are known for this model, so none are stored; words will be timed with all "
+    fprintf(log,
+            "%s: no alignment heads are known for this model, so none are stored; words will be timed with all "
             "heads of the decoder's upper half. If it is a published model, say which with --name, or give "
-            "--alignment_heads\n", s->path);
+            "--alignment_heads\n",
+            s->path);
     return WHISP_OK;
 }

@@ -68,9 +68,7 @@ int read_tensors(struct source *s, const char *path)
         return wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a safetensors file: %s", path, error.text);
     }
     const char *key;
-    json_object_foreach(root, key, entry)
-        if (!rc)
-            rc = add_tensor(s, path, key, entry, c.at, c.left);
+    json_object_foreach(root, key, entry) if (!rc) rc = add_tensor(s, path, key, entry, c.at, c.left);
     json_decref(root);
     return rc;
 }
@@ -88,16 +86,19 @@ static int read_part(struct source *s, const char *folder, const char *file, int
     if (rc)
         return rc;
     switch (file_kind(path)) {
-    case FILE_LFS:
-        return fail_lfs(path);
+    case FILE_LFS: return fail_lfs(path);
     case FILE_SAFETENSORS:
-        return is_bin ? wh_fail(WHISP_ERR_MODEL, "%s: a safetensors file under another name; rename it to "
-                                "model.safetensors", path)
+        return is_bin ? wh_fail(WHISP_ERR_MODEL,
+                                "%s: a safetensors file under another name; rename it to "
+                                "model.safetensors",
+                                path)
                       : read_tensors(s, path);
     case FILE_ZIP:
         return is_bin ? read_archive(s, path, 0)
-                      : wh_fail(WHISP_ERR_MODEL, "%s: a file of PyTorch under another name; rename it to "
-                                "pytorch_model.bin", path);
+                      : wh_fail(WHISP_ERR_MODEL,
+                                "%s: a file of PyTorch under another name; rename it to "
+                                "pytorch_model.bin",
+                                path);
     case FILE_PICKLE:
         return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
                        path);
@@ -114,7 +115,8 @@ static int read_shards(struct source *s, const char *folder, const char *index_n
     const char *key, **names = NULL;
     size_t n = 0, capacity = 0;
     int rc = json_read(folder, index_name, &index);
-    json_object_foreach(json_object_get(index, "weight_map"), key, file) {
+    json_object_foreach(json_object_get(index, "weight_map"), key, file)
+    {
         const char *name = json_string_value(file);
         size_t i = 0;
         while (i < n && name && strcmp(names[i], name) != 0)

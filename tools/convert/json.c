@@ -70,9 +70,8 @@ void json_specials(const json_t *object, struct source *s)
         tell(s, keys[i].role, 0, json_object_get(object, keys[i].key));
     tell(s, WH_ROLE_TRANSCRIBE, 0, json_object_get(tasks, "transcribe"));
     tell(s, WH_ROLE_TRANSLATE, 0, json_object_get(tasks, "translate"));
-    json_object_foreach(languages, name, id)
-        if (wh_special_role(name, strlen(name), &index) == WH_ROLE_LANGUAGE)
-            tell(s, WH_ROLE_LANGUAGE, index, id);
+    json_object_foreach(languages, name, id) if (wh_special_role(name, strlen(name), &index) == WH_ROLE_LANGUAGE)
+        tell(s, WH_ROLE_LANGUAGE, index, id);
     if (s->multilingual < 0 && json_is_boolean(multilingual))
         s->multilingual = json_is_true(multilingual);
     else if (s->multilingual < 0 && json_object_size(languages) > 0)

@@ -87,16 +87,9 @@ static void decode_q6(const unsigned char *p, float *out)
 void decode_k_block(enum stored type, const unsigned char *p, float *out)
 {
     switch (type) {
-    case ST_Q2_K:
-        decode_q2(p, out);
-        break;
-    case ST_Q3_K:
-        decode_q3(p, out);
-        break;
-    case ST_Q6_K:
-        decode_q6(p, out);
-        break;
-    default:
-        decode_q4_q5(p, type == ST_Q5_K, out);
+    case ST_Q2_K: decode_q2(p, out); break;
+    case ST_Q3_K: decode_q3(p, out); break;
+    case ST_Q6_K: decode_q6(p, out); break;
+    default: decode_q4_q5(p, type == ST_Q5_K, out);
     }
 }

@@ -118,9 +118,11 @@ static int by_size(const struct source *s, wh_specials *p)
     while (n > 0 && (!name_of(s, n - 1) || role_of(name_of(s, n - 1), &index) == WH_ROLE_EOT))
         n--;
     if (!expected)
-        return wh_fail(WHISP_ERR_MODEL, "%s: no published model has %d tokens and %d bands, and nothing says which "
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: no published model has %d tokens and %d bands, and nothing says which "
                        "tokens are the special ones; get tokenizer.json (or added_tokens.json) from where the weights "
-                       "came from, or give it with --vocab", s->path, s->dims.n_vocab, s->dims.n_mels);
+                       "came from, or give it with --vocab",
+                       s->path, s->dims.n_vocab, s->dims.n_mels);
     int has_end = role_of(name_of(s, expected), &index) == WH_ROLE_EOT;
     if (n != expected && !(has_end && n == expected - 1)) /* the last one is empty in the multilingual models */
         return wh_fail(WHISP_ERR_MODEL, "%s: a vocabulary of %d ordinary tokens, but a model of %d tokens has %d",
@@ -189,8 +191,10 @@ static int check_size(const struct source *s, const wh_specials *p)
     n = WH_MAX(n, (int)p->timestamp_begin + WH_N_TIMESTAMPS);
     if (!expected || n == s->n_pieces)
         return WHISP_OK;
-    return wh_fail(WHISP_ERR_MODEL, "it has %d tokens with %ld ordinary ones, the published model of %d tokens has %d; "
-                   "it belongs to another model", n, (long)p->eot, s->dims.n_vocab, expected);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "it has %d tokens with %ld ordinary ones, the published model of %d tokens has %d; "
+                   "it belongs to another model",
+                   n, (long)p->eot, s->dims.n_vocab, expected);
 }
 
 static int is_multilingual(const struct source *s, const wh_specials *p)
@@ -261,11 +265,15 @@ int layout_resolve(struct source *s, FILE *log)
     int found = by_configuration(s, &p) && usable(s, &p, 0);
     if (!found && by_names(s, &p)) {
         if (s->has_outside)
-            return wh_fail(WHISP_ERR_MODEL, "%s: the vocabulary names special tokens beyond the model's %d tokens; it "
-                           "belongs to another model", s->path, s->dims.n_vocab);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: the vocabulary names special tokens beyond the model's %d tokens; it "
+                           "belongs to another model",
+                           s->path, s->dims.n_vocab);
         if (!usable(s, &p, 1))
-            return wh_fail(WHISP_ERR_MODEL, "%s: which tokens are the special ones cannot be told from the vocabulary: "
-                           "%s", s->path, p.eot == 0 ? "they are before the ordinary ones" : whisp_last_error());
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: which tokens are the special ones cannot be told from the vocabulary: "
+                           "%s",
+                           s->path, p.eot == 0 ? "they are before the ordinary ones" : whisp_last_error());
         found = 1;
     }
     int rc = found ? WHISP_OK : by_size(s, &p);

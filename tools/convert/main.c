@@ -81,37 +81,20 @@ static int parse_options(int argc, char **argv, struct options *o)
     int c;
     while ((c = getopt_long(argc, argv, "o:h", list, NULL)) != -1) {
         switch (c) {
-        case 'o':
-            o->output = optarg;
-            break;
+        case 'o': o->output = optarg; break;
         case OPT_TYPE:
             o->has_type = 1;
             if (!parse_type(optarg, &o->type))
                 return complain("--type is f32, f16, bf16, q8_0 or int8, not ", optarg);
             break;
-        case OPT_VOCAB:
-            o->vocab = optarg;
-            break;
-        case OPT_MODEL_DIR:
-            o->model_dir = optarg;
-            break;
-        case OPT_HEADS:
-            o->heads = optarg;
-            break;
-        case OPT_NAME:
-            o->name = optarg;
-            break;
-        case OPT_INFO:
-            o->info = 1;
-            break;
-        case 'h':
-            fputs(usage_text, stdout);
-            return EXIT_SUCCESS;
-        case OPT_VERSION:
-            printf("whisp-convert %s\n", whisp_version());
-            return EXIT_SUCCESS;
-        default:
-            return complain("wrong usage", "");
+        case OPT_VOCAB: o->vocab = optarg; break;
+        case OPT_MODEL_DIR: o->model_dir = optarg; break;
+        case OPT_HEADS: o->heads = optarg; break;
+        case OPT_NAME: o->name = optarg; break;
+        case OPT_INFO: o->info = 1; break;
+        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
+        case OPT_VERSION: printf("whisp-convert %s\n", whisp_version()); return EXIT_SUCCESS;
+        default: return complain("wrong usage", "");
         }
     }
     if (optind + 1 != argc)
@@ -182,8 +165,10 @@ static int convert_vad(const struct options *o, struct source *s)
     const char *name = o->name ? o->name : "silero-vad";
     char path[4096];
     if ((o->has_type && o->type != WH_F32) || o->vocab || o->heads)
-        return wh_fail(WHISP_ERR_ARGUMENT, "%s: a voice activity model is kept in f32 and has neither vocabulary nor "
-                       "alignment heads; leave out --type, --vocab and --alignment_heads", s->path);
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "%s: a voice activity model is kept in f32 and has neither vocabulary nor "
+                       "alignment heads; leave out --type, --vocab and --alignment_heads",
+                       s->path);
     int rc = choose_output(o, name, path, sizeof path);
     if (!rc && !(rc = silero_write(s, path, name)))
         printf("%s: %s from %s, f32\n", path, name, s->format);
@@ -219,18 +204,12 @@ static int convert(const struct options *o, int *stage)
 static int exit_status(int rc, int stage)
 {
     switch (rc) {
-    case WHISP_OK:
-        return EXIT_SUCCESS;
-    case WHISP_ERR_ARGUMENT:
-        return EXIT_USAGE;
-    case WHISP_ERR_MODEL:
-        return EXIT_MODEL;
-    case WHISP_ERR_IO:
-        return stage;
-    case WHISP_ERR_CANCELLED:
-        return EXIT_INTERRUPTED;
-    default:
-        return EXIT_FAILURE;
+    case WHISP_OK: return EXIT_SUCCESS;
+    case WHISP_ERR_ARGUMENT: return EXIT_USAGE;
+    case WHISP_ERR_MODEL: return EXIT_MODEL;
+    case WHISP_ERR_IO: return stage;
+    case WHISP_ERR_CANCELLED: return EXIT_INTERRUPTED;
+    default: return EXIT_FAILURE;
     }
 }
 

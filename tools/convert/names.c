@@ -106,8 +106,10 @@ int is_adapter_name(const char *name)
 
 int fail_adapter(const char *path)
 {
-    return wh_fail(WHISP_ERR_MODEL, "%s: a LoRA adapter that is not merged into its model; merge it (with peft: "
-                   "model.merge_and_unload()), save_pretrained() the result and convert that", path);
+    return wh_fail(WHISP_ERR_MODEL,
+                   "%s: a LoRA adapter that is not merged into its model; merge it (with peft: "
+                   "model.merge_and_unload()), save_pretrained() the result and convert that",
+                   path);
 }
 
 static int count_blocks(const struct source *s, const char *side)
@@ -141,12 +143,16 @@ int derive_dims(struct source *s)
     d->n_text_ctx = extent(s, "decoder.positional_embedding", 0);
     d->n_text_layer = count_blocks(s, "decoder");
     if (!d->n_mels || !d->n_vocab || !d->n_audio_layer || !d->n_text_layer)
-        return wh_fail(WHISP_ERR_MODEL, "%s: not a Whisper checkpoint: it has no tensors by the names of "
-                       "openai/whisper or Hugging Face for the whole of a model", s->path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: not a Whisper checkpoint: it has no tensors by the names of "
+                       "openai/whisper or Hugging Face for the whole of a model",
+                       s->path);
     if (d->n_text_state % CHANNELS_A_HEAD)
-        return wh_fail(WHISP_ERR_MODEL, "%s: %d channels are not a multiple of %d, so the number of attention heads "
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: %d channels are not a multiple of %d, so the number of attention heads "
                        "cannot be told; save the model with its configuration (save_pretrained(), or openai/whisper's "
-                       "dims)", s->path, d->n_text_state, CHANNELS_A_HEAD);
+                       "dims)",
+                       s->path, d->n_text_state, CHANNELS_A_HEAD);
     d->n_audio_head = d->n_audio_state / CHANNELS_A_HEAD;
     d->n_text_head = d->n_text_state / CHANNELS_A_HEAD;
     return source_check_dims(s);

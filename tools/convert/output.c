@@ -11,7 +11,7 @@
 #include "plan.h"
 #include "vocab.h"
 
-#define CHUNK 65536     /* elements converted at a time; a multiple of Q8_0's block */
+#define CHUNK 65536 /* elements converted at a time; a multiple of Q8_0's block */
 
 volatile sig_atomic_t output_interrupted;
 
@@ -126,14 +126,14 @@ static int put_vocabulary(wh_gguf_writer *w, const struct source *s)
 /* The source's bytes can be copied as they are. */
 static int is_same_type(enum stored from, wh_type to)
 {
-    return (from == ST_F32 && to == WH_F32) || (from == ST_F16 && to == WH_F16) ||
-           (from == ST_BF16 && to == WH_BF16) || (from == ST_Q8_0 && to == WH_Q8_0);
+    return (from == ST_F32 && to == WH_F32) || (from == ST_F16 && to == WH_F16) || (from == ST_BF16 && to == WH_BF16) ||
+           (from == ST_Q8_0 && to == WH_Q8_0);
 }
 
 struct buffers {
-    float *floats;          /* [CHUNK] */
-    unsigned char *bytes;   /* [CHUNK * 4] */
-    float *scales;          /* [scale_room]: of the last int8 tensor's rows */
+    float *floats;        /* [CHUNK] */
+    unsigned char *bytes; /* [CHUNK * 4] */
+    float *scales;        /* [scale_room]: of the last int8 tensor's rows */
     size_t scale_room;
 };
 
@@ -210,7 +210,7 @@ static int write_all(wh_gguf_writer *w, struct source *s, wh_type type, const ch
     if (!rc)
         rc = wh_gguf_writer_begin(w);
     for (size_t i = 0; i < n && !rc; i++)
-        rc = list[i].is_scale           ? wh_gguf_write(w, b->scales, (size_t)list[i].shape[0] * sizeof *b->scales)
+        rc = list[i].is_scale        ? wh_gguf_write(w, b->scales, (size_t)list[i].shape[0] * sizeof *b->scales)
              : list[i].type == WH_I8 ? write_int8(w, s, &list[i], b)
                                      : write_tensor(w, s, &list[i], b);
     return rc;

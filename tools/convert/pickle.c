@@ -6,7 +6,7 @@
 
 #include "source.h"
 
-#define MAX_VALUES 500000   /* a large-v3 has about 20,000 */
+#define MAX_VALUES 500000 /* a large-v3 has about 20,000 */
 
 struct pickle {
     struct cursor c;
@@ -16,7 +16,7 @@ struct pickle {
     size_t depth, stack_capacity;
     struct pickle_value **memo;
     size_t n_memo, memo_capacity;
-    const char *reason;         /* NULL while all is well */
+    const char *reason; /* NULL while all is well */
 };
 
 static void *stop(struct pickle *p, const char *reason)
@@ -247,9 +247,12 @@ static int run_value(struct pickle *p, int opcode)
     case 'K': push_int(p, PICKLE_INT, cursor_u8(&p->c)); return 1;
     case 'M': push_int(p, PICKLE_INT, cursor_u16(&p->c)); return 1;
     case 0x8a: push_long(p, cursor_u8(&p->c)); return 1;
-    case 'G': cursor_u64(&p->c); push(p, make(p, PICKLE_FLOAT)); return 1;
+    case 'G':
+        cursor_u64(&p->c);
+        push(p, make(p, PICKLE_FLOAT));
+        return 1;
     case 'X':
-    case 'B':                                   /* bytes, */
+    case 'B': /* bytes, */
     case 'T': push_text(p, cursor_u32(&p->c)); return 1;
     case 'C':
     case 'U': push_text(p, cursor_u8(&p->c)); return 1; /* and Python 2's strings */
@@ -276,8 +279,8 @@ static int run_action(struct pickle *p, int opcode)
 {
     struct pickle_value *a, *b;
     switch (opcode) {
-    case 0x80: cursor_u8(&p->c); return 1;      /* protocol */
-    case 0x95: cursor_u64(&p->c); return 1;     /* frame */
+    case 0x80: cursor_u8(&p->c); return 1;  /* protocol */
+    case 0x95: cursor_u64(&p->c); return 1; /* frame */
     case 'q': remember(p, cursor_u8(&p->c)); return 1;
     case 'r': remember(p, cursor_u32(&p->c)); return 1;
     case 0x94: remember(p, p->n_memo); return 1;
@@ -303,17 +306,15 @@ static int run_action(struct pickle *p, int opcode)
         push_pair(p, PICKLE_GLOBAL, a, b);
         return 1;
     case 'Q': push_pair(p, PICKLE_PERSISTENT, pop(p), NULL); return 1;
-    case 0x81: call(p); return 1;               /* an object of a class */
+    case 0x81: call(p); return 1; /* an object of a class */
     case 'b': build(p); return 1;
     case '2': push(p, p->depth ? p->stack[p->depth - 1] : stop(p, "the stack is empty")); return 1;
     case '1':
         if ((a = make(p, PICKLE_TUPLE)))
             take_marked(p, a);
         return 1;
-    case 0x90:                                  /* a set's items */
-        append_items(p, 0);
-        return 1;
-    case 0x91:                                  /* a frozen set */
+    case 0x90: /* a set's items */ append_items(p, 0); return 1;
+    case 0x91: /* a frozen set */
         if ((a = make(p, PICKLE_LIST)))
             take_marked(p, a);
         push(p, a);

@@ -9,18 +9,24 @@
 #include <stdint.h>
 
 enum pickle_kind {
-    PICKLE_MARK, PICKLE_NONE, PICKLE_BOOL, PICKLE_INT, PICKLE_FLOAT, PICKLE_STRING,
-    PICKLE_TUPLE, PICKLE_LIST,
-    PICKLE_DICT,        /* items: key, value, key, value, ...; an OrderedDict too */
-    PICKLE_GLOBAL,      /* items: module, name */
-    PICKLE_CALL,        /* items: callable, arguments, and, if any, the state that it is given then */
-    PICKLE_PERSISTENT   /* items: the id */
+    PICKLE_MARK,
+    PICKLE_NONE,
+    PICKLE_BOOL,
+    PICKLE_INT,
+    PICKLE_FLOAT,
+    PICKLE_STRING,
+    PICKLE_TUPLE,
+    PICKLE_LIST,
+    PICKLE_DICT,      /* items: key, value, key, value, ...; an OrderedDict too */
+    PICKLE_GLOBAL,    /* items: module, name */
+    PICKLE_CALL,      /* items: callable, arguments, and, if any, the state that it is given then */
+    PICKLE_PERSISTENT /* items: the id */
 };
 
 struct pickle_value {
     enum pickle_kind kind;
     int64_t integer;
-    const char *text;   /* in the pickle, not NUL-terminated */
+    const char *text; /* in the pickle, not NUL-terminated */
     size_t length;
     struct pickle_value **items;
     size_t n, capacity;

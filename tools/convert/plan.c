@@ -179,8 +179,10 @@ int plan_output(struct source *s, FILE *log)
     uint8_t sums[2][SHA256_DIGEST_SIZE];
     int same = 0, rc;
     if (!output && s->is_tied == 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: the configuration says that the output projection is not the token "
-                       "embedding (tie_word_embeddings), but there is none (proj_out.weight)", s->path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: the configuration says that the output projection is not the token "
+                       "embedding (tie_word_embeddings), but there is none (proj_out.weight)",
+                       s->path);
     if (!output || !embedding)
         return WHISP_OK;
     if (same_shape(output, 2, embedding->shape)) {
@@ -189,8 +191,10 @@ int plan_output(struct source *s, FILE *log)
         same = memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
     }
     if (!same && s->is_tied == 1)
-        fprintf(log, "%s: the output projection (proj_out.weight) is not the token embedding, but config.json says "
-                "that they are tied; the embedding is taken for both\n", s->path);
+        fprintf(log,
+                "%s: the output projection (proj_out.weight) is not the token embedding, but config.json says "
+                "that they are tied; the embedding is taken for both\n",
+                s->path);
     if (same || s->is_tied == 1)
         source_remove(s, output);
     return WHISP_OK;
@@ -230,15 +234,10 @@ wh_type plan_natural_type(const struct source *s)
 {
     const struct tensor *t = source_find(s, "decoder.blocks.0.mlp.0.weight");
     switch (t ? t->type : ST_F16) {
-    case ST_F32:
-        return WH_F32;
-    case ST_BF16:
-        return WH_BF16;
-    case ST_Q8_0:
-        return WH_Q8_0;
-    case ST_I8_ROWS:
-        return WH_I8;
-    default:
-        return WH_F16;
+    case ST_F32: return WH_F32;
+    case ST_BF16: return WH_BF16;
+    case ST_Q8_0: return WH_Q8_0;
+    case ST_I8_ROWS: return WH_I8;
+    default: return WH_F16;
     }
 }

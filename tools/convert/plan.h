@@ -8,9 +8,9 @@ struct planned {
     char name[80];
     int n_dims;
     int64_t shape[WH_MAX_DIMS];
-    struct tensor *from;        /* in the source, with this shape */
-    wh_type type;               /* in the output */
-    int is_scale;               /* the scales of the int8 tensor before it, which is of `from` too */
+    struct tensor *from; /* in the source, with this shape */
+    wh_type type;        /* in the output */
+    int is_scale;        /* the scales of the int8 tensor before it, which is of `from` too */
 };
 
 /* Take an output projection out of the source that is not one of its own. Says on `log` when numbers are left out. */

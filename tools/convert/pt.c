@@ -17,20 +17,20 @@
 #include "pickle.h"
 #include "source.h"
 
-#define MAX_PICKLE (16 << 20)   /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
+#define MAX_PICKLE (16 << 20) /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
 
 struct archive {
     zip_t *zip;
     char *path;
-    uint64_t size;              /* bytes of the whole file */
+    uint64_t size; /* bytes of the whole file */
 };
 
 /* An archive while it is read. */
 struct reading {
     struct source *s;
     const struct archive *archive;
-    size_t number;              /* of it */
-    char folder[256];           /* "NAME/", perhaps "" */
+    size_t number;    /* of it */
+    char folder[256]; /* "NAME/", perhaps "" */
 };
 
 void archives_close(struct source *s)
@@ -191,8 +191,8 @@ static int find_storage(const struct reading *r, const struct pickle_value *v, e
         key->length < 32 && snprintf(path, sizeof path, "%sdata/%.*s", r->folder, (int)key->length, key->text) > 0)
         found = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
     zip_stat_t st;
-    if (found < 0 || zip_stat_index(r->archive->zip, (zip_uint64_t)found, 0, &st) != 0 ||
-        !(st.valid & ZIP_STAT_SIZE) || st.size > INT64_MAX)
+    if (found < 0 || zip_stat_index(r->archive->zip, (zip_uint64_t)found, 0, &st) != 0 || !(st.valid & ZIP_STAT_SIZE) ||
+        st.size > INT64_MAX)
         return damaged(r->archive, "a tensor's storage is missing");
     *entry = (uint64_t)found;
     *elements = (int64_t)(st.size / element_size(*type));
@@ -290,8 +290,10 @@ static int read_state(const struct reading *r, const unsigned char *data, size_t
     const struct pickle_value *dims = pickle_lookup(root, "dims");
     int rc = WHISP_OK;
     if (state->kind != PICKLE_DICT)
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: holds a whole object of a Python class, not a dictionary of tensors; load "
-                     "it where that class is and torch.save(model.state_dict(), ...)", r->archive->path);
+        rc = wh_fail(WHISP_ERR_MODEL,
+                     "%s: holds a whole object of a Python class, not a dictionary of tensors; load "
+                     "it where that class is and torch.save(model.state_dict(), ...)",
+                     r->archive->path);
     if (!rc && with_dims && dims)
         rc = read_dims(r->s, dims);
     for (size_t i = 0; !rc && i + 1 < state->n; i += 2)

@@ -78,22 +78,15 @@ static unsigned next_field(struct cursor *c, uint64_t *number, struct cursor *by
     *number = 0;
     *bytes = (struct cursor){0};
     switch (tag & 7) {
-    case 0:
-        *number = read_varint(c);
-        break;
-    case 1:
-        cursor_take(c, 8);
-        break;
+    case 0: *number = read_varint(c); break;
+    case 1: cursor_take(c, 8); break;
     case 2:
         length = read_varint(c);
         bytes->at = cursor_take(c, length);
         bytes->left = c->failed ? 0 : (size_t)length;
         break;
-    case 5:
-        cursor_take(c, 4);
-        break;
-    default:
-        c->failed = 1;
+    case 5: cursor_take(c, 4); break;
+    default: c->failed = 1;
     }
     return c->failed || tag >> 3 > 1000 ? 0 : (unsigned)(tag >> 3);
 }
@@ -157,9 +150,10 @@ static int check_tensors(struct source *s)
     for (size_t i = 0; i < WH_COUNT(tensors); i++) {
         const struct tensor *t = source_find(s, tensors[i].name);
         if (!t)
-            return wh_fail(WHISP_ERR_MODEL, "%s: not Silero VAD's weights for 16 kHz: %s is missing; give "
-                           "silero_vad_16k_op15.onnx or silero_vad_16k.safetensors of the package silero-vad", s->path,
-                           tensors[i].name);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: not Silero VAD's weights for 16 kHz: %s is missing; give "
+                           "silero_vad_16k_op15.onnx or silero_vad_16k.safetensors of the package silero-vad",
+                           s->path, tensors[i].name);
         for (int k = 0; k < 3; k++)
             if (t->shape[k] != tensors[i].shape[k] || t->shape[3] != 1)
                 return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s has not the shape that it has in Silero VAD for 16 kHz",

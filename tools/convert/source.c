@@ -9,7 +9,7 @@
 
 #include "source.h"
 
-#define MAX_TENSORS 16384     /* the largest published model has 1,259; names are searched one by one */
+#define MAX_TENSORS 16384 /* the largest published model has 1,259; names are searched one by one */
 #define MAX_HEADS 65536
 
 int source_damaged(const struct source *s, const char *what)

@@ -23,16 +23,27 @@
 
 /* How a source stores elements. The first four are GGUF's; the others are only read. */
 enum stored {
-    ST_F32, ST_F16, ST_BF16, ST_Q8_0,
-    ST_Q4_0, ST_Q4_1, ST_Q5_0, ST_Q5_1, ST_IQ4_NL, /* ggml's blocks of 32 */
-    ST_Q2_K, ST_Q3_K, ST_Q4_K, ST_Q5_K, ST_Q6_K,   /* and of 256 */
-    ST_I8,                              /* CTranslate2: value / scale, a scale for each index of the first dimension */
-    ST_I8_ROWS,                         /* our int8: value * scale, likewise */
-    ST_COMPUTED                         /* sinusoids, see plan.c */
+    ST_F32,
+    ST_F16,
+    ST_BF16,
+    ST_Q8_0,
+    ST_Q4_0,
+    ST_Q4_1,
+    ST_Q5_0,
+    ST_Q5_1,
+    ST_IQ4_NL, /* ggml's blocks of 32 */
+    ST_Q2_K,
+    ST_Q3_K,
+    ST_Q4_K,
+    ST_Q5_K,
+    ST_Q6_K,    /* and of 256 */
+    ST_I8,      /* CTranslate2: value / scale, a scale for each index of the first dimension */
+    ST_I8_ROWS, /* our int8: value * scale, likewise */
+    ST_COMPUTED /* sinusoids, see plan.c */
 };
 
 struct tensor {
-    char name[80];              /* openai/whisper's */
+    char name[80]; /* openai/whisper's */
     enum stored type;
     int n_dims;
     int64_t shape[WH_MAX_DIMS]; /* row-major, slowest first; unused ones are 1 */
@@ -40,9 +51,9 @@ struct tensor {
     const unsigned char *scale; /* ST_I8, ST_I8_ROWS: float32 [shape[0]] */
     int is_strided;             /* elements are at sum(index * stride) instead of in row-major order */
     int64_t stride[WH_MAX_DIMS];
-    size_t archive;             /* which of the source's archives (.pt), */
-    uint64_t entry;             /* the number of the storage's file in it, */
-    int64_t entry_offset;       /* and the tensor's first element in that */
+    size_t archive;       /* which of the source's archives (.pt), */
+    uint64_t entry;       /* the number of the storage's file in it, */
+    int64_t entry_offset; /* and the tensor's first element in that */
 };
 
 struct dims {
@@ -56,38 +67,38 @@ struct mapping {
 };
 
 struct source {
-    const char *path;           /* as the user wrote it */
-    const char *format;         /* "ctranslate2", ... */
-    int is_vad;                 /* Silero VAD, not Whisper: only the tensors count, see silero.c */
+    const char *path;   /* as the user wrote it */
+    const char *format; /* "ctranslate2", ... */
+    int is_vad;         /* Silero VAD, not Whisper: only the tensors count, see silero.c */
     struct dims dims;
     struct tensor *tensors;
     size_t n_tensors, tensor_capacity;
-    char *hint;                 /* a name the source gives itself, or NULL */
+    char *hint; /* a name the source gives itself, or NULL */
 
     /* The vocabulary, NULL if the source has none: each token in GPT-2's printable notation, special ones by their
      * names, NULL where there is none; and what lists of added tokens name, as they are. */
-    char **pieces, **added;     /* [n_pieces] each, where n_pieces is n_vocab */
+    char **pieces, **added; /* [n_pieces] each, where n_pieces is n_vocab */
     int n_pieces;
-    int has_outside;            /* a special token was named that is outside the model's vocabulary */
-    wh_specials told;           /* where the configuration says that special tokens are */
-    int multilingual;           /* 1, 0, or -1: not told */
-    wh_specials specials;       /* made of all that by layout_resolve() */
+    int has_outside;      /* a special token was named that is outside the model's vocabulary */
+    wh_specials told;     /* where the configuration says that special tokens are */
+    int multilingual;     /* 1, 0, or -1: not told */
+    wh_specials specials; /* made of all that by layout_resolve() */
 
-    int32_t *heads;             /* layer, head, layer, head, ... as the source has them; NULL if unknown */
-    size_t n_heads;             /* pairs */
-    int is_tied;                /* the output projection is the embedding: 1, 0, or -1: not told */
+    int32_t *heads; /* layer, head, layer, head, ... as the source has them; NULL if unknown */
+    size_t n_heads; /* pairs */
+    int is_tied;    /* the output projection is the embedding: 1, 0, or -1: not told */
 
-    char **files;               /* the weights' files in order, for the checksum */
+    char **files; /* the weights' files in order, for the checksum */
     size_t n_files, file_capacity;
-    char sha256[65];            /* of an earlier conversion's source, if the source is GGUF; else "" */
-    char *earlier_format;       /* likewise */
+    char sha256[65];      /* of an earlier conversion's source, if the source is GGUF; else "" */
+    char *earlier_format; /* likewise */
 
     struct mapping *mappings;
     size_t n_mappings, mapping_capacity;
     wh_gguf *gguf;
-    struct archive *archives;   /* pt.c's */
+    struct archive *archives; /* pt.c's */
     size_t n_archives, archive_capacity;
-    unsigned char *storage;     /* of the archives' entry that was loaded last */
+    unsigned char *storage; /* of the archives' entry that was loaded last */
     size_t loaded_archive;
     uint64_t loaded_entry;
 };
@@ -121,7 +132,16 @@ int derive_dims(struct source *source);
 
 /* What a file's first bytes say (detect.c). */
 enum file_kind {
-    FILE_NONE, FILE_EMPTY, FILE_GGUF, FILE_GGML, FILE_ZIP, FILE_CT2, FILE_SAFETENSORS, FILE_PICKLE, FILE_LFS, FILE_OTHER
+    FILE_NONE,
+    FILE_EMPTY,
+    FILE_GGUF,
+    FILE_GGML,
+    FILE_ZIP,
+    FILE_CT2,
+    FILE_SAFETENSORS,
+    FILE_PICKLE,
+    FILE_LFS,
+    FILE_OTHER
 };
 enum file_kind file_kind(const char *path);
 int fail_lfs(const char *path);

@@ -38,8 +38,10 @@ int vocab_begin(struct source *s)
 static int set_piece(struct source *s, const char *path, int64_t id, const char *text, size_t length)
 {
     if (id < 0 || id >= s->n_pieces)
-        return wh_fail(WHISP_ERR_MODEL, "%s: token %lld is outside the model's vocabulary of %d tokens; it belongs to "
-                       "another model", path, (long long)id, s->n_pieces);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: token %lld is outside the model's vocabulary of %d tokens; it belongs to "
+                       "another model",
+                       path, (long long)id, s->n_pieces);
     if (s->pieces[id] || memchr(text, 0, length))
         return wh_fail(WHISP_ERR_MODEL, "%s: damaged: token %lld is there twice or contains a NUL", path,
                        (long long)id);
@@ -102,9 +104,8 @@ static int read_list(struct source *s, const char *path, const json_t *list)
     int rc = WHISP_OK;
     for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
         const json_t *token = json_array_get(list, i);
-        rc = json_is_string(token)
-                 ? set_piece(s, path, (int64_t)i, json_string_value(token), json_string_length(token))
-                 : wh_fail(WHISP_ERR_MODEL, "%s: entry %zu is not a string", path, i);
+        rc = json_is_string(token) ? set_piece(s, path, (int64_t)i, json_string_value(token), json_string_length(token))
+                                   : wh_fail(WHISP_ERR_MODEL, "%s: entry %zu is not a string", path, i);
     }
     return rc;
 }
@@ -114,7 +115,8 @@ static int read_ids(struct source *s, const char *path, json_t *object, int is_a
 {
     const char *token;
     json_t *id;
-    json_object_foreach(object, token, id) {
+    json_object_foreach(object, token, id)
+    {
         if (!json_is_integer(id))
             return wh_fail(WHISP_ERR_MODEL, "%s: not a vocabulary", path);
         json_int_t value = json_integer_value(id);
@@ -250,7 +252,8 @@ static int read_decoder(struct source *s, const char *path, const json_t *root)
 {
     json_t *list = json_object_get(root, "added_tokens_decoder"), *token;
     const char *key;
-    json_object_foreach(list, key, token) {
+    json_object_foreach(list, key, token)
+    {
         char *end;
         long id = strtol(key, &end, 10);
         int rc = set_added(s, path, *key && !*end ? id : -1, json_string_value(json_object_get(token, "content")));
@@ -277,7 +280,8 @@ static int read_map(struct source *s, const char *path, const json_t *root)
     while (next > 0 && !s->pieces[next - 1] && !s->added[next - 1])
         next--;
     if (json_array_size(list) > (size_t)s->n_pieces)
-        return wh_fail(WHISP_ERR_MODEL, "%s: additional_special_tokens names more tokens than the vocabulary has", path);
+        return wh_fail(WHISP_ERR_MODEL, "%s: additional_special_tokens names more tokens than the vocabulary has",
+                       path);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *token = json_array_get(list, i), *content = json_object_get(token, "content");
         const char *name = json_string_value(content ? content : token);
@@ -323,8 +327,7 @@ int vocab_read(struct source *s, const char *path)
     }
     forget(s);
     int rc = vocab_read_folder(s, path);
-    return rc || s->pieces ? rc
-                           : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
+    return rc || s->pieces ? rc : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
 }
 
 int vocab_read_in(struct source *s, const char *folder, const char *name)
@@ -424,13 +427,16 @@ int vocab_complete(struct source *s, const char *file, const char *model_dir, FI
         rc = vocab_read(s, file);
     } else if (!s->pieces) {
         if (!layout_published(&s->dims))
-            return wh_fail(WHISP_ERR_MODEL, "%s: has no vocabulary, and no published model has %d tokens and %d bands, "
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: has no vocabulary, and no published model has %d tokens and %d bands, "
                            "so it cannot be told which tokens are the special ones; give --vocab FILE, the "
-                           "tokenizer.json of this very model", s->path, s->dims.n_vocab, s->dims.n_mels);
+                           "tokenizer.json of this very model",
+                           s->path, s->dims.n_vocab, s->dims.n_mels);
         if (!search(s, model_dir, path, sizeof path))
-            return wh_fail(WHISP_ERR_MODEL, "%s: has no vocabulary, and there is no GGUF model of %d tokens to take it "
-                           "from; give --vocab FILE (tiktoken, tokenizer.json, vocab.json or GGUF)", s->path,
-                           s->dims.n_vocab);
+            return wh_fail(WHISP_ERR_MODEL,
+                           "%s: has no vocabulary, and there is no GGUF model of %d tokens to take it "
+                           "from; give --vocab FILE (tiktoken, tokenizer.json, vocab.json or GGUF)",
+                           s->path, s->dims.n_vocab);
         fprintf(log, "vocabulary taken from %s\n", path);
         rc = vocab_read(s, path);
     }

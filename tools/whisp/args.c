@@ -39,50 +39,78 @@ enum own_option {
 };
 
 static const struct tool_option own_options[N_OWN] = {
-    [OPT_MODEL] = {'m', {"model", "NAME|PATH", "base, or what is there",
-        "the model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder"}},
-    [OPT_MODEL_DIR] = {0, {"model_dir", "FOLDER", "$WHISP_MODEL_DIR, ./models, ~/.cache/whisp",
-        "where models are looked up by name"}},
-    [OPT_OUTPUT_FORMAT] = {'f', {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
-        "write the transcript to a file of this format, named after the recording; several with commas between them"}},
-    [OPT_OUTPUT_DIR] = {'o', {"output_dir", "FOLDER", "no files; . with --output_format",
-        "where to write files; it is made if it is missing"}},
-    [OPT_SKIP_EXISTING] = {0, {"skip_existing", "True|False", "False",
-        "leave out recordings whose output files are all there already"}},
-    [OPT_VERBOSE] = {0, {"verbose", "True|False", "True",
-        "print each segment as soon as it is final; if False, only the progress bar is shown, and where no files are "
-        "written, the plain text is printed at the end"}},
-    [OPT_QUIET] = {'q', {"quiet", NULL, NULL,
-        "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
-    [OPT_DETECT_LANGUAGE] = {0, {"detect_language", NULL, NULL,
-        "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
-        "speaks, as code, name and probability, the most probable first"}},
-    [OPT_HIGHLIGHT_WORDS] = {0, {"highlight_words", "True|False", "False",
-        "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
-    [OPT_MAX_LINE_WIDTH] = {0, {"max_line_width", "INT|None", "None",
-        "(needs --word_timestamps True) the most characters in a line of srt and vtt files"}},
-    [OPT_MAX_LINE_COUNT] = {0, {"max_line_count", "INT|None", "None",
-        "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
-    [OPT_MAX_WORDS_PER_LINE] = {0, {"max_words_per_line", "INT|None", "None",
-        "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
-    [OPT_DOUBTFUL] = {0, {"doubtful", "FILE", NULL,
-        "write the least certain tenth of the words to this file, with times and context, for a person who checks; turns "
-        "--confidence on"}},
+    [OPT_MODEL] =
+        {'m',
+         {"model", "NAME|PATH", "base, or what is there",
+          "the model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder"}},
+    [OPT_MODEL_DIR] = {0,
+                       {"model_dir", "FOLDER", "$WHISP_MODEL_DIR, ./models, ~/.cache/whisp",
+                        "where models are looked up by name"}},
+    [OPT_OUTPUT_FORMAT] =
+        {'f',
+         {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
+          "write the transcript to a file of this format, named after the recording; several with commas between them"}},
+    [OPT_OUTPUT_DIR] = {'o',
+                        {"output_dir", "FOLDER", "no files; . with --output_format",
+                         "where to write files; it is made if it is missing"}},
+    [OPT_SKIP_EXISTING] = {0,
+                           {"skip_existing", "True|False", "False",
+                            "leave out recordings whose output files are all there already"}},
+    [OPT_VERBOSE] =
+        {0,
+         {"verbose", "True|False", "True",
+          "print each segment as soon as it is final; if False, only the progress bar is shown, and where no files are "
+          "written, the plain text is printed at the end"}},
+    [OPT_QUIET] =
+        {'q',
+         {"quiet", NULL, NULL,
+          "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
+    [OPT_DETECT_LANGUAGE] =
+        {0,
+         {"detect_language", NULL, NULL,
+          "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
+          "speaks, as code, name and probability, the most probable first"}},
+    [OPT_HIGHLIGHT_WORDS] =
+        {0,
+         {"highlight_words", "True|False", "False",
+          "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
+    [OPT_MAX_LINE_WIDTH] = {0,
+                            {"max_line_width", "INT|None", "None",
+                             "(needs --word_timestamps True) the most characters in a line of srt and vtt files"}},
+    [OPT_MAX_LINE_COUNT] =
+        {0,
+         {"max_line_count", "INT|None", "None",
+          "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
+    [OPT_MAX_WORDS_PER_LINE] =
+        {0,
+         {"max_words_per_line", "INT|None", "None",
+          "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
+    [OPT_DOUBTFUL] =
+        {0,
+         {"doubtful", "FILE", NULL,
+          "write the least certain tenth of the words to this file, with times and context, for a person who checks; turns "
+          "--confidence on"}},
     [OPT_DOUBTFUL_SHARE] = {0, {"doubtful_share", "FLOAT", "0.1", "the share of all words that --doubtful lists"}},
-    [OPT_ALIGN] = {0, {"align", "TEXT", NULL,
-        "do not transcribe: find when each word of this text is said, and print a line for each"}},
+    [OPT_ALIGN] = {0,
+                   {"align", "TEXT", NULL,
+                    "do not transcribe: find when each word of this text is said, and print a line for each"}},
     [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
-    [OPT_STREAM] = {0, {"stream", NULL, NULL,
-        "live: read a recording or raw 16-bit samples from standard input while somebody speaks, and print words as they "
-        "settle, a line for each sentence, or with --word_timestamps True for each word"}},
+    [OPT_STREAM] =
+        {0,
+         {"stream", NULL, NULL,
+          "live: read a recording or raw 16-bit samples from standard input while somebody speaks, and print words as they "
+          "settle, a line for each sentence, or with --word_timestamps True for each word"}},
     [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
     [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
-    [OPT_STREAM_FINAL] = {0, {"stream_final", "FILE", NULL,
-        "(with --stream) write the final text to this file, a line for each segment, whenever a window of 30 seconds is "
-        "complete: what a transcription of the recording says; - is standard output, and the words that settle are then "
-        "shown on the terminal only"}},
-    [OPT_FP16] = {0, {"fp16", "True|False", "True",
-        "taken for openai-whisper's sake, without effect: --compute_type is what says how to compute"}},
+    [OPT_STREAM_FINAL] =
+        {0,
+         {"stream_final", "FILE", NULL,
+          "(with --stream) write the final text to this file, a line for each segment, whenever a window of 30 seconds is "
+          "complete: what a transcription of the recording says; - is standard output, and the words that settle are then "
+          "shown on the terminal only"}},
+    [OPT_FP16] = {0,
+                  {"fp16", "True|False", "True",
+                   "taken for openai-whisper's sake, without effect: --compute_type is what says how to compute"}},
     [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
     [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
 };
@@ -115,7 +143,8 @@ static int set_formats(const char *value, unsigned *formats)
     unsigned wanted = 0;
     for (const char *word = value;;) {
         size_t length = strcspn(word, ","), i = 0;
-        while (i < N_FORMATS && (strlen(format_names[i]) != length || strncmp(format_names[i], word, length) != 0)) i++;
+        while (i < N_FORMATS && (strlen(format_names[i]) != length || strncmp(format_names[i], word, length) != 0))
+            i++;
         if (i < N_FORMATS) {
             wanted |= 1u << i;
         } else if (length == 3 && strncmp(word, "all", 3) == 0) {
@@ -126,7 +155,8 @@ static int set_formats(const char *value, unsigned *formats)
                        is_file ? "; a recording is named without an option before it" : "");
             return CODE_USAGE;
         }
-        if (word[length] == '\0') break;
+        if (word[length] == '\0')
+            break;
         word += length + 1;
     }
     *formats = wanted;
@@ -139,9 +169,11 @@ static int set_folder(const char *value, const char **folder)
     const char *dot = strrchr(value, '.');
     *folder = value;
     for (size_t i = 0; dot && i < N_FORMATS && access(value, F_OK) != 0; i++) {
-        if (strcmp(dot + 1, format_names[i]) != 0) continue;
+        if (strcmp(dot + 1, format_names[i]) != 0)
+            continue;
         note_error("--output_dir: \"%s\" is a file's name, and a folder is expected; -f %s writes a file named after "
-                   "the recording", value, format_names[i]);
+                   "the recording",
+                   value, format_names[i]);
         return CODE_USAGE;
     }
     return CODE_DONE;
@@ -184,7 +216,8 @@ static int set_own(struct settings *settings, enum own_option option, const char
             note_error("--align and --align_file exclude each other, and one text can be aligned at a time");
             return CODE_USAGE;
         }
-        if (option == OPT_ALIGN_FILE) return words_read_text(settings, value);
+        if (option == OPT_ALIGN_FILE)
+            return words_read_text(settings, value);
         settings->align = value;
         break;
     case OPT_STREAM: settings->stream = 1; break;
@@ -201,7 +234,8 @@ static int set_own(struct settings *settings, enum own_option option, const char
 static int find_own(const char *name)
 {
     for (int i = 0; i < N_OWN; i++)
-        if (strcmp(own_options[i].info.name, name) == 0) return i;
+        if (strcmp(own_options[i].info.name, name) == 0)
+            return i;
     return N_OWN;
 }
 
@@ -210,7 +244,8 @@ static const whisp_option_info *find_in_library(const char *name)
     size_t n;
     const whisp_option_info *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0) return &list[i];
+        if (strcmp(list[i].name, name) == 0)
+            return &list[i];
     return NULL;
 }
 
@@ -223,8 +258,10 @@ static const char *next_argument(struct cursor *cursor)
 static int plain_name(const char *typed, char name[64])
 {
     size_t length = strcspn(typed, "=");
-    if (length >= 64) return 0;
-    for (size_t i = 0; i < length; i++) name[i] = typed[i] == '-' ? '_' : typed[i];
+    if (length >= 64)
+        return 0;
+    for (size_t i = 0; i < length; i++)
+        name[i] = typed[i] == '-' ? '_' : typed[i];
     name[length] = '\0';
     return 1;
 }
@@ -233,10 +270,12 @@ static int plain_name(const char *typed, char name[64])
 static int is_option(const char *argument)
 {
     char name[64];
-    if (argument[0] != '-' || argument[1] == '\0') return 0;
+    if (argument[0] != '-' || argument[1] == '\0')
+        return 0;
     if (argument[1] != '-') {
         for (int i = 0; i < N_OWN && !argument[2]; i++)
-            if (own_options[i].letter == argument[1]) return 1;
+            if (own_options[i].letter == argument[1])
+                return 1;
         return 0;
     }
     return plain_name(argument + 2, name) && (find_own(name) < N_OWN || find_in_library(name) != NULL);
@@ -270,9 +309,12 @@ static int unknown_option(const char *argument)
     char name[64];
     int fits = plain_name(argument + 2, name);
     const char *here = fits ? foreign_long(name) : NULL, *near = fits ? suggest_option(name) : NULL;
-    if (here) return advise(argument, here);
-    if (near) note_error("%.*s: unknown option; did you mean --%s?", length, argument, near);
-    else note_error("%.*s: unknown option; whisp --help lists all", length, argument);
+    if (here)
+        return advise(argument, here);
+    if (near)
+        note_error("%.*s: unknown option; did you mean --%s?", length, argument, near);
+    else
+        note_error("%.*s: unknown option; whisp --help lists all", length, argument);
     return CODE_USAGE;
 }
 
@@ -281,17 +323,22 @@ static int read_long(struct settings *settings, const char *argument, struct cur
 {
     char name[64];
     const char *value = strchr(argument, '=');
-    if (!plain_name(argument + 2, name)) return unknown_option(argument);
-    if (value) value++;
+    if (!plain_name(argument + 2, name))
+        return unknown_option(argument);
+    if (value)
+        value++;
     int own = find_own(name);
     const whisp_option_info *info = own < N_OWN ? &own_options[own].info : find_in_library(name);
-    if (!info) return unknown_option(argument);
+    if (!info)
+        return unknown_option(argument);
     if (!info->values && value) {
         note_error("--%s takes no value", info->name);
         return CODE_USAGE;
     }
-    if (info->values && !value && !(value = read_value(info, cursor))) return CODE_USAGE;
-    if (own < N_OWN) return set_own(settings, (enum own_option)own, value);
+    if (info->values && !value && !(value = read_value(info, cursor)))
+        return CODE_USAGE;
+    if (own < N_OWN)
+        return set_own(settings, (enum own_option)own, value);
     if (whisp_options_set(settings->options, info->name, value) != WHISP_OK) {
         note_error("%s", whisp_last_error());
         return CODE_USAGE;
@@ -306,12 +353,14 @@ static int check_letters(const char *argument)
     struct stat status;
     char name[64];
     const char *letters = argument + 1, *here = foreign_short(letters), *near = suggest_beginning(letters);
-    if (!here && plain_name(letters, name)) here = foreign_long(name);
+    if (!here && plain_name(letters, name))
+        here = foreign_long(name);
     if (near) {
         note_error("%s: unknown option; did you mean --%s?", argument, near);
         return CODE_USAGE;
     }
-    if (here) return advise(argument, here);
+    if (here)
+        return advise(argument, here);
     const char *folder = strchr(letters, own_options[OPT_OUTPUT_DIR].letter);
     if (!folder || !folder[1] || strspn(letters, "qh") < (size_t)(folder - letters) || strchr(folder, '/') ||
         (stat(folder + 1, &status) == 0 && S_ISDIR(status.st_mode)))
@@ -325,26 +374,34 @@ static int check_letters(const char *argument)
 static int read_short(struct settings *settings, const char *argument, struct cursor *cursor)
 {
     int checked = argument[2] ? check_letters(argument) : CODE_DONE;
-    if (checked != CODE_DONE) return checked;
+    if (checked != CODE_DONE)
+        return checked;
     for (const char *letter = argument + 1; *letter; letter++) {
         int own = 0;
-        while (own < N_OWN && own_options[own].letter != *letter) own++;
+        while (own < N_OWN && own_options[own].letter != *letter)
+            own++;
         if (own == N_OWN) {
             const char *here = foreign_short(letter), *near = argument[2] ? suggest_option(argument + 1) : NULL;
-            if (!here) here = foreign_short((char[]){*letter, '\0'});
-            if (here && !near) return advise(argument, here);
-            if (near) note_error("%s: unknown option; did you mean --%s?", argument, near);
-            else note_error("-%c: unknown option; whisp --help lists all", *letter);
+            if (!here)
+                here = foreign_short((char[]){*letter, '\0'});
+            if (here && !near)
+                return advise(argument, here);
+            if (near)
+                note_error("%s: unknown option; did you mean --%s?", argument, near);
+            else
+                note_error("-%c: unknown option; whisp --help lists all", *letter);
             return CODE_USAGE;
         }
         const whisp_option_info *info = &own_options[own].info;
         const char *value = NULL;
         if (info->values) {
             value = letter[1] ? letter + 1 : read_value(info, cursor);
-            if (!value) return CODE_USAGE;
+            if (!value)
+                return CODE_USAGE;
         }
         int code = set_own(settings, (enum own_option)own, value);
-        if (code != CODE_DONE || value) return code;
+        if (code != CODE_DONE || value)
+            return code;
     }
     return CODE_DONE;
 }
@@ -372,15 +429,18 @@ static int complete(struct settings *settings)
         note_error("no FILE to transcribe; whisp --help tells how to use it");
         return CODE_USAGE;
     }
-    if (settings->output_dir && !settings->formats) settings->formats = (1u << N_FORMATS) - 1;
+    if (settings->output_dir && !settings->formats)
+        settings->formats = (1u << N_FORMATS) - 1;
     if (settings->detect_language && settings->formats && !settings->quiet)
         note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
-    if (settings->detect_language) settings->formats = 0;
+    if (settings->detect_language)
+        settings->formats = 0;
     if (settings->skip_existing && !settings->formats) {
         note_error("--skip_existing needs --output_format or --output_dir: without them no files are written");
         return CODE_USAGE;
     }
-    if (settings->quiet && settings->formats) settings->verbose = 0;
+    if (settings->quiet && settings->formats)
+        settings->verbose = 0;
     int code = stream_check(settings);
     return code == CODE_DONE ? words_check(settings) : code;
 }
@@ -394,18 +454,24 @@ int settings_read(struct settings *settings, int argc, char **argv)
     settings->layout.size = sizeof settings->layout;
     settings->options = whisp_options_new();
     settings->inputs = calloc((size_t)argc + 1, sizeof *settings->inputs);
-    if (!settings->options || !settings->inputs) return note_memory();
+    if (!settings->options || !settings->inputs)
+        return note_memory();
 
     struct cursor cursor = {argc, 1, argv};
     int options_over = 0;
     const char *argument;
     while ((argument = next_argument(&cursor))) {
         int code = CODE_DONE;
-        if (options_over || argument[0] != '-' || argument[1] == '\0') code = add_input(settings, argument);
-        else if (strcmp(argument, "--") == 0) options_over = 1;
-        else if (argument[1] == '-') code = read_long(settings, argument, &cursor);
-        else code = read_short(settings, argument, &cursor);
-        if (code != CODE_DONE) return code;
+        if (options_over || argument[0] != '-' || argument[1] == '\0')
+            code = add_input(settings, argument);
+        else if (strcmp(argument, "--") == 0)
+            options_over = 1;
+        else if (argument[1] == '-')
+            code = read_long(settings, argument, &cursor);
+        else
+            code = read_short(settings, argument, &cursor);
+        if (code != CODE_DONE)
+            return code;
     }
     return complete(settings);
 }

@@ -23,11 +23,11 @@ enum { LAST_LINE = 400 };
 
 struct child {
     pid_t pid;
-    int sound, messages;    /* the read ends of its standard output and error; -1: at their end */
-    char line[LAST_LINE];   /* the message that is being read */
+    int sound, messages;  /* the read ends of its standard output and error; -1: at their end */
+    char line[LAST_LINE]; /* the message that is being read */
     size_t n_line;
-    char last[LAST_LINE];   /* the last one that was complete */
-    int no_sound;           /* it said that there is no audio stream */
+    char last[LAST_LINE]; /* the last one that was complete */
+    int no_sound;         /* it said that there is no audio stream */
 };
 
 /* ---- the program ---- */
@@ -38,7 +38,8 @@ int ffmpeg_find(char *path, size_t capacity)
     for (size_t n; folders && *folders; folders += n + (folders[n] == ':')) {
         n = strcspn(folders, ":");
         int length = snprintf(path, capacity, "%.*s/ffmpeg", (int)n, folders);
-        if (n > 0 && folders[0] == '/' && length > 0 && (size_t)length < capacity && access(path, X_OK) == 0) return 1;
+        if (n > 0 && folders[0] == '/' && length > 0 && (size_t)length < capacity && access(path, X_OK) == 0)
+            return 1;
     }
     return 0;
 }
@@ -48,7 +49,8 @@ static void become(const char *program, const char *const *arguments, int sound,
 {
     static const char failed[] = "it cannot be executed\n";
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1); /* it had ended before */
+    if (getppid() != parent)
+        _exit(1); /* it had ended before */
     int nothing = open("/dev/null", O_RDONLY);
     signal(SIGPIPE, SIG_DFL);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(sound, STDOUT_FILENO) < 0 ||
@@ -60,19 +62,24 @@ static void become(const char *program, const char *const *arguments, int sound,
 
 static int start(struct child *child, const char *program, const char *name)
 {
-    const char *const arguments[] = {
-        "ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", name,
-        "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1", NULL};
+    const char *const arguments[] = {"ffmpeg",    "-nostdin", "-hide_banner",
+                                     "-loglevel", "error",    "-protocol_whitelist",
+                                     "file,pipe", "-i",       name,
+                                     "-map",      "0:a:0",    "-c:a",
+                                     "pcm_s16le", "-f",       "w64",
+                                     "pipe:1",    NULL};
     int sound[2], messages[2];
     pid_t parent = getpid();
-    if (pipe2(sound, O_CLOEXEC) != 0) return -1;
+    if (pipe2(sound, O_CLOEXEC) != 0)
+        return -1;
     if (pipe2(messages, O_CLOEXEC) != 0) {
         close(sound[0]);
         close(sound[1]);
         return -1;
     }
     child->pid = fork();
-    if (child->pid == 0) become(program, arguments, sound[1], messages[1], parent);
+    if (child->pid == 0)
+        become(program, arguments, sound[1], messages[1], parent);
     close(sound[1]);
     close(messages[1]);
     child->sound = sound[0];
@@ -84,12 +91,17 @@ static int start(struct child *child, const char *program, const char *name)
 static int end(struct child *child, int now)
 {
     int status = 0;
-    if (child->sound >= 0) close(child->sound);
-    if (child->messages >= 0) close(child->messages);
-    if (child->pid <= 0) return 0;
-    if (now) kill(child->pid, SIGKILL);
+    if (child->sound >= 0)
+        close(child->sound);
+    if (child->messages >= 0)
+        close(child->messages);
+    if (child->pid <= 0)
+        return 0;
+    if (now)
+        kill(child->pid, SIGKILL);
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        if (signals_stop()) kill(child->pid, SIGKILL);
+        if (signals_stop())
+            kill(child->pid, SIGKILL);
     return WIFEXITED(status) ? WEXITSTATUS(status) : CODE_SIGNAL + WTERMSIG(status);
 }
 
@@ -104,7 +116,8 @@ static void end_line(struct child *child)
         memmove(at, rest, strlen(rest) + 1);
         child->n_line = strlen(child->line);
     }
-    if (strstr(child->line, "matches no streams")) child->no_sound = 1;
+    if (strstr(child->line, "matches no streams"))
+        child->no_sound = 1;
     if (child->n_line > 0 && strncmp(child->line, "To ignore this", 14) != 0)
         memcpy(child->last, child->line, child->n_line + 1);
     child->n_line = 0;
@@ -115,11 +128,13 @@ static void read_messages(struct child *child)
     char block[1024];
     ssize_t n = read(child->messages, block, sizeof block);
     for (ssize_t i = 0; i < n; i++) {
-        if (block[i] == '\n' || block[i] == '\r') end_line(child);
+        if (block[i] == '\n' || block[i] == '\r')
+            end_line(child);
         else if (child->n_line + 1 < LAST_LINE)
             child->line[child->n_line++] = (unsigned char)block[i] < 32 || block[i] == 127 ? '?' : block[i];
     }
-    if (n > 0 || (n < 0 && errno == EINTR)) return;
+    if (n > 0 || (n < 0 && errno == EINTR))
+        return;
     end_line(child);
     close(child->messages);
     child->messages = -1;
@@ -129,8 +144,10 @@ static int write_all(int fd, const char *data, size_t n)
 {
     for (ssize_t done; n > 0; data += done, n -= (size_t)done) {
         done = write(fd, data, n);
-        if (done < 0 && errno != EINTR) return -1;
-        if (done < 0) done = 0;
+        if (done < 0 && errno != EINTR)
+            return -1;
+        if (done < 0)
+            done = 0;
     }
     return 0;
 }
@@ -144,7 +161,8 @@ static int read_sound(struct child *child, int file, int64_t *bytes)
         *bytes += n;
         return write_all(file, block, (size_t)n);
     }
-    if (n < 0 && errno == EINTR) return 0;
+    if (n < 0 && errno == EINTR)
+        return 0;
     close(child->sound);
     child->sound = -1;
     return 0;
@@ -155,10 +173,14 @@ static int copy(struct child *child, int file, int64_t *bytes)
 {
     while (child->sound >= 0 || child->messages >= 0) {
         struct pollfd fds[2] = {{.fd = child->sound, .events = POLLIN}, {.fd = child->messages, .events = POLLIN}};
-        if (signals_stop()) return 1;
-        if (poll(fds, 2, 200) <= 0) continue;
-        if (fds[1].revents) read_messages(child);
-        if (fds[0].revents && read_sound(child, file, bytes) != 0) return -1;
+        if (signals_stop())
+            return 1;
+        if (poll(fds, 2, 200) <= 0)
+            continue;
+        if (fds[1].revents)
+            read_messages(child);
+        if (fds[0].revents && read_sound(child, file, bytes) != 0)
+            return -1;
     }
     return signals_stop() ? 1 : 0;
 }
@@ -172,7 +194,8 @@ static int open_file(void)
     char path[4096];
     int length = snprintf(path, sizeof path, "%s/whisp-XXXXXX", folder && *folder ? folder : "/tmp");
     int fd = length < (int)sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
-    if (fd >= 0) unlink(path);
+    if (fd >= 0)
+        unlink(path);
     return fd;
 }
 
@@ -182,8 +205,10 @@ static int open_file(void)
 static void describe(const struct child *child, int status, char *text, size_t capacity)
 {
     char how[64] = "ffmpeg";
-    if (status > CODE_SIGNAL) snprintf(how, sizeof how, "ffmpeg was ended by signal %d", status - CODE_SIGNAL);
-    else if (status != 0) snprintf(how, sizeof how, "ffmpeg ended with status %d", status);
+    if (status > CODE_SIGNAL)
+        snprintf(how, sizeof how, "ffmpeg was ended by signal %d", status - CODE_SIGNAL);
+    else if (status != 0)
+        snprintf(how, sizeof how, "ffmpeg ended with status %d", status);
     snprintf(text, capacity, "%s: %s", how, *child->last ? child->last : status ? "it does not say why" : "no sound");
 }
 
@@ -192,8 +217,10 @@ static double measure(const struct spooled *spooled)
 {
     whisp_audio *audio;
     whisp_audio_info info = {.size = sizeof info};
-    if (whisp_audio_open(spooled->path, &audio) != WHISP_OK) return 0.0;
-    if (whisp_audio_describe(audio, &info) != WHISP_OK || info.duration < 0.0) info.duration = 0.0;
+    if (whisp_audio_open(spooled->path, &audio) != WHISP_OK)
+        return 0.0;
+    if (whisp_audio_describe(audio, &info) != WHISP_OK || info.duration < 0.0)
+        info.duration = 0.0;
     whisp_audio_close(audio);
     return info.duration;
 }
@@ -205,15 +232,19 @@ static int judge(const struct child *child, int status, const char *input, struc
     describe(child, status, reason, sizeof reason);
     double seconds = measure(spooled);
     if (seconds <= 0.0) {
-        if (child->no_sound) note_error("%s: there is no sound in it", input);
-        else note_error("%s: cannot be heard: %s", input, reason);
+        if (child->no_sound)
+            note_error("%s: there is no sound in it", input);
+        else
+            note_error("%s: cannot be heard: %s", input, reason);
         return CODE_INPUT;
     }
-    if (status == 0 && !*child->last) return CODE_DONE;
+    if (status == 0 && !*child->last)
+        return CODE_DONE;
     long s = (long)seconds;
     size_t capacity = strlen(input) + sizeof reason + 64;
     spooled->incomplete = malloc(capacity);
-    if (!spooled->incomplete) return note_memory();
+    if (!spooled->incomplete)
+        return note_memory();
     if (status != 0)
         snprintf(spooled->incomplete, capacity, "%s: stopped at %ld:%02ld; %s", input, s / 60, s % 60, reason);
     else
@@ -253,14 +284,17 @@ int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled)
     }
     free(name);
     snprintf(spooled->path, sizeof spooled->path, "/proc/self/fd/%d", spooled->fd);
-    if (code == CODE_DONE) code = judge(&child, status, input, spooled);
-    if (code != CODE_DONE) spooled_close(spooled);
+    if (code == CODE_DONE)
+        code = judge(&child, status, input, spooled);
+    if (code != CODE_DONE)
+        spooled_close(spooled);
     return code;
 }
 
 void spooled_close(struct spooled *spooled)
 {
-    if (spooled->fd >= 0) close(spooled->fd);
+    if (spooled->fd >= 0)
+        close(spooled->fd);
     free(spooled->incomplete);
     *spooled = (struct spooled){.fd = -1};
 }

@@ -13,7 +13,7 @@ static char *output_path(const struct settings *settings, const char *input, con
     const char *folder = settings->output_dir ? settings->output_dir : "";
     const char *slash = strrchr(input, '/');
     const char *name = strcmp(input, "-") == 0 ? "stdin" : slash ? slash + 1 : input;
-    const char *first = name + strspn(name, ".");    /* the dot of ".hidden" begins no extension */
+    const char *first = name + strspn(name, "."); /* the dot of ".hidden" begins no extension */
     const char *dot = strrchr(first, '.');
     size_t stem = dot ? (size_t)(dot - name) : strlen(name);
     size_t folder_length = strlen(folder);
@@ -21,7 +21,8 @@ static char *output_path(const struct settings *settings, const char *input, con
 
     size_t capacity = folder_length + stem + strlen(format) + 3;
     char *path = malloc(capacity);
-    if (path) snprintf(path, capacity, "%s%s%.*s.%s", folder, between ? "/" : "", (int)stem, name, format);
+    if (path)
+        snprintf(path, capacity, "%s%s%.*s.%s", folder, between ? "/" : "", (int)stem, name, format);
     return path;
 }
 
@@ -29,7 +30,8 @@ static char *output_path(const struct settings *settings, const char *input, con
 static int make_folder(const char *folder)
 {
     char *path = strdup(folder);
-    if (!path) return note_memory();
+    if (!path)
+        return note_memory();
     int code = CODE_DONE;
     for (char *at = path; code == CODE_DONE && *at;) {
         at += strspn(at, "/");
@@ -53,7 +55,8 @@ static int try_folder(const char *folder)
 {
     size_t capacity = strlen(folder) + 32;
     char *path = malloc(capacity);
-    if (!path) return note_memory();
+    if (!path)
+        return note_memory();
     snprintf(path, capacity, "%s/.whisp-XXXXXX", folder);
     int code = CODE_DONE, fd = mkstemp(path);
     if (fd < 0) {
@@ -71,7 +74,8 @@ static int try_folder(const char *folder)
 static int check_target(const struct settings *settings, const char *path)
 {
     struct stat target, input;
-    if (stat(path, &target) != 0) return CODE_DONE;
+    if (stat(path, &target) != 0)
+        return CODE_DONE;
     if (S_ISDIR(target.st_mode)) {
         note_error("%s: cannot write the transcript: it is a folder", path);
         return CODE_OUTPUT;
@@ -108,20 +112,24 @@ static int check_targets(const struct settings *settings, int overwrites, struct
     size_t n = settings->n_inputs, n_made = 0;
     int code = CODE_DONE;
     for (size_t i = 0; i < N_FORMATS && code == CODE_DONE; i++) {
-        if (!(settings->formats & 1u << i)) continue;
+        if (!(settings->formats & 1u << i))
+            continue;
         for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
             char *path = output_path(settings, settings->inputs[n_made], format_names[i]);
             targets[n_made] = (struct target){path, settings->inputs[n_made]};
             code = !path ? note_memory() : overwrites ? check_target(settings, path) : CODE_DONE;
         }
-        if (code == CODE_DONE) qsort(targets, n, sizeof *targets, compare_targets);
+        if (code == CODE_DONE)
+            qsort(targets, n, sizeof *targets, compare_targets);
         for (size_t k = 1; k < n && code == CODE_DONE; k++) {
-            if (strcmp(targets[k - 1].path, targets[k].path) != 0) continue;
+            if (strcmp(targets[k - 1].path, targets[k].path) != 0)
+                continue;
             note_error("%s and %s would both be written to %s; transcribe them apart, with another --output_dir each",
                        targets[k - 1].input, targets[k].input, targets[k].path);
             code = CODE_USAGE;
         }
-        while (n_made > 0) free(targets[--n_made].path);
+        while (n_made > 0)
+            free(targets[--n_made].path);
     }
     return code;
 }
@@ -129,7 +137,8 @@ static int check_targets(const struct settings *settings, int overwrites, struct
 static int check_all(const struct settings *settings, int overwrites)
 {
     struct target *targets = calloc(settings->n_inputs, sizeof *targets);
-    if (!targets) return note_memory();
+    if (!targets)
+        return note_memory();
     int code = check_targets(settings, overwrites, targets);
     free(targets);
     return code;
@@ -141,9 +150,11 @@ static int is_written(const struct settings *settings, const char *input, int *w
     struct stat status;
     *written = !settings->doubtful || access(settings->doubtful, F_OK) == 0;
     for (size_t i = 0; i < N_FORMATS && *written; i++) {
-        if (!(settings->formats & 1u << i)) continue;
+        if (!(settings->formats & 1u << i))
+            continue;
         char *path = output_path(settings, input, format_names[i]);
-        if (!path) return note_memory();
+        if (!path)
+            return note_memory();
         *written = stat(path, &status) == 0 && S_ISREG(status.st_mode);
         free(path);
     }
@@ -154,16 +165,21 @@ int files_skip(struct settings *settings)
 {
     size_t n = 0, before = settings->n_inputs;
     int code = settings->skip_existing ? check_all(settings, 0) : CODE_DONE;
-    if (!settings->skip_existing) return CODE_DONE;
+    if (!settings->skip_existing)
+        return CODE_DONE;
     for (size_t i = 0; i < before && code == CODE_DONE; i++) {
         int written;
         code = is_written(settings, settings->inputs[i], &written);
-        if (!written) settings->inputs[n++] = settings->inputs[i];
-        else if (settings->verbose) note("%s: left out: its files are there", settings->inputs[i]);
+        if (!written)
+            settings->inputs[n++] = settings->inputs[i];
+        else if (settings->verbose)
+            note("%s: left out: its files are there", settings->inputs[i]);
     }
-    if (code != CODE_DONE) return code;
+    if (code != CODE_DONE)
+        return code;
     settings->n_inputs = n;
-    if (n < before) note("%zu of %zu recordings left out: their files are there", before - n, before);
+    if (n < before)
+        note("%zu of %zu recordings left out: their files are there", before - n, before);
     return n ? CODE_DONE : CODE_FINE;
 }
 
@@ -171,12 +187,16 @@ int files_prepare(const struct settings *settings)
 {
     if (settings->doubtful) {
         int code = check_target(settings, settings->doubtful);
-        if (code != CODE_DONE) return code;
+        if (code != CODE_DONE)
+            return code;
     }
-    if (!settings->formats) return CODE_DONE;
+    if (!settings->formats)
+        return CODE_DONE;
     int code = settings->output_dir ? make_folder(settings->output_dir) : CODE_DONE;
-    if (code == CODE_DONE) code = try_folder(settings->output_dir ? settings->output_dir : ".");
-    if (code != CODE_DONE) return code;
+    if (code == CODE_DONE)
+        code = try_folder(settings->output_dir ? settings->output_dir : ".");
+    if (code != CODE_DONE)
+        return code;
     return check_all(settings, 1);
 }
 
@@ -189,9 +209,11 @@ int files_write(const struct settings *settings, const char *input, const whisp_
         code = CODE_OUTPUT;
     }
     for (size_t i = 0; i < N_FORMATS; i++) {
-        if (!(settings->formats & 1u << i)) continue;
+        if (!(settings->formats & 1u << i))
+            continue;
         char *path = output_path(settings, input, format_names[i]);
-        if (!path) return note_memory();
+        if (!path)
+            return note_memory();
         if (whisp_result_write_with(result, format_names[i], &settings->layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;

@@ -44,7 +44,8 @@ static void print_wrapped(const char *text, int column, int width)
         printf("%.*s", word, text);
         at += word;
         text += word;
-        while (*text == ' ') text++;
+        while (*text == ' ')
+            text++;
     }
     putchar('\n');
 }
@@ -52,7 +53,8 @@ static void print_wrapped(const char *text, int column, int width)
 static void print_option(char letter, const whisp_option_info *info, int width)
 {
     int length = letter ? printf("  -%c, --%s", letter, info->name) : printf("      --%s", info->name);
-    if (info->values) length += printf(" %s", info->values);
+    if (info->values)
+        length += printf(" %s", info->values);
     if (length + 2 > HELP_COLUMN) {
         putchar('\n');
         length = 0;
@@ -69,15 +71,18 @@ static int is_own(const char *name)
     size_t n;
     const struct tool_option *own = tool_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (strcmp(own[i].info.name, name) == 0) return 1;
+        if (strcmp(own[i].info.name, name) == 0)
+            return 1;
     return 0;
 }
 
 int help_print(void)
 {
     int width = terminal_width(STDOUT_FILENO, 100);
-    if (width > WIDEST) width = WIDEST;
-    if (width < NARROWEST) width = NARROWEST;
+    if (width > WIDEST)
+        width = WIDEST;
+    if (width < NARROWEST)
+        width = NARROWEST;
     size_t n;
 
     print_wrapped("usage: whisp [options] FILE...", 0, width);
@@ -87,11 +92,13 @@ int help_print(void)
     print_wrapped(about_options, 0, width);
     printf("\nModel, files, messages:\n");
     const struct tool_option *own = tool_option_list(&n);
-    for (size_t i = 0; i < n; i++) print_option(own[i].letter, &own[i].info, width);
+    for (size_t i = 0; i < n; i++)
+        print_option(own[i].letter, &own[i].info, width);
     printf("\nTranscription:\n");
     const whisp_option_info *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (!is_own(list[i].name)) print_option(0, &list[i], width);
+        if (!is_own(list[i].name))
+            print_option(0, &list[i], width);
     printf("\nExamples:\n"
            "  whisp talk.mp3\n"
            "  whisp --model tiny.en --output_format srt --output_dir subtitles *.mp3\n"
@@ -103,6 +110,6 @@ int help_print(void)
     }
 
     struct transcript out = {NULL, 0};
-    transcript_print(&out, "");     /* flushes, and sees whether all of this could be written */
+    transcript_print(&out, ""); /* flushes, and sees whether all of this could be written */
     return transcript_check(&out) == CODE_DONE ? CODE_FINE : CODE_OUTPUT;
 }

@@ -43,7 +43,8 @@ static int try_open(struct inputs *inputs, const char *name, int *needs_ffmpeg)
         *needs_ffmpeg = ffmpeg_helps(inputs, error);
         return *needs_ffmpeg ? WHISP_OK : error;
     }
-    if (whisp_audio_describe(audio, &info) == WHISP_OK && info.duration > 0.0) inputs->seconds += info.duration;
+    if (whisp_audio_describe(audio, &info) == WHISP_OK && info.duration > 0.0)
+        inputs->seconds += info.duration;
     whisp_audio_close(audio);
     return WHISP_OK;
 }
@@ -56,7 +57,8 @@ int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
     *inputs = (struct inputs){0};
     inputs->list = calloc(n + 1, sizeof *inputs->list);
     inputs->paths = calloc(n + 1, sizeof *inputs->paths);
-    if (!inputs->list || !inputs->paths) return note_memory();
+    if (!inputs->list || !inputs->paths)
+        return note_memory();
     for (size_t i = 0; i < n; i++) {
         struct stat status;
         int needs_ffmpeg = 0, error = WHISP_OK;
@@ -85,10 +87,13 @@ int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end)
     size_t n_spooled = 0;
     for (*end = first; *end < inputs->n && *end - first < most; ++*end) {
         struct input *input = &inputs->list[*end];
-        if (!input->needs_ffmpeg) continue;
-        if (n_spooled == MOST_SPOOLED || (n_spooled > 0 && bytes >= MOST_BYTES)) break;
+        if (!input->needs_ffmpeg)
+            continue;
+        if (n_spooled == MOST_SPOOLED || (n_spooled > 0 && bytes >= MOST_BYTES))
+            break;
         int code = ffmpeg_hear(inputs->ffmpeg, input->name, &input->spooled);
-        if (code != CODE_DONE) return code;
+        if (code != CODE_DONE)
+            return code;
         inputs->paths[*end] = input->spooled.path;
         bytes += input->spooled.bytes;
         n_spooled++;
@@ -113,12 +118,15 @@ const char *inputs_named(struct inputs *inputs, const char *text)
     for (size_t i = 0; i < inputs->n; i++) {
         const struct spooled *s = &inputs->list[i].spooled;
         const char *at = s->fd >= 0 ? strstr(text, s->path) : NULL;
-        if (at && strlen(s->path) > length) best = at, length = strlen(s->path), found = &inputs->list[i];
+        if (at && strlen(s->path) > length)
+            best = at, length = strlen(s->path), found = &inputs->list[i];
     }
-    if (!best) return text;
+    if (!best)
+        return text;
     size_t capacity = strlen(text) + strlen(found->name) + 1;
     char *named = realloc(inputs->named, capacity);
-    if (!named) return text;
+    if (!named)
+        return text;
     inputs->named = named;
     snprintf(named, capacity, "%.*s%s%s", (int)(best - text), text, found->name, best + length);
     return named;
@@ -126,7 +134,8 @@ const char *inputs_named(struct inputs *inputs, const char *text)
 
 void inputs_free(struct inputs *inputs)
 {
-    if (inputs->list) inputs_close(inputs, 0, inputs->n);
+    if (inputs->list)
+        inputs_close(inputs, 0, inputs->n);
     free(inputs->list);
     free(inputs->paths);
     free(inputs->named);

@@ -6,9 +6,11 @@ enum { MOST_LANGUAGES = 256 };
 int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out)
 {
     float probabilities[MOST_LANGUAGES];
-    for (int i = 0; i < MOST_LANGUAGES; i++) probabilities[i] = -1.0f;      /* stays where the model knows none */
+    for (int i = 0; i < MOST_LANGUAGES; i++)
+        probabilities[i] = -1.0f; /* stays where the model knows none */
     int best = whisp_session_detect_language_file(session, path, probabilities, MOST_LANGUAGES);
-    if (best < 0) return best;
+    if (best < 0)
+        return best;
 
     while (best >= 0) {
         const char *code = whisp_language_code(best), *english = whisp_language_name(best);
@@ -20,10 +22,11 @@ int languages_print(whisp_session *session, const char *path, const char *name, 
         snprintf(line, sizeof line, "%s\t%s\t%.6f\n", code ? code : "?", english ? english : "?", probabilities[best]);
         transcript_print(out, line);
 
-        probabilities[best] = -1.0f;    /* printed; the next best follows */
+        probabilities[best] = -1.0f; /* printed; the next best follows */
         best = -1;
         for (int i = 0; i < MOST_LANGUAGES && whisp_language_code(i); i++)
-            if (probabilities[i] >= 0.0f && (best < 0 || probabilities[i] > probabilities[best])) best = i;
+            if (probabilities[i] >= 0.0f && (best < 0 || probabilities[i] > probabilities[best]))
+                best = i;
     }
     return WHISP_OK;
 }

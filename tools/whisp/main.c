@@ -14,11 +14,11 @@ struct tool {
     struct settings settings;
     struct progress bar;
     struct transcript out;
-    int several;            /* more than one recording was named */
-    size_t current;         /* the input whose segments come next */
-    int headed;             /* it was named */
-    int working;            /* the session is there */
-    int code;               /* the first failure's, or CODE_FINE */
+    int several;    /* more than one recording was named */
+    size_t current; /* the input whose segments come next */
+    int headed;     /* it was named */
+    int working;    /* the session is there */
+    int code;       /* the first failure's, or CODE_FINE */
     struct inputs inputs;
     struct summary summary;
 };
@@ -28,12 +28,14 @@ struct tool {
 static void fill_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1) return;
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1)
+            return;
 }
 
 static void remember(struct tool *tool, int code)
 {
-    if (tool->code == CODE_FINE && code != CODE_DONE) tool->code = code;
+    if (tool->code == CODE_FINE && code != CODE_DONE)
+        tool->code = code;
 }
 
 /* What became of one recording. */
@@ -48,7 +50,8 @@ static void remember_input(struct tool *tool, const char *input, int code)
 /* Name the recording whose segments or messages come next, once, where there are several. */
 static void head(struct tool *tool)
 {
-    if (tool->several && !tool->headed) note("%s:", tool->inputs.list[tool->current].name);
+    if (tool->several && !tool->headed)
+        note("%s:", tool->inputs.list[tool->current].name);
     tool->headed = 1;
 }
 
@@ -56,9 +59,12 @@ static void on_log(void *user, int level, const char *text)
 {
     struct tool *tool = user;
     text = inputs_named(&tool->inputs, text);
-    if (tool->working && level <= WHISP_LOG_INFO) head(tool);
-    if (level == WHISP_LOG_WARNING) note_warning("%s", text);
-    else if (level == WHISP_LOG_INFO && tool->settings.verbose) note("%s", text);
+    if (tool->working && level <= WHISP_LOG_INFO)
+        head(tool);
+    if (level == WHISP_LOG_WARNING)
+        note_warning("%s", text);
+    else if (level == WHISP_LOG_INFO && tool->settings.verbose)
+        note("%s", text);
 }
 
 static void on_progress(void *user, double done, double total)
@@ -90,7 +96,8 @@ static void set_callbacks(struct tool *tool)
     whisp_options *options = tool->settings.options;
     whisp_options_on_log(options, on_log, tool);
     whisp_options_on_cancel(options, on_cancel, tool);
-    if (tool->bar.wanted) whisp_options_on_progress(options, on_progress, &tool->bar);
+    if (tool->bar.wanted)
+        whisp_options_on_progress(options, on_progress, &tool->bar);
     if (tool->settings.verbose)
         whisp_options_on_segment(options, tool->settings.align ? on_aligned : on_segment, tool);
 }
@@ -113,12 +120,16 @@ static int check_inputs(struct tool *tool)
 {
     struct settings *settings = &tool->settings;
     struct inputs *inputs = &tool->inputs;
-    if (shows_bar(settings)) progress_wait(&tool->bar, 0.0);
+    if (shows_bar(settings))
+        progress_wait(&tool->bar, 0.0);
     int code = inputs_check(inputs, settings->inputs, settings->n_inputs, cannot_open, tool);
-    if (code != CODE_DONE) return code;
-    for (size_t i = 0; i < inputs->n; i++) settings->inputs[i] = inputs->list[i].name;
+    if (code != CODE_DONE)
+        return code;
+    for (size_t i = 0; i < inputs->n; i++)
+        settings->inputs[i] = inputs->list[i].name;
     settings->n_inputs = inputs->n;
-    if (inputs->n == 1 && shows_bar(settings)) progress_wait(&tool->bar, inputs->seconds);
+    if (inputs->n == 1 && shows_bar(settings))
+        progress_wait(&tool->bar, inputs->seconds);
     return inputs->n > 0 ? CODE_DONE : tool->code;
 }
 
@@ -127,10 +138,12 @@ static int load_model(const struct settings *settings, whisp_model **model)
     char path[4096];
     int error = whisp_model_find(settings->model, settings->model_dir, path, sizeof path);
     if (error == WHISP_OK) {
-        if (!settings->model) note("model: %s", path);
+        if (!settings->model)
+            note("model: %s", path);
         error = whisp_model_load(path, model);
     }
-    if (error == WHISP_OK) return CODE_DONE;
+    if (error == WHISP_OK)
+        return CODE_DONE;
     note_error("%s", whisp_last_error());
     return exit_code(error, CODE_MODEL);
 }
@@ -154,11 +167,13 @@ static void end_input(struct tool *tool, int error, whisp_result *result)
     if (error == WHISP_OK && input->spooled.incomplete)
         error = whisp_result_set_incomplete(result, input->spooled.incomplete);
     if (error == WHISP_OK) {
-        if (!settings->verbose && !settings->formats) print_text(tool, result);
+        if (!settings->verbose && !settings->formats)
+            print_text(tool, result);
         signals_writing(1);
         int written = files_write(settings, input->name, result);
         signals_writing(0);
-        if (written == CODE_DONE && whisp_result_incomplete(result)) written = CODE_PART; /* the log has said why */
+        if (written == CODE_DONE && whisp_result_incomplete(result))
+            written = CODE_PART; /* the log has said why */
         remember_input(tool, input->name, written);
     } else if (error != WHISP_ERR_CANCELLED) {
         note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
@@ -211,14 +226,19 @@ static void work(struct tool *tool, whisp_session *session)
     const struct settings *settings = &tool->settings;
     int one_by_one = settings->detect_language || settings->align;
     tool->working = !settings->detect_language;
-    if (shows_bar(settings)) progress_begin(&tool->bar);
+    if (shows_bar(settings))
+        progress_begin(&tool->bar);
     for (size_t first = 0, end; first < tool->inputs.n && !on_cancel(tool); first = end) {
         int code = inputs_open(&tool->inputs, first, one_by_one ? 1 : SIZE_MAX, &end);
-        if (end > first && settings->detect_language) detect(tool, session);
-        else if (end > first && settings->align) align(tool, session);
-        else if (end > first) transcribe(tool, session, first, end);
+        if (end > first && settings->detect_language)
+            detect(tool, session);
+        else if (end > first && settings->align)
+            align(tool, session);
+        else if (end > first)
+            transcribe(tool, session, first, end);
         inputs_close(&tool->inputs, first, end);
-        if (code == CODE_DONE || code == CODE_SIGNAL) continue;
+        if (code == CODE_DONE || code == CODE_SIGNAL)
+            continue;
         remember_input(tool, tool->inputs.list[end++].name, code); /* it could not be spooled */
         tool->current = end;
     }
@@ -232,9 +252,11 @@ static void say_last(struct tool *tool, double seconds)
     const struct settings *settings = &tool->settings;
     int writes = settings->formats || settings->doubtful || settings->stream_final || settings->detect_language;
     const char *hint = summary_hint(seconds, writes, isatty(STDERR_FILENO) && isatty(STDOUT_FILENO));
-    if (signals_stop() || tool->out.failed) return;
+    if (signals_stop() || tool->out.failed)
+        return;
     summary_print(&tool->summary);
-    if (hint) note("%s", hint);
+    if (hint)
+        note("%s", hint);
 }
 
 static int run(struct tool *tool)
@@ -245,9 +267,12 @@ static int run(struct tool *tool)
     if (tool->settings.fp16_given && tool->settings.verbose)
         note("--fp16 has no effect; --compute_type says how to compute");
     int code = files_skip(&tool->settings);
-    if (code == CODE_DONE) code = check_inputs(tool);
-    if (code == CODE_DONE) code = files_prepare(&tool->settings);
-    if (code == CODE_DONE) code = load_model(&tool->settings, &model);
+    if (code == CODE_DONE)
+        code = check_inputs(tool);
+    if (code == CODE_DONE)
+        code = files_prepare(&tool->settings);
+    if (code == CODE_DONE)
+        code = load_model(&tool->settings, &model);
     if (code == CODE_DONE && tool->settings.stream) {
         set_callbacks(tool);
         int written = CODE_DONE, error = stream_run(&tool->settings, model, &tool->out, &written);
@@ -289,7 +314,8 @@ int main(int argc, char **argv)
         tool.several = tool.settings.n_inputs > 1;
         notes_setup(&tool.bar, tool.settings.quiet);
         code = summary_begin(&tool.summary, tool.settings.n_inputs);
-        if (code == CODE_DONE) code = run(&tool);
+        if (code == CODE_DONE)
+            code = run(&tool);
         summary_free(&tool.summary);
         inputs_free(&tool.inputs);
     }

@@ -12,16 +12,19 @@ void notes_setup(struct progress *bar, int quiet)
 
 static void write_line(const char *prefix, const char *format, va_list arguments)
 {
-    if (notes_bar) progress_hide(notes_bar);
+    if (notes_bar)
+        progress_hide(notes_bar);
     fputs(prefix, stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
-    if (notes_bar) progress_show(notes_bar);
+    if (notes_bar)
+        progress_show(notes_bar);
 }
 
 void note(const char *format, ...)
 {
-    if (notes_quiet) return;
+    if (notes_quiet)
+        return;
     va_list arguments;
     va_start(arguments, format);
     write_line("", format, arguments);
@@ -30,7 +33,8 @@ void note(const char *format, ...)
 
 void note_warning(const char *format, ...)
 {
-    if (notes_quiet) return;
+    if (notes_quiet)
+        return;
     va_list arguments;
     va_start(arguments, format);
     write_line("whisp: warning: ", format, arguments);

@@ -20,7 +20,8 @@ double tool_now(void)
 int terminal_width(int fd, int otherwise)
 {
     struct winsize size;
-    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return otherwise;
+    if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return otherwise;
     return size.ws_col;
 }
 
@@ -28,8 +29,10 @@ int terminal_width(int fd, int otherwise)
 static void write_clock(char text[24], double seconds)
 {
     long s = seconds > 0.0 && seconds < 1e9 ? (long)seconds : 0;
-    if (s >= 3600) snprintf(text, 24, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
-    else snprintf(text, 24, "%ld:%02ld", s / 60, s % 60);
+    if (s >= 3600)
+        snprintf(text, 24, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(text, 24, "%ld:%02ld", s / 60, s % 60);
 }
 
 static void draw(struct progress *bar, double time)
@@ -37,7 +40,7 @@ static void draw(struct progress *bar, double time)
     char done[24], total[24], left[24], tail[128];
     double elapsed = time - bar->started;
     double speed = elapsed > 0.0 ? bar->done / elapsed : 0.0;
-    int width = terminal_width(STDERR_FILENO, 80) - 1;  /* the last column would wrap on some terminals */
+    int width = terminal_width(STDERR_FILENO, 80) - 1; /* the last column would wrap on some terminals */
     int used;
     write_clock(done, bar->done);
     if (bar->total < 0.0 || (bar->total == 0.0 && bar->done > 0.0)) {
@@ -47,18 +50,24 @@ static void draw(struct progress *bar, double time)
         double part = bar->done <= 0.0 ? 0.0 : bar->done < bar->total ? bar->done / bar->total : 1.0;
         write_clock(total, bar->total);
         write_clock(left, speed > 0.0 ? (bar->total - bar->done) / speed : 0.0);
-        if (bar->total == 0.0) used = snprintf(tail, sizeof tail, "%s", done);
-        else if (speed > 0.0) used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
-        else used = snprintf(tail, sizeof tail, "%s of %s", done, total);
+        if (bar->total == 0.0)
+            used = snprintf(tail, sizeof tail, "%s", done);
+        else if (speed > 0.0)
+            used = snprintf(tail, sizeof tail, "%s of %s, %.1fx, %s left", done, total, speed, left);
+        else
+            used = snprintf(tail, sizeof tail, "%s of %s", done, total);
         fprintf(stderr, "\r\033[K%3d%% ", (int)(100.0 * part));
         int cells = width - 5 - 3 - used;
-        if (cells > 40) cells = 40;
+        if (cells > 40)
+            cells = 40;
         if (cells >= 5) {
             fputc('[', stderr);
-            for (int i = 0; i < cells; i++) fputc(i < (int)(part * cells) ? '=' : ' ', stderr);
+            for (int i = 0; i < cells; i++)
+                fputc(i < (int)(part * cells) ? '=' : ' ', stderr);
             fputs("] ", stderr);
         }
-        if (width > 5) fprintf(stderr, "%.*s", used < width - 5 ? used : width - 5, tail);
+        if (width > 5)
+            fprintf(stderr, "%.*s", used < width - 5 ? used : width - 5, tail);
     }
     fflush(stderr);
     bar->visible = 1;
@@ -71,7 +80,8 @@ void progress_wait(struct progress *bar, double total)
     bar->started = tool_now();
     bar->done = 0.0;
     bar->total = total > 0.0 ? total : 0.0;
-    if (bar->wanted) draw(bar, bar->started);
+    if (bar->wanted)
+        draw(bar, bar->started);
 }
 
 /* The bar that stands there already stays: the work begins with reading, which has nothing to say yet. */
@@ -86,22 +96,27 @@ void progress_begin(struct progress *bar)
 
 void progress_update(struct progress *bar, double done, double total)
 {
-    if (done < bar->done) bar->started = tool_now(); /* another recording */
+    if (done < bar->done)
+        bar->started = tool_now(); /* another recording */
     bar->done = done;
     bar->total = total;
-    if (!bar->wanted) return;
+    if (!bar->wanted)
+        return;
     double time = tool_now();
-    if (!bar->visible || time - bar->drawn >= 0.1) draw(bar, time);
+    if (!bar->visible || time - bar->drawn >= 0.1)
+        draw(bar, time);
 }
 
 void progress_hide(struct progress *bar)
 {
-    if (bar->visible) fputs("\r\033[K", stderr);
+    if (bar->visible)
+        fputs("\r\033[K", stderr);
 }
 
 void progress_show(struct progress *bar)
 {
-    if (bar->visible) draw(bar, tool_now());
+    if (bar->visible)
+        draw(bar, tool_now());
 }
 
 void progress_end(struct progress *bar)

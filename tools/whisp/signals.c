@@ -9,9 +9,9 @@
 
 #include "tool.h"
 
-static volatile sig_atomic_t stop_signal;       /* the first that came, or 0 */
+static volatile sig_atomic_t stop_signal; /* the first that came, or 0 */
 static volatile sig_atomic_t writing_files;
-static volatile sig_atomic_t bar_on_terminal;   /* the cursor's line may hold a progress bar */
+static volatile sig_atomic_t bar_on_terminal; /* the cursor's line may hold a progress bar */
 
 /* Only what is safe in a signal handler. */
 static void on_signal(int number)
@@ -19,7 +19,8 @@ static void on_signal(int number)
     if (!stop_signal && number != SIGALRM) {
         stop_signal = number;
     } else if (!writing_files) {
-        if (bar_on_terminal) (void)!write(STDERR_FILENO, "\n", 1);
+        if (bar_on_terminal)
+            (void)!write(STDERR_FILENO, "\n", 1);
         _exit(CODE_SIGNAL + stop_signal);
     }
     alarm(1);
@@ -35,9 +36,10 @@ void signals_catch(void)
         sigfillset(&action.sa_mask);
         /* Who started the program under nohup or in the background wants the signal ignored. */
         int ignored = sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN;
-        if (!ignored || numbers[i] == SIGALRM) sigaction(numbers[i], &action, NULL);
+        if (!ignored || numbers[i] == SIGALRM)
+            sigaction(numbers[i], &action, NULL);
     }
-    signal(SIGPIPE, SIG_IGN);   /* writing to a closed pipe then fails like writing to a full disk */
+    signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe then fails like writing to a full disk */
 }
 
 int signals_stop(void)

@@ -14,27 +14,27 @@
 
 #include "tool.h"
 
-#define CATCH_UP 0.5        /* seconds behind the clock */
-#define MOST_AT_ONCE 5.0    /* seconds */
-#define MOST_WAITING 4096   /* settled words without a final segment: one said in 30 s has been heard */
+#define CATCH_UP 0.5      /* seconds behind the clock */
+#define MOST_AT_ONCE 5.0  /* seconds */
+#define MOST_WAITING 4096 /* settled words without a final segment: one said in 30 s has been heard */
 
 enum { BLOCK = 1024, RATE = 16000 };
 
 struct live {
     whisp_stream *stream;
     struct transcript *out;
-    FILE *final;            /* where the final text goes; stdout: instead of the words; NULL: nowhere */
-    int final_failed;       /* errno of the first failure to write it */
-    struct waiting {        /* settled words for which the final text has nothing yet */
+    FILE *final;      /* where the final text goes; stdout: instead of the words; NULL: nowhere */
+    int final_failed; /* errno of the first failure to write it */
+    struct waiting {  /* settled words for which the final text has nothing yet */
         double middle;
         char *text;
-    } *waiting;
+    } * waiting;
     size_t n_waiting;
-    int word_lines;         /* a line a word */
+    int word_lines; /* a line a word */
     int show_tail;
     int line_begun;
-    double started;         /* when the first sound came */
-    double heard, passed;   /* seconds of it so far; when words were asked for last */
+    double started;       /* when the first sound came */
+    double heard, passed; /* seconds of it so far; when words were asked for last */
 };
 
 int stream_check(const struct settings *settings)
@@ -44,18 +44,26 @@ int stream_check(const struct settings *settings)
         note_error("--stream_final requires --stream");
         return CODE_USAGE;
     }
-    if (!settings->stream) return CODE_DONE;
+    if (!settings->stream)
+        return CODE_DONE;
     if (settings->n_inputs != 1 || strcmp(settings->inputs[0], "-") != 0) {
         note_error("--stream reads standard input and nothing else: whisp --stream -");
         return CODE_USAGE;
     }
-    if (settings->align) other = "align";
-    else if (settings->detect_language) other = "detect_language";
-    else if (settings->formats) other = "output_format or --output_dir";
-    else if (strcmp(whisp_options_get(settings->options, "vad_filter"), "True") == 0) other = "vad_filter";
-    else if (strcmp(whisp_options_get(settings->options, "split_stereo"), "True") == 0) other = "split_stereo";
-    else if (strcmp(whisp_options_get(settings->options, "clip_timestamps"), "0") != 0) other = "clip_timestamps";
-    if (!other) return CODE_DONE;
+    if (settings->align)
+        other = "align";
+    else if (settings->detect_language)
+        other = "detect_language";
+    else if (settings->formats)
+        other = "output_format or --output_dir";
+    else if (strcmp(whisp_options_get(settings->options, "vad_filter"), "True") == 0)
+        other = "vad_filter";
+    else if (strcmp(whisp_options_get(settings->options, "split_stereo"), "True") == 0)
+        other = "split_stereo";
+    else if (strcmp(whisp_options_get(settings->options, "clip_timestamps"), "0") != 0)
+        other = "clip_timestamps";
+    if (!other)
+        return CODE_DONE;
     note_error("--stream and --%s exclude each other", other);
     return CODE_USAGE;
 }
@@ -63,8 +71,9 @@ int stream_check(const struct settings *settings)
 static int ends_sentence(const char *text)
 {
     size_t n = strlen(text);
-    return n > 0 && (strchr(".?!", text[n - 1]) || (n >= 3 && (!strcmp(text + n - 3, "。") || !strcmp(text + n - 3, "？") ||
-                                                               !strcmp(text + n - 3, "！"))));
+    return n > 0 &&
+           (strchr(".?!", text[n - 1]) ||
+            (n >= 3 && (!strcmp(text + n - 3, "。") || !strcmp(text + n - 3, "？") || !strcmp(text + n - 3, "！"))));
 }
 
 /* ---- the final text ---- */
@@ -76,23 +85,28 @@ static void print_final(struct live *live, const whisp_segment *segment)
         transcript_segment(live->out, segment);
     } else if (*segment->text && !live->final_failed && whisp_segment_line(segment, line, sizeof line) >= 0) {
         errno = 0;
-        if (fprintf(live->final, "%s\n", line) < 0 || fflush(live->final) != 0) live->final_failed = errno ? errno : EIO;
+        if (fprintf(live->final, "%s\n", line) < 0 || fflush(live->final) != 0)
+            live->final_failed = errno ? errno : EIO;
     }
 }
 
 static void keep_waiting(struct live *live, const whisp_word *word)
 {
-    if (!live->final || live->n_waiting == MOST_WAITING) return;
+    if (!live->final || live->n_waiting == MOST_WAITING)
+        return;
     char *text = strdup(word->text);
-    if (text) live->waiting[live->n_waiting++] = (struct waiting){(word->start + word->end) / 2, text};
+    if (text)
+        live->waiting[live->n_waiting++] = (struct waiting){(word->start + word->end) / 2, text};
 }
 
 /* Forget the words that were said before `end`. */
 static void drop_waiting(struct live *live, double end)
 {
     size_t n = 0;
-    while (n < live->n_waiting && live->waiting[n].middle < end) free(live->waiting[n++].text);
-    if (n == 0) return;
+    while (n < live->n_waiting && live->waiting[n].middle < end)
+        free(live->waiting[n++].text);
+    if (n == 0)
+        return;
     live->n_waiting -= n;
     memmove(live->waiting, live->waiting + n, live->n_waiting * sizeof *live->waiting);
 }
@@ -100,7 +114,8 @@ static void drop_waiting(struct live *live, double end)
 static void on_final(void *user, const whisp_segment *segment)
 {
     struct live *live = user;
-    if (live->show_tail) fputs("\r\033[K", stderr);
+    if (live->show_tail)
+        fputs("\r\033[K", stderr);
     print_final(live, segment);
     drop_waiting(live, segment->end);
 }
@@ -109,10 +124,13 @@ static void on_final(void *user, const whisp_segment *segment)
 static char *waiting_text(const struct live *live, const char *more)
 {
     size_t length = strlen(more) + 1;
-    for (size_t i = 0; i < live->n_waiting; i++) length += strlen(live->waiting[i].text);
+    for (size_t i = 0; i < live->n_waiting; i++)
+        length += strlen(live->waiting[i].text);
     char *text = malloc(length), *at = text;
-    for (size_t i = 0; text && i < live->n_waiting; i++) at = stpcpy(at, live->waiting[i].text);
-    if (text) strcpy(at, more);
+    for (size_t i = 0; text && i < live->n_waiting; i++)
+        at = stpcpy(at, live->waiting[i].text);
+    if (text)
+        strcpy(at, more);
     return text;
 }
 
@@ -129,11 +147,14 @@ static void print_waiting(struct live *live)
 
 static int open_final(struct live *live, const char *path)
 {
-    if (!path) return WHISP_OK;
+    if (!path)
+        return WHISP_OK;
     live->waiting = calloc(MOST_WAITING, sizeof *live->waiting);
-    if (!live->waiting) return WHISP_ERR_MEMORY;
+    if (!live->waiting)
+        return WHISP_ERR_MEMORY;
     live->final = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
-    if (live->final) return WHISP_OK;
+    if (live->final)
+        return WHISP_OK;
     live->final_failed = errno;
     return WHISP_ERR_CANCELLED;
 }
@@ -145,7 +166,8 @@ static int close_final(struct live *live, const char *path)
         live->final_failed = errno;
     drop_waiting(live, INFINITY);
     free(live->waiting);
-    if (!live->final_failed) return CODE_DONE;
+    if (!live->final_failed)
+        return CODE_DONE;
     note_error("cannot write %s: %s", path, strerror(live->final_failed));
     return CODE_OUTPUT;
 }
@@ -155,7 +177,8 @@ static int close_final(struct live *live, const char *path)
 static void print_word(struct live *live, const whisp_word *word)
 {
     keep_waiting(live, word);
-    if (live->final == stdout) return;
+    if (live->final == stdout)
+        return;
     if (live->word_lines) {
         whisp_segment line = {.start = word->start, .end = word->end, .text = word->text + strspn(word->text, " ")};
         transcript_segment(live->out, &line);
@@ -172,13 +195,16 @@ static void print_word(struct live *live, const whisp_word *word)
 /* The last line of the terminal: what may still change. Where words are printed to the same line, nothing is shown. */
 static void show_tail(struct live *live)
 {
-    if (!live->show_tail) return;
+    if (!live->show_tail)
+        return;
     const char *tail = whisp_stream_tail(live->stream);
     char *all = live->final == stdout ? waiting_text(live, tail) : NULL;
     const char *text = all ? all : tail;
     size_t width = (size_t)(terminal_width(STDERR_FILENO, 80) > 8 ? terminal_width(STDERR_FILENO, 80) - 4 : 4);
-    if (strlen(text) > width) text += strlen(text) - width;
-    while ((*text & 0xC0) == 0x80) text++; /* no half characters */
+    if (strlen(text) > width)
+        text += strlen(text) - width;
+    while ((*text & 0xC0) == 0x80)
+        text++; /* no half characters */
     fprintf(stderr, "\r\033[K\033[2m%s\033[0m", text);
     fflush(stderr);
     free(all);
@@ -190,10 +216,13 @@ static int print_settled(struct live *live)
     size_t n;
     int rc;
     while ((rc = whisp_stream_pull(live->stream, &words, &n)) == 1) {
-        if (live->show_tail && n > 0) fputs("\r\033[K", stderr);
-        for (size_t i = 0; i < n; i++) print_word(live, &words[i]);
+        if (live->show_tail && n > 0)
+            fputs("\r\033[K", stderr);
+        for (size_t i = 0; i < n; i++)
+            print_word(live, &words[i]);
         show_tail(live);
-        if (live->out->failed) return WHISP_ERR_CANCELLED;
+        if (live->out->failed)
+            return WHISP_ERR_CANCELLED;
     }
     return rc == WHISP_END ? WHISP_OK : rc;
 }
@@ -206,25 +235,31 @@ static int hear(struct live *live, whisp_audio *audio, int is_file)
     int rc;
     live->started = tool_now();
     while (!signals_stop() && (n = whisp_audio_read(audio, samples, BLOCK)) != 0) {
-        if (n < 0) return (int)n;
+        if (n < 0)
+            return (int)n;
         live->heard += (double)n / RATE;
         for (int64_t done = 0; done < n;) {
             int64_t taken = whisp_stream_push(live->stream, samples + done, (size_t)(n - done));
-            if (taken < 0) return (int)taken;
+            if (taken < 0)
+                return (int)taken;
             done += taken;
-            if (taken == 0 && (rc = print_settled(live)) != WHISP_OK) return rc;
+            if (taken == 0 && (rc = print_settled(live)) != WHISP_OK)
+                return rc;
         }
         /* Sound that the clock has left behind waits in the pipe: read on, then hear all of it at once. */
         double behind = tool_now() - live->started - live->heard;
         if (!is_file && behind > CATCH_UP) {
             struct pollfd more = {.fd = STDIN_FILENO, .events = POLLIN};
-            if (poll(&more, 1, 0) > 0 && (more.revents & POLLIN) && live->heard - live->passed < MOST_AT_ONCE) continue;
+            if (poll(&more, 1, 0) > 0 && (more.revents & POLLIN) && live->heard - live->passed < MOST_AT_ONCE)
+                continue;
             whisp_stream_catch_up(live->stream);
         }
         live->passed = live->heard;
-        if ((rc = print_settled(live)) != WHISP_OK) return rc;
+        if ((rc = print_settled(live)) != WHISP_OK)
+            return rc;
     }
-    if (signals_stop()) return WHISP_OK;
+    if (signals_stop())
+        return WHISP_OK;
     rc = whisp_stream_finish(live->stream);
     return rc == WHISP_OK ? print_settled(live) : rc;
 }
@@ -250,22 +285,30 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     live.word_lines = strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") == 0;
     live.show_tail = out->bar && out->bar->wanted && (live.word_lines || !isatty(STDOUT_FILENO));
     int rc = open_final(&live, settings->stream_final);
-    if (live.final == stdout) live.show_tail = out->bar && out->bar->wanted && !isatty(STDOUT_FILENO);
+    if (live.final == stdout)
+        live.show_tail = out->bar && out->bar->wanted && !isatty(STDOUT_FILENO);
     whisp_options_on_segment(settings->options, live.final ? on_final : NULL, &live);
     int bad_file = 0; /* --vocabulary's: the command line is wrong, not the sound */
-    if (rc == WHISP_OK) bad_file = (rc = whisp_stream_new(model, settings->options, &live.stream)) == WHISP_ERR_IO;
+    if (rc == WHISP_OK)
+        bad_file = (rc = whisp_stream_new(model, settings->options, &live.stream)) == WHISP_ERR_IO;
     if (rc == WHISP_OK)
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
-    if (rc == WHISP_OK) rc = hear(&live, audio, is_file);
+    if (rc == WHISP_OK)
+        rc = hear(&live, audio, is_file);
     int in_part = audio && tell_warnings(audio);
-    if (live.show_tail) fputs("\r\033[K", stderr);
-    if (live.line_begun) transcript_print(out, "\n");
-    if (live.final && signals_stop()) print_waiting(&live);
+    if (live.show_tail)
+        fputs("\r\033[K", stderr);
+    if (live.line_begun)
+        transcript_print(out, "\n");
+    if (live.final && signals_stop())
+        print_waiting(&live);
     *code = close_final(&live, settings->stream_final);
-    if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream))) *code = CODE_PART;
+    if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream)))
+        *code = CODE_PART;
     whisp_audio_close(audio);
     whisp_stream_free(live.stream);
-    if (!bad_file) return rc;
+    if (!bad_file)
+        return rc;
     note_error("%s", whisp_last_error());
     *code = CODE_USAGE;
     return WHISP_ERR_CANCELLED;

@@ -3,7 +3,7 @@
 
 #include "tool.h"
 
-enum { LONGEST = 63 };  /* names longer than this are nobody's typing error */
+enum { LONGEST = 63 }; /* names longer than this are nobody's typing error */
 
 static int smaller(int a, int b)
 {
@@ -17,7 +17,8 @@ static int edits(const char *a, const char *b)
     int length_a = (int)strlen(a), length_b = (int)strlen(b);
     int rows[3][LONGEST + 1];
     int *before = rows[0], *last = rows[1], *row = rows[2];
-    for (int j = 0; j <= length_b; j++) last[j] = j;
+    for (int j = 0; j <= length_b; j++)
+        last[j] = j;
     for (int i = 1; i <= length_a; i++) {
         row[0] = i;
         for (int j = 1; j <= length_b; j++) {
@@ -40,10 +41,12 @@ struct candidate {
 
 static void consider(struct candidate *best, const char *typed, const char *name)
 {
-    if (strlen(name) > LONGEST) return;
+    if (strlen(name) > LONGEST)
+        return;
     /* The beginning of a name, as getopt and argparse would take it, is as good as one wrong letter. */
     int distance = strncmp(typed, name, strlen(typed)) == 0 ? 1 : edits(typed, name);
-    if (distance < best->distance) *best = (struct candidate){name, distance};
+    if (distance < best->distance)
+        *best = (struct candidate){name, distance};
 }
 
 /* The best of all options that are nearer than `best`. */
@@ -51,13 +54,17 @@ static const char *search(const char *name, struct candidate best)
 {
     char typed[LONGEST + 1];
     size_t length = strlen(name), n;
-    if (length > LONGEST) return NULL;
-    for (size_t i = 0; i <= length; i++) typed[i] = name[i] == '-' ? '_' : name[i];
+    if (length > LONGEST)
+        return NULL;
+    for (size_t i = 0; i <= length; i++)
+        typed[i] = name[i] == '-' ? '_' : name[i];
 
     const struct tool_option *own = tool_option_list(&n);
-    for (size_t i = 0; i < n; i++) consider(&best, typed, own[i].info.name);
+    for (size_t i = 0; i < n; i++)
+        consider(&best, typed, own[i].info.name);
     const whisp_option_info *list = whisp_option_list(&n);
-    for (size_t i = 0; i < n; i++) consider(&best, typed, list[i].name);
+    for (size_t i = 0; i < n; i++)
+        consider(&best, typed, list[i].name);
     return best.name;
 }
 

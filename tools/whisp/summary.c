@@ -14,22 +14,27 @@ int summary_begin(struct summary *summary, size_t n)
 
 void summary_add(struct summary *summary, const char *input, int code)
 {
-    if (code == CODE_FINE || code == CODE_DONE || summary->n_bad == summary->n) return;
+    if (code == CODE_FINE || code == CODE_DONE || summary->n_bad == summary->n)
+        return;
     summary->list[summary->n_bad++] = (struct bad_input){input, code};
 }
 
 static void list(const struct summary *summary, const char *title, int in_part)
 {
     size_t n = 0;
-    for (size_t i = 0; i < summary->n_bad; i++) n += (summary->list[i].code == CODE_PART) == in_part;
-    if (n > 0) note("%s: %zu of %zu recordings", title, n, summary->n);
     for (size_t i = 0; i < summary->n_bad; i++)
-        if ((summary->list[i].code == CODE_PART) == in_part) note("    %s", summary->list[i].input);
+        n += (summary->list[i].code == CODE_PART) == in_part;
+    if (n > 0)
+        note("%s: %zu of %zu recordings", title, n, summary->n);
+    for (size_t i = 0; i < summary->n_bad; i++)
+        if ((summary->list[i].code == CODE_PART) == in_part)
+            note("    %s", summary->list[i].input);
 }
 
 void summary_print(const struct summary *summary)
 {
-    if (summary->n < 2) return;
+    if (summary->n < 2)
+        return;
     list(summary, "failed", 0);
     list(summary, "heard in part", 1);
 }
@@ -41,6 +46,6 @@ void summary_free(struct summary *summary)
 
 const char *summary_hint(double seconds, int writes_files, int on_terminal)
 {
-    return seconds > LONG_RUN && !writes_files && on_terminal
-               ? "no file was written; -f srt or -o FOLDER writes files" : NULL;
+    return seconds > LONG_RUN && !writes_files && on_terminal ? "no file was written; -f srt or -o FOLDER writes files"
+                                                              : NULL;
 }

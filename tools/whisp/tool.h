@@ -37,15 +37,15 @@
 /* Exit codes, as --help and the manual page list them. A signal's is 128 and its number. */
 enum {
     CODE_FINE = 0,
-    CODE_OTHER = 1,     /* out of memory, or an error inside */
-    CODE_USAGE = 2,     /* the command line */
-    CODE_INPUT = 3,     /* a recording that cannot be read, or is none */
-    CODE_MODEL = 4,     /* no model, or not one that works */
-    CODE_OUTPUT = 5,    /* the transcript cannot be written */
-    CODE_BACKEND = 6,   /* the compute backend */
-    CODE_PART = 7,      /* written, but heard in part: damaged, cut off, ... */
+    CODE_OTHER = 1,   /* out of memory, or an error inside */
+    CODE_USAGE = 2,   /* the command line */
+    CODE_INPUT = 3,   /* a recording that cannot be read, or is none */
+    CODE_MODEL = 4,   /* no model, or not one that works */
+    CODE_OUTPUT = 5,  /* the transcript cannot be written */
+    CODE_BACKEND = 6, /* the compute backend */
+    CODE_PART = 7,    /* written, but heard in part: damaged, cut off, ... */
     CODE_SIGNAL = 128,
-    CODE_DONE = -1      /* not an exit code: go on */
+    CODE_DONE = -1 /* not an exit code: go on */
 };
 
 /* ---- args.c ---- */
@@ -55,29 +55,29 @@ enum {
 extern const char *const format_names[N_FORMATS];
 
 struct settings {
-    const char *model, *model_dir;  /* NULL: not given */
-    const char *output_dir;         /* NULL: the current folder */
-    unsigned formats;               /* bit i: write format_names[i]; 0: no files */
-    int verbose;                    /* print segments as they become final */
-    int quiet;                      /* say nothing but errors */
-    int skip_existing;              /* leave out recordings whose output files are there */
-    int fp16_given;                 /* an option of openai-whisper's that has no effect was used */
+    const char *model, *model_dir; /* NULL: not given */
+    const char *output_dir;        /* NULL: the current folder */
+    unsigned formats;              /* bit i: write format_names[i]; 0: no files */
+    int verbose;                   /* print segments as they become final */
+    int quiet;                     /* say nothing but errors */
+    int skip_existing;             /* leave out recordings whose output files are there */
+    int fp16_given;                /* an option of openai-whisper's that has no effect was used */
     int detect_language;
-    int stream;                     /* live, from standard input */
+    int stream;                       /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
-    const char *stream_final;       /* the file for the final text, - for standard output; NULL: none */
-    const char *align;              /* the text whose words are looked for; NULL: transcribe */
-    char *align_text;               /* the same, if it was read from a file */
-    whisp_writer_options layout;    /* of subtitles */
-    const char *doubtful;           /* the file for the least certain words; NULL: none */
-    const char **inputs;            /* [n_inputs], pointers into argv */
+    const char *stream_final;         /* the file for the final text, - for standard output; NULL: none */
+    const char *align;                /* the text whose words are looked for; NULL: transcribe */
+    char *align_text;                 /* the same, if it was read from a file */
+    whisp_writer_options layout;      /* of subtitles */
+    const char *doubtful;             /* the file for the least certain words; NULL: none */
+    const char **inputs;              /* [n_inputs], pointers into argv */
     size_t n_inputs;
     whisp_options *options;
 };
 
 /* An option of the program itself, in the words of whisp_option_info. `values` is NULL for one that takes none. */
 struct tool_option {
-    char letter;                    /* 0: no short form */
+    char letter; /* 0: no short form */
     whisp_option_info info;
 };
 
@@ -112,17 +112,17 @@ const char *foreign_short(const char *letters);
 
 /* A bar on standard error that redraws itself in place. Only where that is a terminal. */
 struct progress {
-    int wanted;             /* there is a terminal, and nobody said -q */
-    int visible;            /* the cursor stands at the end of a drawn bar */
-    double started, drawn;  /* wall time: of this recording, of the last drawing */
-    double done, total;     /* seconds of audio; total < 0: not known, 0: not yet */
+    int wanted;            /* there is a terminal, and nobody said -q */
+    int visible;           /* the cursor stands at the end of a drawn bar */
+    double started, drawn; /* wall time: of this recording, of the last drawing */
+    double done, total;    /* seconds of audio; total < 0: not known, 0: not yet */
 };
 /* Stand at 0% until there is something to report; `total` as far as it is known, else 0. */
 void progress_wait(struct progress *bar, double total);
 void progress_begin(struct progress *bar);
 void progress_update(struct progress *bar, double done, double total);
-void progress_hide(struct progress *bar);   /* before anything else is written to the terminal */
-void progress_show(struct progress *bar);   /* after it */
+void progress_hide(struct progress *bar); /* before anything else is written to the terminal */
+void progress_show(struct progress *bar); /* after it */
 void progress_end(struct progress *bar);
 
 /* Wall time, in seconds from some moment. */
@@ -135,17 +135,17 @@ int terminal_width(int fd, int otherwise);
 
 /* Where notes go and which are wanted; set once before the first note. */
 void notes_setup(struct progress *bar, int quiet);
-void note(const char *format, ...) TOOL_PRINTF(1, 2);           /* as it is; not with -q */
-void note_warning(const char *format, ...) TOOL_PRINTF(1, 2);   /* "whisp: warning: ..."; not with -q */
-void note_error(const char *format, ...) TOOL_PRINTF(1, 2);     /* "whisp: ..."; always */
-int note_memory(void);                                          /* out of memory; gives CODE_OTHER */
+void note(const char *format, ...) TOOL_PRINTF(1, 2);         /* as it is; not with -q */
+void note_warning(const char *format, ...) TOOL_PRINTF(1, 2); /* "whisp: warning: ..."; not with -q */
+void note_error(const char *format, ...) TOOL_PRINTF(1, 2);   /* "whisp: ..."; always */
+int note_memory(void);                                        /* out of memory; gives CODE_OTHER */
 
 /* ---- transcript.c ---- */
 
 /* Standard output, with the first failure to write remembered. */
 struct transcript {
     struct progress *bar;
-    int failed;             /* errno of the first failure, 0 if there was none */
+    int failed; /* errno of the first failure, 0 if there was none */
 };
 /* Print a line, or text that ends with one, and flush it. Does nothing once writing has failed. */
 void transcript_print(struct transcript *out, const char *text);
@@ -169,10 +169,10 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 
 /* A recording's sound as ffmpeg decoded it, in a file that has no name: Wave64 of 16 bits, with its rate and channels. */
 struct spooled {
-    int fd;                 /* -1: none */
-    char path[32];          /* under which the library finds it */
+    int fd;        /* -1: none */
+    char path[32]; /* under which the library finds it */
     int64_t bytes;
-    char *incomplete;       /* why it is not all of the recording, or NULL */
+    char *incomplete; /* why it is not all of the recording, or NULL */
 };
 /* Where ffmpeg is; 0: nowhere in PATH. */
 int ffmpeg_find(char *path, size_t capacity);
@@ -185,18 +185,18 @@ void spooled_close(struct spooled *spooled);
 
 /* One of the recordings to be transcribed. */
 struct input {
-    const char *name;       /* as it was given */
+    const char *name; /* as it was given */
     int needs_ffmpeg;
     struct spooled spooled;
 };
 /* All of them, in the order in which they were given, without those that cannot be heard. */
 struct inputs {
-    struct input *list;     /* [n] */
-    const char **paths;     /* [n] how the library opens them; NULL while they must be spooled first */
+    struct input *list; /* [n] */
+    const char **paths; /* [n] how the library opens them; NULL while they must be spooled first */
     size_t n;
-    double seconds;         /* of those that say it */
-    char ffmpeg[4096];      /* where it is, once it was looked for and found */
-    char *named;            /* inputs_named()'s last answer */
+    double seconds;    /* of those that say it */
+    char ffmpeg[4096]; /* where it is, once it was looked for and found */
+    char *named;       /* inputs_named()'s last answer */
 };
 
 /* Look at each input of the settings while failing is cheap: `failed` is called for those that cannot be opened, of
@@ -221,10 +221,10 @@ struct summary {
     size_t n, n_bad;
     struct bad_input {
         const char *input;
-        int code;           /* CODE_PART or a failure's */
-    } *list;                /* [n_bad], at most n */
+        int code; /* CODE_PART or a failure's */
+    } * list;     /* [n_bad], at most n */
 };
-int summary_begin(struct summary *summary, size_t n); /* CODE_DONE or CODE_OTHER */
+int summary_begin(struct summary *summary, size_t n);                   /* CODE_DONE or CODE_OTHER */
 void summary_add(struct summary *summary, const char *input, int code); /* nothing where the code is no failure's */
 void summary_print(const struct summary *summary);
 void summary_free(struct summary *summary);
@@ -261,8 +261,8 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
 /* ---- signals.c ---- */
 
 void signals_catch(void);
-int signals_stop(void);             /* the signal that asked the program to end, or 0 */
-void signals_writing(int now);      /* around the writing of files: the program is not ended meanwhile */
-void signals_bar(int visible);      /* a progress bar is on the terminal */
+int signals_stop(void);        /* the signal that asked the program to end, or 0 */
+void signals_writing(int now); /* around the writing of files: the program is not ended meanwhile */
+void signals_bar(int visible); /* a progress bar is on the terminal */
 
 #endif

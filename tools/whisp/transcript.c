@@ -7,18 +7,24 @@
 
 void transcript_print(struct transcript *out, const char *text)
 {
-    if (out->failed) return;
-    if (out->bar) progress_hide(out->bar);
+    if (out->failed)
+        return;
+    if (out->bar)
+        progress_hide(out->bar);
     errno = 0;
-    if (fputs(text, stdout) == EOF || fflush(stdout) != 0 || ferror(stdout)) out->failed = errno ? errno : EIO;
-    if (out->bar) progress_show(out->bar);
+    if (fputs(text, stdout) == EOF || fflush(stdout) != 0 || ferror(stdout))
+        out->failed = errno ? errno : EIO;
+    if (out->bar)
+        progress_show(out->bar);
 }
 
 void transcript_segment(struct transcript *out, const whisp_segment *segment)
 {
-    if (!*segment->text) return;    /* emptied, as openai-whisper does with those that begin and end at once */
+    if (!*segment->text)
+        return; /* emptied, as openai-whisper does with those that begin and end at once */
     int length = whisp_segment_line(segment, NULL, 0);
-    if (length < 0) return;
+    if (length < 0)
+        return;
     char *line = malloc((size_t)length + 2);
     if (!line) {
         out->failed = ENOMEM;
@@ -41,7 +47,9 @@ void transcript_words(struct transcript *out, const whisp_segment *segment)
 
 int transcript_check(const struct transcript *out)
 {
-    if (!out->failed) return CODE_DONE;
-    if (out->failed != EPIPE) note_error("cannot write the transcript: %s", strerror(out->failed));
+    if (!out->failed)
+        return CODE_DONE;
+    if (out->failed != EPIPE)
+        note_error("cannot write the transcript: %s", strerror(out->failed));
     return CODE_OUTPUT;
 }

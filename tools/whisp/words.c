@@ -31,21 +31,25 @@ int words_read_text(struct settings *settings, const char *path)
         length += got;
         if (capacity - length < 4096) {
             char *more = realloc(text, capacity = 2 * capacity + 65536);
-            if (!more) break;
+            if (!more)
+                break;
             text = more;
         }
         got = fread(text + length, 1, capacity - length - 1, file);
     } while (got > 0);
     int broken = ferror(file), complete = feof(file), error = errno;
-    if (file != stdin) fclose(file);
-    if (text) text[length] = '\0';
+    if (file != stdin)
+        fclose(file);
+    if (text)
+        text[length] = '\0';
     free(settings->align_text);
     settings->align = settings->align_text = text;
     if (broken) {
         note_error("%s: cannot read the text to align: %s", path, strerror(error));
         return CODE_INPUT;
     }
-    if (!complete) return note_memory();
+    if (!complete)
+        return note_memory();
     if (strlen(text) != length) {
         note_error("%s: the text to align holds a NUL character; is it a text file?", path);
         return CODE_INPUT;
@@ -72,7 +76,8 @@ static int check_doubtful(struct settings *settings)
         note_error("--doubtful_share requires --doubtful FILE");
         return CODE_USAGE;
     }
-    if (!settings->doubtful) return CODE_DONE;
+    if (!settings->doubtful)
+        return CODE_DONE;
     if (without) {
         note_error("--doubtful and %s exclude each other", without);
         return CODE_USAGE;
@@ -81,7 +86,8 @@ static int check_doubtful(struct settings *settings)
         note_error("--doubtful takes one recording at a time");
         return CODE_USAGE;
     }
-    if (whisp_options_set(settings->options, "confidence", "True") != WHISP_OK) return note_memory();
+    if (whisp_options_set(settings->options, "confidence", "True") != WHISP_OK)
+        return note_memory();
     return CODE_DONE;
 }
 
@@ -96,7 +102,8 @@ static unsigned subtitle_formats(void)
 {
     unsigned bits = 0;
     for (unsigned i = 0; i < N_FORMATS; i++)
-        if (strcmp(format_names[i], "srt") == 0 || strcmp(format_names[i], "vtt") == 0) bits |= 1u << i;
+        if (strcmp(format_names[i], "srt") == 0 || strcmp(format_names[i], "vtt") == 0)
+            bits |= 1u << i;
     return bits;
 }
 
@@ -108,19 +115,27 @@ int words_check(struct settings *settings)
         return CODE_USAGE;
     }
     int code = check_doubtful(settings);
-    if (code != CODE_DONE) return code;
+    if (code != CODE_DONE)
+        return code;
     if (!settings->align && strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0 &&
         strcmp(whisp_options_get(settings->options, "confidence"), "True") != 0) {
-        if (layout->highlight_words) return needs_words("highlight_words");
-        if (layout->max_line_count) return needs_words("max_line_count");
-        if (layout->max_line_width) return needs_words("max_line_width");
-        if (layout->max_words_per_line) return needs_words("max_words_per_line");
+        if (layout->highlight_words)
+            return needs_words("highlight_words");
+        if (layout->max_line_count)
+            return needs_words("max_line_count");
+        if (layout->max_line_width)
+            return needs_words("max_line_width");
+        if (layout->max_words_per_line)
+            return needs_words("max_words_per_line");
     }
-    int laid_out = layout->highlight_words || layout->max_line_count || layout->max_line_width || layout->max_words_per_line;
-    if (settings->quiet) return CODE_DONE;
+    int laid_out = layout->highlight_words || layout->max_line_count || layout->max_line_width ||
+                   layout->max_words_per_line;
+    if (settings->quiet)
+        return CODE_DONE;
     if (laid_out && !(settings->formats & subtitle_formats()))
-        note_warning("--highlight_words, --max_line_width, --max_line_count and --max_words_per_line lay out srt and vtt "
-                     "files; --output_format asks for neither");
+        note_warning(
+            "--highlight_words, --max_line_width, --max_line_count and --max_words_per_line lay out srt and vtt "
+            "files; --output_format asks for neither");
     if (settings->align && strcmp(whisp_options_get(settings->options, "task"), "translate") == 0)
         note_warning("--align looks for the text itself, not for its translation; leave --task translate out");
     if (settings->detect_language && strcmp(whisp_options_get(settings->options, "language"), "None") != 0)

@@ -21,8 +21,8 @@
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8,
-                              amx_bf16, store};
+static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_rows, wh_group_rows, amx_i8, amx_bf16,
+                              store};
 
 const wh_gemm *wh_gemm_amx(void)
 {

@@ -81,7 +81,8 @@ static void amx_i8(const int8_t *x, int rows, const int8_t *w, size_t steps, con
                                     (x_scale[r] * w_scale[j]);
 }
 
-static void amx_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines, float *out)
+static void amx_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
+                     float *out)
 {
     float sums[4][WH_GROUP][16] __attribute__((aligned(64)));
     AMX_SUMS(amx_dot_bf16);

@@ -50,8 +50,9 @@ void wh_i8_tile_avx512vnni(const int8_t *x, int rows, const int8_t *w, size_t st
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512, wh_i8_quantize_avx512, wh_group_unsigned, wh_group_steps,
-                              wh_i8_tile_avx512vnni, wh_bf16_tile_avx512, store};
+static const wh_gemm table = {wh_f32_avx512,  wh_i8_quantize_avx512, wh_group_unsigned,
+                              wh_group_steps, wh_i8_tile_avx512vnni, wh_bf16_tile_avx512,
+                              store};
 
 const wh_gemm *wh_gemm_avx512vnni(void)
 {

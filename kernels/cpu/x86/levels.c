@@ -23,7 +23,8 @@ static const wh_level levels[] = {
     {"avx2", wh_x86_has_avx2, wh_kernels_avx2, wh_gemm_avx2, NULL, "Haswell", 1},
     {"avxvnni", wh_x86_has_avxvnni, wh_kernels_avx2, wh_gemm_avxvnni, wh_attention_int_avxvnni, "Haswell", 1},
     {"avx512", wh_x86_has_avx512, wh_kernels_avx512, wh_gemm_avx512, NULL, "SkylakeX", 1},
-    {"avx512vnni", wh_x86_has_avx512vnni, wh_kernels_avx512, best_avx512vnni, wh_attention_int_avx512vnni, "SkylakeX", 1},
+    {"avx512vnni", wh_x86_has_avx512vnni, wh_kernels_avx512, best_avx512vnni, wh_attention_int_avx512vnni, "SkylakeX",
+     1},
     {"amx", has_sound_amx, wh_kernels_avx512, wh_gemm_amx, wh_attention_int_avx512vnni, "SkylakeX", 1},
 };
 

@@ -72,7 +72,7 @@ static void open_blas(void)
         dlclose(library);
         return;
     }
-    set_threads(1); /* the backend's own threads call it, each for a tile of its own */
+    set_threads(1);        /* the backend's own threads call it, each for a tile of its own */
     char release[32] = ""; /* the configuration begins "OpenBLAS 0.3.21 ..." */
     if (config && sscanf(config(), "OpenBLAS %31s", release) != 1)
         release[0] = 0;

@@ -10,9 +10,9 @@ typedef void (*wh_sgemm_fn)(int order, int transpose_x, int transpose_w, int m, 
 #define WH_TRANS 112
 
 typedef struct wh_blas {
-    wh_sgemm_fn sgemm;      /* NULL when there is no OpenBLAS */
-    char name[96];          /* "OpenBLAS 0.3.21 SkylakeX" */
-    char problem[256];      /* when sgemm is NULL: why, and what to install */
+    wh_sgemm_fn sgemm; /* NULL when there is no OpenBLAS */
+    char name[96];     /* "OpenBLAS 0.3.21 SkylakeX" */
+    char problem[256]; /* when sgemm is NULL: why, and what to install */
 } wh_blas;
 
 /* Opened at the first call, for the life of the process. Never NULL. Any thread may call it. */

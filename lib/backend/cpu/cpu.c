@@ -44,8 +44,12 @@ static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *
             taps[3 * in * j + i % 3 * in + i / 3] = row[i];
     }
     free(row);
-    *ordered = (wh_tensor){.name = w->name, .type = WH_F32, .n_dims = 2, .shape = {w->shape[0], 3 * w->shape[1], 1, 1},
-                           .data = taps, .bytes = 3 * d * in * sizeof *taps};
+    *ordered = (wh_tensor){.name = w->name,
+                           .type = WH_F32,
+                           .n_dims = 2,
+                           .shape = {w->shape[0], 3 * w->shape[1], 1, 1},
+                           .data = taps,
+                           .bytes = 3 * d * in * sizeof *taps};
     return WHISP_OK;
 }
 
@@ -133,8 +137,8 @@ static int plan_slots(wh_backend *b)
 /* Which products, by the name and the arithmetic asked for: our own, or OpenBLAS, which is opened only then. */
 static int choose_products(wh_backend *b, const char *name)
 {
-    static const char *const types[] = {[WH_COMPUTE_F32] = "float32", [WH_COMPUTE_BF16] = "bfloat16",
-                                       [WH_COMPUTE_INT8] = "int8"};
+    static const char *const types[] = {
+        [WH_COMPUTE_F32] = "float32", [WH_COMPUTE_BF16] = "bfloat16", [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
     if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu, blas and cuda", name);
@@ -171,8 +175,13 @@ int wh_cpu_backend_new(const char *name, const whisp_model *model, const wh_back
     wh_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
-    b->ledger = (wh_slots){.ops = &ops, .computer = &computer, .model = model, .n = config->n_slots, .most_windows = 1,
-                           .few_rows = WH_FEW_ROWS, .most_rows = WH_MAX(model->n_text_ctx, WH_FEW_ROWS)};
+    b->ledger = (wh_slots){.ops = &ops,
+                           .computer = &computer,
+                           .model = model,
+                           .n = config->n_slots,
+                           .most_windows = 1,
+                           .few_rows = WH_FEW_ROWS,
+                           .most_rows = WH_MAX(model->n_text_ctx, WH_FEW_ROWS)};
     b->model = model;
     b->config = *config;
     int rc = wh_pool_new(config->threads, &b->pool);
@@ -214,9 +223,8 @@ static void cpu_free(wh_backend *b)
     free_kv(b->self, b->ledger.n);
     free_kv(b->cross, b->ledger.n);
     wh_slots_free(&b->ledger);
-    void *const arrays[] = {b->scratch, b->x_packed,    b->x_scale, b->mel,   b->audio_x, b->audio_h, b->audio_wide,
-                            b->x,       b->h,       b->q,       b->k,     b->v,       b->heads,   b->wide,
-                            b->groups,  b};
+    void *const arrays[] = {b->scratch, b->x_packed, b->x_scale, b->mel, b->audio_x, b->audio_h, b->audio_wide, b->x,
+                            b->h,       b->q,        b->k,       b->v,   b->heads,   b->wide,    b->groups,     b};
     for (size_t i = 0; i < WH_COUNT(arrays); i++)
         free(arrays[i]);
 }

@@ -11,7 +11,7 @@
 
 typedef struct layer_call {
     wh_backend *backend;
-    int n;          /* rows in the pass */
+    int n; /* rows in the pass */
     int layer;
     int n_groups;
 } layer_call;
@@ -151,8 +151,8 @@ static void store_cache(wh_backend *backend, int n, int layer)
 
 static void product(wh_backend *backend, int n, const float *x, int k, wh_linear linear, float *y, wh_after after)
 {
-    const wh_product p = {.x = x, .ldx = (size_t)k, .m = n, .linear = linear, .y = y,
-                          .ldy = (size_t)linear.w->shape[0], .after = after};
+    const wh_product p = {
+        .x = x, .ldx = (size_t)k, .m = n, .linear = linear, .y = y, .ldy = (size_t)linear.w->shape[0], .after = after};
     wh_cpu_products(backend, &p, 1);
 }
 
@@ -190,8 +190,8 @@ static void decoder_block(const layer_call *call)
 
 typedef struct logits_call {
     const wh_backend *backend;
-    int n;                          /* at most WH_FEW_ROWS */
-    float *logits[WH_FEW_ROWS];     /* where row i of backend->h goes */
+    int n;                      /* at most WH_FEW_ROWS */
+    float *logits[WH_FEW_ROWS]; /* where row i of backend->h goes */
 } logits_call;
 
 static void logits_task(void *context, size_t task, int worker)
@@ -211,8 +211,11 @@ static void flush_logits(wh_backend *backend, logits_call *call)
 {
     size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
     if (call->n && wh_weights_find(backend->weights, backend->model->output)) {
-        const wh_product p = {.x = backend->h, .ldx = (size_t)backend->model->n_text_state, .m = call->n,
-                              .linear = {backend->model->output, NULL}, .rows_y = call->logits};
+        const wh_product p = {.x = backend->h,
+                              .ldx = (size_t)backend->model->n_text_state,
+                              .m = call->n,
+                              .linear = {backend->model->output, NULL},
+                              .rows_y = call->logits};
         wh_cpu_products(backend, &p, 1);
     } else if (call->n)
         wh_pool_run(backend->pool, tasks, logits_task, call);

@@ -12,17 +12,22 @@
 static void convolve(wh_backend *backend, const float *x, int in, int stride, const wh_tensor *conv, const float *bias,
                      float *y, int n)
 {
-    const wh_product p = {.x = x, .ldx = (size_t)(stride * in), .m = n, .linear = {conv, bias}, .y = y,
-                          .ldy = (size_t)backend->model->n_audio_state, .after = WH_GELU};
+    const wh_product p = {.x = x,
+                          .ldx = (size_t)(stride * in),
+                          .m = n,
+                          .linear = {conv, bias},
+                          .y = y,
+                          .ldy = (size_t)backend->model->n_audio_state,
+                          .after = WH_GELU};
     wh_cpu_products(backend, &p, 1);
 }
 
 typedef struct attention_call {
     const wh_backend *backend;
-    const float *q, *k, *v;     /* [ctx][d] */
-    float *packed;              /* [head][packed_head]: K in the kernels' order; integers: K and V */
-    float *packed_v;            /* [head][ctx][d_head]; integers: not used */
-    float *out;                 /* [ctx][d] */
+    const float *q, *k, *v; /* [ctx][d] */
+    float *packed;          /* [head][packed_head]: K in the kernels' order; integers: K and V */
+    float *packed_v;        /* [head][ctx][d_head]; integers: not used */
+    float *out;             /* [ctx][d] */
     int ctx, d, d_head, blocks;
 } attention_call;
 
@@ -99,20 +104,29 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = ld},
     };
     wh_cpu_products(backend, qkv, 3);
-    attention_call call = {backend, q, k, v, wide + packed_at(backend), h, k, n, d, d / heads,
+    attention_call call = {backend,
+                           q,
+                           k,
+                           v,
+                           wide + packed_at(backend),
+                           h,
+                           k,
+                           n,
+                           d,
+                           d / heads,
                            (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed V goes over h, the heads over k */
     wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
     wh_pool_run(backend->pool, (size_t)(heads * call.blocks), attention_task, &call);
-    const wh_product project = {.x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld,
-                                .after = WH_ADD};
+    const wh_product project = {
+        .x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld, .after = WH_ADD};
     wh_cpu_products(backend, &project, 1);
 
     wh_cpu_layer_norm(backend, x, block->mlp_ln, h, n, d);
-    const wh_product up = {.x = h, .ldx = ld, .m = n, .linear = block->mlp_up, .y = wide, .ldy = 4 * ld,
-                           .after = WH_GELU};
+    const wh_product up = {
+        .x = h, .ldx = ld, .m = n, .linear = block->mlp_up, .y = wide, .ldy = 4 * ld, .after = WH_GELU};
     wh_cpu_products(backend, &up, 1);
-    const wh_product down = {.x = wide, .ldx = 4 * ld, .m = n, .linear = block->mlp_down, .y = x, .ldy = ld,
-                             .after = WH_ADD};
+    const wh_product down = {
+        .x = wide, .ldx = 4 * ld, .m = n, .linear = block->mlp_down, .y = x, .ldy = ld, .after = WH_ADD};
     wh_cpu_products(backend, &down, 1);
 }
 

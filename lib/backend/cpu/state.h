@@ -24,7 +24,7 @@
 
 /* Keys and values: self-attention's of a slot, or cross-attention's of a window. */
 typedef struct wh_kv_store {
-    void *k, *v;    /* [n_text_layer][head][tile of n_text_ctx, or n_audio_ctx]: kernels.h, wh_kv */
+    void *k, *v; /* [n_text_layer][head][tile of n_text_ctx, or n_audio_ctx]: kernels.h, wh_kv */
 } wh_kv_store;
 
 /* Consecutive rows of a pass that attend to the same window. */
@@ -34,20 +34,20 @@ typedef struct wh_group {
 } wh_group;
 
 struct wh_backend {
-    wh_slots ledger;        /* first: see slots.h */
+    wh_slots ledger; /* first: see slots.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
-    wh_sgemm_fn sgemm;      /* OpenBLAS's, where backend blas was asked for, else NULL */
-    const wh_weights *weights;  /* the matrices, packed; NULL: products are float32 */
-    wh_weights *own_weights;    /* the same where the model does not keep them */
+    wh_sgemm_fn sgemm;                     /* OpenBLAS's, where backend blas was asked for, else NULL */
+    const wh_weights *weights;             /* the matrices, packed; NULL: products are float32 */
+    wh_weights *own_weights;               /* the same where the model does not keep them */
     const wh_attention_int *attention_int; /* the encoder's attention in integers; NULL: float32 */
-    wh_kv self_type, cross_type; /* how the slots' and the windows' K/V are stored */
+    wh_kv self_type, cross_type;           /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];
 
-    float *scratch;         /* [threads][scratch_size] */
+    float *scratch; /* [threads][scratch_size] */
     size_t scratch_size;
 
     /* encoder */
@@ -57,41 +57,42 @@ struct wh_backend {
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
     float *audio_wide;      /* [wh_cpu_wide_size]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
-    int8_t *x_packed;       /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
-    float *x_scale;         /* [groups][WH_GROUP], wh_cpu_packed_rows in all */
+    int8_t *x_packed; /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
+    float *x_scale;   /* [groups][WH_GROUP], wh_cpu_packed_rows in all */
 
     /* decoder; a pass has at most ledger.most_rows rows */
-    float *x, *h, *q, *k, *v, *heads;   /* [most_rows][d] */
-    float *wide;                        /* [most_rows][4d] */
-    const wh_row *rows;                 /* of the pass at hand */
-    wh_group *groups;                   /* [most_rows] */
+    float *x, *h, *q, *k, *v, *heads; /* [most_rows][d] */
+    float *wide;                      /* [most_rows][4d] */
+    const wh_row *rows;               /* of the pass at hand */
+    wh_group *groups;                 /* [most_rows] */
 
-    wh_kv_store *self;      /* [slots] */
-    wh_kv_store *cross;     /* [windows]: NULL until first used */
+    wh_kv_store *self;  /* [slots] */
+    wh_kv_store *cross; /* [windows]: NULL until first used */
 };
 
 /* y = x w^T + b, and what follows at once while the tile is in the cache */
 typedef enum wh_after {
-    WH_SET,         /* y = x w^T + b */
-    WH_GELU,        /* y = gelu(x w^T + b) */
-    WH_ADD          /* y += x w^T + b */
+    WH_SET,  /* y = x w^T + b */
+    WH_GELU, /* y = gelu(x w^T + b) */
+    WH_ADD   /* y += x w^T + b */
 } wh_after;
 
 typedef struct wh_product {
-    const float *x;         /* [m][k], rows ldx floats apart */
+    const float *x; /* [m][k], rows ldx floats apart */
     size_t ldx;
     int m;
-    wh_linear linear;       /* w [n][k], b [n] or NULL */
-    float *y;               /* [m][n], rows ldy floats apart */
+    wh_linear linear; /* w [n][k], b [n] or NULL */
+    float *y;         /* [m][n], rows ldy floats apart */
     size_t ldy;
     wh_after after;
-    float *const *rows_y;   /* NULL, or where each row of y stands; few rows, WH_SET */
+    float *const *rows_y; /* NULL, or where each row of y stands; few rows, WH_SET */
 } wh_product;
 
 /* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */
 static inline size_t wh_cpu_kv_size(const whisp_model *model, wh_kv type, int n)
 {
-    return (size_t)((n + WH_KV_KEYS - 1) / WH_KV_KEYS) * wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
+    return (size_t)((n + WH_KV_KEYS - 1) / WH_KV_KEYS) *
+           wh_kv_tile(type, (size_t)(model->n_text_state / model->n_text_head));
 }
 
 static inline size_t wh_cpu_kv_at(const whisp_model *model, wh_kv type, int n, int layer, int head)

@@ -14,9 +14,9 @@
 #define PANELS_A_TASK 4
 
 struct wh_weights {
-    wh_packed *list;    /* [n], by address of the tensor */
+    wh_packed *list; /* [n], by address of the tensor */
     size_t n;
-    int is_mapped;  /* the tensors are pages of a file */
+    int is_mapped; /* the tensors are pages of a file */
     int is_bf16;
     struct wh_weights *next; /* another type's, of the same model */
 };
@@ -41,18 +41,23 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j)
 static void add(wh_weights *weights, const wh_tensor *tensor, int taps, int is_wide)
 {
     size_t k = (size_t)tensor->shape[1] * (size_t)taps, row_bytes = weights->is_bf16 ? 2 * k : k;
-    weights->list[weights->n++] = (wh_packed){
-        .tensor = tensor, .taps = taps, .is_bf16 = weights->is_bf16, .is_wide = is_wide && !weights->is_bf16,
-        .n = (size_t)tensor->shape[0], .k = k, .row_bytes = row_bytes,
-        .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL, .steps = wh_steps(row_bytes)};
+    weights->list[weights->n++] = (wh_packed){.tensor = tensor,
+                                              .taps = taps,
+                                              .is_bf16 = weights->is_bf16,
+                                              .is_wide = is_wide && !weights->is_bf16,
+                                              .n = (size_t)tensor->shape[0],
+                                              .k = k,
+                                              .row_bytes = row_bytes,
+                                              .panels = ((size_t)tensor->shape[0] + WH_PANEL - 1) / WH_PANEL,
+                                              .steps = wh_steps(row_bytes)};
 }
 
 static void add_blocks(wh_weights *weights, const wh_block *blocks, int n, int is_decoder)
 {
     for (int i = 0; i < n; i++) {
         const wh_attention *self = &blocks[i].attn, *cross = &blocks[i].cross;
-        const wh_linear *const list[] = {&self->q, &self->k, &self->v, &self->out, &blocks[i].mlp_up,
-                                         &blocks[i].mlp_down};
+        const wh_linear *const list[] = {&self->q,   &self->k,          &self->v,
+                                         &self->out, &blocks[i].mlp_up, &blocks[i].mlp_down};
         for (size_t j = 0; j < WH_COUNT(list); j++)
             add(weights, list[j]->w, 1, is_decoder);
         if (!is_decoder)
@@ -109,8 +114,8 @@ typedef struct pack_call {
     const wh_weights *weights;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
-    float *rows;            /* [threads][2][longest row] */
-    int8_t *q;              /* [threads][WH_PANEL][longest row], two bytes each */
+    float *rows; /* [threads][2][longest row] */
+    int8_t *q;   /* [threads][WH_PANEL][longest row], two bytes each */
     size_t longest;
 } pack_call;
 
@@ -184,7 +189,8 @@ static void pack_task(void *context, size_t task, int worker)
             from = stored_rows(t, at, rows, q);
         else
             round_rows(call, t, at, rows, row, q);
-        wh_panel(from, (int)rows, t->row_bytes, t->w + panel * t->steps * WH_PANEL * 4, t->is_bf16 ? NULL : t->sum + at);
+        wh_panel(from, (int)rows, t->row_bytes, t->w + panel * t->steps * WH_PANEL * 4,
+                 t->is_bf16 ? NULL : t->sum + at);
     }
     if (call->weights->is_mapped)
         give_back(t, first * WH_PANEL, WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);

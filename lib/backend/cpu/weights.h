@@ -13,14 +13,14 @@ const void *wh_cpu_row(const wh_tensor *w, int64_t j);
 
 /* A matrix [n][k]: int8 whose rows (output channels) have a scale each, or bfloat16. */
 typedef struct wh_packed {
-    const wh_tensor *tensor;    /* what it was made from */
-    int taps;                   /* 3: a convolution's weights [n][k / 3][3], here as [n][3][k / 3]; else 1 */
+    const wh_tensor *tensor; /* what it was made from */
+    int taps;                /* 3: a convolution's weights [n][k / 3][3], here as [n][3][k / 3]; else 1 */
     int is_bf16;
-    int is_wide;                /* int8: x is quantized to 16 bits: the decoder's, which memory limits */
+    int is_wide; /* int8: x is quantized to 16 bits: the decoder's, which memory limits */
     size_t n, k, row_bytes, panels, steps;
-    int8_t *w;                  /* [panels][steps][WH_PANEL][4]: four int8 or two bfloat16 */
-    float *scale;               /* [panels * WH_PANEL], 0 behind n; NULL with bfloat16 */
-    int32_t *sum;               /* likewise */
+    int8_t *w;    /* [panels][steps][WH_PANEL][4]: four int8 or two bfloat16 */
+    float *scale; /* [panels * WH_PANEL], 0 behind n; NULL with bfloat16 */
+    int32_t *sum; /* likewise */
 } wh_packed;
 
 /* Pack the products' matrices of a model, all but the first convolution. Those of one model and type are made once,

@@ -34,11 +34,12 @@ static int check_model(const whisp_model *m)
 {
     const char *name = m->name ? m->name : "without a name";
     int d = m->n_text_state;
-    if (d > MAX_STATE || d / m->n_audio_head > MAX_HEAD || d / m->n_text_head > MAX_HEAD ||
-        d / m->n_audio_head % 8 || d / m->n_text_head % 8)
-        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: model %s has %d channels in heads of %d and %d; there can be at "
-                       "most %d in heads of at most %d, multiples of 8", name, d, d / m->n_audio_head,
-                       d / m->n_text_head, MAX_STATE, MAX_HEAD);
+    if (d > MAX_STATE || d / m->n_audio_head > MAX_HEAD || d / m->n_text_head > MAX_HEAD || d / m->n_audio_head % 8 ||
+        d / m->n_text_head % 8)
+        return wh_fail(WHISP_ERR_BACKEND,
+                       "backend cuda: model %s has %d channels in heads of %d and %d; there can be at "
+                       "most %d in heads of at most %d, multiples of 8",
+                       name, d, d / m->n_audio_head, d / m->n_text_head, MAX_STATE, MAX_HEAD);
     return WHISP_OK;
 }
 
@@ -51,12 +52,19 @@ static int open_engine(cuda_backend *b)
         return wh_fail_memory();
     for (int i = 0; i < m->n_alignment_heads; i++)
         heads[2 * i] = m->alignment_heads[i].layer, heads[2 * i + 1] = m->alignment_heads[i].head;
-    const wh_cuda_sizes sizes = {
-        .n_vocab = m->n_vocab, .n_mels = m->n_mels, .d = m->n_text_state, .n_slots = b->ledger.n,
-        .audio_ctx = m->n_audio_ctx, .audio_heads = m->n_audio_head, .audio_layers = m->n_audio_layer,
-        .text_ctx = m->n_text_ctx, .text_heads = m->n_text_head, .text_layers = m->n_text_layer,
-        .int8_windows = b->config.compute == WH_COMPUTE_INT8,
-        .n_alignment = m->n_alignment_heads, .alignment = heads};
+    const wh_cuda_sizes sizes = {.n_vocab = m->n_vocab,
+                                 .n_mels = m->n_mels,
+                                 .d = m->n_text_state,
+                                 .n_slots = b->ledger.n,
+                                 .audio_ctx = m->n_audio_ctx,
+                                 .audio_heads = m->n_audio_head,
+                                 .audio_layers = m->n_audio_layer,
+                                 .text_ctx = m->n_text_ctx,
+                                 .text_heads = m->n_text_head,
+                                 .text_layers = m->n_text_layer,
+                                 .int8_windows = b->config.compute == WH_COMPUTE_INT8,
+                                 .n_alignment = m->n_alignment_heads,
+                                 .alignment = heads};
     int rc = b->api->open(&sizes, b->config.device, &b->engine, message);
     free(heads);
     if (rc == WH_CUDA_OK) {
@@ -78,8 +86,10 @@ static int fit_slots(cuda_backend *b)
     if (fit >= (size_t)b->ledger.n)
         return WHISP_OK;
     if (fit < least)
-        return wh_fail(WHISP_ERR_MEMORY, "backend cuda: device memory: beside the model %s has room for %zu sequences of "
-                       "%.1f MiB; %zu are needed", b->api->describe(b->engine), fit, (double)each / 1048576, least);
+        return wh_fail(WHISP_ERR_MEMORY,
+                       "backend cuda: device memory: beside the model %s has room for %zu sequences of "
+                       "%.1f MiB; %zu are needed",
+                       b->api->describe(b->engine), fit, (double)each / 1048576, least);
     b->ledger.n = (int)fit;
     size_t n = strlen(b->description);
     snprintf(b->description + n, sizeof b->description - n, ", room for %zu sequences", fit);
@@ -94,7 +104,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     char problem[512];
     *backend = NULL;
     if (config->compute != WH_COMPUTE_AUTO && config->compute != WH_COMPUTE_INT8)
-        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: it computes in float16 with float32 sums (compute_type auto; int8: "
+        return wh_fail(WHISP_ERR_BACKEND,
+                       "backend cuda: it computes in float16 with float32 sums (compute_type auto; int8: "
                        "windows' keys and values in 8 bits); f32 and bf16 need the backend cpu");
     int rc = check_model(model);
     if (rc)
@@ -105,9 +116,13 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
     cuda_backend *b = wh_calloc(1, sizeof *b);
     if (!b)
         return wh_fail_memory();
-    b->ledger = (wh_slots){.ops = &ops, .computer = &computer, .model = model, .n = config->n_slots,
+    b->ledger = (wh_slots){.ops = &ops,
+                           .computer = &computer,
+                           .model = model,
+                           .n = config->n_slots,
                            .most_windows = config->tap ? 1 : WH_MOST_WINDOWS, /* so that all are seen */
-                           .few_rows = api->few_rows, .most_rows = api->most_rows};
+                           .few_rows = api->few_rows,
+                           .most_rows = api->most_rows};
     b->model = model;
     b->config = *config;
     b->api = api;

@@ -8,8 +8,8 @@ static int attention_layer(wh_cuda_engine *e, void *const *w)
     size_t part = (size_t)heads * n * wh_cuda_padded_head(d / heads);
     TRY(engine_gemm(e, e->audio_h, d, w[WH_CUDA_QKV_W], e->audio_wide, n, 3 * d, d, false, false));
     wh_cuda_split_heads(e->audio_wide, (const float *)w[WH_CUDA_QKV_B], e->audio_heads, n, 3, d, heads, e->main);
-    wh_cuda_attention(e->audio_heads, e->audio_heads + part, e->audio_heads + 2 * part, e->audio_h, n, n, d, heads, e->sm,
-                      e->main);
+    wh_cuda_attention(e->audio_heads, e->audio_heads + part, e->audio_heads + 2 * part, e->audio_h, n, n, d, heads,
+                      e->sm, e->main);
     return engine_gemm(e, e->audio_h, d, w[WH_CUDA_OUT_W], e->audio_x, n, d, d, true, true);
 }
 
@@ -84,8 +84,7 @@ static int encode_window(wh_cuda_engine *e, const float *mel, char *window, floa
     return WH_CUDA_OK;
 }
 
-int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *windows, float *block0,
-                         float *out)
+int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *windows, float *block0, float *out)
 {
     TRY(engine_enter(e));
     size_t floats = 2 * (size_t)e->sizes.audio_ctx * e->sizes.n_mels;
@@ -97,8 +96,10 @@ int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *
         TRY(engine_check(e, cudaEventSynchronize(e->arrived[b]), "copy to the device")); /* mel_host[b] is free again */
         memcpy(e->mel_host[b], mel[i], floats * sizeof(float));
         TRY(engine_check(e, cudaStreamWaitEvent(e->copy, e->consumed[b], 0), "event"));
-        TRY(engine_check(e, cudaMemcpyAsync(e->mel[b], e->mel_host[b], floats * sizeof(float), cudaMemcpyHostToDevice,
-                                            e->copy), "copy to the device"));
+        TRY(engine_check(e,
+                         cudaMemcpyAsync(e->mel[b], e->mel_host[b], floats * sizeof(float), cudaMemcpyHostToDevice,
+                                         e->copy),
+                         "copy to the device"));
         TRY(engine_check(e, cudaEventRecord(e->arrived[b], e->copy), "event"));
         WH_UNLESS_MUTANT(3, TRY(engine_check(e, cudaStreamWaitEvent(e->main, e->arrived[b], 0), "event")));
         TRY(encode_window(e, e->mel[b], e->windows[windows[i]], i == n - 1 ? block0 : NULL, i == n - 1 ? out : NULL));

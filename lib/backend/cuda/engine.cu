@@ -66,10 +66,10 @@ static void engine_close(wh_cuda_engine *e)
     cudaFreeHost(e->choices_host);
     cudaFreeHost(e->chosen_host);
     cudaFreeHost(e->listed_host);
-    void *const arrays[] = {e->mel_half, e->conv,  e->conv_half, e->audio_x, e->audio_h,   e->audio_wide,
-                            e->audio_heads, e->rows, e->which,   e->alignment, e->x,       e->h,
-                            e->wide,     e->q,     e->partial,   e->logits,  e->scores,
-                            e->choices,  e->listed,   e->best,    e->stats,   e->masks};
+    void *const arrays[] = {e->mel_half,    e->conv, e->conv_half, e->audio_x,   e->audio_h, e->audio_wide,
+                            e->audio_heads, e->rows, e->which,     e->alignment, e->x,       e->h,
+                            e->wide,        e->q,    e->partial,   e->logits,    e->scores,  e->choices,
+                            e->listed,      e->best, e->stats,     e->masks};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         cudaFree(arrays[i]);
     if (e->main)
@@ -122,10 +122,10 @@ static const char *engine_error(const wh_cuda_engine *e)
 extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
 {
     static const wh_cuda_api api = {
-        WH_CUDA_ABI,   sizeof(wh_row),     sizeof(wh_choice), WH_CUDA_MOST_ROWS,   WH_CUDA_FEW_ROWS,
-        MASKS,         MEL_FRAMES,         engine_open,       engine_close,        engine_describe,
-        engine_error,  engine_load,        engine_room,       wh_cuda_can_choose,  engine_forbid,
-        engine_load_filters, engine_log_mel, engine_encode,   engine_decode,       engine_copy,
+        WH_CUDA_ABI,   sizeof(wh_row),     sizeof(wh_choice), WH_CUDA_MOST_ROWS,   WH_CUDA_FEW_ROWS, MASKS,
+        MEL_FRAMES,    engine_open,        engine_close,      engine_describe,     engine_error,     engine_load,
+        engine_room,   wh_cuda_can_choose, engine_forbid,     engine_load_filters, engine_log_mel,   engine_encode,
+        engine_decode, engine_copy,
     };
     return &api;
 }

@@ -21,22 +21,22 @@ typedef struct wh_cuda_sizes {
     int n_vocab, n_mels, d, n_slots;
     int audio_ctx, audio_heads, audio_layers;
     int text_ctx, text_heads, text_layers;
-    int int8_windows;           /* windows' keys and values in int8 with a scale for each position and head, else f16 */
+    int int8_windows; /* windows' keys and values in int8 with a scale for each position and head, else f16 */
     int n_alignment;
-    const int32_t *alignment;   /* [n_alignment][2]: layer, head */
+    const int32_t *alignment; /* [n_alignment][2]: layer, head */
 } wh_cuda_sizes;
 
 /* Tensors in the order in which they are used. _W: f16 [out][in]; the others float32. */
 typedef enum wh_cuda_tensor {
-    WH_CUDA_CONV1_W,        /* [3][d][n_mels]: a matrix for each tap */
+    WH_CUDA_CONV1_W, /* [3][d][n_mels]: a matrix for each tap */
     WH_CUDA_CONV1_B,
-    WH_CUDA_CONV2_W,        /* [3][d][d] */
+    WH_CUDA_CONV2_W, /* [3][d][d] */
     WH_CUDA_CONV2_B,
     WH_CUDA_AUDIO_POSITIONS,
     WH_CUDA_AUDIO_GAIN,
     WH_CUDA_AUDIO_SHIFT,
     WH_CUDA_EMBEDDING_W,
-    WH_CUDA_OUTPUT_W,       /* [n_vocab][d], to logits; not loaded: the embedding again */
+    WH_CUDA_OUTPUT_W, /* [n_vocab][d], to logits; not loaded: the embedding again */
     WH_CUDA_TEXT_POSITIONS,
     WH_CUDA_TEXT_GAIN,
     WH_CUDA_TEXT_SHIFT,
@@ -44,23 +44,23 @@ typedef enum wh_cuda_tensor {
     /* of a layer */
     WH_CUDA_ATTN_GAIN = 0,
     WH_CUDA_ATTN_SHIFT,
-    WH_CUDA_QKV_W,          /* [3d][d] */
-    WH_CUDA_QKV_B,          /* [3d], zeros in the middle: keys have none */
+    WH_CUDA_QKV_W, /* [3d][d] */
+    WH_CUDA_QKV_B, /* [3d], zeros in the middle: keys have none */
     WH_CUDA_OUT_W,
     WH_CUDA_OUT_B,
-    WH_CUDA_CROSS_GAIN,     /* decoder only, as the next seven */
+    WH_CUDA_CROSS_GAIN, /* decoder only, as the next seven */
     WH_CUDA_CROSS_SHIFT,
     WH_CUDA_CROSS_Q_W,
     WH_CUDA_CROSS_Q_B,
-    WH_CUDA_CROSS_KV_W,     /* [2d][d] */
+    WH_CUDA_CROSS_KV_W, /* [2d][d] */
     WH_CUDA_CROSS_KV_B,
     WH_CUDA_CROSS_OUT_W,
     WH_CUDA_CROSS_OUT_B,
     WH_CUDA_MLP_GAIN,
     WH_CUDA_MLP_SHIFT,
-    WH_CUDA_UP_W,           /* [4d][d] */
+    WH_CUDA_UP_W, /* [4d][d] */
     WH_CUDA_UP_B,
-    WH_CUDA_DOWN_W,         /* [d][4d] */
+    WH_CUDA_DOWN_W, /* [d][4d] */
     WH_CUDA_DOWN_B,
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
@@ -71,7 +71,7 @@ enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 
 typedef struct wh_cuda_api {
     int abi;
     size_t row_bytes, choice_bytes; /* sizes of wh_row and wh_choice, which are not declared here */
-    int most_rows, few_rows;    /* tokens of a pass; of one whose rows do not depend on each other */
+    int most_rows, few_rows;        /* tokens of a pass; of one whose rows do not depend on each other */
     int most_masks, most_frames;
     /* message: [WH_CUDA_MESSAGE] */
     int (*open)(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message);
@@ -92,7 +92,8 @@ typedef struct wh_cuda_api {
      * call it at any time, beside the other calls. It leaves no message: who cannot have it here computes it himself. */
     int (*log_mel)(wh_cuda_engine *engine, const float *samples, int frames, float *out);
     /* Encode n windows. mel[i]: host, [2 audio_ctx][n_mels]. block0, out: host [audio_ctx][d] of the last one, or NULL. */
-    int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0, float *out);
+    int (*encode)(wh_cuda_engine *engine, int n, const float *const *mel, const int *windows, float *block0,
+                  float *out);
     /* One pass: at most few_rows rows of different slots, or at most most_rows of one slot in order. At most few_rows
      * of them have a choice. */
     int (*decode)(wh_cuda_engine *engine, int n, const wh_row *rows);

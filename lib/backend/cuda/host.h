@@ -8,13 +8,13 @@
 
 /* What a wh_backend * of this implementation points to. */
 typedef struct cuda_backend {
-    wh_slots ledger;        /* first: see slots.h */
+    wh_slots ledger; /* first: see slots.h */
     const whisp_model *model;
     wh_backend_config config;
     const wh_cuda_api *api;
     wh_cuda_engine *engine;
     char description[256];
-    uint32_t **masks;       /* [n_masks] of what may never follow, each [(n_vocab + 31) / 32] */
+    uint32_t **masks; /* [n_masks] of what may never follow, each [(n_vocab + 31) / 32] */
     int n_masks;
 } cuda_backend;
 

@@ -42,7 +42,8 @@ static void *open_library(char *problem, size_t size)
     }
     if (!library) {
         const char *reason = dlerror();
-        snprintf(problem, size, "its library cannot be opened (%s); `make CUDA=1` builds it", reason ? reason : LIBRARY);
+        snprintf(problem, size, "its library cannot be opened (%s); `make CUDA=1` builds it",
+                 reason ? reason : LIBRARY);
     }
     return library;
 }

@@ -9,9 +9,9 @@
 struct Mel {
     std::mutex lock;
     cudaStream_t stream;
-    float *tables, *filters;            /* device */
+    float *tables, *filters; /* device */
     int32_t *ranges;
-    float *samples_host, *out_host;     /* pinned: MEL_FRAMES of them */
+    float *samples_host, *out_host; /* pinned: MEL_FRAMES of them */
     float *samples, *out;
 };
 
@@ -63,7 +63,8 @@ static int plan_mel(wh_cuda_engine *e, Mel *m, const float *filters)
             error = cudaMemcpyAsync(m->ranges, ranges, 2 * (size_t)bands * sizeof *ranges, cudaMemcpyHostToDevice,
                                     m->stream);
         if (!error)
-            error = cudaMemcpyAsync(m->filters, filters, n_filters * sizeof *filters, cudaMemcpyHostToDevice, m->stream);
+            error = cudaMemcpyAsync(m->filters, filters, n_filters * sizeof *filters, cudaMemcpyHostToDevice,
+                                    m->stream);
         if (!error)
             error = cudaStreamSynchronize(m->stream);
     }

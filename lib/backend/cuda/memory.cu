@@ -135,8 +135,8 @@ int engine_plan(wh_cuda_engine *e)
     TRY(device_array(e, &e->wide, rows * 4 * d));
     TRY(device_array(e, &e->q, rows * s->text_heads * wh_cuda_padded_head(s->d / s->text_heads)));
     size_t positions = s->audio_ctx > s->text_ctx ? s->audio_ctx : s->text_ctx;
-    TRY(device_array(e, &e->partial, wh_cuda_partial_floats((int)rows, s->text_heads, s->d / s->text_heads,
-                                                            (int)positions)));
+    TRY(device_array(e, &e->partial,
+                     wh_cuda_partial_floats((int)rows, s->text_heads, s->d / s->text_heads, (int)positions)));
     TRY(plan_choices(e));
     return engine_check(e, cudaMemsetAsync(e->conv_half, 0, d * sizeof(half), e->main), "memset");
 }

@@ -50,9 +50,11 @@ static int read_scores(wh_cuda_engine *e, const engine_pass *p, const wh_row *ro
     size_t ctx = (size_t)e->sizes.audio_ctx, heads = (size_t)e->sizes.n_alignment, bytes = ctx * sizeof(float);
     for (int i = 0; p->scores && heads && i < p->n; i++)
         if (rows[i].cross_scores)
-            TRY(engine_check(e, cudaMemcpy2DAsync(rows[i].cross_scores, rows[i].cross_stride * sizeof(float),
-                                                  e->scores + (size_t)i * heads * ctx, bytes, bytes, heads,
-                                                  cudaMemcpyDeviceToHost, e->main), "copy from the device"));
+            TRY(engine_check(e,
+                             cudaMemcpy2DAsync(rows[i].cross_scores, rows[i].cross_stride * sizeof(float),
+                                               e->scores + (size_t)i * heads * ctx, bytes, bytes, heads,
+                                               cudaMemcpyDeviceToHost, e->main),
+                             "copy from the device"));
     return WH_CUDA_OK;
 }
 
@@ -65,8 +67,8 @@ int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows)
     for (int i = 0; i < n; i++) {
         const wh_row *t = &rows[i];
         TRY(slot_memory(e, t->slot));
-        e->rows_host[i] = wh_cuda_row{t->token, t->position, e->self[t->slot], e->windows[t->window],
-                                      t->cross_scores ? i : -1, 0};
+        e->rows_host[i] = wh_cuda_row{
+            t->token, t->position, e->self[t->slot], e->windows[t->window], t->cross_scores ? i : -1, 0};
         p.scores = p.scores || t->cross_scores;
         p.together = p.together && t->slot == rows[0].slot;
         p.most = t->position + 1 > p.most ? t->position + 1 : p.most;
@@ -93,7 +95,8 @@ int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
     const wh_cuda_sizes *s = &e->sizes;
     size_t position = wh_cuda_padded_head(s->d / s->text_heads), pitch = position * s->text_ctx * sizeof(half);
     size_t at = first * position, heads = (size_t)s->text_layers * 2 * s->text_heads;
-    return engine_check(e, cudaMemcpy2DAsync(e->self[to] + at, pitch, e->self[from] + at, pitch,
-                                             n * position * sizeof(half), heads, cudaMemcpyDeviceToDevice, e->main),
+    return engine_check(e,
+                        cudaMemcpy2DAsync(e->self[to] + at, pitch, e->self[from] + at, pitch,
+                                          n * position * sizeof(half), heads, cudaMemcpyDeviceToDevice, e->main),
                         "copy on the device");
 }

@@ -35,43 +35,43 @@ struct wh_cuda_engine {
     wh_cuda_sizes sizes;
     int sm, device;
     char name[160], message[WH_CUDA_MESSAGE];
-    bool lost;              /* after a failure nothing more is tried */
+    bool lost; /* after a failure nothing more is tried */
     cudaStream_t main, copy;
     cudaEvent_t arrived[BUFFERS], consumed[BUFFERS];
     wh_cuda_blas *blas;
-    unsigned turn;          /* windows encoded so far: which buffer is next */
+    unsigned turn; /* windows encoded so far: which buffer is next */
 
     void *single[WH_CUDA_N_SINGLE];
-    void *(*layers)[WH_CUDA_N_LAYER];   /* [audio_layers + text_layers] */
+    void *(*layers)[WH_CUDA_N_LAYER]; /* [audio_layers + text_layers] */
 
     /* encoder */
-    float *mel_host[BUFFERS];   /* pinned, [2 ctx][n_mels] */
-    float *mel[BUFFERS];        /* the same on the device */
-    half *mel_half;             /* [2 ctx + 2][n_mels] */
-    float *conv;                /* [2 ctx][d] */
-    half *conv_half;            /* [1 + 2 ctx][d], a row of zeros first */
-    float *audio_x;             /* [ctx][d]: the residual stream */
-    half *audio_h;              /* [ctx][d]: normalized; attention's output */
-    half *audio_wide;           /* [ctx][4d] */
-    half *audio_heads;          /* [3][heads][ctx][dp] */
+    float *mel_host[BUFFERS]; /* pinned, [2 ctx][n_mels] */
+    float *mel[BUFFERS];      /* the same on the device */
+    half *mel_half;           /* [2 ctx + 2][n_mels] */
+    float *conv;              /* [2 ctx][d] */
+    half *conv_half;          /* [1 + 2 ctx][d], a row of zeros first */
+    float *audio_x;           /* [ctx][d]: the residual stream */
+    half *audio_h;            /* [ctx][d]: normalized; attention's output */
+    half *audio_wide;         /* [ctx][4d] */
+    half *audio_heads;        /* [3][heads][ctx][dp] */
 
     /* decoder: MOST_ROWS rows */
-    wh_cuda_row *rows_host, *rows;  /* pinned; device */
-    int32_t *which_host, *which;    /* rows whose logits are wanted */
-    int32_t *alignment;             /* [text_layers][heads]: number of an alignment head, or -1 */
-    float *x;                   /* [rows][d] */
-    half *h, *wide, *q;         /* [rows][d], [rows][4d], [heads][rows][dp] */
-    float *partial, *logits;    /* decode attention's workspace; [FEW_ROWS][stride of n_vocab] */
-    float *scores;              /* [rows][n_alignment][audio_ctx], once somebody wants them */
+    wh_cuda_row *rows_host, *rows;                   /* pinned; device */
+    int32_t *which_host, *which;                     /* rows whose logits are wanted */
+    int32_t *alignment;                              /* [text_layers][heads]: number of an alignment head, or -1 */
+    float *x;                                        /* [rows][d] */
+    half *h, *wide, *q;                              /* [rows][d], [rows][4d], [heads][rows][dp] */
+    float *partial, *logits;                         /* decode attention's workspace; [FEW_ROWS][stride of n_vocab] */
+    float *scores;                                   /* [rows][n_alignment][audio_ctx], once somebody wants them */
     wh_choice *choices_host, *choices, *chosen_host; /* [FEW_ROWS]: to the device and back; its pointers */
-    int32_t *listed_host, *listed, *best;   /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
+    int32_t *listed_host, *listed, *best;            /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
     float *stats;
-    uint32_t *masks;            /* [MASKS][words], once there is one */
-    Mel *mel_maker;             /* NULL: it is not there */
+    uint32_t *masks;                /* [MASKS][words], once there is one */
+    Mel *mel_maker;                 /* NULL: it is not there */
     cudaGraphExec_t steps[CLASSES]; /* a decoding step of so many rows, once there was one */
-    bool no_graphs;             /* they could not be made: steps are queued kernel by kernel */
-    half **self;                /* [n_slots]: [text_layers][2][heads][positions][dp] */
-    char **windows;             /* [n_slots]: the same, or int8 (layers.h) */
+    bool no_graphs;                 /* they could not be made: steps are queued kernel by kernel */
+    half **self;                    /* [n_slots]: [text_layers][2][heads][positions][dp] */
+    char **windows;                 /* [n_slots]: the same, or int8 (layers.h) */
 };
 
 #define TRY(call)                                                                                                      \
@@ -153,10 +153,10 @@ int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *
 /* ---- decoder.cu ---- */
 
 typedef struct engine_pass {
-    int n, most;        /* rows; positions of the one that is furthest */
-    bool scores;        /* somebody wants alignment scores */
-    bool together;      /* several tokens of one slot: a prompt */
-    const float *bias;  /* of the product before, if the next norm is to add it */
+    int n, most;       /* rows; positions of the one that is furthest */
+    bool scores;       /* somebody wants alignment scores */
+    bool together;     /* several tokens of one slot: a prompt */
+    const float *bias; /* of the product before, if the next norm is to add it */
 } engine_pass;
 
 /* The part of a pass that its rows alone determine: rows_host to the residual stream x. */
