@@ -104,32 +104,29 @@ static int open_file(wh_source *source, wh_view *view, const char *name, SF_INFO
 
 /* Does the file begin as those that libsndfile knows and that hold a recording as people have them? The others are
  * instruments, tables of numbers, or rules so loose that many a file fits them; and its readers of some of them loop on
- * damaged headers. WAV, AIFF, CAF and AU are for stretches.c, compressed streams have decoders of their own, and what
- * these refuse is not for libsndfile either. */
+ * damaged headers. WAV, AIFF, CAF, AU and SVX are for stretches.c, compressed streams have decoders of their own, and
+ * what these refuse is not for libsndfile either. */
 static int is_wanted(wh_source *source)
 {
     static const struct {
-        int offset, length;
+        int length;
         const char *bytes;
     } known[] = {
-        {0, 19, "Creative Voice File"},
-        {0, 7, "NIST_1A"},
-        {8, 4, "8SVX"},
-        {8, 4, "16SV"},
-        {0, 4, "2BIT"},
-        {0, 4, " paf"},
-        {0, 4, "fap "},
-        {0, 4, "PVF1"},
-        {0, 10, "MATLAB 5.0"},
-        {0, 13, "ALawSoundFile"},
-        {0, 12, "\0\0\3\350\0\0\0\1\0\0\0\1"},
-        {0, 12, "\0\0\0\0\1\0\0\0\1\0\0\0"}, /* MAT4 */
+        {19, "Creative Voice File"},
+        {7, "NIST_1A"},
+        {4, "2BIT"},
+        {4, " paf"},
+        {4, "fap "},
+        {4, "PVF1"},
+        {10, "MATLAB 5.0"},
+        {13, "ALawSoundFile"},
+        {12, "\0\0\3\350\0\0\0\1\0\0\0\1"},
+        {12, "\0\0\0\0\1\0\0\0\1\0\0\0"}, /* MAT4 */
     };
     unsigned char head[20] = {0};
     size_t n = wh_source_peek(source, 0, head, sizeof head);
     for (size_t i = 0; i < WH_COUNT(known); i++)
-        if (memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0 &&
-            (!known[i].offset || memcmp(head, "FORM", 4) == 0))
+        if (memcmp(head, known[i].bytes, (size_t)known[i].length) == 0)
             return 1;
     int is_ircam = (head[0] == 0x64 && head[1] == 0xa3 && (head[2] & 0xf8) == 0 && head[3] == 0) ||
                    (head[0] == 0 && (head[1] & 0xf8) == 0 && head[2] == 0xa3 && head[3] == 0x64);

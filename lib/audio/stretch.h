@@ -1,6 +1,6 @@
-/* stretch.h - where the sound lies in a file: WAV and its family, AIFF, CAF, AU. Used by lib/audio only.
+/* stretch.h - where the sound lies in a file: WAV and its family, AIFF, CAF, AU, SVX. Used by lib/audio only.
  *
- * These containers hold chunks, of which two or three matter. A walker (riff.c, w64.c, aiff.c, caf.c, au.c) goes
+ * These containers hold chunks, of which two or three matter. A walker (riff.c, w64.c, aiff.c, caf.c, au.c, svx.c) goes
  * from chunk to chunk, forward only, so that a pipe will do, and finds stretches of sound: what their samples are
  * and which bytes. The decoder (stretches.c) reads them, then whatever was joined behind. No other chunk is looked
  * into, whatever its size says. */
@@ -50,7 +50,7 @@ typedef struct wh_container {
     int64_t (*behind)(wh_walk *walk, const wh_stretch *stretch);
 } wh_container;
 
-extern const wh_container wh_riff, wh_w64, wh_aiff, wh_caf, wh_au;
+extern const wh_container wh_riff, wh_w64, wh_aiff, wh_caf, wh_au, wh_svx;
 
 /* The walk through the container whose first byte is at offset `at`; 0 where none begins there. */
 int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk);

@@ -40,7 +40,7 @@ typedef struct stretches {
 
 int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
 {
-    static const wh_container *const all[] = {&wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au};
+    static const wh_container *const all[] = {&wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au, &wh_svx};
     unsigned char magic[40] = {0};
     size_t n = wh_source_peek(source, at, magic, sizeof magic);
     for (size_t i = 0; i < WH_COUNT(all); i++) {
