@@ -100,7 +100,7 @@ static float *read_recording(const char *path, size_t *n)
         }
         int64_t got = whisp_audio_read(audio, samples + *n, 65536);
         if (got <= 0) {
-            whisp_audio_close(audio);
+            whisp_audio_free(audio);
             if (got < 0) {
                 free(samples);
                 return NULL;
@@ -109,7 +109,7 @@ static float *read_recording(const char *path, size_t *n)
         }
         *n += (size_t)got;
     }
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     free(samples);
     return NULL;
 }

@@ -226,6 +226,8 @@ WHISP_API int whisp_transcribe(const whisp_model *model, const char *path, const
  * 5. Sessions
  */
 
+typedef struct whisp_audio whisp_audio; /* section 8 */
+
 /* The state of one transcription: buffered audio, caches, threads. Belongs to one thread at a time; any number of
  * sessions may share a model. */
 typedef struct whisp_session whisp_session;
@@ -240,9 +242,7 @@ WHISP_API void whisp_session_free(whisp_session *session);
 WHISP_API int whisp_session_reset(whisp_session *session);
 
 /* Whole recordings: reset, then transcribe a file (see whisp_transcribe()) or `n` samples in memory. */
-WHISP_API int whisp_session_transcribe_file(whisp_session *session, const char *path, whisp_result **result);
-WHISP_API int whisp_session_transcribe_samples(whisp_session *session, const float *samples, size_t n,
-                                               whisp_result **result);
+WHISP_API int whisp_session_transcribe(whisp_session *session, whisp_audio *audio, whisp_result **result);
 
 /* Many files: the same as transcribing each alone, word for word, but those that option cut leaves whole are
  * transcribed several at a time (option batch_size), so that the decoder reads its weights once for all of them. `done`
@@ -260,10 +260,7 @@ WHISP_API int whisp_session_transcribe_files(whisp_session *session, const char 
  * way, window by window, to see how much of the text belongs to each window (docs/timing.md tells what that finds and
  * what not), so a text with passages of hundreds of words that are not said may lose its place. A warning is logged
  * when much of the text does not seem to be said. WHISP_ERR_ARGUMENT for a text without words. */
-WHISP_API int whisp_session_align_file(whisp_session *session, const char *path, const char *text,
-                                       whisp_result **result);
-WHISP_API int whisp_session_align_samples(whisp_session *session, const float *samples, size_t n, const char *text,
-                                          whisp_result **result);
+WHISP_API int whisp_session_align(whisp_session *session, whisp_audio *audio, const char *text, whisp_result **result);
 
 /* Streaming: push samples as they come, pull segments as they become final, say when the audio ends:
  *
@@ -364,10 +361,7 @@ WHISP_API int whisp_language_find(const char *code_or_name);
  * speaks: probabilities[i] belongs to whisp_language_code(i) and they add up to 1. `n` is how many fit, at least
  * whisp_model_info.n_languages. Returns the most probable one's index, or a negative code: WHISP_ERR_ARGUMENT for an
  * English-only model. Resets the session. */
-WHISP_API int whisp_session_detect_language_file(whisp_session *session, const char *path, float *probabilities,
-                                                 size_t n);
-WHISP_API int whisp_session_detect_language_samples(whisp_session *session, const float *samples, size_t n_samples,
-                                                    float *probabilities, size_t n);
+WHISP_API int whisp_session_detect_language(whisp_session *session, whisp_audio *audio, float *probabilities, size_t n);
 
 /* Text to tokens, as openai-whisper's tokenizer.encode(). Writes at most `capacity` ids and returns how many there
  * are in all, or a negative code. Names of special tokens in the text are ordinary text. */
@@ -385,8 +379,6 @@ WHISP_API int64_t whisp_detokenize(const whisp_model *model, const int32_t *toke
 
 /* A recording being decoded, block by block, to mono float samples at 16 kHz, rounded to 16 bits as the reference's
  * are. Memory does not depend on its length. */
-typedef struct whisp_audio whisp_audio;
-
 /* What is known about it. Set `size` first. */
 typedef struct whisp_audio_info {
     size_t size;
@@ -400,6 +392,16 @@ typedef struct whisp_audio_info {
 WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
 /* The same from an open file descriptor, which may be a pipe; it is not closed. */
 WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
+WHISP_API int whisp_audio_open_memory(const void *bytes, size_t n, whisp_audio **audio);
+WHISP_API int whisp_audio_open_samples(const float *samples, size_t n, whisp_audio **audio);
+typedef struct whisp_reader {
+    size_t size;
+    void *user;
+    int64_t (*read)(void *user, void *bytes, size_t n);
+    int (*seek)(void *user, int64_t offset, int whence);
+    int64_t (*tell)(void *user);
+} whisp_reader;
+WHISP_API int whisp_audio_open_reader(const whisp_reader *reader, whisp_audio **audio);
 WHISP_API int whisp_audio_describe(const whisp_audio *audio, whisp_audio_info *info);
 /* Before the first read: hear one channel only, counted from 0, instead of all mixed (-1). WHISP_ERR_ARGUMENT when
  * there is no such channel. */
@@ -410,7 +412,7 @@ WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
  * last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only, and what
  * is damaged after a call is a warning of its own. Lives as long as the handle. Not while another thread reads. */
 WHISP_API const char *whisp_audio_warning(whisp_audio *audio, size_t i, int *incomplete);
-WHISP_API void whisp_audio_close(whisp_audio *audio);
+WHISP_API void whisp_audio_free(whisp_audio *audio);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * 9. Timings and backends
@@ -466,10 +468,8 @@ typedef struct whisp_speech whisp_speech;
 
 /* Find the speech in a file (or "-", see whisp_audio_open()) or in `n` samples. `options` NULL: defaults; the cancel
  * callback is asked. *speech is the caller's, released with whisp_speech_free(). */
-WHISP_API int whisp_vad_speech_file(const whisp_vad *vad, const char *path, const whisp_options *options,
-                                    whisp_speech **speech);
-WHISP_API int whisp_vad_speech_samples(const whisp_vad *vad, const float *samples, size_t n,
-                                       const whisp_options *options, whisp_speech **speech);
+WHISP_API int whisp_vad_speech(const whisp_vad *vad, whisp_audio *audio, const whisp_options *options,
+                               whisp_speech **speech);
 WHISP_API void whisp_speech_free(whisp_speech *speech);
 
 /* The spans of speech, padding included, ascending and apart; *n (may be NULL) is their number. They live as long as

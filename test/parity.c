@@ -165,7 +165,7 @@ static float *read_audio(const char *path, size_t *n)
         got = whisp_audio_read(audio, samples + *n, 16384);
         *n += got > 0 ? (size_t)got : 0;
     } while (got > 0);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return samples;
 }
 

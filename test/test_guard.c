@@ -192,7 +192,7 @@ static void speech_in_noise_stays(void **state)
     assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
     for (int64_t k; got < 11 * RATE && (k = whisp_audio_read(audio, speech + got, 4096)) > 0;)
         got += (size_t)k;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     for (size_t i = 0; i < got; i++)
         samples[18 * RATE + i] += speech[i];
     char *guarded = words_of("True", samples, n, n), *pieces = words_of("True", samples, n, 777);

@@ -160,7 +160,7 @@ static void files_are_cut_like_samples(void **state)
         assert_true((info.duration < 0) == (i == 1)); /* both ways of knowing that a recording is long */
         while ((got = whisp_audio_read(audio, samples + n, (size_t)(N_NOISE + 16000 - n))) > 0)
             n += got;
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
         for (int k = 0; k < 2; k++) {
             const char *cut = k ? "15" : "90"; /* 90: not long enough */
             char *file = transcribe_recording(options(cut, "3", "seed", "0"), path, NULL, 0);

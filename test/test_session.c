@@ -491,7 +491,7 @@ static void warnings_of_a_part(void **state)
     assert_non_null(whisp_audio_warning(audio, 0, &incomplete));
     assert_true(incomplete);
     assert_null(whisp_audio_warning(audio, 1, NULL));
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
 }
 
 int main(void)

@@ -333,7 +333,7 @@ static void probabilities_are_onnxruntimes(void **state)
         samples = malloc(2000000 * sizeof *samples);
         for (int64_t got; (got = whisp_audio_read(audio, samples + n, 2000000 - n)) > 0;)
             n += (size_t)got;
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
         double t0 = wh_now();
         compare(vad, "night_119s", samples, n);
         printf("speed: %.0f times real time\n", (double)n / 16000 / (wh_now() - t0));

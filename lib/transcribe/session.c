@@ -117,7 +117,7 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     if (!s)
         return wh_fail_memory();
     s->model = model;
-    s->channel = s->copy_fd = -1;
+    s->channel = -1;
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->options = wh_options_copy(options);
     int rc = s->options ? make_session(s) : WHISP_ERR_MEMORY;
@@ -142,7 +142,7 @@ int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t 
     s->backend = backend;
     s->part_frames = frames;
     s->recording = -1;
-    s->channel = s->copy_fd = -1;
+    s->channel = -1;
     s->options = wh_options_copy(whole->options);
     int rc = s->options ? WHISP_OK : WHISP_ERR_MEMORY;
     if (!rc) {

@@ -17,9 +17,10 @@
  *   cutter.c    a long recording, handed out part by part
  *   parts.c     parts of a recording, or many short ones, transcribed side by side
  *   many.c      many files
- *   whole.c     whole recordings: files, arrays, results
+ *   whole.c     whole recordings, results
  *   recording.c the samples of a whole recording, as often as they are wanted (recording.h)
- *   jump.c      the same of a long one of which only some clips are asked for
+ *   passes.c    the passes over it before the one that counts (passes.h)
+ *   jump.c      a long one of which only some clips are asked for (jump.h)
  *   detect.c    the language of a whole recording */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -65,7 +66,6 @@ struct whisp_session {
     int64_t recording;    /* its samples, once speech was looked for; else -1 */
 
     int channel;                /* with split_stereo: the one being heard, from 0 on; else -1 */
-    int copy_fd;                /* with split_stereo: a copy of what came from a pipe; else -1 */
     int guards;                 /* hallucination_guard is on */
     wh_voice *voice;            /* where something asks for it, else NULL */
     int64_t gap_start, gap_end; /* frames that no window hears, where one was parted at a silence; both 0: none */
@@ -222,11 +222,10 @@ void wh_filter_times(const whisp_session *session, double *start, double *end);
 /* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
 void wh_filter_word_times(const whisp_session *session, double *start, double *end);
 
-/* split_stereo. transcribe: `run` transcribes a file, here once for each channel. open: the recording, or its copy, with
- * the channel that is to be heard. check: fails when samples come that are not a file's. */
-typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const char *text, whisp_result **result);
-int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
-int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
+/* split_stereo. transcribe: `run` transcribes a recording, here once for each channel. check: fails when samples come
+ * that are not a recording's. */
+typedef int (*wh_run_fn)(whisp_session *session, whisp_audio *audio, const char *text, whisp_result **result);
+int wh_channels_transcribe(whisp_session *session, whisp_audio *audio, wh_run_fn run, whisp_result **result);
 int wh_channels_check(const whisp_session *session);
 /* May a recording be cut, if it is long? Then its backend has slots for several parts. */
 int wh_session_may_cut(const whisp_session *session);

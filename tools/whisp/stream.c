@@ -305,7 +305,7 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     *code = close_final(&live, settings->stream_final);
     if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream)))
         *code = CODE_PART;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     whisp_stream_free(live.stream);
     if (!bad_file)
         return rc;
