@@ -12,6 +12,7 @@
 #include "audio/handle.h"
 #include "audio/recognise.h"
 #include "audio/tags.h"
+#include "whisp_live.h"
 
 #define PART_OF_FRAME 2048 /* bytes; what is left of an MPEG frame where a broadcast was cut */
 #define BAD_SECONDS 0.1    /* of samples that are no numbers are a part that is not heard */

@@ -52,8 +52,8 @@ static const char *language_of(whisp_result *const *parts)
 {
     for (int c = 0; c < CHANNELS; c++)
         if (*whisp_result_text(parts[c]))
-            return whisp_result_language(parts[c]);
-    return whisp_result_language(parts[0]);
+            return wh_result_about(parts[c]).language;
+    return wh_result_about(parts[0]).language;
 }
 
 /* All segments of the channels' results by the time at which they begin; the left channel first where both do. */
@@ -79,19 +79,19 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
             continue;
         whisp_segment labelled = *next;
         labelled.speaker = from + 1;
-        labelled.id = (int)whisp_result_segment_count(*result);
         wh_buf_puts(&text, labelled.text);
         rc = wh_result_add(*result, &labelled, 0);
         if (!rc && s->options->segment)
-            s->options->segment(s->options->segment_user, &labelled);
+            s->options->segment(s->options->segment_user, wh_result_last(*result));
     }
     if (!rc && text.failed)
         rc = wh_fail_memory();
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts), whisp_result_duration(parts[0]));
+        rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts),
+                              wh_result_about(parts[0]).duration);
     for (int c = 0; c < CHANNELS && !rc; c++)
-        if (whisp_result_incomplete(parts[c]))
-            rc = wh_result_set_incomplete(*result, whisp_result_incomplete(parts[c]));
+        if (wh_result_about(parts[c]).incomplete)
+            rc = wh_result_set_incomplete(*result, wh_result_about(parts[c]).incomplete);
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);
@@ -107,8 +107,10 @@ int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, 
     shown all = {o->progress, o->progress_user, o->segment, 0};
     int rc = prepare(s, audio);
     o->segment = NULL;
-    if (all.progress)
-        whisp_options_on_progress(o, on_progress, &all);
+    if (all.progress) {
+        o->progress = on_progress;
+        o->progress_user = &all;
+    }
     for (int c = 0; c < CHANNELS && !rc; c++) {
         s->channel = all.channel = c;
         rc = run(s, audio, NULL, &parts[c]);
@@ -116,7 +118,8 @@ int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, 
     s->channel = -1;
     wh_audio_hear(audio, -1);
     o->segment = all.segment;
-    whisp_options_on_progress(o, all.progress, all.progress_user);
+    o->progress = all.progress;
+    o->progress_user = all.progress_user;
     if (!rc)
         rc = merge(s, parts, result);
     for (int c = 0; c < CHANNELS; c++)

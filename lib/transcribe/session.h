@@ -21,6 +21,7 @@
  *   recording.c the samples of a whole recording, as often as they are wanted (recording.h)
  *   passes.c    the passes over it before the one that counts (passes.h)
  *   jump.c      a long one of which only some clips are asked for (jump.h)
+ *   one_window.c  log-Mel spectrograms from outside
  *   detect.c    the language of a whole recording */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -32,6 +33,7 @@
 #include "timing/timing.h"
 #include "transcribe/voice.h"
 #include "vad/vad.h"
+#include "whisp_live.h"
 
 /* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
 #define WH_STORE_FRAMES 6200
@@ -119,6 +121,8 @@ struct whisp_session {
     wh_words timed;    /* the window's words, in seconds from its beginning */
     whisp_word *words; /* [n_words], in seconds of the recording; cuts count them off */
     size_t n_words, words_capacity;
+    const whisp_word **handed; /* those of `segment`, for the caller */
+    size_t handed_capacity;
     wh_buf word_text;       /* their texts, each NUL-terminated */
     double last_speech;     /* end of the last word so far */
     double last_word;       /* the same of those given out: none begins before it */
@@ -130,6 +134,9 @@ struct whisp_session {
     whisp_segment segment; /* what the last pull gave */
 };
 
+/* Pointers to n words in a row, in a list that is used again and again. */
+int wh_hand_words(const whisp_word ***list, size_t *capacity, const whisp_word *words, size_t n);
+
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
 int wh_session_next(whisp_session *session, int *cleared);
 
@@ -140,6 +147,8 @@ void wh_session_warn_clips(const whisp_session *session);
 /* The text will not be of all that the recording holds: say why, in a line that names the recording, and remember it
  * for the result. */
 void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_PRINTF(2, 3);
+/* Why it is not, so far; NULL: it is. */
+const char *wh_session_why_incomplete(const whisp_session *session);
 /* Only remember it. */
 void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */

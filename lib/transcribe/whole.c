@@ -143,7 +143,7 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
         rc = check_heard(s, in);
     if (!rc) {
         wh_recording_hear_warnings(in);
-        rc = wh_result_set_incomplete(*result, whisp_session_incomplete(s));
+        rc = wh_result_set_incomplete(*result, wh_session_why_incomplete(s));
     }
     if (rc) {
         whisp_result_free(*result);

@@ -1,4 +1,4 @@
-/* whole.c - the speech in whole recordings, for whisp.h: from a whisp_audio to spans and probabilities. */
+/* whole.c - the speech in whole recordings, for whisp_vad.h: from a whisp_audio to spans and probabilities. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,23 +68,18 @@ int whisp_vad_speech(const whisp_vad *vad, whisp_audio *audio, const whisp_optio
     return rc;
 }
 
-const whisp_span *whisp_speech_spans(const whisp_speech *speech, size_t *n)
+int whisp_speech_describe(const whisp_speech *speech, whisp_speech_info *info)
 {
-    if (n)
-        *n = speech ? speech->timeline.speech.n : 0;
-    return speech ? speech->spans : NULL;
-}
-
-const float *whisp_speech_probabilities(const whisp_speech *speech, size_t *n)
-{
-    if (n)
-        *n = speech ? speech->n_probabilities : 0;
-    return speech ? speech->probabilities : NULL;
-}
-
-double whisp_speech_duration(const whisp_speech *speech)
-{
-    return speech ? (double)speech->total / WH_VAD_RATE : 0;
+    if (!speech || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_speech_describe: an argument is NULL, or info->size is not set");
+    const whisp_speech_info all = {.size = info->size,
+                                   .spans = speech->spans,
+                                   .n_spans = speech->timeline.speech.n,
+                                   .probabilities = speech->probabilities,
+                                   .n_probabilities = speech->n_probabilities,
+                                   .duration = (double)speech->total / WH_VAD_RATE};
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
 }
 
 double whisp_speech_original_time(const whisp_speech *speech, double time, int is_end)
