@@ -176,7 +176,7 @@ static int load(const char *size, whisp_model **model, int *is_invented)
     char path[4096];
     *is_invented = whisp_model_find(size, NULL, path, sizeof path) != WHISP_OK;
     if (!*is_invented)
-        return whisp_model_load(path, model) ? fail() : 0;
+        return whisp_model_load(path, NULL, model) ? fail() : 0;
     const invented_size *shape = invented_find(size);
     const char *folder = getenv("TMPDIR");
     if (!shape) {
@@ -192,7 +192,7 @@ static int load(const char *size, whisp_model **model, int *is_invented)
         return 1;
     }
     close(fd);
-    int rc = invented_write(shape, path) ? 1 : whisp_model_load(path, model) ? fail() : 0;
+    int rc = invented_write(shape, path) ? 1 : whisp_model_load(path, NULL, model) ? fail() : 0;
     unlink(path);
     return rc;
 }

@@ -100,7 +100,7 @@ static float *read_recording(const char *path, size_t *n)
         }
         int64_t got = whisp_audio_read(audio, samples + *n, 65536);
         if (got <= 0) {
-            whisp_audio_close(audio);
+            whisp_audio_free(audio);
             if (got < 0) {
                 free(samples);
                 return NULL;
@@ -109,21 +109,26 @@ static float *read_recording(const char *path, size_t *n)
         }
         *n += (size_t)got;
     }
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     free(samples);
     return NULL;
 }
 
 static int one_run(whisp_session *session, const float *samples, size_t n, struct run *run, whisp_timings *t)
 {
-    whisp_result *result;
-    double t0 = now();
-    if (whisp_session_transcribe_samples(session, samples, n, &result) != WHISP_OK)
+    whisp_audio *audio;
+    whisp_result *result = NULL;
+    whisp_session_info info = {.size = sizeof info};
+    if (whisp_audio_open_samples(samples, n, &audio) != WHISP_OK)
         return fail();
+    double t0 = now();
+    int rc = whisp_session_transcribe(session, audio, &result);
     run->total = now() - t0;
+    whisp_audio_free(audio);
     whisp_result_free(result);
-    t->size = sizeof *t;
-    whisp_session_timings(session, t);
+    if (rc != WHISP_OK || whisp_session_describe(session, &info) != WHISP_OK)
+        return fail();
+    *t = *info.timings;                             /* the library's own structure, of the same build */
     run->mel = per(t->mel / 2, (double)n / 480000); /* a recording in memory is heard twice: measured, then used */
     run->encode = per(t->encode, (double)t->n_encode);
     run->prompt = per(t->prompt, (double)t->n_windows);
@@ -209,7 +214,9 @@ static int measure(const struct settings *set, const whisp_model *model, const f
     }
     if (rc)
         return fail();
-    snprintf(column->description, sizeof column->description, "%s", whisp_session_backend(session));
+    whisp_session_info info = {.size = sizeof info};
+    whisp_session_describe(session, &info);
+    snprintf(column->description, sizeof column->description, "%s", info.backend);
     rc = one_run(session, samples, n, &warm, &column->timings);
     for (int i = 0; i < set->n_runs && !rc; i++)
         rc = one_run(session, samples, n, &runs[i], &column->timings);
@@ -370,7 +377,7 @@ int main(int argc, char **argv)
     if (!samples)
         return fail();
     double t0 = now();
-    if (whisp_model_load(path, &model))
+    if (whisp_model_load(path, NULL, &model))
         return fail();
     double load = 1e3 * (now() - t0);
     int n_missing = 0, rc = 0;

@@ -24,6 +24,7 @@
 #include "search/search.h"
 #include "mel/mel.h"
 #include "support/testing.h"
+#include "support/calls.h"
 
 /* What a clip is bound by: SAME everything; WORDS the same words (it is resampled, by another resampler there); FEW at
  * most 5% of the words differ (decoders differ there, or the reference loops). */
@@ -165,7 +166,7 @@ static float *read_audio(const char *path, size_t *n)
         got = whisp_audio_read(audio, samples + *n, 16384);
         *n += got > 0 ? (size_t)got : 0;
     } while (got > 0);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return samples;
 }
 
@@ -260,7 +261,7 @@ static void teacher_forced(const whisp_model *model, const char *path, const jso
     if (prompt)
         wh_tokenizer_encode(model->tokenizer, spaced, strlen(spaced), &history, &n_initial, &capacity);
     size_t n_history = n_initial;
-    int language = whisp_language_find(json_string_value(json_object_get(answer, "language")));
+    int language = wh_language_find(json_string_value(json_object_get(answer, "language")));
     float *window = malloc(sizeof(float) * WH_WINDOW_FRAMES * (size_t)model->n_mels);
     const json_t *segments = json_object_get(answer, "segments");
     size_t count = json_array_size(segments);
@@ -353,10 +354,10 @@ static void compare_words(const whisp_segment *ours, const json_t *theirs, struc
     const json_t *words = json_object_get(theirs, "words");
     for (size_t i = 0; i < ours->n_words && i < json_array_size(words); i++) {
         const json_t *word = json_array_get(words, i);
-        if (strcmp(ours->words[i].text, json_string_value(json_object_get(word, "word"))) != 0)
+        if (strcmp(ours->words[i]->text, json_string_value(json_object_get(word, "word"))) != 0)
             return;
-        double off = fmax(fabs(ours->words[i].start - number(word, "start")),
-                          fabs(ours->words[i].end - number(word, "end")));
+        double off = fmax(fabs(ours->words[i]->start - number(word, "start")),
+                          fabs(ours->words[i]->end - number(word, "end")));
         row->timed++;
         row->timed_off += off > 0.02 + 1e-6;
         row->worst = fmax(row->worst, off);
@@ -372,14 +373,14 @@ static void free_running(const whisp_model *model, const char *path, const json_
     size_t n_samples = 0;
     float *samples = use_ffmpeg ? read_audio(path, &n_samples) : NULL;
     if (whisp_session_new(model, options, &session) ||
-        (use_ffmpeg ? whisp_session_transcribe_samples(session, samples, n_samples, &result)
-                    : whisp_session_transcribe_file(session, path, &result)))
+        (use_ffmpeg ? transcribe_samples(session, samples, n_samples, &result)
+                    : transcribe_file(session, path, &result)))
         die("transcribe");
     whisp_session_free(session);
     free(samples);
     row->word_edits = edits(json_string_value(json_object_get(answer, "text")), whisp_result_text(result), &row->words);
     const json_t *segments = json_object_get(answer, "segments");
-    size_t n = whisp_result_segment_count(result);
+    size_t n = result_info(result).n_segments;
     row->same_tokens = row->same_times = n == json_array_size(segments);
     for (size_t i = 0; i < n && i < json_array_size(segments); i++) {
         const whisp_segment *ours = whisp_result_segment(result, i);
@@ -398,7 +399,7 @@ static void free_running(const whisp_model *model, const char *path, const json_
         row->same_tokens &= same;
         row->same_times &= times;
     }
-    if (strcmp(whisp_result_language(result), json_string_value(json_object_get(answer, "language"))) != 0)
+    if (strcmp(result_info(result).language, json_string_value(json_object_get(answer, "language"))) != 0)
         strcat(row->note, " language differs");
     whisp_result_free(result);
     whisp_options_free(options);
@@ -517,7 +518,7 @@ int main(int argc, char **argv)
         whisp_model *model;
         if (!contains(models, names[m]) || !model_path(names[m]))
             continue;
-        if (whisp_model_load(model_path(names[m]), &model))
+        if (whisp_model_load(model_path(names[m]), NULL, &model))
             die("model");
         for (size_t c = 0; c < sizeof clips / sizeof clips[0]; c++) {
             if (one && !strstr(clips[c].clip, one))

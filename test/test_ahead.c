@@ -61,8 +61,8 @@ static void test_same(void **state)
     assert_int_equal(whisp_audio_read(b, want, WH_AHEAD_BLOCK), 0);
     wh_ahead_stop(ahead);
     wh_ahead_stop(NULL);
-    whisp_audio_close(a);
-    whisp_audio_close(b);
+    whisp_audio_free(a);
+    whisp_audio_free(b);
 }
 
 /* Stopped at once, while the ring is full, and in the middle: the writer is gone, the audio its owner's again. */
@@ -83,7 +83,7 @@ static void test_stop(void **state)
                 usleep(20000);
             wh_ahead_stop(ahead);
             assert_true(whisp_audio_read(audio, rest, WH_AHEAD_BLOCK) > 0); /* it stopped before the end */
-            whisp_audio_close(audio);
+            whisp_audio_free(audio);
         }
 }
 
@@ -110,7 +110,7 @@ static void test_error(void **state)
     assert_null(strstr(whisp_last_error(), "something else"));
     assert_int_equal(wh_ahead_read(ahead, &samples), WHISP_ERR_IO); /* and stays so */
     wh_ahead_stop(ahead);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     close(fd), close(other);
 }
 

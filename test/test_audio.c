@@ -81,7 +81,7 @@ static float *read_path(const char *path, int64_t *n, whisp_audio_info *info, ch
     assert_int_equal(whisp_audio_describe(audio, info), WHISP_OK);
     snprintf(format, 80, "%s", info->format);
     float *x = drain(audio, n);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return x;
 }
 
@@ -102,7 +102,7 @@ static int read_pipe(const char *data, size_t bytes, size_t piece, float **x, in
         assert_int_equal(whisp_audio_describe(audio, &info), WHISP_OK);
         assert_true(info.duration < 0.0);
         *x = drain(audio, n);
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     } else {
         assert_null(audio);
     }
@@ -326,7 +326,7 @@ static void test_not_finite(void **state)
         for (int64_t i = n - 200; i < n; i++)
             assert_true(x[i] >= -1.0f && x[i] <= 1.0f);
         free(x);
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
 }
 
@@ -496,7 +496,7 @@ static void test_truncated(void **state)
             int rc = whisp_audio_open(cut_path, &audio);
             if (rc == WHISP_OK) {
                 free(drain(audio, &n_file));
-                whisp_audio_close(audio);
+                whisp_audio_free(audio);
             }
             if (rc != WHISP_OK || n_file < 0)
                 assert_non_null(strstr(whisp_last_error(), cut_path));
@@ -540,7 +540,7 @@ static void test_damaged(void **state)
             write_bytes(bad_path, copy, bytes);
             if (whisp_audio_open(bad_path, &audio) == WHISP_OK) {
                 x = drain(audio, &n);
-                whisp_audio_close(audio);
+                whisp_audio_free(audio);
             }
             for (int64_t i = 0; i < n; i++)
                 assert_true(x[i] >= -1.0f && x[i] <= 1.0f);
@@ -633,7 +633,7 @@ static void test_standard_input(void **state)
     assert_int_equal(whisp_audio_open("-", &audio), WHISP_OK);
     free(drain(audio, &n));
     assert_int_equal(n, 16000);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0); /* not closed */
 
     int nothing = open("/dev/null", O_RDONLY);
@@ -684,7 +684,7 @@ static void test_memory(void **state)
         n = whisp_audio_read(audio, x, WH_COUNT(x));
     }
     getrusage(RUSAGE_SELF, &after);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     close(ends[0]);
     pthread_join(thread, NULL);
     assert_true(n == 0);

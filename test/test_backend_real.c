@@ -62,7 +62,7 @@ static int open_fixture(fixture *f, const char *name, int own_products)
     const char *path = model_path(name);
     if (!path || !shared_path("reference"))
         return 0;
-    if (whisp_model_load(path, &f->model))
+    if (whisp_model_load(path, NULL, &f->model))
         fail_msg("%s", whisp_last_error());
     size_t size = (size_t)f->model->n_audio_ctx * (size_t)f->model->n_audio_state;
     f->block0 = floats(size), f->encoder = floats(size), f->mel = read_mel();

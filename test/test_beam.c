@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "support/calls.h"
 
 static whisp_model *loaded, ending, *model = &ending;
 static wh_tensor embedding;
@@ -17,7 +18,7 @@ static const wh_specials *sp;
 static int load(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented-multilingual"), &loaded))
+    if (whisp_model_load(invented_path("invented-multilingual"), NULL, &loaded))
         return -1;
     sp = wh_tokenizer_specials(loaded->tokenizer);
     ending = *loaded;
@@ -330,7 +331,7 @@ static void a_cancelled_search_can_start_again(void **state)
     wh_decoding d, again;
     open_search(&f, model, 1, 31, "beam_size", "5", NULL);
     calls_left = 1 << 30;
-    whisp_options_on_cancel(f.options, cancel, NULL);
+    set_callbacks(f.options, NULL, NULL, NULL, cancel, NULL);
     assert_int_equal(wh_search_decode(f.search, 0, 0, &d), WHISP_OK);
     int32_t want[450];
     size_t n = d.n;

@@ -337,7 +337,7 @@ static void test_jumps(void **state)
             assert_int_equal(n, WH_MIN(left, 20000));
             if (n)
                 assert_memory_equal(x, h.x + places[i], (size_t)n * sizeof *x);
-            whisp_audio_close(audio);
+            whisp_audio_free(audio);
         }
         free(h.x);
         free(b.data);

@@ -9,6 +9,7 @@
 #include "mel/mel.h"
 #include "output/result.h"
 #include "transcribe/guard.h"
+#include "support/calls.h"
 
 #define RATE 16000
 
@@ -134,7 +135,7 @@ static char *words_of(const char *guard, const float *samples, size_t n, size_t 
     whisp_options *o = whisp_options_new();
     assert_int_equal(whisp_options_set(o, "hallucination_guard", guard), WHISP_OK);
     assert_int_equal(whisp_options_set(o, "temperature_increment_on_fallback", "None"), WHISP_OK);
-    assert_int_equal(whisp_model_load(path, &model), WHISP_OK);
+    assert_int_equal(whisp_model_load(path, NULL, &model), WHISP_OK);
     if (whisp_session_new(model, o, &s))
         fail_msg("%s", whisp_last_error());
     whisp_options_free(o);
@@ -192,7 +193,7 @@ static void speech_in_noise_stays(void **state)
     assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
     for (int64_t k; got < 11 * RATE && (k = whisp_audio_read(audio, speech + got, 4096)) > 0;)
         got += (size_t)k;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     for (size_t i = 0; i < got; i++)
         samples[18 * RATE + i] += speech[i];
     char *guarded = words_of("True", samples, n, n), *pieces = words_of("True", samples, n, 777);

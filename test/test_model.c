@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "model/model.h"
+#include "support/calls.h"
 
 static char *good;
 static size_t good_size;
@@ -32,14 +33,14 @@ static int load_variant(const char *data, size_t n, whisp_model **model)
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, n, file), n);
     fclose(file);
-    return whisp_model_load(path, model);
+    return whisp_model_load(path, NULL, model);
 }
 
 static void a_model_describes_itself(void **state)
 {
     (void)state;
     whisp_model *model;
-    if (whisp_model_load(invented_path("invented"), &model))
+    if (whisp_model_load(invented_path("invented"), NULL, &model))
         fail_msg("%s", whisp_last_error());
     whisp_model_info info = {.size = sizeof info};
     assert_int_equal(whisp_model_describe(model, &info), WHISP_OK);
@@ -99,9 +100,9 @@ static void foreign_and_newer_models_are_told_so(void **state)
 {
     (void)state;
     whisp_model *model;
-    assert_int_equal(whisp_model_load("no/such/model.gguf", &model), WHISP_ERR_IO);
+    assert_int_equal(whisp_model_load("no/such/model.gguf", NULL, &model), WHISP_ERR_IO);
     assert_non_null(strstr(whisp_last_error(), "no/such/model.gguf"));
-    assert_int_equal(whisp_model_load("test", &model), WHISP_ERR_MODEL); /* a folder */
+    assert_int_equal(whisp_model_load("test", NULL, &model), WHISP_ERR_MODEL); /* a folder */
     assert_refused("", 0, WHISP_ERR_MODEL, "");
     assert_refused("just some text, no model at all", 31, WHISP_ERR_MODEL, "GGUF");
     assert_edit_refused("GGUF\3", "GGUF\4", "version");
@@ -161,7 +162,7 @@ static void damaged_models_do_not_crash(void **state)
             whisp_options_set(options, "temperature_increment_on_fallback", "None");
             if (whisp_session_new(model, options, &session) == WHISP_OK) {
                 whisp_result *result = NULL;
-                whisp_session_transcribe_samples(session, samples, 3200, &result);
+                transcribe_samples(session, samples, 3200, &result);
                 whisp_result_free(result);
             }
             whisp_session_free(session);
@@ -197,7 +198,7 @@ static void text_and_tokens(void **state)
     whisp_model *model;
     int32_t ids[16];
     char text[64];
-    assert_int_equal(whisp_model_load(invented_path("invented"), &model), WHISP_OK);
+    assert_int_equal(whisp_model_load(invented_path("invented"), NULL, &model), WHISP_OK);
     int64_t n = whisp_tokenize(model, " and the", ids, 16);
     assert_in_range(n, 2, 16);
     assert_int_equal(whisp_detokenize(model, ids, (size_t)n, text, sizeof text), 8);

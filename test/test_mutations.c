@@ -237,7 +237,7 @@ static int hear(int fd)
         return 0;
     while (total < 16000 * LONGEST && (n = whisp_audio_read(audio, samples, WH_COUNT(samples))) > 0)
         total += n;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return total >= 16000 * LONGEST;
 }
 

@@ -15,6 +15,7 @@
 
 #include "output/writers.h"
 #include "support/testing.h"
+#include "support/calls.h"
 
 static void add(whisp_result *result, double start, double end, const char *text, int cleared)
 {
@@ -56,7 +57,7 @@ static void expect_document(const whisp_result *result, const char *format, cons
 {
     char *text;
     size_t length;
-    assert_int_equal(whisp_result_format(result, format, &text, &length), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, format, NULL, &text, &length), WHISP_OK);
     assert_string_equal(text, want);
     assert_int_equal(length, strlen(want));
     whisp_string_free(text);
@@ -92,9 +93,9 @@ static void test_accessors(void **state)
     (void)state;
     whisp_result *result = tricky();
     assert_string_equal(whisp_result_text(result), " Hello \U0001f600/");
-    assert_string_equal(whisp_result_language(result), "en");
-    assert_true(whisp_result_duration(result) == 3661.5);
-    assert_int_equal(whisp_result_segment_count(result), 3);
+    assert_string_equal(result_info(result).language, "en");
+    assert_true(result_info(result).duration == 3661.5);
+    assert_int_equal(result_info(result).n_segments, 3);
     const whisp_segment *second = whisp_result_segment(result, 1), *third = whisp_result_segment(result, 2);
     assert_int_equal(second->id, 1);
     assert_int_equal(second->seek, 3000);
@@ -125,9 +126,9 @@ static void test_documents(void **state)
     whisp_result *result = tricky();
     expect_all(result);
     char *text = NULL;
-    assert_int_equal(whisp_result_format(result, "pdf", &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_format(result, "pdf", NULL, &text, NULL), WHISP_ERR_ARGUMENT);
     assert_non_null(strstr(whisp_last_error(), "pdf"));
-    assert_int_equal(whisp_result_format(NULL, "txt", &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_format(NULL, "txt", NULL, &text, NULL), WHISP_ERR_ARGUMENT);
     assert_null(text);
     whisp_result_free(result);
 }
@@ -136,10 +137,18 @@ static void test_documents(void **state)
 static void add_words(whisp_result *result, double start, const char *const *texts, size_t n)
 {
     whisp_word words[16] = {{0}};
-    for (size_t i = 0; i < n; i++)
-        words[i] = (whisp_word){texts[i], start + 0.5 * (double)i, start + 0.5 * (double)i + 0.4, 0.75, i, 1, 0};
+    const whisp_word *list[16];
+    for (size_t i = 0; i < n; i++) {
+        list[i] = &words[i];
+        words[i] = (whisp_word){.text = texts[i],
+                                .start = start + 0.5 * (double)i,
+                                .end = start + 0.5 * (double)i + 0.4,
+                                .probability = 0.75,
+                                .first_token = i,
+                                .n_tokens = 1};
+    }
     whisp_segment segment = {
-        .start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = words, .n_words = n};
+        .start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = list, .n_words = n};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
     memset(words, 0, sizeof words); /* the result has its own */
 }
@@ -148,7 +157,7 @@ static void expect_layout(const whisp_result *result, whisp_writer_options layou
 {
     char *text;
     layout.size = sizeof layout;
-    assert_int_equal(whisp_result_format_with(result, format, &layout, &text, NULL), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, format, &layout, &text, NULL), WHISP_OK);
     assert_string_equal(text, want);
     whisp_string_free(text);
 }
@@ -186,15 +195,15 @@ static void test_words(void **state)
                   "8\n00:00:06,500 --> 00:00:06,900\nfour <u>f\u00fcnf</u>\n\n");
     expect_layout(result, (whisp_writer_options){.max_line_width = 1}, "txt", "as written\nas written\nas written\n");
     char *text;
-    assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, "json", NULL, &text, NULL), WHISP_OK);
     assert_non_null(strstr(text, "\"no_speech_prob\": 0.0, \"words\": [{\"word\": \" One\", \"start\": 0.0, "
                                  "\"end\": 0.4, \"probability\": 0.75}, {\"word\": \" two\", "));
     assert_non_null(strstr(text, "\"words\": []}, "));
     whisp_string_free(text);
     whisp_writer_options wrong = {.size = sizeof wrong, .max_line_count = -1}, unsized = {0};
     text = NULL;
-    assert_int_equal(whisp_result_format_with(result, "srt", &wrong, &text, NULL), WHISP_ERR_ARGUMENT);
-    assert_int_equal(whisp_result_format_with(result, "srt", &unsized, &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_format(result, "srt", &wrong, &text, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_format(result, "srt", &unsized, &text, NULL), WHISP_ERR_ARGUMENT);
     assert_null(text);
     whisp_result_free(result);
 }
@@ -226,7 +235,8 @@ static void test_cues_last(void **state)
     whisp_word words[] = {{.text = " one", .start = 1, .end = 1},
                           {.text = " two", .start = 1, .end = 1.4},
                           {.text = " three", .start = 1.5, .end = 1.5}};
-    whisp_segment segment = {.start = 1, .end = 1.5, .text = " one two three", .words = words, .n_words = 3};
+    const whisp_word *list[] = {&words[0], &words[1], &words[2]};
+    whisp_segment segment = {.start = 1, .end = 1.5, .text = " one two three", .words = list, .n_words = 3};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
     expect_layout(result, (whisp_writer_options){.max_words_per_line = 1}, "srt",
                   "1\n00:00:01,000 --> 00:00:01,100\none\n\n2\n00:00:01,100 --> 00:00:01,400\ntwo\n\n"
@@ -252,7 +262,7 @@ static void test_cues_in_order(void **state)
             at += random_unit(&seed) < 0.6 ? 0 : 0.06 * random_unit(&seed);
             add_plain(result, at, random_unit(&seed) < 0.7 ? at : at + 0.1 * random_unit(&seed), "x");
         }
-        assert_int_equal(whisp_result_format(result, "vtt", &text, NULL), WHISP_OK);
+        assert_int_equal(whisp_result_format(result, "vtt", NULL, &text, NULL), WHISP_OK);
         for (char *arrow = text; (arrow = strstr(arrow, " --> ")); arrow += 5, n++) {
             double start = atof(arrow - 6), end = atof(arrow + 8);
             assert_true(start < end && start >= last);
@@ -425,12 +435,12 @@ static void test_files(void **state)
     whisp_result *result = tricky();
     const char *path = temp_path("a.json"), *link = temp_path("link.srt"), *chain = temp_path("chain.srt");
     mode_t mask = umask(022);
-    assert_int_equal(whisp_result_write(result, "json", path), WHISP_OK);
+    assert_int_equal(whisp_result_write(result, "json", NULL, path), WHISP_OK);
     expect_file(path, json);
     assert_int_equal(mode_of(path), 0644);
 
     put_file(path, "old and longer than any document here? no, but old", 0640);
-    assert_int_equal(whisp_result_write(result, "tsv", path), WHISP_OK);
+    assert_int_equal(whisp_result_write(result, "tsv", NULL, path), WHISP_OK);
     expect_file(path, tsv);
     assert_int_equal(mode_of(path), 0640);
 
@@ -438,7 +448,7 @@ static void test_files(void **state)
     assert_int_equal(symlink("target.srt", link), 0);
     assert_int_equal(symlink(link, chain), 0);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(whisp_result_write(result, i ? "vtt" : "srt", chain), WHISP_OK);
+        assert_int_equal(whisp_result_write(result, i ? "vtt" : "srt", NULL, chain), WHISP_OK);
         expect_file(temp_path("target.srt"), i ? vtt : srt);
         struct stat st;
         assert_int_equal(lstat(link, &st), 0);
@@ -453,7 +463,7 @@ static void test_files(void **state)
 
 static void expect_io_error(const whisp_result *result, const char *path, int error)
 {
-    assert_int_equal(whisp_result_write(result, "txt", path), WHISP_ERR_IO);
+    assert_int_equal(whisp_result_write(result, "txt", NULL, path), WHISP_ERR_IO);
     assert_non_null(strstr(whisp_last_error(), path));
     assert_non_null(strstr(whisp_last_error(), strerror(error)));
 }
@@ -471,9 +481,9 @@ static void test_unwritable(void **state)
     expect_io_error(result, temp_path("plain/x.txt"), ENOTDIR);
     assert_int_equal(symlink(loop, loop), 0);
     expect_io_error(result, loop, ELOOP);
-    assert_int_equal(whisp_result_write(result, "txt", "/dev/null"), WHISP_OK);
-    assert_int_equal(whisp_result_write(result, "txt", NULL), WHISP_ERR_ARGUMENT);
-    assert_int_equal(whisp_result_write(result, "doc", temp_path("none")), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_write(result, "txt", NULL, "/dev/null"), WHISP_OK);
+    assert_int_equal(whisp_result_write(result, "txt", NULL, NULL), WHISP_ERR_ARGUMENT);
+    assert_int_equal(whisp_result_write(result, "doc", NULL, temp_path("none")), WHISP_ERR_ARGUMENT);
     assert_int_not_equal(access(temp_path("none"), F_OK), 0);
     if (geteuid() != 0) { /* root may write everything */
         put_file(temp_path("protected"), "mine", 0444);
@@ -504,7 +514,7 @@ static void test_full(void **state)
     limited = before;
     limited.rlim_cur = 65536;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
-    int rc = whisp_result_write(result, "txt", path);
+    int rc = whisp_result_write(result, "txt", NULL, path);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(rc, WHISP_ERR_IO);
     assert_non_null(strstr(whisp_last_error(), strerror(EFBIG)));
@@ -535,7 +545,7 @@ static void test_pipes(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     int fd = open(path, O_RDONLY | O_NONBLOCK);
     assert_true(fd >= 0);
-    assert_int_equal(whisp_result_write(small, "txt", path), WHISP_OK);
+    assert_int_equal(whisp_result_write(small, "txt", NULL, path), WHISP_OK);
     ssize_t n = read(fd, text, sizeof text);
     assert_int_equal(n, sizeof txt - 1);
     assert_memory_equal(text, txt, sizeof txt - 1);
@@ -544,7 +554,7 @@ static void test_pipes(void **state)
     pthread_t reader;
     void *got = NULL;
     assert_int_equal(pthread_create(&reader, NULL, impatient, (void *)(uintptr_t)path), 0);
-    int rc = whisp_result_write(large, "txt", path); /* SIGPIPE would end this program */
+    int rc = whisp_result_write(large, "txt", NULL, path); /* SIGPIPE would end this program */
     assert_int_equal(pthread_join(reader, &got), 0);
     assert_non_null(got);
     assert_int_equal(rc, WHISP_ERR_IO);

@@ -10,6 +10,7 @@
 
 #include "support/testing.h"
 #include "transcribe/cut.h"
+#include "support/calls.h"
 
 static whisp_model *model;
 static float *noise;
@@ -100,12 +101,11 @@ static char *transcribe_recording(whisp_options *o, const char *path, const floa
     whisp_result *result;
     char *text;
     if (whisp_session_new(model, o, &session) ||
-        (path ? whisp_session_transcribe_file(session, path, &result)
-              : whisp_session_transcribe_samples(session, samples, n, &result)))
+        (path ? transcribe_file(session, path, &result) : transcribe_samples(session, samples, n, &result)))
         fail_msg("%s", whisp_last_error());
-    assert_int_equal(whisp_result_format(result, "json", &text, NULL), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, "json", NULL, &text, NULL), WHISP_OK);
     double last = 0;
-    for (size_t i = 0; i < whisp_result_segment_count(result); i++) {
+    for (size_t i = 0; i < result_info(result).n_segments; i++) {
         const whisp_segment *s = whisp_result_segment(result, i);
         assert_int_equal(s->id, i);
         assert_true(s->start <= s->end && s->start >= last - 1e-9);
@@ -160,7 +160,7 @@ static void files_are_cut_like_samples(void **state)
         assert_true((info.duration < 0) == (i == 1)); /* both ways of knowing that a recording is long */
         while ((got = whisp_audio_read(audio, samples + n, (size_t)(N_NOISE + 16000 - n))) > 0)
             n += got;
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
         for (int k = 0; k < 2; k++) {
             const char *cut = k ? "15" : "90"; /* 90: not long enough */
             char *file = transcribe_recording(options(cut, "3", "seed", "0"), path, NULL, 0);
@@ -188,7 +188,7 @@ static int on_file(void *user, size_t index, int rc, whisp_result *result)
     assert_true(rc == WHISP_OK || *whisp_last_error());
     h->rc[h->n] = rc;
     if (result)
-        assert_int_equal(whisp_result_format(result, "json", &h->json[h->n], NULL), WHISP_OK);
+        assert_int_equal(whisp_result_format(result, "json", NULL, &h->json[h->n], NULL), WHISP_OK);
     whisp_result_free(result);
     return ++h->n == h->most;
 }
@@ -219,10 +219,10 @@ static void files_come_in_order(void **state)
     for (size_t i = 0; i < n; i++) {
         whisp_result *alone = NULL;
         char *json;
-        assert_int_equal(whisp_session_transcribe_file(session, paths[i], &alone), h.rc[i]);
+        assert_int_equal(transcribe_file(session, paths[i], &alone), h.rc[i]);
         if (h.rc[i])
             continue;
-        assert_int_equal(whisp_result_format(alone, "json", &json, NULL), WHISP_OK);
+        assert_int_equal(whisp_result_format(alone, "json", NULL, &json, NULL), WHISP_OK);
         assert_string_equal(json, h.json[i]);
         whisp_string_free(json);
         whisp_string_free(h.json[i]);
@@ -317,9 +317,7 @@ static void callbacks_come_in_order(void **state)
     (void)state;
     seen s = {.last_id = -1, .left = -1, .thread = pthread_self()};
     whisp_options *o = options("15", "4", "seed", "0");
-    whisp_options_on_segment(o, on_segment, &s);
-    whisp_options_on_progress(o, on_progress, &s);
-    whisp_options_on_cancel(o, on_cancel, &s);
+    set_callbacks(o, NULL, on_progress, on_segment, on_cancel, &s);
     whisp_string_free(transcribe(o));
     assert_true(s.segments >= 6);
     assert_true(fabs(s.progress - SECONDS_OF_NOISE) < 0.05);
@@ -336,10 +334,9 @@ static void parts_share_their_steps(void **state)
         whisp_options *o = options("15", "8", "language", languages[i]);
         whisp_session *session;
         whisp_result *result;
-        whisp_timings t = {.size = sizeof t};
         assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
-        assert_int_equal(whisp_session_transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
-        assert_int_equal(whisp_session_timings(session, &t), WHISP_OK);
+        assert_int_equal(transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
+        const whisp_timings t = *session_info(session).timings;
         printf("  %d tokens in %d steps\n", (int)t.n_decode_tokens, (int)t.n_decode_steps);
         assert_true(t.n_decode_steps < t.n_decode_tokens);
         whisp_result_free(result);
@@ -354,17 +351,17 @@ static void cancelling_ends_everything(void **state)
     for (int left = 0; left < 400; left = left * 2 + 3) {
         seen s = {.left = left, .thread = pthread_self()};
         whisp_options *o = options("15", "4", "seed", "0");
-        whisp_options_on_cancel(o, on_cancel, &s);
+        set_callbacks(o, NULL, NULL, NULL, on_cancel, &s);
         whisp_session *session;
         whisp_result *result = NULL;
         assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
-        int rc = whisp_session_transcribe_samples(session, noise, N_NOISE, &result);
+        int rc = transcribe_samples(session, noise, N_NOISE, &result);
         if (rc && rc != WHISP_ERR_CANCELLED)
             fail_msg("%s (%d), %d asked for", whisp_last_error(), rc, left);
         assert_true(rc == WHISP_ERR_CANCELLED || s.left >= 0);
         whisp_result_free(result);
         s.left = -1; /* and the session can be used again */
-        assert_int_equal(whisp_session_transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
+        assert_int_equal(transcribe_samples(session, noise, N_NOISE, &result), WHISP_OK);
         whisp_result_free(result);
         whisp_session_free(session);
         whisp_options_free(o);
@@ -376,7 +373,7 @@ int main(void)
     char path[4096];
     uint64_t seed = 5;
     snprintf(path, sizeof path, "%s/invented.gguf", getenv("WHISP_INVENTED") ? getenv("WHISP_INVENTED") : "build/test");
-    if (whisp_model_load(path, &model)) {
+    if (whisp_model_load(path, NULL, &model)) {
         fprintf(stderr, "%s\n", whisp_last_error());
         return 1;
     }

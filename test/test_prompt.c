@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "transcribe/session.h"
+#include "support/calls.h"
 
 static whisp_model *model;
 static const wh_specials *sp;
@@ -14,7 +15,7 @@ static const wh_specials *sp;
 static int load(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented-multilingual"), &model))
+    if (whisp_model_load(invented_path("invented-multilingual"), NULL, &model))
         return -1;
     sp = wh_tokenizer_specials(model->tokenizer);
     return 0;
@@ -282,8 +283,8 @@ static whisp_result *transcribe(const whisp_model *m, const float *samples, size
     assert_int_equal(whisp_options_set(o, "hallucination_guard", "False"), WHISP_OK);
     whisp_session *s;
     whisp_result *result = NULL;
-    if (whisp_session_new(m, o, &s) || (path ? whisp_session_transcribe_file(s, path, &result)
-                                             : whisp_session_transcribe_samples(s, samples, n_samples, &result)))
+    if (whisp_session_new(m, o, &s) ||
+        (path ? transcribe_file(s, path, &result) : transcribe_samples(s, samples, n_samples, &result)))
         fail_msg("%s", whisp_last_error());
     whisp_session_free(s);
     whisp_options_free(o);
@@ -311,7 +312,7 @@ static void sessions_obey_prefix_and_limits(void **state)
                                      "True", "condition_on_previous_text", "False", NULL);
         int32_t words[16];
         size_t n_words = tokens_of(" And so", words, 16);
-        assert_int_equal(whisp_result_segment_count(r), 3);
+        assert_int_equal(result_info(r).n_segments, 3);
         assert_memory_equal(whisp_result_text(r), " And so", 7);
         assert_null(strstr(whisp_result_text(r) + 1, " And so"));
         for (size_t k = 0; k < 3; k++) {
@@ -339,20 +340,19 @@ static void each_window_has_its_language(void **state)
     whisp_options *o = whisp_options_new();
     whisp_session *s;
     whisp_result *r;
-    whisp_timings t = {.size = sizeof t};
     assert_int_equal(whisp_options_set(o, "multilingual", "True"), WHISP_OK);
     assert_int_equal(whisp_options_set(o, "temperature_increment_on_fallback", "None"), WHISP_OK);
-    whisp_options_on_log(o, count_languages, count);
+    set_callbacks(o, count_languages, NULL, NULL, NULL, count);
     assert_int_equal(whisp_session_new(model, o, &s), WHISP_OK);
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &r), WHISP_OK);
-    assert_int_equal(whisp_session_timings(s, &t), WHISP_OK);
+    assert_int_equal(transcribe_samples(s, samples, n, &r), WHISP_OK);
+    const whisp_timings t = *session_info(s).timings;
     assert_true(t.n_windows >= 3);
     assert_int_equal(count[0], t.n_windows);
     assert_int_equal(count[1], 0);
     whisp_result_free(r);
     whisp_session_free(s);
     whisp_model *english;
-    assert_int_equal(whisp_model_load(invented_path("invented"), &english), WHISP_OK);
+    assert_int_equal(whisp_model_load(invented_path("invented"), NULL, &english), WHISP_OK);
     assert_int_equal(whisp_session_new(english, o, &s), WHISP_OK); /* ignored, with a warning */
     assert_int_equal(count[1], 1);
     whisp_session_free(s);
@@ -405,7 +405,7 @@ static void penalties_and_prefix_are_those_of_ctranslate2(void **state)
     size_t n;
     if (!path || !mel_path)
         return;
-    assert_int_equal(whisp_model_load(path, &tiny), WHISP_OK);
+    assert_int_equal(whisp_model_load(path, NULL, &tiny), WHISP_OK);
     int begins = wh_tokenizer_specials(tiny->tokenizer)->timestamp_begin;
     float *bands = read_floats(mel_path, &n), *mel = malloc(n * sizeof *mel);
     for (size_t i = 0; i < n; i++)
@@ -441,7 +441,7 @@ static void recordings_are_heard_as_in_faster_whispers_tests(void **state)
     whisp_model *base;
     if (!path || !shared_path("audio"))
         return;
-    assert_int_equal(whisp_model_load(path, &base), WHISP_OK);
+    assert_int_equal(whisp_model_load(path, NULL, &base), WHISP_OK);
     whisp_result *r = transcribe(base, NULL, 0, shared_path("audio/hotwords.mp3"), NULL);
     assert_null(strstr(whisp_result_text(r), "ComfyUI"));
     whisp_result_free(r);
@@ -453,16 +453,16 @@ static void recordings_are_heard_as_in_faster_whispers_tests(void **state)
     assert_memory_equal(whisp_result_text(r), " And so my fellow Americans", 27);
     assert_non_null(strstr(whisp_result_text(r), " ask not what your country can do for you, ask what you can do"));
     assert_true(whisp_result_segment(r, 0)->start == 0);
-    double end = whisp_result_segment(r, whisp_result_segment_count(r) - 1)->end;
+    double end = whisp_result_segment(r, result_info(r).n_segments - 1)->end;
     assert_true(end > 10 && end <= 11);
     whisp_result_free(r);
 
     r = transcribe(base, NULL, 0, shared_path("audio/multilingual.mp3"), "multilingual", "True", "without_timestamps",
                    "True", "condition_on_previous_text", "False", NULL);
-    assert_int_equal(whisp_result_segment_count(r), 2);
+    assert_int_equal(result_info(r).n_segments, 2);
     assert_non_null(strstr(whisp_result_segment(r, 0)->text, "Permission is hereby granted, free of charge"));
     assert_non_null(strstr(whisp_result_segment(r, 1)->text, "die Software zu verwenden"));
-    assert_string_equal(whisp_result_language(r), "en"); /* the first window's */
+    assert_string_equal(result_info(r).language, "en"); /* the first window's */
     whisp_result_free(r);
     whisp_model_free(base);
 }

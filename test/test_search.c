@@ -13,7 +13,7 @@ static const wh_specials *sp;
 static int load(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented-multilingual"), &model))
+    if (whisp_model_load(invented_path("invented-multilingual"), NULL, &model))
         return -1;
     sp = wh_tokenizer_specials(model->tokenizer);
     return 0;

@@ -123,7 +123,7 @@ static heard hear_all(const char *path)
     heard h;
     assert_int_equal(whisp_audio_open(path, &audio), WHISP_OK);
     read_on(audio, &h, INT64_MAX);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return h;
 }
 
@@ -165,7 +165,7 @@ static void check_jumps(const char *name, const char *path, double seconds, int 
             assert_int_equal(wh_audio_seek(audio, next), 1);
             compare(name, audio, &whole, next, i % 5 == 3 ? INT64_MAX : 30000);
         }
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
     free(whole.x);
 }
@@ -192,7 +192,7 @@ static void check_refused(const char *name, const char *path, double seconds)
         if (wh_audio_seek(audio, (int64_t)(seconds * RATE)) != 0)
             fail_msg("%s: jumps to %.1f s", name, seconds);
         compare(name, audio, &whole, i ? 7000 : 0, INT64_MAX);
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
     free(whole.x);
 }

@@ -7,14 +7,15 @@
 #include <string.h>
 
 #include "transcribe/session.h"
+#include "support/calls.h"
 
 static whisp_model *model, *multilingual;
 
 static int load_models(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented"), &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), &multilingual)) {
+    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
+        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
         fprintf(stderr, "%s\n", whisp_last_error());
         return -1;
     }
@@ -67,9 +68,9 @@ static char *transcribe(whisp_session *s, const float *samples, size_t n)
 {
     whisp_result *result;
     char *json;
-    if (whisp_session_transcribe_samples(s, samples, n, &result))
+    if (transcribe_samples(s, samples, n, &result))
         fail_msg("%s", whisp_last_error());
-    assert_int_equal(whisp_result_format(result, "json", &json, NULL), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, "json", NULL, &json, NULL), WHISP_OK);
     whisp_result_free(result);
     return json;
 }
@@ -201,11 +202,11 @@ static void short_and_empty_recordings_are_no_error(void **state)
     whisp_session *s = open_session(model, make_options(NULL));
     for (size_t i = 0; i < WH_COUNT(lengths); i++) {
         whisp_result *result;
-        assert_int_equal(whisp_session_transcribe_samples(s, samples, lengths[i], &result), WHISP_OK);
+        assert_int_equal(transcribe_samples(s, samples, lengths[i], &result), WHISP_OK);
         if (lengths[i] < 160)
-            assert_int_equal(whisp_result_segment_count(result), 0);
-        assert_string_equal(whisp_result_language(result), "en");
-        assert_true(fabs(whisp_result_duration(result) - (double)lengths[i] / 16000) < 1e-9);
+            assert_int_equal(result_info(result).n_segments, 0);
+        assert_string_equal(result_info(result).language, "en");
+        assert_true(fabs(result_info(result).duration - (double)lengths[i] / 16000) < 1e-9);
         whisp_result_free(result);
     }
     whisp_session_free(s);
@@ -227,7 +228,7 @@ static void samples_that_are_no_numbers_are_silence(void **state)
     samples[200] = INFINITY;
     samples[300] = -INFINITY;
     whisp_options *o = make_options(NULL);
-    whisp_options_on_log(o, count_warnings, &warnings);
+    set_callbacks(o, count_warnings, NULL, NULL, NULL, &warnings);
     whisp_session *s = open_session(model, o);
     char *with = transcribe(s, samples, n);
     assert_int_equal(warnings, 1);
@@ -274,13 +275,11 @@ static void callbacks_tell_progress_and_can_cancel(void **state)
     float *samples = make_noise(n);
     struct calls c = {0};
     whisp_options *o = make_options(NULL);
-    whisp_options_on_progress(o, on_progress, &c);
-    whisp_options_on_segment(o, on_segment, &c);
-    whisp_options_on_cancel(o, on_cancel, &c);
+    set_callbacks(o, NULL, on_progress, on_segment, on_cancel, &c);
     whisp_session *s = open_session(model, o);
     whisp_result *result;
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
-    assert_int_equal(c.segments, whisp_result_segment_count(result));
+    assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
+    assert_int_equal(c.segments, result_info(result).n_segments);
     assert_true(c.progress > 0);
     assert_true(fabs(c.done - 3) < 1e-9 && fabs(c.total - 3) < 1e-9);
     whisp_result_free(result);
@@ -289,13 +288,13 @@ static void callbacks_tell_progress_and_can_cancel(void **state)
     assert_true(all > 10);
     for (int at = 1; at <= all; at += 1 + all / 7) {
         c = (struct calls){.cancel_at = at};
-        assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_ERR_CANCELLED);
+        assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_ERR_CANCELLED);
         assert_null(result);
     }
     const whisp_segment *segment;
     assert_int_equal(whisp_session_pull(s, &segment), WHISP_ERR_STATE);
     c = (struct calls){0};
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
+    assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
     whisp_result_free(result);
     whisp_session_free(s);
     free(samples);
@@ -313,8 +312,7 @@ static void fallback_climbs_and_sampling_depends_on_the_seed_alone(void **state)
                                         "None", "seed", seeds[i], "threads", threads[i], NULL);
         whisp_session *s = open_session(model, o);
         texts[i] = transcribe(s, samples, n);
-        whisp_timings t = {.size = sizeof t};
-        assert_int_equal(whisp_session_timings(s, &t), WHISP_OK);
+        const whisp_timings t = *session_info(s).timings;
         assert_int_equal(t.n_fallbacks, 2 * t.n_windows);
         assert_true(t.n_decode_tokens > t.n_decode_steps); /* candidates share steps */
         whisp_session_free(s);
@@ -335,8 +333,8 @@ static void without_timestamps_windows_follow_each_other(void **state)
     whisp_session *s = open_session(model,
                                     make_options("without_timestamps", "True", "no_speech_threshold", "None", NULL));
     whisp_result *result;
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
-    assert_int_equal(whisp_result_segment_count(result), 3);
+    assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_segments, 3);
     static const double starts[] = {0, 30, 60};
     for (size_t i = 0; i < 3; i++) {
         const whisp_segment *segment = whisp_result_segment(result, i);
@@ -364,8 +362,7 @@ static void prompts_of_any_length_are_cut(void **state)
         s = open_session(model, make_options("initial_prompt", words, "carry_initial_prompt", carry[i], NULL));
         prompted = transcribe(s, samples, n);
         assert_string_not_equal(prompted, plain);
-        whisp_timings t = {.size = sizeof t};
-        whisp_session_timings(s, &t);
+        const whisp_timings t = *session_info(s).timings;
         assert_true(t.n_prompt_tokens >= 225 && (i == 0 || t.n_prompt_tokens == 225 * t.n_windows));
         free(prompted);
         whisp_session_free(s);
@@ -381,29 +378,29 @@ static void languages_are_detected(void **state)
     size_t n = 16000 * 2;
     float *samples = make_noise(n), probabilities[100], sum = 0;
     whisp_session *s = open_session(multilingual, make_options(NULL));
-    assert_null(whisp_session_language(s));
-    int best = whisp_session_detect_language_samples(s, samples, n, probabilities, 100);
+    assert_null(session_info(s).language);
+    int best = detect_in_samples(s, samples, n, probabilities, 100);
     assert_in_range(best, 0, 98);
     for (int i = 0; i < 99; i++) {
         assert_true(probabilities[i] >= 0 && probabilities[i] <= probabilities[best]);
         sum += probabilities[i];
     }
     assert_true(fabsf(sum - 1) < 1e-4f);
-    assert_int_equal(whisp_session_detect_language_samples(s, samples, n, probabilities, 98), WHISP_ERR_ARGUMENT);
+    assert_int_equal(detect_in_samples(s, samples, n, probabilities, 98), WHISP_ERR_ARGUMENT);
     whisp_result *result;
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
-    assert_string_equal(whisp_result_language(result), whisp_language_code(best));
-    assert_string_equal(whisp_session_language(s), whisp_language_code(best));
+    assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
+    assert_string_equal(result_info(result).language, wh_language_code(best));
+    assert_string_equal(session_info(s).language, wh_language_code(best));
     whisp_result_free(result);
     whisp_session_free(s);
 
     s = open_session(multilingual, make_options("language", "de", "task", "translate", NULL));
-    assert_string_equal(whisp_session_language(s), "de");
+    assert_string_equal(session_info(s).language, "de");
     whisp_session_free(s);
 
     s = open_session(model, make_options("language", "de", NULL)); /* English only: a warning, and English */
-    assert_string_equal(whisp_session_language(s), "en");
-    assert_int_equal(whisp_session_detect_language_samples(s, samples, n, probabilities, 100), WHISP_ERR_ARGUMENT);
+    assert_string_equal(session_info(s).language, "en");
+    assert_int_equal(detect_in_samples(s, samples, n, probabilities, 100), WHISP_ERR_ARGUMENT);
     whisp_session_free(s);
     free(samples);
 }
@@ -465,9 +462,9 @@ static void damage_counts_where_somebody_listens(void **state)
         whisp_session *s = open_session(model,
                                         make_options("clip_timestamps", cases[i].clips, "sample_len", "4", NULL));
         const char *path = damaged_recording(cases[i].seconds);
-        if (whisp_session_transcribe_file(s, path, &result))
+        if (transcribe_file(s, path, &result))
             fail_msg("%s", whisp_last_error());
-        const char *why = whisp_result_incomplete(result);
+        const char *why = result_info(result).incomplete;
         if (!why != !cases[i].incomplete || (why && !strstr(why, "damaged at ")))
             fail_msg("%d s, %s: %s", cases[i].seconds, cases[i].clips, why ? why : "complete");
         whisp_result_free(result);
@@ -491,7 +488,7 @@ static void warnings_of_a_part(void **state)
     assert_non_null(whisp_audio_warning(audio, 0, &incomplete));
     assert_true(incomplete);
     assert_null(whisp_audio_warning(audio, 1, NULL));
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
 }
 
 int main(void)

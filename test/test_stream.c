@@ -6,14 +6,15 @@
 #include <string.h>
 
 #include "stream/stream.h"
+#include "support/calls.h"
 
 static whisp_model *model, *multilingual;
 
 static int load_models(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented"), &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), &multilingual)) {
+    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
+        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
         fprintf(stderr, "%s\n", whisp_last_error());
         return -1;
     }
@@ -151,7 +152,7 @@ static whisp_stream *open_stream(const whisp_model *m)
 static char *hear(whisp_stream *st, const float *samples, size_t n, size_t block)
 {
     wh_buf text = {0};
-    const whisp_word *words;
+    const whisp_word *const *words;
     size_t done = 0, n_words;
     double last = 0;
     int rc;
@@ -159,9 +160,9 @@ static char *hear(whisp_stream *st, const float *samples, size_t n, size_t block
     for (;;) {
         while ((rc = whisp_stream_pull(st, &words, &n_words)) == 1)
             for (size_t i = 0; i < n_words; i++) {
-                assert_true(words[i].start >= last && words[i].end >= words[i].start);
-                last = words[i].end;
-                wh_buf_printf(&text, "%.2f %.2f %s|", words[i].start, words[i].end, words[i].text);
+                assert_true(words[i]->start >= last && words[i]->end >= words[i]->start);
+                last = words[i]->end;
+                wh_buf_printf(&text, "%.2f %.2f %s|", words[i]->start, words[i]->end, words[i]->text);
             }
         assert_true(st->heard <= WH_WINDOW_FRAMES * WH_HOP);
         assert_true(st->n <= WH_STREAM_CAPACITY);
@@ -255,11 +256,11 @@ static void test_final(void **state)
         wh_buf live = {0}, offline = {0};
         whisp_options *o = make_options();
         assert_int_equal(whisp_options_set(o, "stream_step", "3"), WHISP_OK);
-        whisp_options_on_segment(o, note_segment, &live);
+        set_callbacks(o, NULL, NULL, note_segment, NULL, &live);
         whisp_stream *st;
         assert_int_equal(whisp_stream_new(models[m], o, &st), WHISP_OK);
         free(hear(st, noise, n, 16000));
-        whisp_options_on_segment(o, note_segment, &offline);
+        set_callbacks(o, NULL, NULL, note_segment, NULL, &offline);
         transcribe_pushed(models[m], o, noise, n);
         assert_true(live.length > 0);
         assert_string_equal(live.data, offline.data);
@@ -279,7 +280,7 @@ static void test_final_leads(void **state)
     (void)state;
     size_t n = 33 * WH_SAMPLE_RATE, n_words;
     float *noise = make_noise(n);
-    const whisp_word *words;
+    const whisp_word *const *words;
     whisp_stream *st = open_stream(model);
     for (size_t done = 0; done < n; done += 8000) {
         assert_int_equal(whisp_stream_push(st, noise + done, 8000), 8000);
@@ -316,7 +317,7 @@ static void test_catching_up(void **state)
 {
     (void)state;
     size_t n = 9 * WH_SAMPLE_RATE, n_words;
-    const whisp_word *words;
+    const whisp_word *const *words;
     float *noise = make_noise(n);
     whisp_stream *st = open_stream(model);
     assert_int_equal(whisp_stream_push(st, noise, n), n);
@@ -354,12 +355,12 @@ static void test_silence(void **state)
 static void test_states(void **state)
 {
     (void)state;
-    const whisp_word *words;
+    const whisp_word *const *words;
     size_t n;
     float sample = 0;
     whisp_stream *st = open_stream(model);
     assert_int_equal(whisp_stream_pull(st, &words, &n), 0);
-    assert_string_equal(whisp_stream_tail(st), "");
+    assert_string_equal(stream_info(st).tail, "");
     assert_int_equal(whisp_stream_finish(st), WHISP_OK);
     assert_int_equal(whisp_stream_finish(st), WHISP_ERR_STATE);
     assert_int_equal(whisp_stream_push(st, &sample, 1), WHISP_ERR_STATE);

@@ -106,7 +106,7 @@ static heard hear_fd(int fd)
             snprintf(h.first, sizeof h.first, "%s", text);
         h.incomplete |= incomplete;
     }
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return h;
 }
 

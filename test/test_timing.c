@@ -8,6 +8,7 @@
 
 #include "timing/timing.h"
 #include "transcribe/given.h"
+#include "support/calls.h"
 
 /* ---- the median filter ---- */
 
@@ -158,8 +159,8 @@ static whisp_model *model, *multilingual;
 static int load_models(void **state)
 {
     (void)state;
-    if (whisp_model_load(invented_path("invented"), &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), &multilingual)) {
+    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
+        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
         fprintf(stderr, "%s\n", whisp_last_error());
         return -1;
     }
@@ -199,7 +200,7 @@ static void expect_words(const char *language, const char *text, const char *wan
     size_t n = 0, capacity = 0;
     wh_words words = {0};
     assert_int_equal(wh_tokenizer_encode(model->tokenizer, text, strlen(text), &tokens, &n, &capacity), WHISP_OK);
-    assert_int_equal(wh_words_split(model->tokenizer, whisp_language_find(language), tokens, n, &words), WHISP_OK);
+    assert_int_equal(wh_words_split(model->tokenizer, wh_language_find(language), tokens, n, &words), WHISP_OK);
     char *got = words_text(&words);
     assert_string_equal(got, want);
     free(got);
@@ -419,15 +420,15 @@ static size_t check_words(const whisp_result *result)
 {
     double last = 0;
     size_t count = 0;
-    for (size_t i = 0; i < whisp_result_segment_count(result); i++) {
+    for (size_t i = 0; i < result_info(result).n_segments; i++) {
         const whisp_segment *segment = whisp_result_segment(result, i);
         wh_buf text = {0};
         wh_buf_puts(&text, "");
         assert_non_null(segment->words);
         for (size_t k = 0; k < segment->n_words; k++) {
-            const whisp_word *word = &segment->words[k];
+            const whisp_word *word = segment->words[k];
             assert_true(word->start >= last && word->end >= word->start);
-            assert_true(word->end <= whisp_result_duration(result) + 0.02);
+            assert_true(word->end <= result_info(result).duration + 0.02);
             assert_true(word->probability >= 0 && word->probability <= 1);
             assert_true(strlen(word->text) > 0);
             assert_true(word->first_token + word->n_tokens <= segment->n_tokens);
@@ -457,12 +458,11 @@ static void segments_get_words(void **state)
             whisp_session *s = open_session(models[m], "word_timestamps", "True", settings[k][0], settings[k][1],
                                             (char *)NULL);
             whisp_result *result;
-            assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
+            assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
             size_t words = check_words(result);
             if (k != 2)
                 assert_true(words > 3);
-            whisp_timings timings = {.size = sizeof timings};
-            assert_int_equal(whisp_session_timings(s, &timings), WHISP_OK);
+            const whisp_timings timings = *session_info(s).timings;
             assert_true(timings.words > 0);
             assert_true(timings.n_windows < 400);
             whisp_result_free(result);
@@ -505,9 +505,9 @@ static void only_the_clips_are_heard(void **state)
             whisp_session *s = open_session(m ? multilingual : model, "clip_timestamps", "2,6.5,70,78,90",
                                             "word_timestamps", with_words ? "True" : "False", (char *)NULL);
             whisp_result *result;
-            assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
+            assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
             int seen[3] = {0};
-            for (size_t i = 0; i < whisp_result_segment_count(result); i++) {
+            for (size_t i = 0; i < result_info(result).n_segments; i++) {
                 const whisp_segment *segment = whisp_result_segment(result, i);
                 int64_t seek = segment->seek;
                 int clip = seek >= 200 && seek < 650 ? 0 : seek >= 7000 && seek < 7800 ? 1 : seek >= 9000 ? 2 : 3;
@@ -525,8 +525,8 @@ static void only_the_clips_are_heard(void **state)
         }
     whisp_session *s = open_session(model, "clip_timestamps", "200,210", (char *)NULL); /* past the end */
     whisp_result *result;
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, n, &result), WHISP_OK);
-    assert_int_equal(whisp_result_segment_count(result), 0);
+    assert_int_equal(transcribe_samples(s, samples, n, &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_segments, 0);
     whisp_result_free(result);
     whisp_session_free(s);
     free(samples);
@@ -541,35 +541,35 @@ static void a_given_text_is_aligned(void **state)
     whisp_result *result;
     static const size_t lengths[] = {16000 * 5, 16000 * 30, 16000 * 65, 1000, 0};
     for (size_t k = 0; k < WH_COUNT(lengths); k++) {
-        assert_int_equal(whisp_session_align_samples(s, samples, lengths[k],
-                                                     "The hour is on it. \"And\" the tea!\n"
-                                                     "\n In the house...",
-                                                     &result),
+        assert_int_equal(align_samples(s, samples, lengths[k],
+                                       "The hour is on it. \"And\" the tea!\n"
+                                       "\n In the house...",
+                                       &result),
                          WHISP_OK);
         assert_string_equal(whisp_result_text(result), " The hour is on it. \"And\" the tea! In the house...");
-        assert_int_equal(whisp_result_segment_count(result), 2); /* a line each */
+        assert_int_equal(result_info(result).n_segments, 2); /* a line each */
         assert_int_equal(check_words(result), 11);
         whisp_result_free(result);
     }
-    assert_int_equal(whisp_session_align_samples(s, samples, 16000, "One. Two! Three", &result), WHISP_OK);
-    assert_int_equal(whisp_result_segment_count(result), 3); /* a sentence each */
+    assert_int_equal(align_samples(s, samples, 16000, "One. Two! Three", &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_segments, 3); /* a sentence each */
     assert_string_equal(whisp_result_segment(result, 1)->text, " Two!");
     whisp_result_free(result);
 
     wh_buf text = {0}; /* more than a pass takes */
     for (int i = 0; i < 1000; i++)
         wh_buf_puts(&text, "and the other ");
-    assert_int_equal(whisp_session_align_samples(s, samples, 16000 * 3, text.data, &result), WHISP_OK);
+    assert_int_equal(align_samples(s, samples, 16000 * 3, text.data, &result), WHISP_OK);
     assert_int_equal(check_words(result), 3000);
     whisp_result_free(result);
     wh_buf_free(&text);
 
     result = (whisp_result *)(void *)&text;
-    assert_int_equal(whisp_session_align_samples(s, samples, n, " \n. ", &result), WHISP_ERR_ARGUMENT);
+    assert_int_equal(align_samples(s, samples, n, " \n. ", &result), WHISP_ERR_ARGUMENT);
     assert_non_null(strstr(whisp_last_error(), "no words"));
     assert_null(result);
-    assert_int_equal(whisp_session_align_file(s, "no-such-file.wav", "a", &result), WHISP_ERR_IO);
-    assert_int_equal(whisp_session_transcribe_samples(s, samples, 16000, &result), WHISP_OK); /* as if never */
+    assert_int_equal(align_file(s, "no-such-file.wav", "a", &result), WHISP_ERR_IO);
+    assert_int_equal(transcribe_samples(s, samples, 16000, &result), WHISP_OK); /* as if never */
     assert_null(whisp_result_segment(result, 0) ? whisp_result_segment(result, 0)->words : NULL);
     whisp_result_free(result);
     whisp_session_free(s);
@@ -589,12 +589,12 @@ static void finding_words_can_be_cancelled(void **state)
     whisp_session *s;
     whisp_result *result;
     int calls = 0;
-    whisp_options_on_cancel(o, stop, &calls);
+    set_callbacks(o, NULL, NULL, NULL, stop, &calls);
     assert_int_equal(whisp_session_new(model, o, &s), WHISP_OK);
     wh_buf text = {0};
     for (int i = 0; i < 100; i++)
         wh_buf_puts(&text, "and the other ");
-    assert_int_equal(whisp_session_align_samples(s, samples, 48000, text.data, &result), WHISP_ERR_CANCELLED);
+    assert_int_equal(align_samples(s, samples, 48000, text.data, &result), WHISP_ERR_CANCELLED);
     assert_null(result);
     wh_buf_free(&text);
     whisp_session_free(s);
@@ -619,24 +619,22 @@ static void a_real_text_is_found(void **state)
     whisp_result *result, *aligned;
     int warnings = 0;
     whisp_options *o = whisp_options_new();
-    assert_int_equal(whisp_model_load(path, &real), WHISP_OK);
+    assert_int_equal(whisp_model_load(path, NULL, &real), WHISP_OK);
     whisp_options_set(o, "word_timestamps", "True");
-    whisp_options_on_log(o, count_warnings, &warnings);
+    set_callbacks(o, count_warnings, NULL, NULL, NULL, &warnings);
     assert_int_equal(whisp_session_new(real, o, &s), WHISP_OK);
-    assert_int_equal(whisp_session_transcribe_file(s, audio, &result), WHISP_OK);
+    assert_int_equal(transcribe_file(s, audio, &result), WHISP_OK);
     assert_int_equal(check_words(result), 22);
-    assert_int_equal(whisp_session_align_file(s, audio, whisp_result_text(result), &aligned), WHISP_OK);
+    assert_int_equal(align_file(s, audio, whisp_result_text(result), &aligned), WHISP_OK);
     assert_int_equal(check_words(aligned), 22);
     assert_int_equal(warnings, 0);
     const whisp_segment *first = whisp_result_segment(result, 0), *given = whisp_result_segment(aligned, 0);
     for (size_t i = 0; i < first->n_words && i < given->n_words; i++) {
-        assert_string_equal(first->words[i].text, given->words[i].text);
-        assert_true(fabs(first->words[i].start - given->words[i].start) < 0.3);
+        assert_string_equal(first->words[i]->text, given->words[i]->text);
+        assert_true(fabs(first->words[i]->start - given->words[i]->start) < 0.3);
     }
     whisp_result_free(aligned);
-    assert_int_equal(whisp_session_align_file(s, audio, "Seven small boats came home before the evening storm.",
-                                              &aligned),
-                     WHISP_OK);
+    assert_int_equal(align_file(s, audio, "Seven small boats came home before the evening storm.", &aligned), WHISP_OK);
     assert_int_equal(warnings, 1);
     whisp_result_free(aligned);
     whisp_result_free(result);

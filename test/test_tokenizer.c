@@ -351,7 +351,7 @@ static void test_own_specials(void **state)
     assert_true(s.eot == first && s.sot == first + 1 && s.translate == first + 5 && s.transcribe == first + 6);
     assert_true(s.sot_prev == first + 7 && s.sot_lm == first + 8 && s.no_speech == first + 9);
     assert_true(s.no_timestamps == first + 10 && s.timestamp_begin == first + 11);
-    int yue = whisp_language_find("yue"), zh = whisp_language_find("zh");
+    int yue = wh_language_find("yue"), zh = wh_language_find("zh");
     assert_true(s.languages[0] == first + 3 && s.languages[2] == first + 2 && s.languages[zh] == -1);
     assert_true(s.languages[yue] == (int32_t)n - 2 && s.n_languages == yue + 1);
     assert_int_equal(wh_tokenizer_new(names, lengths, &s, &t), WHISP_OK);
@@ -466,23 +466,23 @@ static void test_bad_vocabularies(void **state)
 static void test_languages(void **state)
 {
     (void)state;
-    assert_string_equal(whisp_language_code(0), "en");
-    assert_string_equal(whisp_language_name(2), "German");
-    assert_string_equal(whisp_language_code(98), "su");
-    assert_string_equal(whisp_language_code(99), "yue");
-    assert_null(whisp_language_code(100));
-    assert_null(whisp_language_name(-1));
+    assert_string_equal(wh_language_code(0), "en");
+    assert_string_equal(wh_language_name(2), "German");
+    assert_string_equal(wh_language_code(98), "su");
+    assert_string_equal(wh_language_code(99), "yue");
+    assert_null(wh_language_code(100));
+    assert_null(wh_language_name(-1));
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(whisp_language_find(whisp_language_code(i)), i);
-        assert_int_equal(whisp_language_find(whisp_language_name(i)), i);
+        assert_int_equal(wh_language_find(wh_language_code(i)), i);
+        assert_int_equal(wh_language_find(wh_language_name(i)), i);
     }
-    assert_int_equal(whisp_language_find("CASTILIAN"), whisp_language_find("es"));
-    assert_int_equal(whisp_language_find("burmese"), whisp_language_find("my"));
-    assert_int_equal(whisp_language_find("haitian creole"), whisp_language_find("Haitian"));
-    assert_int_equal(whisp_language_find("d"), -1);
-    assert_int_equal(whisp_language_find("germ"), -1);
-    assert_int_equal(whisp_language_find(""), -1);
-    assert_int_equal(whisp_language_find(NULL), -1);
+    assert_int_equal(wh_language_find("CASTILIAN"), wh_language_find("es"));
+    assert_int_equal(wh_language_find("burmese"), wh_language_find("my"));
+    assert_int_equal(wh_language_find("haitian creole"), wh_language_find("Haitian"));
+    assert_int_equal(wh_language_find("d"), -1);
+    assert_int_equal(wh_language_find("germ"), -1);
+    assert_int_equal(wh_language_find(""), -1);
+    assert_int_equal(wh_language_find(NULL), -1);
 }
 
 /* ---- tests with the models' vocabularies ---- */
@@ -585,7 +585,7 @@ static void test_old_names(void **state)
     int index = -1;
     (void)state;
     assert_int_equal(wh_special_role("<|iw|>", 6, &index), WH_ROLE_LANGUAGE);
-    assert_string_equal(whisp_language_code(index), "he");
+    assert_string_equal(wh_language_code(index), "he");
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vad/vad.h"
+#include "support/calls.h"
 
 /* ---- an invented model: the real shapes, random weights ---- */
 
@@ -110,9 +111,10 @@ static whisp_options *make_options(const char *name, ...)
 static float *probabilities_of(const whisp_vad *vad, const float *samples, size_t n, size_t *n_out)
 {
     whisp_speech *speech;
-    if (whisp_vad_speech_samples(vad, samples, n, NULL, &speech))
+    if (speech_in_samples(vad, samples, n, NULL, &speech))
         fail_msg("%s", whisp_last_error());
-    const float *p = whisp_speech_probabilities(speech, n_out);
+    *n_out = speech_info(speech).n_probabilities;
+    const float *p = speech_info(speech).probabilities;
     float *copy = malloc((*n_out + 1) * sizeof *copy);
     memcpy(copy, p, *n_out * sizeof *copy);
     whisp_speech_free(speech);
@@ -280,12 +282,12 @@ static void strange_samples_do_no_harm(void **state)
     free(without);
     free(samples);
     whisp_speech *speech;
-    assert_int_equal(whisp_vad_speech_samples(vad, NULL, 0, NULL, &speech), WHISP_OK);
-    whisp_speech_probabilities(speech, &n);
+    assert_int_equal(speech_in_samples(vad, NULL, 0, NULL, &speech), WHISP_OK);
+    n = speech_info(speech).n_probabilities;
     assert_int_equal(n, 0);
-    whisp_speech_spans(speech, &n);
+    n = speech_info(speech).n_spans;
     assert_int_equal(n, 0);
-    assert_true(whisp_speech_duration(speech) == 0);
+    assert_true(speech_info(speech).duration == 0);
     assert_true(whisp_speech_original_time(speech, 1.234, 0) == 1.23);
     whisp_speech_free(speech);
     whisp_vad_free(vad);
@@ -333,7 +335,7 @@ static void probabilities_are_onnxruntimes(void **state)
         samples = malloc(2000000 * sizeof *samples);
         for (int64_t got; (got = whisp_audio_read(audio, samples + n, 2000000 - n)) > 0;)
             n += (size_t)got;
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
         double t0 = wh_now();
         compare(vad, "night_119s", samples, n);
         printf("speed: %.0f times real time\n", (double)n / 16000 / (wh_now() - t0));
@@ -357,8 +359,9 @@ static void a_stream_gives_the_same_spans_early(void **state)
     whisp_span span;
     size_t n, n_spans, i = 0;
     float *samples = read_floats(jfk, &n);
-    assert_int_equal(whisp_vad_speech_samples(vad, samples, n, o, &speech), WHISP_OK);
-    const whisp_span *want = whisp_speech_spans(speech, &n_spans);
+    assert_int_equal(speech_in_samples(vad, samples, n, o, &speech), WHISP_OK);
+    const whisp_span *want = speech_info(speech).spans;
+    n_spans = speech_info(speech).n_spans;
     assert_true(n_spans >= 3);
     assert_int_equal(whisp_vad_stream_new(vad, o, &stream), WHISP_OK);
     for (size_t done = 0; done < n; done += 500) {
@@ -419,7 +422,7 @@ static void wrong_models_are_refused_by_name(void **state)
         expect_refusal(invent("wrong.gguf", wrong), WHISP_ERR_MODEL, "damaged");
     }
     whisp_model *model;
-    assert_int_equal(whisp_model_load(invent("vad.gguf", nothing_wrong), &model), WHISP_ERR_MODEL);
+    assert_int_equal(whisp_model_load(invent("vad.gguf", nothing_wrong), NULL, &model), WHISP_ERR_MODEL);
     assert_non_null(strstr(whisp_last_error(), "voice activity model"));
     assert_non_null(strstr(whisp_last_error(), "vad_model"));
 }
@@ -472,13 +475,13 @@ static void arguments_and_cancelling(void **state)
     int asked = 0;
     float *samples = make_noise(200000);
     whisp_options *o = whisp_options_new();
-    whisp_options_on_cancel(o, stop, &asked);
-    assert_int_equal(whisp_vad_speech_samples(vad, samples, 200000, o, &speech), WHISP_ERR_CANCELLED);
+    set_callbacks(o, NULL, NULL, NULL, stop, &asked);
+    assert_int_equal(speech_in_samples(vad, samples, 200000, o, &speech), WHISP_ERR_CANCELLED);
     assert_null(speech);
     assert_int_equal(asked, 3);
-    assert_int_equal(whisp_vad_speech_file(vad, "no such file", o, &speech), WHISP_ERR_IO);
-    assert_int_equal(whisp_vad_speech_file(NULL, "x", o, &speech), WHISP_ERR_ARGUMENT);
-    assert_int_equal(whisp_vad_speech_samples(vad, NULL, 5, o, &speech), WHISP_ERR_ARGUMENT);
+    assert_int_equal(speech_in_file(vad, "no such file", o, &speech), WHISP_ERR_IO);
+    assert_int_equal(whisp_vad_speech(vad, NULL, o, &speech), WHISP_ERR_ARGUMENT);
+    assert_int_equal(speech_in_samples(vad, NULL, 5, o, &speech), WHISP_ERR_ARGUMENT);
     assert_int_equal(whisp_vad_stream_new(NULL, o, &stream), WHISP_ERR_ARGUMENT);
     assert_int_equal(whisp_vad_load(NULL, &none), WHISP_ERR_ARGUMENT);
     assert_null(none);
@@ -521,7 +524,7 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
     size_t n, n_spans, kept = 0;
     const char *vad_file = invent("vad.gguf", nothing_wrong);
     float *samples = make_two(3, &n), *cut = malloc(n * sizeof *cut);
-    assert_int_equal(whisp_model_load(invented_path("invented"), &model), WHISP_OK);
+    assert_int_equal(whisp_model_load(invented_path("invented"), NULL, &model), WHISP_OK);
 
     /* a threshold between what the invented network says of noise and of silence */
     vad = load(vad_file);
@@ -535,8 +538,9 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
                                     "vad_filter", "True", "vad_model", vad_file, "vad_threshold", threshold,
                                     "vad_neg_threshold", threshold, "vad_min_silence_duration_ms", "500",
                                     "vad_speech_pad_ms", "100", NULL);
-    assert_int_equal(whisp_vad_speech_samples(vad, samples, n, o, &speech), WHISP_OK);
-    const whisp_span *spans = whisp_speech_spans(speech, &n_spans);
+    assert_int_equal(speech_in_samples(vad, samples, n, o, &speech), WHISP_OK);
+    const whisp_span *spans = speech_info(speech).spans;
+    n_spans = speech_info(speech).n_spans;
     assert_true(n_spans >= 2);
     for (size_t i = 0; i < n_spans; i++)
         for (size_t k = (size_t)(spans[i].start * 16000 + 0.5); k < (size_t)(spans[i].end * 16000 + 0.5); k++)
@@ -544,17 +548,17 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
     assert_true(kept < n - 16000);
 
     /* the same words as of the samples that are left, at the recording's times */
-    if (whisp_session_new(model, o, &session) || whisp_session_transcribe_samples(session, samples, n, &result))
+    if (whisp_session_new(model, o, &session) || transcribe_samples(session, samples, n, &result))
         fail_msg("%s", whisp_last_error());
     whisp_session_free(session);
     assert_int_equal(whisp_options_set(o, "vad_filter", "False"), WHISP_OK);
     assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
-    assert_int_equal(whisp_session_transcribe_samples(session, cut, kept, &shorter), WHISP_OK);
+    assert_int_equal(transcribe_samples(session, cut, kept, &shorter), WHISP_OK);
     whisp_session_free(session);
     assert_string_equal(whisp_result_text(result), whisp_result_text(shorter));
-    assert_true(whisp_result_duration(result) == (double)n / 16000);
-    assert_true(whisp_result_segment_count(result) > 0);
-    for (size_t i = 0; i < whisp_result_segment_count(result); i++) {
+    assert_true(result_info(result).duration == (double)n / 16000);
+    assert_true(result_info(result).n_segments > 0);
+    for (size_t i = 0; i < result_info(result).n_segments; i++) {
         const whisp_segment *a = whisp_result_segment(result, i), *b = whisp_result_segment(shorter, i);
         double start = whisp_speech_original_time(speech, b->start, 0);
         double end = whisp_speech_original_time(speech, b->end, 1);
@@ -576,9 +580,9 @@ static void a_filtered_transcription_has_the_recordings_times(void **state)
     assert_int_equal(whisp_options_set(o, "vad_neg_threshold", "None"), WHISP_OK);
     assert_int_equal(whisp_options_set(o, "vad_threshold", "1"), WHISP_OK);
     assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
-    assert_int_equal(whisp_session_transcribe_samples(session, samples, n, &result), WHISP_OK);
-    assert_int_equal(whisp_result_segment_count(result), 0);
-    assert_true(whisp_result_duration(result) == (double)n / 16000);
+    assert_int_equal(transcribe_samples(session, samples, n, &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_segments, 0);
+    assert_true(result_info(result).duration == (double)n / 16000);
     whisp_result_free(result);
     whisp_session_free(session);
 
@@ -609,7 +613,7 @@ static void a_voice_activity_model_is_not_chosen_as_the_speech_model(void **stat
     free(data);
     assert_int_equal(whisp_model_find(NULL, folder, path, sizeof path), WHISP_OK);
     whisp_model *model;
-    if (whisp_model_load(path, &model) && strstr(whisp_last_error(), "voice activity"))
+    if (whisp_model_load(path, NULL, &model) && strstr(whisp_last_error(), "voice activity"))
         fail_msg("%s", whisp_last_error());
     whisp_model_free(model);
     remove(temp_path("z-speech.gguf"));

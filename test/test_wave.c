@@ -279,7 +279,7 @@ static void test_samples(void **state)
             if (x[i] * 32768.0f != WH_MIN(level, 32767.0f))
                 fail_msg("kind %zu, sample %d: %g, not %g", k, i, (double)x[i] * 32768, (double)level);
         }
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
 }
 

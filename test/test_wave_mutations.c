@@ -247,7 +247,7 @@ static int64_t hear(int fd, uint64_t *sum)
         n += got;
         assert_true(n <= MOST);
     }
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return got < 0 ? -1 : n;
 }
 

@@ -148,7 +148,7 @@ static void test_seek(void **state)
         assert_int_equal(whisp_audio_read(audio, x, 100), 100);
         for (int i = 0; i < 100; i++)
             assert_true(fabsf(x[i] * 32768 - 1000) < 2);
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
 }
 

@@ -45,9 +45,9 @@ static void other_programs_options_have_advice(void **state)
     const struct tool_option *own = tool_option_list(&n); /* what we have ourselves is nobody else's */
     for (size_t i = 0; i < n; i++)
         assert_null(foreign_long(own[i].info.name));
-    const whisp_option_info *list = whisp_option_list(&n);
+    const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        assert_null(foreign_long(list[i].name));
+        assert_null(foreign_long(list[i]->name));
 }
 
 static void beginnings_of_options_are_found(void **state)

@@ -13,7 +13,7 @@ static void print_words(void *user, const whisp_segment *segment)
 {
     const whisp_session *session = *(whisp_session **)user;
     for (size_t i = 0; i < segment->n_words; i++) {
-        const whisp_word *word = &segment->words[i];
+        const whisp_word *word = segment->words[i];
         const float *x = wh_session_features(session, word);
         printf("%.2f\t%.2f\t%s\t%.9g", word->start, word->end, word->text, word->confidence);
         for (int k = 0; k < WH_FEATURES; k++)
@@ -28,6 +28,7 @@ int main(int argc, char **argv)
     whisp_session *session = NULL;
     whisp_model *model = NULL;
     whisp_result *result = NULL;
+    whisp_audio *audio = NULL;
     whisp_options *options = whisp_options_new();
     if (argc < 3 || !options) {
         fprintf(stderr, "usage: confidence-features MODEL.gguf RECORDING [OPTION VALUE]...\n");
@@ -36,9 +37,10 @@ int main(int argc, char **argv)
     int rc = whisp_options_set(options, "confidence", "True");
     for (int i = 3; i + 1 < argc && !rc; i += 2)
         rc = whisp_options_set(options, argv[i], argv[i + 1]);
-    whisp_options_on_segment(options, print_words, &session);
+    whisp_callbacks callbacks = {.size = sizeof callbacks, .user = &session, .segment = print_words};
+    whisp_options_on(options, &callbacks);
     if (!rc)
-        rc = whisp_model_load(argv[1], &model);
+        rc = whisp_model_load(argv[1], NULL, &model);
     if (!rc)
         rc = whisp_session_new(model, options, &session);
     printf("start\tend\ttext\tconfidence");
@@ -46,14 +48,18 @@ int main(int argc, char **argv)
         printf("\t%s", wh_feature_names[k]);
     printf("\n");
     if (!rc)
-        rc = whisp_session_transcribe_file(session, argv[2], &result);
-    whisp_timings t = {.size = sizeof t};
-    if (!rc && !whisp_session_timings(session, &t))
-        fprintf(stderr, "encode %.2f prompt %.2f decode %.2f search %.2f words and confidence %.2f s\n", t.encode,
-                t.prompt, t.decode, t.search, t.words);
+        rc = whisp_audio_open(argv[2], &audio);
+    if (!rc)
+        rc = whisp_session_transcribe(session, audio, &result);
+    whisp_session_info info = {.size = sizeof info};
+    if (!rc && !whisp_session_describe(session, &info))
+        fprintf(stderr, "encode %.2f prompt %.2f decode %.2f search %.2f words and confidence %.2f s\n",
+                info.timings->encode, info.timings->prompt, info.timings->decode, info.timings->search,
+                info.timings->words);
     if (rc)
         fprintf(stderr, "%s\n", whisp_last_error());
     whisp_result_free(result);
+    whisp_audio_free(audio);
     whisp_session_free(session);
     whisp_model_free(model);
     whisp_options_free(options);

@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tokenizer/languages.h"
 
 enum kind {
     BOOLEAN,
@@ -195,11 +198,21 @@ static const struct option options_[] = {
 _Static_assert(WH_COUNT(infos) == WH_COUNT(options_), "one row in each table for each option");
 _Static_assert(WH_COUNT(infos) <= WH_MAX_OPTIONS, "room for each option's text");
 
-const whisp_option_info *whisp_option_list(size_t *n)
+static const whisp_option_info *pointers[N_OPTIONS];
+
+static void fill_pointers(void)
 {
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        pointers[i] = &infos[i];
+}
+
+const whisp_option_info *const *whisp_option_list(size_t *n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_pointers);
     if (n)
         *n = N_OPTIONS;
-    return infos;
+    return pointers;
 }
 
 static int refuse(size_t i, const char *value, const char *why)
@@ -285,7 +298,7 @@ static int next_language(const char **list)
         return -1;
     memcpy(name, p, n);
     name[n] = 0;
-    return whisp_language_find(name);
+    return wh_language_find(name);
 }
 
 static int check_languages(size_t i, const char *value)
@@ -344,7 +357,7 @@ static int parse(size_t i, const char *value, const char *text, wh_values *v)
         return WHISP_OK;
     case LANGUAGE:
         none |= strcmp(value, "auto") == 0;
-        v->language = none ? -1 : whisp_language_find(value);
+        v->language = none ? -1 : wh_language_find(value);
         if (!none && v->language < 0)
             return refuse(i, value, "no such language; give a code such as en, de, ja or an English name");
         return WHISP_OK;
@@ -546,47 +559,4 @@ int wh_options_temperatures(const wh_values *v, double *temperatures)
     for (int i = 1; i < n; i++)
         temperatures[i] = start + i * v->temperature_increment;
     return n;
-}
-
-void whisp_options_on_log(whisp_options *options, whisp_log_fn fn, void *user)
-{
-    options->log = fn;
-    options->log_user = user;
-}
-
-void whisp_options_on_progress(whisp_options *options, whisp_progress_fn fn, void *user)
-{
-    options->progress = fn;
-    options->progress_user = user;
-}
-
-void whisp_options_on_segment(whisp_options *options, whisp_segment_fn fn, void *user)
-{
-    options->segment = fn;
-    options->segment_user = user;
-}
-
-void whisp_options_on_cancel(whisp_options *options, whisp_cancel_fn fn, void *user)
-{
-    options->cancel = fn;
-    options->cancel_user = user;
-}
-
-int wh_check_cancel(const whisp_options *options)
-{
-    if (options->cancel && options->cancel(options->cancel_user))
-        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
-    return WHISP_OK;
-}
-
-void wh_log(const whisp_options *options, int level, const char *format, ...)
-{
-    if (!options->log)
-        return;
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    options->log(options->log_user, level, text);
 }

@@ -16,7 +16,7 @@ enum wh_device { WH_DEVICE_OPEN, WH_DEVICE_CPU, WH_DEVICE_CUDA };
 
 typedef struct wh_values {
     int translate;
-    int language;          /* index of whisp_language_code(), or -1: detect */
+    int language;          /* index of wh_language_code(), or -1: detect */
     const char *languages; /* codes and names with commas between them; NULL: None, any; belongs to the options */
     int detects_at_start;  /* language_detection start: from the first 30 s, whatever they hold */
     double temperatures[WH_MAX_TEMPERATURES];
@@ -90,7 +90,7 @@ struct whisp_options {
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
 whisp_options *wh_options_copy(const whisp_options *options);
 
-/* The option languages: may it be language i (of whisp_language_code())? With None any may. */
+/* The option languages: may it be language i (of wh_language_code())? With None any may. */
 int wh_options_has_language(const wh_values *values, int i);
 
 /* Options that contradict each other: WHISP_ERR_ARGUMENT with the reason. */
@@ -113,6 +113,9 @@ const char *wh_compute_name(const char *value);
 int wh_device_named(const char *value, enum wh_device *kind, int *number);
 /* What the options about backend, device and arithmetic mean together: backend and compute_type. */
 void wh_settle_device(wh_values *values);
+
+/* The caller's callbacks, whose structure may be an older or a newer one; all NULL for NULL. */
+int wh_callbacks_read(const whisp_callbacks *given, whisp_callbacks *all);
 
 /* What the cancel callback says: WHISP_OK to go on, or WHISP_ERR_CANCELLED with its text. */
 int wh_check_cancel(const whisp_options *options);

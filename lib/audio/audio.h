@@ -4,8 +4,25 @@
 
 #include "audio/notes.h"
 
+#define WH_AUDIO_RATE 16000 /* samples a second that are given out */
+
 /* How messages call it: the file's name, "standard input", ... Lives as long as the handle. */
 const char *wh_audio_name(const whisp_audio *audio);
+
+/* Can it be read again from its beginning: a regular file, memory, samples, a reader that seeks, a pipe that was kept? */
+int wh_audio_rewinds(const whisp_audio *audio);
+/* Is there nothing to be decoded? */
+int wh_audio_is_samples(const whisp_audio *audio);
+/* The next read begins at the beginning. WHISP_ERR_STATE for a pipe of which something was read; an error of opening. */
+int wh_audio_rewind(whisp_audio *audio);
+/* Keep the bytes of a pipe, of which nothing was read, in a temporary file, because of `what`, and rewind. The options'
+ * cancel callback is asked. */
+int wh_audio_keep(whisp_audio *audio, const char *what, const whisp_options *options);
+/* The channel that is heard alone, or -1; and, before anything is read, set it. */
+int wh_audio_channel(const whisp_audio *audio);
+void wh_audio_hear(whisp_audio *audio, int channel);
+/* A call has read what it wanted: who comes next begins anew, and nobody is asked what is wanted. */
+void wh_audio_end(whisp_audio *audio);
 
 /* Before the first read: damage is told only where somebody wants to hear what was there (notes.h). */
 void wh_audio_ask(whisp_audio *audio, wh_is_wanted is_wanted, const void *user);

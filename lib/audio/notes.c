@@ -43,6 +43,11 @@ void wh_note_missing(wh_notes *notes, double at, double seconds, int is_silence,
     missing->is_silence &= is_silence;
 }
 
+void wh_notes_clear(wh_notes *notes)
+{
+    *notes = (wh_notes){.is_wanted = notes->is_wanted, .user = notes->user};
+}
+
 const char *wh_clock(double seconds, char text[24])
 {
     double tenths = seconds * 10 + 0.5;

@@ -36,6 +36,9 @@ void wh_note(wh_notes *notes, int incomplete, const char *format, ...) __attribu
  * Nothing is told of a place that nobody wants to hear. */
 void wh_note_missing(wh_notes *notes, double at, double seconds, int is_silence, const char *why);
 
+/* Nothing is said yet; who is asked stays. */
+void wh_notes_clear(wh_notes *notes);
+
 /* Put the damaged places since the last time into words. */
 void wh_notes_settle(wh_notes *notes);
 

@@ -31,9 +31,12 @@ typedef struct wh_gguf_value {
 } wh_gguf_value;
 
 struct wh_gguf {
-    char *path;
-    void *map;
+    char *path;   /* or another name */
+    int has_path; /* it is a path */
+    const void *map;
     size_t size;
+    int is_mapped; /* to be unmapped */
+    void *owned;   /* memory to be freed, or NULL */
     size_t n_values, n_tensors;
     wh_gguf_value *values;
     wh_tensor *tensors;      /* names are owned, data point into the mapping */

@@ -321,60 +321,157 @@ static int parse(wh_gguf *g)
     return rc;
 }
 
-static int map_file(wh_gguf *g)
+static int map_file(wh_gguf *g, int fd, const struct stat *st)
 {
-    int fd = open(g->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", g->path, strerror(errno));
-    struct stat st;
-    int rc = WHISP_OK;
-    if (fstat(fd, &st) != 0)
-        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", g->path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        rc = wh_fail(WHISP_ERR_IO, "%s: not a regular file", g->path);
-    else if (st.st_size == 0)
-        rc = wh_fail(WHISP_ERR_MODEL, "%s: the file is empty; get or convert it again", g->path);
-    else if ((uintmax_t)st.st_size > SIZE_MAX)
-        rc = wh_fail(WHISP_ERR_IO, "%s: too large for this machine's addresses", g->path);
-    if (!rc) {
-        g->size = (size_t)st.st_size;
-        g->map = mmap(NULL, g->size, PROT_READ, MAP_SHARED, fd, 0);
-        if (g->map == MAP_FAILED) {
-            g->map = NULL;
-            rc = wh_fail(WHISP_ERR_IO, "%s: cannot be mapped: %s", g->path, strerror(errno));
-        }
-    }
-    close(fd);
-    return rc;
+    if (st->st_size == 0)
+        return wh_fail(WHISP_ERR_MODEL, "%s: the file is empty; get or convert it again", g->path);
+    if ((uintmax_t)st->st_size > SIZE_MAX)
+        return wh_fail(WHISP_ERR_IO, "%s: too large for this machine's addresses", g->path);
+    g->size = (size_t)st->st_size;
+    void *map = mmap(NULL, g->size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return wh_fail(WHISP_ERR_IO, "%s: cannot be mapped: %s", g->path, strerror(errno));
+    g->map = map;
+    g->is_mapped = 1;
+    return WHISP_OK;
 }
 
-int wh_gguf_open(const char *path, wh_gguf **gguf)
+/* All of `size` bytes so far, in twice the room. */
+static int grow_owned(wh_gguf *g, size_t *room)
+{
+    size_t more = *room ? *room * 2 : (size_t)4 << 20;
+    void *larger = more > *room ? wh_alloc_aligned(more, 1) : NULL;
+    if (!larger)
+        return wh_fail_memory();
+    if (g->size)
+        memcpy(larger, g->owned, g->size);
+    free(g->owned);
+    g->owned = larger;
+    *room = more;
+    return WHISP_OK;
+}
+
+/* What a pipe gives, to its end. */
+static int read_pipe(wh_gguf *g, int fd, int (*check)(const void *user), const void *user)
+{
+    size_t room = 0;
+    for (;;) {
+        int rc = check ? check(user) : WHISP_OK;
+        if (!rc && g->size == room)
+            rc = grow_owned(g, &room);
+        if (rc)
+            return rc;
+        ssize_t n = read(fd, (char *)g->owned + g->size, WH_MIN(room - g->size, (size_t)1 << 20));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", g->path, strerror(errno));
+        if (n == 0)
+            break;
+        g->size += (size_t)n;
+    }
+    g->map = g->owned;
+    return g->size ? WHISP_OK : wh_fail(WHISP_ERR_MODEL, "%s: it is empty; get or convert it again", g->path);
+}
+
+static int make(const char *name, wh_gguf **gguf)
 {
     *gguf = NULL;
     const uint16_t one = 1;
     unsigned char first;
     memcpy(&first, &one, 1);
     if (!first)
-        return wh_fail(WHISP_ERR_MODEL, "%s: model files are little-endian, this machine is not", path);
+        return wh_fail(WHISP_ERR_MODEL, "%s: model files are little-endian, this machine is not", name);
     wh_gguf *g = wh_calloc(1, sizeof *g);
-    if (!g || !(g->path = strdup(path))) {
+    if (!g || !(g->path = strdup(name))) {
         free(g);
         return wh_fail_memory();
     }
-    int rc = map_file(g);
+    *gguf = g;
+    return WHISP_OK;
+}
+
+/* The bytes are there, or `rc` says why not. */
+static int finish(int rc, wh_gguf **gguf)
+{
     if (!rc)
-        rc = parse(g);
-    if (rc)
-        wh_gguf_close(g);
-    else
-        *gguf = g;
+        rc = parse(*gguf);
+    if (rc) {
+        wh_gguf_close(*gguf);
+        *gguf = NULL;
+    }
     return rc;
+}
+
+int wh_gguf_open(const char *path, wh_gguf **gguf)
+{
+    struct stat st;
+    int rc = make(path, gguf);
+    if (rc)
+        return rc;
+    (*gguf)->has_path = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return finish(wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno)), gguf);
+    if (fstat(fd, &st) != 0)
+        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        rc = wh_fail(WHISP_ERR_IO, "%s: not a regular file", path);
+    else
+        rc = map_file(*gguf, fd, &st);
+    close(fd);
+    return finish(rc, gguf);
+}
+
+int wh_gguf_open_fd(const char *name, int fd, int (*check)(const void *user), const void *user, wh_gguf **gguf)
+{
+    struct stat st;
+    int rc = make(name, gguf);
+    if (rc)
+        return rc;
+    if (fstat(fd, &st) != 0)
+        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
+    else if (S_ISREG(st.st_mode))
+        rc = map_file(*gguf, fd, &st);
+    else
+        rc = read_pipe(*gguf, fd, check, user);
+    return finish(rc, gguf);
+}
+
+int wh_gguf_open_memory(const char *name, const void *bytes, size_t n, wh_gguf **gguf)
+{
+    int rc = make(name, gguf);
+    if (rc)
+        return rc;
+    wh_gguf *g = *gguf;
+    g->size = n;
+    g->map = bytes;
+    if (n == 0)
+        rc = wh_fail(WHISP_ERR_MODEL, "%s: it is empty", name);
+    else if ((uintptr_t)bytes % 64) {
+        g->map = g->owned = wh_alloc_aligned(n, 1);
+        if (g->owned)
+            memcpy(g->owned, bytes, n);
+        else
+            rc = wh_fail_memory();
+    }
+    return finish(rc, gguf);
+}
+
+int wh_gguf_has_path(const wh_gguf *g)
+{
+    return g->has_path;
+}
+
+size_t wh_gguf_bytes(const wh_gguf *g)
+{
+    return g->size;
 }
 
 void wh_gguf_rest(const wh_gguf *g)
 {
-    if (g->map)
-        madvise(g->map, g->size, MADV_DONTNEED);
+    if (g->is_mapped)
+        madvise((void *)(uintptr_t)g->map, g->size, MADV_DONTNEED);
 }
 
 void wh_gguf_close(wh_gguf *g)
@@ -389,8 +486,9 @@ void wh_gguf_close(wh_gguf *g)
     free(g->tensors);
     free(g->values_by_key);
     free(g->tensors_by_name);
-    if (g->map)
-        munmap(g->map, g->size);
+    if (g->is_mapped)
+        munmap((void *)(uintptr_t)g->map, g->size);
+    free(g->owned);
     free(g->path);
     free(g);
 }

@@ -50,7 +50,8 @@ struct wh_mel {
     int64_t ready;         /* frames computed */
     int64_t discard;       /* frames before this are dropped as soon as they are computed */
     int finished;
-    int is_set; /* wh_mel_set_loudest was called with set_loudest */
+    int is_given; /* the frames are those of wh_mel_give(), clamped already */
+    int is_set;   /* wh_mel_set_loudest was called with set_loudest */
     float set_loudest;
 };
 
@@ -146,7 +147,7 @@ void wh_mel_reset(wh_mel *mel)
     mel->bad = 0;
     mel->loudest_dropped = SILENCE;
     mel->first = mel->ready = mel->discard = 0;
-    mel->finished = 0;
+    mel->finished = mel->is_given = 0;
     mel->is_set = 0;
     mel->set_loudest = SILENCE;
 }
@@ -275,6 +276,18 @@ void wh_mel_finish(wh_mel *mel)
     mel->finished = 1;
 }
 
+void wh_mel_give(wh_mel *mel, const float *given, size_t stride, int64_t frames)
+{
+    wh_mel_reset(mel);
+    for (int64_t t = 0; t < frames; t++) {
+        for (int m = 0; m < mel->n_mels; m++)
+            mel->values[m] = given[(size_t)m * stride + (size_t)t] * 4.0f - 4.0f;
+        keep(mel, mel->values);
+    }
+    mel->taken = frames * HOP;
+    mel->finished = mel->is_given = 1;
+}
+
 int64_t wh_mel_content(const wh_mel *mel)
 {
     return mel->finished ? mel->taken / HOP : mel->ready;
@@ -327,6 +340,8 @@ void wh_mel_window(const wh_mel *mel, int64_t seek, int64_t frames, enum wh_padd
     size_t n_mels = (size_t)mel->n_mels;
     float least = wh_mel_loudest(mel, seek + WINDOW_FRAMES) - 8.0f;
     float silence = (WH_MAX(SILENCE, least) + 4.0f) / 4.0f;
+    if (mel->is_given)
+        least = -INFINITY;
     for (int64_t i = 0; i < WINDOW_FRAMES; i++, out += n_mels) {
         int64_t t = seek + i;
         if (padding == WH_PAD_MEL && i >= frames) {

@@ -34,6 +34,10 @@ size_t wh_mel_bad_samples(const wh_mel *mel);
  * zeros at their end. After this wh_mel_content() is final. */
 void wh_mel_finish(wh_mel *mel);
 
+/* Instead of pushing and finishing: the frames are those of given[n_mels][stride], clamped and scaled already; at most
+ * `capacity` of them. */
+void wh_mel_give(wh_mel *mel, const float *given, size_t stride, int64_t frames);
+
 int64_t wh_mel_ready(const wh_mel *mel);   /* frames computed so far; frame t is ready once sample 160 t + 199 is in */
 int64_t wh_mel_content(const wh_mel *mel); /* after finish: floor(samples / 160); before: frames ready */
 int64_t wh_mel_samples(const wh_mel *mel); /* samples taken so far */

@@ -1,4 +1,4 @@
-/* find.c - a model's name to its file: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp. */
+/* find.c - a model's name to its file, and all models that are there: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,8 @@
 
 #include "gguf/gguf.h"
 #include "model/model.h"
+
+#define MOST_FOLDERS 3
 
 static int is_file(const char *path)
 {
@@ -19,18 +21,27 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad. */
-static int may_be_speech_model(const char *path)
+/* What a model says that it is: "whisper", "silero-vad", ...; "" where it says nothing or cannot be read. */
+static const char *architecture_of(const char *path, char name[64])
 {
     wh_gguf *file;
     const char *text;
     size_t length;
+    name[0] = 0;
     if (wh_gguf_open(path, &file))
-        return 1; /* to be reported when it is loaded */
-    int other = wh_gguf_string(file, "general.architecture", &text, &length) &&
-                !(length == 7 && memcmp(text, "whisper", 7) == 0);
+        return name;
+    if (wh_gguf_string(file, "general.architecture", &text, &length))
+        snprintf(name, 64, "%.*s", (int)WH_MIN(length, (size_t)63), text);
     wh_gguf_close(file);
-    return !other;
+    return name;
+}
+
+/* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad. One
+ * that cannot be read is reported when it is loaded. */
+static int may_be_speech_model(const char *path)
+{
+    char name[64];
+    return !*architecture_of(path, name) || strcmp(name, "whisper") == 0;
 }
 
 /* Names (without .gguf) of the models in a folder, sorted; *n may be 0. free() each and the list. */
@@ -99,6 +110,23 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
     return rc;
 }
 
+/* Where models are looked for, the first one first. */
+static size_t folders_to_search(const char *model_dir, char folders[MOST_FOLDERS][1024])
+{
+    size_t n = 0;
+    const char *env = getenv("WHISP_MODEL_DIR"), *home = getenv("HOME");
+    if (model_dir) {
+        snprintf(folders[n++], sizeof folders[0], "%s", model_dir);
+        return n;
+    }
+    if (env && *env)
+        snprintf(folders[n++], sizeof folders[0], "%s", env);
+    snprintf(folders[n++], sizeof folders[0], "models");
+    if (home && *home)
+        snprintf(folders[n++], sizeof folders[0], "%s/.cache/whisp", home);
+    return n;
+}
+
 int whisp_model_find(const char *name, const char *model_dir, char *path, size_t capacity)
 {
     if (!path)
@@ -111,18 +139,8 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     if (name && (strchr(name, '/') || !*name))
         return wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
 
-    char folders[3][1024], found[4400];
-    size_t n_folders = 0;
-    const char *env = getenv("WHISP_MODEL_DIR"), *home = getenv("HOME");
-    if (model_dir) {
-        snprintf(folders[n_folders++], sizeof folders[0], "%s", model_dir);
-    } else {
-        if (env && *env)
-            snprintf(folders[n_folders++], sizeof folders[0], "%s", env);
-        snprintf(folders[n_folders++], sizeof folders[0], "models");
-        if (home && *home)
-            snprintf(folders[n_folders++], sizeof folders[0], "%s/.cache/whisp", home);
-    }
+    char folders[MOST_FOLDERS][1024], found[4400];
+    size_t n_folders = folders_to_search(model_dir, folders);
     for (size_t i = 0; i < n_folders; i++) {
         snprintf(found, sizeof found, "%s/%s.gguf", folders[i], name ? name : "base");
         if (is_file(found))
@@ -144,4 +162,38 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     if (name && (rc = wh_model_foreign(name))) /* a folder of that name is here */
         return rc;
     return not_found(name, folders, n_folders);
+}
+
+/* Those in one folder; *count goes up with each call. 1: enough. */
+static int tell_folder(const char *folder, whisp_model_fn each, void *user, int *count)
+{
+    char **names, path[4400], architecture[64];
+    size_t n;
+    struct stat st;
+    int rc = list_models(folder, &names, &n);
+    for (size_t i = 0; i < n && !rc; i++) {
+        snprintf(path, sizeof path, "%s/%s.gguf", folder, names[i]);
+        if (!is_file(path) || stat(path, &st) != 0)
+            continue;
+        const whisp_model_file file = {.name = names[i],
+                                       .path = path,
+                                       .bytes = (uint64_t)st.st_size,
+                                       .architecture = architecture_of(path, architecture)};
+        ++*count;
+        rc = each(user, &file) != 0;
+    }
+    free_list(names, n);
+    return rc;
+}
+
+int whisp_model_list(const char *model_dir, whisp_model_fn each, void *user)
+{
+    if (!each)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_list: nobody to be called");
+    char folders[MOST_FOLDERS][1024];
+    size_t n = folders_to_search(model_dir, folders);
+    int count = 0, rc = WHISP_OK;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = tell_folder(folders[i], each, user, &count);
+    return rc < 0 ? rc : count;
 }

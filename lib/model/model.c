@@ -308,38 +308,36 @@ static int read_head(whisp_model *m)
     return WHISP_OK;
 }
 
-int whisp_model_load(const char *path, whisp_model **model)
+static int read_model(whisp_model *m)
 {
-    if (!model)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_load: model is NULL");
-    *model = NULL;
-    if (!path)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_load: path is NULL");
-    whisp_model *m = wh_calloc(1, sizeof *m);
-    if (!m)
-        return wh_fail_memory();
     int rc;
-    if ((rc = wh_gguf_open(path, &m->file))) {
-        whisp_model_free(m);
-        int known = rc == WHISP_ERR_MEMORY ? WHISP_OK : wh_model_foreign(path);
-        return known ? known : rc;
-    }
     if ((rc = read_head(m)) || (rc = read_dimensions(m)) || (rc = find_tensors(m)) || (rc = read_alignment_heads(m)) ||
-        (rc = read_vocabulary(m))) {
-        whisp_model_free(m);
+        (rc = read_vocabulary(m)))
         return rc;
-    }
     m->mel_filters = wh_alloc_aligned((size_t)m->n_mels * (WH_FFT / 2 + 1), sizeof(float));
     m->derived = wh_calloc(1, sizeof *m->derived);
     if (m->derived)
         pthread_mutex_init(&m->derived->mutex, NULL);
-    if (!m->mel_filters || !m->derived) {
-        whisp_model_free(m);
+    if (!m->mel_filters || !m->derived)
+        return wh_fail_memory();
+    wh_mel_filters(m->n_mels, m->mel_filters);
+    return WHISP_OK;
+}
+
+int wh_model_read(wh_gguf *file, whisp_model **model)
+{
+    whisp_model *m = wh_calloc(1, sizeof *m);
+    if (!m) {
+        wh_gguf_close(file);
         return wh_fail_memory();
     }
-    wh_mel_filters(m->n_mels, m->mel_filters);
-    *model = m;
-    return WHISP_OK;
+    m->file = file;
+    int rc = read_model(m);
+    if (rc)
+        whisp_model_free(m);
+    else
+        *model = m;
+    return rc;
 }
 
 void whisp_model_free(whisp_model *m)

@@ -93,4 +93,7 @@ const char *wh_model_unsound(const whisp_model *model);
  * it is none that is known. */
 int wh_model_foreign(const char *path);
 
+/* A model from an open file, which it owns from now on, also on failure. */
+int wh_model_read(wh_gguf *file, whisp_model **model);
+
 #endif

@@ -37,7 +37,7 @@ static int collect(const whisp_result *result, judged **list, size_t *n)
         return 0;
     for (size_t s = 0; s < result->n; s++)
         for (size_t i = 0; i < result->segments[s].segment.n_words; i++) {
-            const whisp_word *word = &result->segments[s].segment.words[i];
+            const whisp_word *word = result->segments[s].segment.words[i];
             if (word->confidence > 0)
                 (*list)[(*n)++].word = word;
         }

@@ -169,19 +169,14 @@ static int write_document(const char *path, const char *text, size_t length)
     return error;
 }
 
-int whisp_result_write(const whisp_result *result, const char *format, const char *path)
-{
-    return whisp_result_write_with(result, format, NULL, path);
-}
-
-int whisp_result_write_with(const whisp_result *result, const char *format, const whisp_writer_options *options,
-                            const char *path)
+int whisp_result_write(const whisp_result *result, const char *format, const whisp_writer_options *layout,
+                       const char *path)
 {
     char *text;
     size_t length;
     if (!path)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_write() needs a path");
-    int rc = whisp_result_format_with(result, format, options, &text, &length);
+    int rc = whisp_result_format(result, format, layout, &text, &length);
     if (rc != WHISP_OK)
         return rc;
     int error = write_document(path, text, length);

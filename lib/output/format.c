@@ -9,11 +9,15 @@
 #include "util/text.h"
 
 static const struct writer {
-    const char *format;
+    whisp_format format;
     void (*write)(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 } writers[] = {
-    {"txt", wh_write_txt}, {"srt", wh_write_srt},   {"vtt", wh_write_vtt},
-    {"tsv", wh_write_tsv}, {"json", wh_write_json}, {"doubtful", wh_write_doubtful},
+    {{"txt", "the text, a line a segment"}, wh_write_txt},
+    {{"srt", "SubRip subtitles"}, wh_write_srt},
+    {{"vtt", "WebVTT subtitles"}, wh_write_vtt},
+    {{"tsv", "start, end in milliseconds and text, a line a segment"}, wh_write_tsv},
+    {{"json", "all that is known, as openai-whisper writes it"}, wh_write_json},
+    {{"doubtful", "the least certain words, for who listens again"}, wh_write_doubtful},
 };
 
 /* What the caller's layout says, which may be that of an older header; 0 for the rest. */
@@ -32,23 +36,44 @@ static int read_layout(const whisp_writer_options *given, whisp_writer_options *
     return WHISP_OK;
 }
 
-int whisp_result_format(const whisp_result *result, const char *format, char **text, size_t *length)
+const whisp_format *const *whisp_format_list(size_t *n)
 {
-    return whisp_result_format_with(result, format, NULL, text, length);
+    static const whisp_format *const list[] = {&writers[0].format, &writers[1].format, &writers[2].format,
+                                               &writers[3].format, &writers[4].format, &writers[5].format};
+    _Static_assert(WH_COUNT(list) == WH_COUNT(writers), "a row for each writer");
+    if (n)
+        *n = WH_COUNT(list);
+    return list;
 }
 
-int whisp_result_format_with(const whisp_result *result, const char *format, const whisp_writer_options *options,
-                             char **text, size_t *length)
+/* "txt, srt, ... or doubtful": what there is to choose from. */
+static void put_names(wh_buf *out)
+{
+    for (size_t i = 0; i < WH_COUNT(writers); i++)
+        wh_buf_printf(out, "%s%s", i == 0 ? "" : i + 1 < WH_COUNT(writers) ? ", " : " or ", writers[i].format.name);
+}
+
+static int unknown_format(const char *format)
+{
+    wh_buf names = {0};
+    put_names(&names);
+    int rc = names.failed ? wh_fail_memory()
+                          : wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose %s", format, names.data);
+    wh_buf_free(&names);
+    return rc;
+}
+
+int whisp_result_format(const whisp_result *result, const char *format, const whisp_writer_options *options,
+                        char **text, size_t *length)
 {
     whisp_writer_options layout;
     if (!result || !format || !text)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_format() needs a result, a format and a place for the text");
     size_t i = 0;
-    while (i < WH_COUNT(writers) && strcmp(format, writers[i].format) != 0)
+    while (i < WH_COUNT(writers) && strcmp(format, writers[i].format.name) != 0)
         i++;
     if (i == WH_COUNT(writers))
-        return wh_fail(WHISP_ERR_ARGUMENT, "unknown output format \"%s\": choose txt, srt, vtt, tsv, json or doubtful",
-                       format);
+        return unknown_format(format);
     int rc = read_layout(options, &layout);
     if (rc)
         return rc;

@@ -51,7 +51,7 @@ static void put_words(wh_buf *out, const whisp_segment *segment)
 {
     wh_buf_puts(out, ", \"words\": [");
     for (size_t i = 0; i < segment->n_words; i++) {
-        const whisp_word *word = &segment->words[i];
+        const whisp_word *word = segment->words[i];
         wh_buf_puts(out, i ? ", {\"word\": " : "{\"word\": ");
         put_string(out, word->text);
         put_number(out, "start", word->start);

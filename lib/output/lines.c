@@ -135,7 +135,7 @@ static double find_start(const whisp_result *result)
 {
     for (size_t i = 0; i < result->n; i++)
         if (result->segments[i].segment.n_words)
-            return result->segments[i].segment.words[0].start;
+            return result->segments[i].segment.words[0]->start;
     return result->n ? result->segments[0].segment.start : 0;
 }
 
@@ -157,7 +157,7 @@ void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_opti
     for (size_t s = 0; s < result->n && !out->failed; s++) {
         const whisp_segment *segment = &result->segments[s].segment;
         for (size_t i = 0; i < segment->n_words && !out->failed; i++)
-            add_word(&m, &segment->words[i], i % (size_t)m.words_a_line == 0, segment->speaker);
+            add_word(&m, segment->words[i], i % (size_t)m.words_a_line == 0, segment->speaker);
     }
     give(&m);
     free(m.items);

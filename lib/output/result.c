@@ -10,21 +10,24 @@ int wh_result_new(whisp_result **result)
     return *result ? WHISP_OK : wh_fail_memory();
 }
 
-/* A copy of n words and, behind them, of their texts. */
-static whisp_word *copy_words(const whisp_word *words, size_t n)
+/* n pointers to words and, behind them, the words and their texts, copied. */
+static const whisp_word **copy_words(const whisp_segment *segment, size_t n)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++)
-        bytes += strlen(words[i].text) + 1;
-    whisp_word *copy = wh_calloc(1, n * sizeof *copy + bytes + 1);
-    char *text = copy ? (char *)(copy + n) : NULL;
-    for (size_t i = 0; i < n && copy; i++) {
-        size_t size = strlen(words[i].text) + 1;
-        copy[i] = words[i];
-        copy[i].text = memcpy(text, words[i].text, size);
+        bytes += strlen(segment->words[i]->text) + 1;
+    const whisp_word **list = wh_calloc(1, n * (sizeof *list + sizeof **list) + bytes + 1);
+    whisp_word *words = list ? (whisp_word *)(list + n) : NULL;
+    char *text = words ? (char *)(words + n) : NULL;
+    for (size_t i = 0; i < n && list; i++) {
+        size_t size = strlen(segment->words[i]->text) + 1;
+        list[i] = &words[i];
+        words[i] = *segment->words[i];
+        words[i].text = memcpy(text, segment->words[i]->text, size);
+        words[i].speaker = words[i].speaker ? words[i].speaker : segment->speaker;
         text += size;
     }
-    return copy;
+    return list;
 }
 
 int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared)
@@ -34,11 +37,11 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
     size_t n_tokens = cleared ? 0 : segment->n_tokens, n_words = cleared ? 0 : segment->n_words;
     char *text = strdup(cleared || !segment->text ? "" : segment->text);
     whisp_token *tokens = wh_calloc(n_tokens, sizeof *tokens);
-    whisp_word *words = segment->words ? copy_words(segment->words, n_words) : NULL;
+    const whisp_word **words = segment->words ? copy_words(segment, n_words) : NULL;
     if (!text || !tokens || (segment->words && !words)) {
         free(text);
         free(tokens);
-        free(words);
+        free((void *)(uintptr_t)words);
         return wh_fail_memory();
     }
     if (n_tokens)
@@ -57,12 +60,16 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
 
 int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration)
 {
-    char *copy = strdup(text ? text : "");
-    if (!copy)
+    char *copy = strdup(text ? text : ""), *code = language ? strdup(language) : NULL;
+    if (!copy || (language && !code)) {
+        free(copy);
+        free(code);
         return wh_fail_memory();
+    }
     free(result->text);
+    free(result->language);
     result->text = copy;
-    result->language = language;
+    result->language = code;
     result->duration = duration;
     return WHISP_OK;
 }
@@ -88,6 +95,7 @@ void whisp_result_free(whisp_result *result)
     }
     free(result->segments);
     free(result->text);
+    free(result->language);
     free(result->incomplete);
     free(result);
 }
@@ -97,14 +105,26 @@ const char *whisp_result_text(const whisp_result *result)
     return result && result->text ? result->text : "";
 }
 
-const char *whisp_result_language(const whisp_result *result)
+whisp_result_info wh_result_about(const whisp_result *result)
 {
-    return result ? result->language : NULL;
+    if (!result)
+        return (whisp_result_info){.size = sizeof(whisp_result_info), .text = ""};
+    return (whisp_result_info){.size = sizeof(whisp_result_info),
+                               .text = whisp_result_text(result),
+                               .language = result->language,
+                               .duration = result->duration,
+                               .incomplete = result->incomplete,
+                               .n_segments = result->n};
 }
 
-double whisp_result_duration(const whisp_result *result)
+int whisp_result_describe(const whisp_result *result, whisp_result_info *info)
 {
-    return result ? result->duration : 0;
+    if (!result || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_describe: an argument is NULL, or info->size is not set");
+    whisp_result_info all = wh_result_about(result);
+    all.size = info->size;
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
 }
 
 int whisp_result_set_incomplete(whisp_result *result, const char *why)
@@ -120,14 +140,9 @@ int whisp_result_set_incomplete(whisp_result *result, const char *why)
     return rc;
 }
 
-const char *whisp_result_incomplete(const whisp_result *result)
+const whisp_segment *wh_result_last(const whisp_result *result)
 {
-    return result ? result->incomplete : NULL;
-}
-
-size_t whisp_result_segment_count(const whisp_result *result)
-{
-    return result ? result->n : 0;
+    return whisp_result_segment(result, result->n - 1);
 }
 
 const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i)

@@ -7,10 +7,15 @@
 #include "util/util.h"
 
 int wh_result_new(whisp_result **result);
+/* What belongs to the whole of it, as whisp_result_describe() tells; nothing of NULL. */
+whisp_result_info wh_result_about(const whisp_result *result);
+/* The segment that was added last. Lives until another is added. */
+const whisp_segment *wh_result_last(const whisp_result *result);
 /* Append a deep copy of the segment (its id becomes its index). `cleared` marks a segment that openai-whisper emptied
- * (start == end, or no text): its JSON then has "words": []. */
+ * (start == end, or no text): its JSON then has "words": []. Words
+ * without a speaker get the segment's. */
 int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared);
-/* Set what belongs to the whole: text (copied), language code (static storage), duration in seconds. */
+/* Set what belongs to the whole: text (copied), language code (copied, or NULL), duration in seconds. */
 int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration);
 /* Why it is not of the whole recording (copied); NULL: it is. */
 int wh_result_set_incomplete(whisp_result *result, const char *why);

@@ -11,7 +11,7 @@ typedef struct wh_result_segment {
 
 struct whisp_result {
     char *text;
-    const char *language;
+    char *language; /* code, or NULL */
     double duration;
     char *incomplete;            /* why it is not of the whole recording; NULL: it is */
     wh_result_segment *segments; /* [n] */

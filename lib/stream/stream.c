@@ -75,7 +75,7 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
     }
     st->step = (size_t)(st->session->options->values.stream_step * WH_SAMPLE_RATE);
     st->speech_end = st->language = -1;
-    whisp_options_on_progress(st->session->options, NULL, NULL);
+    st->session->options->progress = NULL;
     *stream = st;
     return WHISP_OK;
 }
@@ -97,6 +97,7 @@ void whisp_stream_free(whisp_stream *st)
     free(st->past);
     free(st->ids);
     free(st->given);
+    free(st->handed);
     free(st);
 }
 
@@ -372,6 +373,8 @@ static int give(whisp_stream *st)
                                     .end = w->end,
                                     .probability = w->probability};
     }
+    if (!rc)
+        rc = wh_hand_words(&st->handed, &st->handed_capacity, st->given, st->fresh.n);
     st->tail_text.length = 0;
     wh_buf_puts(&st->tail_text, "");
     for (size_t i = 0; i < st->tail.n; i++)
@@ -381,7 +384,7 @@ static int give(whisp_stream *st)
     return rc;
 }
 
-int whisp_stream_pull(whisp_stream *st, const whisp_word **words, size_t *n)
+int whisp_stream_pull(whisp_stream *st, const whisp_word *const **words, size_t *n)
 {
     if (!st || !words || !n)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_stream_pull: an argument is NULL");
@@ -404,26 +407,22 @@ int whisp_stream_pull(whisp_stream *st, const whisp_word **words, size_t *n)
         }
         if (rc == 0)
             continue;
-        *words = st->given;
+        *words = st->handed;
         *n = st->fresh.n;
         return 1;
     }
 }
 
-const char *whisp_stream_tail(const whisp_stream *st)
+int whisp_stream_describe(const whisp_stream *st, whisp_stream_info *info)
 {
-    return st && st->tail_text.data ? st->tail_text.data : "";
-}
-
-const char *whisp_stream_language(const whisp_stream *st)
-{
-    if (!st)
-        return NULL;
+    if (!st || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_stream_describe: an argument is NULL, or info->size is not set");
     int language = st->session->language >= 0 ? st->session->language : st->language;
-    return language >= 0 ? whisp_language_code(language) : NULL;
-}
-
-const char *whisp_stream_incomplete(const whisp_stream *st)
-{
-    return st ? whisp_session_incomplete(st->session) : NULL;
+    const whisp_stream_info all = {.size = info->size,
+                                   .tail = st->tail_text.data ? st->tail_text.data : "",
+                                   .language = wh_language_code(language),
+                                   .incomplete = wh_session_why_incomplete(st->session),
+                                   .backend = wh_backend_describe(st->session->backend)};
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
 }

@@ -83,7 +83,9 @@ struct whisp_stream {
     int32_t *ids;
     size_t ids_capacity;
 
-    whisp_word *given; /* what the last pull gave; texts in given_text */
+    whisp_word *given;         /* what the last pull gave; texts in given_text */
+    const whisp_word **handed; /* pointers to them */
+    size_t handed_capacity;
     size_t given_capacity;
     wh_saying fresh; /* settled by the last pull */
     wh_buf tail_text;

@@ -145,7 +145,7 @@ static void join_parts(wh_words *words)
 static int is_without_spaces(int language)
 {
     static const char *const codes[] = {"zh", "ja", "th", "lo", "my", "yue"};
-    const char *code = whisp_language_code(language);
+    const char *code = wh_language_code(language);
     for (size_t i = 0; code && i < WH_COUNT(codes); i++)
         if (strcmp(code, codes[i]) == 0)
             return 1;

@@ -2,15 +2,14 @@
  *
  * The order is fixed by the published models: language i is token <|startoftranscript|> + 1 + i. Models before large-v3
  * lack the last one. The aliases are those that openai-whisper accepts. */
+#include "tokenizer/languages.h"
+
+#include <pthread.h>
 #include <stddef.h>
 
 #include "whisp.h"
 
-typedef struct language {
-    const char *code, *name;
-} language;
-
-static const language languages[] = {
+static const whisp_language languages[] = {
     {"en", "English"},        {"zh", "Chinese"},       {"de", "German"},    {"es", "Spanish"},    {"ru", "Russian"},
     {"ko", "Korean"},         {"fr", "French"},        {"ja", "Japanese"},  {"pt", "Portuguese"}, {"tr", "Turkish"},
     {"pl", "Polish"},         {"ca", "Catalan"},       {"nl", "Dutch"},     {"ar", "Arabic"},     {"sv", "Swedish"},
@@ -33,7 +32,7 @@ static const language languages[] = {
     {"ha", "Hausa"},          {"ba", "Bashkir"},       {"jw", "Javanese"},  {"su", "Sundanese"},  {"yue", "Cantonese"},
 };
 
-static const language aliases[] = {
+static const whisp_language aliases[] = {
     {"my", "Burmese"},       {"ca", "Valencian"}, {"nl", "Flemish"},   {"ht", "Haitian"},
     {"lb", "Letzeburgesch"}, {"ps", "Pushto"},    {"pa", "Panjabi"},   {"ro", "Moldavian"},
     {"ro", "Moldovan"},      {"si", "Sinhalese"}, {"es", "Castilian"}, {"zh", "Mandarin"},
@@ -42,12 +41,29 @@ static const language aliases[] = {
 #define N_LANGUAGES ((int)(sizeof languages / sizeof languages[0]))
 #define N_ALIASES ((int)(sizeof aliases / sizeof aliases[0]))
 
-const char *whisp_language_code(int i)
+static const whisp_language *list[N_LANGUAGES];
+
+static void fill_list(void)
+{
+    for (int i = 0; i < N_LANGUAGES; i++)
+        list[i] = &languages[i];
+}
+
+const whisp_language *const *whisp_language_list(size_t *n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_list);
+    if (n)
+        *n = N_LANGUAGES;
+    return list;
+}
+
+const char *wh_language_code(int i)
 {
     return i >= 0 && i < N_LANGUAGES ? languages[i].code : NULL;
 }
 
-const char *whisp_language_name(int i)
+const char *wh_language_name(int i)
 {
     return i >= 0 && i < N_LANGUAGES ? languages[i].name : NULL;
 }
@@ -67,7 +83,7 @@ static int same(const char *a, const char *b)
     return lower(*a) == lower(*b);
 }
 
-int whisp_language_find(const char *code_or_name)
+int wh_language_find(const char *code_or_name)
 {
     if (!code_or_name)
         return -1;
@@ -76,6 +92,6 @@ int whisp_language_find(const char *code_or_name)
             return i;
     for (int i = 0; i < N_ALIASES; i++)
         if (same(code_or_name, aliases[i].name))
-            return whisp_language_find(aliases[i].code);
+            return wh_language_find(aliases[i].code);
     return -1;
 }

@@ -53,8 +53,8 @@ wh_role wh_special_role(const char *name, size_t length, int *index)
         return WH_ROLE_TIME;
     if (length == 2 && memcmp(name, "iw", 2) == 0) /* Hebrew's old code, in the first tokenizers */
         name = "he";
-    for (int i = 0; whisp_language_code(i); i++)
-        if (strlen(whisp_language_code(i)) == length && memcmp(whisp_language_code(i), name, length) == 0) {
+    for (int i = 0; wh_language_code(i); i++)
+        if (strlen(wh_language_code(i)) == length && memcmp(wh_language_code(i), name, length) == 0) {
             *index = i;
             return WH_ROLE_LANGUAGE;
         }
@@ -140,7 +140,7 @@ int wh_specials_check(const wh_specials *s)
         n += id >= 0;
         if (id >= 0 && (id <= s->eot || id >= s->n_vocab || (id >= first && id <= last)))
             return wh_fail(WHISP_ERR_MODEL, "<|%s|> is token %ld, which is not a place for a language",
-                           whisp_language_code(i) ? whisp_language_code(i) : "?", (long)id);
+                           wh_language_code(i) ? wh_language_code(i) : "?", (long)id);
     }
     return n || !s->multilingual ? WHISP_OK : wh_fail(WHISP_ERR_MODEL, "it has no languages, but is multilingual");
 }
@@ -202,8 +202,8 @@ int wh_special_name(const wh_specials *s, int32_t id, char *name, size_t capacit
         return snprintf(name, capacity, "<|%d.%02d|>", time / 50, time % 50 * 2);
     for (int i = 0; i < s->n_languages; i++)
         if (s->languages[i] == id) /* perhaps one that a future model knows and this library does not */
-            return whisp_language_code(i) ? snprintf(name, capacity, "<|%s|>", whisp_language_code(i))
-                                          : snprintf(name, capacity, "<|language %d|>", i);
+            return wh_language_code(i) ? snprintf(name, capacity, "<|%s|>", wh_language_code(i))
+                                       : snprintf(name, capacity, "<|language %d|>", i);
     return snprintf(name, capacity, "<|extra %ld|>", (long)id);
 }
 

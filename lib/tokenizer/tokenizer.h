@@ -8,6 +8,7 @@
 #ifndef WH_TOKENIZER_H
 #define WH_TOKENIZER_H
 
+#include "tokenizer/languages.h"
 #include "util/util.h"
 
 typedef struct wh_tokenizer wh_tokenizer;
@@ -24,7 +25,7 @@ typedef struct wh_specials {
     int32_t sot, translate, transcribe, sot_lm, sot_prev, no_speech, no_timestamps;
     int32_t timestamp_begin;             /* of <|0.00|>; the 1500 others follow */
     int n_languages;                     /* the greatest i with a token, plus one */
-    int32_t languages[WH_MAX_LANGUAGES]; /* token of the language whisp_language_code(i); -1: the model lacks it */
+    int32_t languages[WH_MAX_LANGUAGES]; /* token of the language wh_language_code(i); -1: the model lacks it */
 } wh_specials;
 
 /* What a token's name says it is. */

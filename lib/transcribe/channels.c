@@ -1,14 +1,8 @@
 /* channels.c - split_stereo: a speaker a channel.
  *
- * Each channel of a file is transcribed alone, one after the other by the same session, and the two results' segments
- * are merged by the times at which they begin. The file is read again for each channel, so memory does not grow with
- * it; what comes from a pipe is kept in a temporary file. Called by whole.c. */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+ * Each channel of a recording is transcribed alone, one after the other by the same session, and the two results' segments
+ * are merged by the times at which they begin. It is read again for each channel, so memory does not grow with it;
+ * what comes from a pipe is kept in a temporary file. Called by whole.c. */
 #include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/session.h"
@@ -34,65 +28,23 @@ static void on_progress(void *user, double done, double total)
 int wh_channels_check(const whisp_session *s)
 {
     if (s->options->values.split_stereo && s->channel < 0)
-        return wh_fail(WHISP_ERR_ARGUMENT, "split_stereo transcribes files with two channels; samples in memory or "
+        return wh_fail(WHISP_ERR_ARGUMENT, "split_stereo transcribes recordings with two channels; samples that are "
                                            "pushed have one, and an alignment has one text: set split_stereo to False");
     return WHISP_OK;
 }
 
-int wh_channels_open(whisp_session *s, const char *path, whisp_audio **audio)
+/* Only a recording with two channels can be split, and each of them reads it again. */
+static int prepare(whisp_session *s, whisp_audio *audio)
 {
-    *audio = NULL;
-    if (s->copy_fd >= 0 && lseek(s->copy_fd, 0, SEEK_SET) < 0)
-        return wh_fail(WHISP_ERR_IO, "the temporary file cannot be read: %s", strerror(errno));
-    int rc = s->copy_fd >= 0 ? whisp_audio_open_fd(s->copy_fd, audio) : whisp_audio_open(path, audio);
-    if (!rc && !s->vad)
-        wh_audio_ask(*audio, wh_session_wants, s);
-    if (!rc && s->channel >= 0)
-        rc = whisp_audio_select_channel(*audio, s->channel);
-    return rc;
-}
-
-/* Only a recording with two channels can be split. */
-static int check_recording(whisp_session *s, const char *path)
-{
-    whisp_audio *audio;
     whisp_audio_info info = {.size = sizeof info};
-    int rc = wh_channels_open(s, path, &audio);
+    if (wh_audio_channel(audio) >= 0)
+        return wh_fail(WHISP_ERR_ARGUMENT, "%s: one channel was selected; split_stereo needs both",
+                       wh_audio_name(audio));
+    int rc = wh_audio_rewind(audio);
     if (!rc && !(rc = whisp_audio_describe(audio, &info)) && info.channels != CHANNELS)
         rc = wh_fail(WHISP_ERR_AUDIO, "%s: has %d channel%s; split_stereo needs two, with a speaker each",
-                     strcmp(path, "-") == 0 ? "standard input" : path, info.channels, info.channels == 1 ? "" : "s");
-    whisp_audio_close(audio);
-    return rc;
-}
-
-/* The bytes of a pipe in a temporary file, since each channel reads them again. */
-static int copy_pipe(whisp_session *s, const char *path, FILE **copy)
-{
-    struct stat st;
-    char block[65536];
-    size_t n;
-    int is_input = strcmp(path, "-") == 0;
-    if (!is_input && (stat(path, &st) != 0 || S_ISREG(st.st_mode)))
-        return WHISP_OK;
-    FILE *in = is_input ? fdopen(dup(STDIN_FILENO), "rb") : fopen(path, "rb");
-    if (!in)
-        return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    int rc = WHISP_OK;
-    if (!(*copy = tmpfile()))
-        rc = wh_fail(WHISP_ERR_IO,
-                     "%s: split_stereo needs a temporary file to read it twice, and there can be none: %s", path,
-                     strerror(errno));
-    while (!rc && (n = fread(block, 1, sizeof block, in)) > 0)
-        if (!(rc = wh_check_cancel(s->options)) && fwrite(block, 1, n, *copy) != n)
-            rc = wh_fail(WHISP_ERR_IO, "a temporary file for the recording cannot be written: %s", strerror(errno));
-    if (!rc && ferror(in))
-        rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read", path);
-    if (!rc && fflush(*copy) != 0)
-        rc = wh_fail(WHISP_ERR_IO, "a temporary file for the recording cannot be written: %s", strerror(errno));
-    fclose(in);
-    if (!rc)
-        s->copy_fd = fileno(*copy);
-    return rc;
+                     wh_audio_name(audio), info.channels, info.channels == 1 ? "" : "s");
+    return rc ? rc : wh_audio_keep(audio, "split_stereo", s->options);
 }
 
 /* The language of the first channel on which somebody speaks. */
@@ -100,8 +52,8 @@ static const char *language_of(whisp_result *const *parts)
 {
     for (int c = 0; c < CHANNELS; c++)
         if (*whisp_result_text(parts[c]))
-            return whisp_result_language(parts[c]);
-    return whisp_result_language(parts[0]);
+            return wh_result_about(parts[c]).language;
+    return wh_result_about(parts[0]).language;
 }
 
 /* All segments of the channels' results by the time at which they begin; the left channel first where both do. */
@@ -127,19 +79,19 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
             continue;
         whisp_segment labelled = *next;
         labelled.speaker = from + 1;
-        labelled.id = (int)whisp_result_segment_count(*result);
         wh_buf_puts(&text, labelled.text);
         rc = wh_result_add(*result, &labelled, 0);
         if (!rc && s->options->segment)
-            s->options->segment(s->options->segment_user, &labelled);
+            s->options->segment(s->options->segment_user, wh_result_last(*result));
     }
     if (!rc && text.failed)
         rc = wh_fail_memory();
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts), whisp_result_duration(parts[0]));
+        rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts),
+                              wh_result_about(parts[0]).duration);
     for (int c = 0; c < CHANNELS && !rc; c++)
-        if (whisp_result_incomplete(parts[c]))
-            rc = wh_result_set_incomplete(*result, whisp_result_incomplete(parts[c]));
+        if (wh_result_about(parts[c]).incomplete)
+            rc = wh_result_set_incomplete(*result, wh_result_about(parts[c]).incomplete);
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);
@@ -148,30 +100,29 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
     return rc;
 }
 
-int wh_channels_transcribe(whisp_session *s, const char *path, wh_run_file_fn run, whisp_result **result)
+int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, whisp_result **result)
 {
     whisp_result *parts[CHANNELS] = {NULL};
-    FILE *copy = NULL;
     whisp_options *o = s->options;
     shown all = {o->progress, o->progress_user, o->segment, 0};
-    int rc = copy_pipe(s, path, &copy);
-    if (!rc)
-        rc = check_recording(s, path);
+    int rc = prepare(s, audio);
     o->segment = NULL;
-    if (all.progress)
-        whisp_options_on_progress(o, on_progress, &all);
+    if (all.progress) {
+        o->progress = on_progress;
+        o->progress_user = &all;
+    }
     for (int c = 0; c < CHANNELS && !rc; c++) {
         s->channel = all.channel = c;
-        rc = run(s, path, NULL, &parts[c]);
+        rc = run(s, audio, NULL, &parts[c]);
     }
-    s->channel = s->copy_fd = -1;
+    s->channel = -1;
+    wh_audio_hear(audio, -1);
     o->segment = all.segment;
-    whisp_options_on_progress(o, all.progress, all.progress_user);
+    o->progress = all.progress;
+    o->progress_user = all.progress_user;
     if (!rc)
         rc = merge(s, parts, result);
     for (int c = 0; c < CHANNELS; c++)
         whisp_result_free(parts[c]);
-    if (copy)
-        fclose(copy);
     return rc;
 }

@@ -23,10 +23,9 @@ int wh_collect_add(wh_collected *c, const whisp_segment *segment, int cleared)
 
 int wh_collect_show(wh_collected *c, const whisp_options *o, const whisp_segment *segment, int cleared)
 {
-    size_t n = whisp_result_segment_count(c->result);
     int rc = wh_collect_add(c, segment, cleared);
     if (!rc && o->segment)
-        o->segment(o->segment_user, whisp_result_segment(c->result, n));
+        o->segment(o->segment_user, wh_result_last(c->result));
     return rc;
 }
 
@@ -38,7 +37,7 @@ int wh_collect_end(wh_collected *c, const whisp_model *model, int language, doub
     if (!rc && text.failed)
         rc = wh_fail_memory();
     if (!rc)
-        rc = wh_result_finish(c->result, text.data ? text.data : "", whisp_language_code(language), total);
+        rc = wh_result_finish(c->result, text.data ? text.data : "", wh_language_code(language), total);
     wh_buf_free(&text);
     if (!rc) {
         *result = c->result;

@@ -16,10 +16,10 @@ static void no_effect(const whisp_session *s, const char *name, const char *why)
 static int changed(const whisp_session *s, const char *name)
 {
     size_t n;
-    const whisp_option_info *list = whisp_option_list(&n);
+    const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return strcmp(whisp_options_get(s->options, name), list[i].initial) != 0;
+        if (strcmp(list[i]->name, name) == 0)
+            return strcmp(whisp_options_get(s->options, name), list[i]->initial) != 0;
     return 0;
 }
 
@@ -40,7 +40,7 @@ static void warn_search(const whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING,
                "multilingual detects the language of each window; language %s is not "
                "used for that",
-               whisp_language_code(v->language));
+               wh_language_code(v->language));
     if (s->specials->multilingual && v->language >= 0 && !v->multilingual && v->languages)
         no_effect(s, "languages", "with language, which says what is spoken");
     if (s->specials->multilingual && v->language >= 0 && changed(s, "language_detection"))

@@ -2,14 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transcribe/recording.h"
+#include "transcribe/passes.h"
 
 /* Push until the window is there that is asked for its language next; or to the end. */
 static int push_window(whisp_session *s, wh_recording *in)
 {
     const float *samples;
     int64_t got = 0, taken = 0;
-    while (wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES && (got = wh_recording_read(s, in, &samples)) > 0)
+    while (wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES && (got = wh_recording_read(in, &samples)) > 0)
         if ((taken = whisp_session_push(s, samples, (size_t)got)) < 0)
             return (int)taken;
     if (got < 0)
@@ -57,40 +57,18 @@ static int check_detection(whisp_session *s, float *probabilities, size_t n)
     return whisp_session_reset(s);
 }
 
-int whisp_session_detect_language_file(whisp_session *s, const char *path, float *probabilities, size_t n)
+int whisp_session_detect_language(whisp_session *s, whisp_audio *audio, float *probabilities, size_t n)
 {
-    if (!path)
+    if (!audio)
         return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
-    int rc = check_detection(s, probabilities, n);
-    if (rc)
-        return rc;
-    wh_recording *in = wh_recording_new(NULL, 0);
-    if (!in)
-        return WHISP_ERR_MEMORY;
-    int in_parts = 0;
-    if (!(rc = wh_recording_open(s, path, in, &in_parts)))
+    wh_recording *in = NULL;
+    int in_parts = 0, rc = check_detection(s, probabilities, n);
+    if (!rc)
+        rc = wh_recording_new(s, audio, &in);
+    if (!rc && !(rc = wh_passes_before(in, &in_parts)))
         rc = detect(s, in, probabilities, n);
     if (rc >= 0)
-        wh_recording_hear_warnings(s, in);
-    wh_recording_free(in);
-    return rc;
-}
-
-int whisp_session_detect_language_samples(whisp_session *s, const float *samples, size_t n_samples,
-                                          float *probabilities, size_t n)
-{
-    if (!samples && n_samples)
-        return wh_fail(WHISP_ERR_ARGUMENT, "language detection: an argument is NULL");
-    int rc = check_detection(s, probabilities, n);
-    if (rc)
-        return rc;
-    wh_recording *in = wh_recording_new(samples, n_samples);
-    if (!in)
-        return WHISP_ERR_MEMORY;
-    if ((!s->vad || !(rc = wh_recording_find_speech(s, in, NULL))) && !(rc = wh_recording_measure(s, in))) {
-        wh_recording_rewind(in);
-        rc = detect(s, in, probabilities, n);
-    }
+        wh_recording_hear_warnings(in);
     wh_recording_free(in);
     return rc;
 }

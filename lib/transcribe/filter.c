@@ -11,7 +11,7 @@ int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 {
     const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
     const char *slash = strrchr(model, '/');
-    if (!name &&
+    if (!name && wh_gguf_has_path(s->model->file) &&
         (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model, "silero-vad.gguf") <
             capacity &&
         access(path, F_OK) == 0)

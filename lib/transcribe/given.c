@@ -139,8 +139,12 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
         const wh_word *word = &g->words.list[i];
         float logprob = (float)log(fmax(word->probability, 1e-30));
         if (word->length > 0)
-            words[n++] = (whisp_word){texts.data + at,           word->start,    word->end, word->probability,
-                                      word->first_token - token, word->n_tokens, 0};
+            words[n++] = (whisp_word){.text = texts.data + at,
+                                      .start = word->start,
+                                      .end = word->end,
+                                      .probability = word->probability,
+                                      .first_token = word->first_token - token,
+                                      .n_tokens = word->n_tokens};
         for (size_t k = 0; k < word->n_tokens; k++) {
             size_t place = word->first_token - token + k;
             if (place < n_tokens)
@@ -149,6 +153,8 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
         }
         at += word->length + 1;
     }
+    if (!rc)
+        rc = wh_hand_words(&s->handed, &s->handed_capacity, words, n);
     if (!rc && n > 0) {
         s->segment = (whisp_segment){
             .id = s->next_id++,
@@ -159,8 +165,9 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
             .n_tokens = n_tokens,
             .avg_logprob = n_tokens ? sum / (double)n_tokens : 0,
             .compression_ratio = wh_compression_ratio(text.data, text.length),
-            .words = words,
+            .words = s->handed,
             .n_words = n,
+            .language = wh_language_code(wh_session_spoken(s)),
         };
         rc = wh_result_add(result, &s->segment, 0);
         if (!rc && s->options->segment)
@@ -232,7 +239,7 @@ int wh_given_result(whisp_session *s, whisp_result **result)
         first = i + 1;
     }
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_language_code(wh_session_spoken(s)), s->total);
+        rc = wh_result_finish(*result, text.data ? text.data : "", wh_language_code(wh_session_spoken(s)), s->total);
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);

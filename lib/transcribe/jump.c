@@ -1,42 +1,21 @@
 /* jump.c - a long recording of which only some clips are asked for: the rest is not read, where its decoder can jump
- * (recording.h). */
+ * (jump.h). */
+#include "transcribe/jump.h"
+
 #include "audio/audio.h"
-#include "transcribe/recording.h"
 
 #define JUMPS_FROM (30 * 60.0)      /* seconds of a recording of which only the clips are read */
 #define WORTH (10 * WH_SAMPLE_RATE) /* samples to be left out, at least */
 
-int wh_recording_may_jump(const whisp_session *s, const wh_recording *in, double *seconds)
+int wh_recording_may_jump(const wh_recording *in, double *seconds)
 {
+    const whisp_session *s = in->session;
     whisp_audio_info info = {.size = sizeof info};
     int has_clips = s->n_clips > 1 || s->clips[0].start > 0 || s->clips[0].end != INT64_MAX;
-    if (!has_clips || s->given || s->vad || !in->audio || whisp_audio_describe(in->audio, &info))
+    if (!has_clips || s->given || s->vad || wh_audio_is_samples(in->audio) || whisp_audio_describe(in->audio, &info))
         return 0;
     *seconds = info.duration;
     return info.duration >= JUMPS_FROM;
-}
-
-/* Let the next block begin with sample `at`: by jumping or, where the decoder cannot, by reading. 0, also where the
- * recording ends before it; or a code. */
-static int skip_to(whisp_session *s, wh_recording *in, int64_t at)
-{
-    int rc = wh_audio_seeks(in->audio) && at >= in->heard ? wh_audio_seek(in->audio, at) : 0;
-    if (rc) {
-        in->left = 0;
-        in->heard = at;
-        return WH_MIN(rc, 0);
-    }
-    while (in->heard < at) {
-        int64_t before = in->heard, n = wh_recording_read(s, in, &in->rest);
-        if (n <= 0 || (rc = wh_check_cancel(s->options)))
-            return n < 0 ? (int)n : rc;
-        if (in->heard > at) {
-            in->rest += at - before;
-            in->left = (size_t)(in->heard - at);
-            in->heard = at;
-        }
-    }
-    return WHISP_OK;
 }
 
 /* Where the samples of frame `frame` begin. */
@@ -47,8 +26,9 @@ static int64_t first_sample(int64_t frame)
 
 /* The first pass over the clips alone, to the end of the second in which each ends: their loudest frame stands for the
  * recording's. */
-int wh_recording_measure_clips(whisp_session *s, wh_recording *in, double seconds)
+int wh_recording_measure_clips(wh_recording *in, double seconds)
 {
+    whisp_session *s = in->session;
     const float *samples;
     int64_t n = 1, end = (int64_t)(seconds * WH_SAMPLE_RATE);
     int rc = WHISP_OK;
@@ -57,9 +37,9 @@ int wh_recording_measure_clips(whisp_session *s, wh_recording *in, double second
         int64_t stop = s->clips[i].end > INT64_MAX / WH_HOP / 2 ? INT64_MAX : s->clips[i].end * WH_HOP + 200;
         if (start >= end && wh_audio_knows_end(in->audio)) /* else the length may be an estimate */
             break;
-        if (start > in->heard + WORTH && !(rc = skip_to(s, in, start)))
+        if (start > in->heard + WORTH && !(rc = wh_recording_skip_to(in, start)))
             rc = wh_session_measure_jump(s, s->clips[i].start);
-        while (!rc && in->heard < stop && (n = wh_recording_read(s, in, &samples)) > 0)
+        while (!rc && in->heard < stop && (n = wh_recording_read(in, &samples)) > 0)
             if (!(rc = wh_check_cancel(s->options)))
                 rc = whisp_session_measure(s, samples, (size_t)n);
     }
@@ -69,8 +49,9 @@ int wh_recording_measure_clips(whisp_session *s, wh_recording *in, double second
     return rc;
 }
 
-int wh_recording_jump(whisp_session *s, wh_recording *in)
+int wh_recording_jump(wh_recording *in)
 {
+    whisp_session *s = in->session;
     int64_t frame = s->seek - WH_JUMP_BEFORE;
     if (!in->jumps || (s->language < 0 && !s->detected))
         return 0;
@@ -78,7 +59,7 @@ int wh_recording_jump(whisp_session *s, wh_recording *in)
         return 1;
     if (first_sample(frame) <= in->heard + WORTH)
         return 0;
-    int rc = skip_to(s, in, first_sample(frame));
+    int rc = wh_recording_skip_to(in, first_sample(frame));
     if (!rc)
         wh_session_jump(s, frame);
     return rc;

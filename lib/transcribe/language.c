@@ -42,7 +42,7 @@ void wh_session_tell_doubt(whisp_session *s, const float *probabilities, int bes
     wh_log(s->options, WHISP_LOG_WARNING,
            "the language is uncertain: %s (%.2f) or %s (%.2f); the option language says "
            "which it is, languages which it can be",
-           whisp_language_name(best), (double)probabilities[best], whisp_language_name(second),
+           wh_language_name(best), (double)probabilities[best], wh_language_name(second),
            (double)probabilities[second]);
 }
 
@@ -72,7 +72,7 @@ static void know(whisp_session *s, int language, int64_t seek, const float *prob
         memcpy(s->language_probs, probabilities, (size_t)s->specials->n_languages * sizeof *probabilities);
     if (s->origin + seek > 0)
         snprintf(when, sizeof when, " (from %.1f s on)", (double)(s->origin + seek) * WH_HOP / WH_SAMPLE_RATE);
-    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s%s", whisp_language_name(language), when);
+    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s%s", wh_language_name(language), when);
     wh_session_tell_doubt(s, probabilities, language);
 }
 
@@ -145,7 +145,7 @@ int wh_session_window_language(whisp_session *s, int64_t segment_size)
         int language = wh_search_languages(s->search, s->window_probs, NULL);
         if (language >= 0)
             wh_log(s->options, WHISP_LOG_DEBUG, "language at %.2f s: %s", (double)s->seek * WH_HOP / WH_SAMPLE_RATE,
-                   whisp_language_name(language));
+                   wh_language_name(language));
         return language;
     }
     int64_t rc = ask(s, s->seek, segment_size);
@@ -183,5 +183,5 @@ void wh_session_settle_language(whisp_session *s)
     if (s->language >= 0 || s->guess < 0 || (s->whole && !s->last_part))
         return;
     s->language = s->guess;
-    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s", whisp_language_name(s->language));
+    wh_log(s->options, WHISP_LOG_INFO, "detected language: %s", wh_language_name(s->language));
 }

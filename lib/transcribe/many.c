@@ -35,7 +35,7 @@ static int is_short(const char *path, int64_t longest, double *seconds)
     if (whisp_audio_open(path, &audio))
         return 1;
     int rc = whisp_audio_describe(audio, &info);
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     *seconds = fmax(info.duration, 0);
     return !rc && info.duration >= 0 && (int64_t)(info.duration * WH_SAMPLE_RATE) <= longest;
 }
@@ -84,7 +84,7 @@ static int fill(void *user, whisp_session *part, int *unreadable)
     int rc = whisp_audio_open(path, &audio);
     if (!rc) {
         rc = push_file(m, audio, path, part);
-        whisp_audio_close(audio);
+        whisp_audio_free(audio);
     }
     if (rc == 0) { /* those after it come once it was heard alone */
         m->end = m->next;
@@ -143,7 +143,11 @@ static int run_group(many *m, size_t last, double seconds)
 static int run_alone(many *m)
 {
     whisp_result *result = NULL;
-    int rc = whisp_session_transcribe_file(m->session, m->paths[m->out], &result);
+    whisp_audio *audio;
+    int rc = whisp_audio_open(m->paths[m->out], &audio);
+    if (!rc)
+        rc = whisp_session_transcribe(m->session, audio, &result);
+    whisp_audio_free(audio);
     return rc == WHISP_ERR_CANCELLED ? rc : hand_over(m, rc, result);
 }
 

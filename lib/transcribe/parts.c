@@ -261,7 +261,7 @@ static int add_segment(parts *p, size_t i, const whisp_segment *segment, int cle
 {
     pthread_mutex_lock(&p->mutex);
     part *to = &p->list[i]; /* the list may move while nobody holds the mutex */
-    size_t n = whisp_result_segment_count(to->result);
+    size_t n = wh_result_about(to->result).n_segments;
     int rc = wh_grow(&to->cleared, &to->cleared_capacity, n + 1, 1);
     if (!rc)
         rc = wh_result_add(to->result, segment, cleared);
@@ -331,8 +331,8 @@ static void *work(void *user)
         done->over = 1;
         done->language = wh_session_spoken(s->session);
         done->total = s->session->total;
-        done->incomplete = whisp_session_incomplete(s->session) ? strdup(s->session->incomplete) : NULL;
-        rc = rc || done->incomplete || !whisp_session_incomplete(s->session) ? rc : wh_fail_memory();
+        done->incomplete = wh_session_why_incomplete(s->session) ? strdup(s->session->incomplete) : NULL;
+        rc = rc || done->incomplete || !wh_session_why_incomplete(s->session) ? rc : wh_fail_memory();
         if (rc) {
             fail_part(done, rc);
             atomic_store(&p->stop, 1);
@@ -372,7 +372,7 @@ static int hand_out(parts *p)
     while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
         hand_out_lines(from, o);
-        for (; !rc && from->emitted < whisp_result_segment_count(from->result); from->emitted++)
+        for (; !rc && from->emitted < wh_result_about(from->result).n_segments; from->emitted++)
             rc = p->job->emit(p->job->user, whisp_result_segment(from->result, from->emitted),
                               from->cleared[from->emitted]);
         if (rc || !from->over || (from->rc && (!p->job->end || atomic_load(&p->stop))))
@@ -444,9 +444,12 @@ static int make_seats(parts *p, int workers)
             return rc;
         s->parts = p;
         p->n_seats++;
-        whisp_options_on_log(s->session->options, keep_line, s);
-        whisp_options_on_progress(s->session->options, keep_progress, s);
-        whisp_options_on_cancel(s->session->options, is_stopped, p);
+        whisp_options *o = s->session->options;
+        o->log = keep_line;
+        o->progress = keep_progress;
+        o->cancel = is_stopped;
+        o->log_user = o->progress_user = s;
+        o->cancel_user = p;
     }
     return WHISP_OK;
 }

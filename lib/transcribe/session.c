@@ -19,7 +19,7 @@ static int check_options(const whisp_model *model, whisp_options *options)
                            model->name);
         if (v->language > 0)
             wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; language %s is ignored", model->name,
-                   whisp_language_code(v->language));
+                   wh_language_code(v->language));
         if (v->multilingual)
             wh_log(options, WHISP_LOG_WARNING, "the model %s knows English only; multilingual is ignored", model->name);
         if (v->languages)
@@ -27,12 +27,12 @@ static int check_options(const whisp_model *model, whisp_options *options)
         v->language = 0;
     } else if (v->language >= 0 && sp->languages[v->language] < 0) {
         return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s", model->name,
-                       whisp_language_code(v->language));
+                       wh_language_code(v->language));
     }
-    for (int i = 0; v->languages && sp->multilingual && whisp_language_code(i); i++)
+    for (int i = 0; v->languages && sp->multilingual && wh_language_code(i); i++)
         if (wh_options_has_language(v, i) && (i >= sp->n_languages || sp->languages[i] < 0))
             return wh_fail(WHISP_ERR_ARGUMENT, "the model %s does not know the language %s of languages", model->name,
-                           whisp_language_code(i));
+                           wh_language_code(i));
     return WHISP_OK;
 }
 
@@ -117,7 +117,7 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     if (!s)
         return wh_fail_memory();
     s->model = model;
-    s->channel = s->copy_fd = -1;
+    s->channel = -1;
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->options = wh_options_copy(options);
     int rc = s->options ? make_session(s) : WHISP_ERR_MEMORY;
@@ -142,14 +142,11 @@ int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t 
     s->backend = backend;
     s->part_frames = frames;
     s->recording = -1;
-    s->channel = s->copy_fd = -1;
+    s->channel = -1;
     s->options = wh_options_copy(whole->options);
     int rc = s->options ? WHISP_OK : WHISP_ERR_MEMORY;
     if (!rc) {
-        whisp_options_on_log(s->options, NULL, NULL); /* what options say was said when `whole` was made */
-        whisp_options_on_progress(s->options, NULL, NULL);
-        whisp_options_on_segment(s->options, NULL, NULL);
-        whisp_options_on_cancel(s->options, NULL, NULL);
+        whisp_options_on(s->options, NULL); /* what options say was said when `whole` was made */
         s->options->values.vad_filter = s->options->values.split_stereo = 0;
         s->options->values.cut_off = 1;
         rc = make_session(s);
@@ -214,6 +211,7 @@ void whisp_session_free(whisp_session *s)
     free(s->text_tokens);
     free(s->text_index);
     free(s->words);
+    free(s->handed);
     wh_doubts_free(s->doubts);
     wh_words_free(&s->timed);
     wh_buf_free(&s->word_text);
@@ -384,27 +382,20 @@ void wh_session_hear_warnings(whisp_session *s, whisp_audio *audio)
     }
 }
 
-const char *whisp_session_incomplete(const whisp_session *s)
+const char *wh_session_why_incomplete(const whisp_session *s)
 {
-    return s && s->incomplete[0] ? s->incomplete : NULL;
+    return s->incomplete[0] ? s->incomplete : NULL;
 }
 
-const char *whisp_session_language(const whisp_session *s)
+int whisp_session_describe(const whisp_session *s, whisp_session_info *info)
 {
-    return s && wh_session_spoken(s) >= 0 ? whisp_language_code(wh_session_spoken(s)) : NULL;
-}
-
-int whisp_session_timings(const whisp_session *s, whisp_timings *timings)
-{
-    if (!s || !timings || timings->size < sizeof timings->size)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_timings: set timings->size to sizeof(whisp_timings) first");
-    size_t size = timings->size;
-    memcpy(timings, &s->timings, WH_MIN(size, sizeof s->timings));
-    timings->size = size;
+    if (!s || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_describe: an argument is NULL, or info->size is not set");
+    const whisp_session_info all = {.size = info->size,
+                                    .language = wh_language_code(wh_session_spoken(s)),
+                                    .incomplete = wh_session_why_incomplete(s),
+                                    .backend = wh_backend_describe(s->backend),
+                                    .timings = &s->timings};
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
     return WHISP_OK;
-}
-
-const char *whisp_session_backend(const whisp_session *s)
-{
-    return s ? wh_backend_describe(s->backend) : "";
 }

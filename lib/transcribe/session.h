@@ -17,9 +17,11 @@
  *   cutter.c    a long recording, handed out part by part
  *   parts.c     parts of a recording, or many short ones, transcribed side by side
  *   many.c      many files
- *   whole.c     whole recordings: files, arrays, results
+ *   whole.c     whole recordings, results
  *   recording.c the samples of a whole recording, as often as they are wanted (recording.h)
- *   jump.c      the same of a long one of which only some clips are asked for
+ *   passes.c    the passes over it before the one that counts (passes.h)
+ *   jump.c      a long one of which only some clips are asked for (jump.h)
+ *   one_window.c  log-Mel spectrograms from outside
  *   detect.c    the language of a whole recording */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
@@ -31,6 +33,7 @@
 #include "timing/timing.h"
 #include "transcribe/voice.h"
 #include "vad/vad.h"
+#include "whisp_live.h"
 
 /* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
 #define WH_STORE_FRAMES 6200
@@ -65,7 +68,6 @@ struct whisp_session {
     int64_t recording;    /* its samples, once speech was looked for; else -1 */
 
     int channel;                /* with split_stereo: the one being heard, from 0 on; else -1 */
-    int copy_fd;                /* with split_stereo: a copy of what came from a pipe; else -1 */
     int guards;                 /* hallucination_guard is on */
     wh_voice *voice;            /* where something asks for it, else NULL */
     int64_t gap_start, gap_end; /* frames that no window hears, where one was parted at a silence; both 0: none */
@@ -119,6 +121,8 @@ struct whisp_session {
     wh_words timed;    /* the window's words, in seconds from its beginning */
     whisp_word *words; /* [n_words], in seconds of the recording; cuts count them off */
     size_t n_words, words_capacity;
+    const whisp_word **handed; /* those of `segment`, for the caller */
+    size_t handed_capacity;
     wh_buf word_text;       /* their texts, each NUL-terminated */
     double last_speech;     /* end of the last word so far */
     double last_word;       /* the same of those given out: none begins before it */
@@ -130,6 +134,9 @@ struct whisp_session {
     whisp_segment segment; /* what the last pull gave */
 };
 
+/* Pointers to n words in a row, in a list that is used again and again. */
+int wh_hand_words(const whisp_word ***list, size_t *capacity, const whisp_word *words, size_t n);
+
 /* Pull one segment: as whisp_session_pull(), and says whether it was cleared. */
 int wh_session_next(whisp_session *session, int *cleared);
 
@@ -140,6 +147,8 @@ void wh_session_warn_clips(const whisp_session *session);
 /* The text will not be of all that the recording holds: say why, in a line that names the recording, and remember it
  * for the result. */
 void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_PRINTF(2, 3);
+/* Why it is not, so far; NULL: it is. */
+const char *wh_session_why_incomplete(const whisp_session *session);
 /* Only remember it. */
 void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
@@ -222,11 +231,10 @@ void wh_filter_times(const whisp_session *session, double *start, double *end);
 /* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
 void wh_filter_word_times(const whisp_session *session, double *start, double *end);
 
-/* split_stereo. transcribe: `run` transcribes a file, here once for each channel. open: the recording, or its copy, with
- * the channel that is to be heard. check: fails when samples come that are not a file's. */
-typedef int (*wh_run_file_fn)(whisp_session *session, const char *path, const char *text, whisp_result **result);
-int wh_channels_transcribe(whisp_session *session, const char *path, wh_run_file_fn run, whisp_result **result);
-int wh_channels_open(whisp_session *session, const char *path, whisp_audio **audio);
+/* split_stereo. transcribe: `run` transcribes a recording, here once for each channel. check: fails when samples come
+ * that are not a recording's. */
+typedef int (*wh_run_fn)(whisp_session *session, whisp_audio *audio, const char *text, whisp_result **result);
+int wh_channels_transcribe(whisp_session *session, whisp_audio *audio, wh_run_fn run, whisp_result **result);
 int wh_channels_check(const whisp_session *session);
 /* May a recording be cut, if it is long? Then its backend has slots for several parts. */
 int wh_session_may_cut(const whisp_session *session);

@@ -1,12 +1,14 @@
-/* whole.c - whole recordings, for whisp.h: from a file or an array (recording.h) to a result.
+/* whole.c - whole recordings, for whisp.h: from a whisp_audio (recording.h) to a result.
  *
  * A long recording goes to parts.c in one pass; another one is pushed into the session and pulled out of it. */
+#include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
 #include "transcribe/given.h"
 #include "transcribe/parts.h"
-#include "transcribe/recording.h"
+#include "transcribe/jump.h"
+#include "transcribe/passes.h"
 
 /* A transcription: what it reads, what it leaves. */
 typedef struct work {
@@ -35,7 +37,7 @@ static int feed(whisp_session *s, wh_recording *in, work *w)
     const float *samples;
     int64_t n = 0;
     int rc;
-    while (!(rc = wh_recording_jump(s, in)) && (n = wh_recording_read(s, in, &samples)) > 0)
+    while (!(rc = wh_recording_jump(in)) && (n = wh_recording_read(in, &samples)) > 0)
         for (int64_t done = 0; done < n;) {
             int64_t taken = whisp_session_push(s, samples + done, (size_t)(n - done));
             if (taken < 0)
@@ -65,7 +67,7 @@ static int emit(void *user, const whisp_segment *segment, int cleared)
 static int64_t read_for_cutter(void *user, const float **samples)
 {
     work *w = user;
-    return wh_recording_read(w->session, w->in, samples);
+    return wh_recording_read(w->in, samples);
 }
 
 static int fill_part(void *user, whisp_session *part, int *unreadable)
@@ -109,29 +111,39 @@ static int align(whisp_session *s, wh_recording *in, whisp_result **result)
     return rc ? rc : wh_given_result(s, result);
 }
 
-/* Transcribe a file, or align a text with it if that is not NULL. */
-static int run_file(whisp_session *s, const char *path, const char *text, whisp_result **result)
+/* All that is there was heard: how much was it? */
+static int check_heard(whisp_session *s, const wh_recording *in)
 {
-    wh_recording *in = wh_recording_new(NULL, 0);
-    if (!in)
-        return WHISP_ERR_MEMORY;
+    int64_t heard = s->recording >= 0 ? s->recording : in->jumps ? (int64_t)(s->total * WH_SAMPLE_RATE) : in->heard;
+    if (wh_audio_is_samples(in->audio)) /* of which there may be none */
+        return WHISP_OK;
+    if (heard == 0)
+        return wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", wh_audio_name(in->audio));
+    if (heard < WH_HOP)
+        wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
+               wh_audio_name(in->audio));
+    return WHISP_OK;
+}
+
+/* Transcribe a recording, or align a text with it if that is not NULL. */
+static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_result **result)
+{
+    wh_recording *in = NULL;
     int rc = whisp_session_reset(s);
     if (!rc && text)
         rc = wh_given_new(s, text);
     int in_parts = wh_session_may_cut(s);
     if (!rc)
-        rc = wh_recording_open(s, path, in, &in_parts);
+        rc = wh_recording_new(s, audio, &in);
+    if (!rc)
+        rc = wh_passes_before(in, &in_parts);
     if (!rc)
         rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
-    int64_t heard = s->recording >= 0 ? s->recording : in->jumps ? (int64_t)(s->total * WH_SAMPLE_RATE) : in->heard;
-    if (!rc && heard == 0)
-        rc = wh_fail(WHISP_ERR_AUDIO, "%s: the recording holds no samples", wh_recording_name(path));
-    if (!rc && heard < WH_HOP)
-        wh_log(s->options, WHISP_LOG_WARNING, "%s: the recording is shorter than 10 ms; there is nothing to hear",
-               wh_recording_name(path));
+    if (!rc)
+        rc = check_heard(s, in);
     if (!rc) {
-        wh_recording_hear_warnings(s, in);
-        rc = wh_result_set_incomplete(*result, whisp_session_incomplete(s));
+        wh_recording_hear_warnings(in);
+        rc = wh_result_set_incomplete(*result, wh_session_why_incomplete(s));
     }
     if (rc) {
         whisp_result_free(*result);
@@ -141,70 +153,23 @@ static int run_file(whisp_session *s, const char *path, const char *text, whisp_
     return rc;
 }
 
-int whisp_session_transcribe_file(whisp_session *s, const char *path, whisp_result **result)
+int whisp_session_transcribe(whisp_session *s, whisp_audio *audio, whisp_result **result)
 {
-    if (!s || !path || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_file: an argument is NULL");
+    if (!s || !audio || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe: an argument is NULL");
     *result = NULL;
     if (s->options->values.split_stereo)
-        return wh_channels_transcribe(s, path, run_file, result);
-    return run_file(s, path, NULL, result);
+        return wh_channels_transcribe(s, audio, run, result);
+    return run(s, audio, NULL, result);
 }
 
-int whisp_session_align_file(whisp_session *s, const char *path, const char *text, whisp_result **result)
+int whisp_session_align(whisp_session *s, whisp_audio *audio, const char *text, whisp_result **result)
 {
-    if (!s || !path || !text || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_file: an argument is NULL");
+    if (!s || !audio || !text || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align: an argument is NULL");
     *result = NULL;
     int rc = wh_channels_check(s);
-    return rc ? rc : run_file(s, path, text, result);
-}
-
-/* Transcribe samples, or align a text with them if that is not NULL. */
-static int run_samples(whisp_session *s, const float *samples, size_t n, const char *text, whisp_result **result)
-{
-    wh_recording *in = wh_recording_new(samples, n);
-    if (!in)
-        return WHISP_ERR_MEMORY;
-    int rc = whisp_session_reset(s);
-    if (!rc && text)
-        rc = wh_given_new(s, text);
-    if (!rc && s->vad)
-        rc = wh_recording_find_speech(s, in, NULL);
-    int in_parts = wh_session_may_cut(s);
-    if (!rc && in_parts)
-        rc = wh_recording_is_long(s, in, &in_parts);
-    if (!rc && !in_parts) {
-        rc = wh_recording_measure(s, in);
-        wh_recording_rewind(in);
-    }
-    if (!rc)
-        rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
-    if (!rc && (rc = wh_result_set_incomplete(*result, whisp_session_incomplete(s)))) {
-        whisp_result_free(*result);
-        *result = NULL;
-    }
-    wh_recording_free(in);
-    return rc;
-}
-
-int whisp_session_transcribe_samples(whisp_session *s, const float *samples, size_t n, whisp_result **result)
-{
-    if (!s || (!samples && n) || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe_samples: an argument is NULL");
-    *result = NULL;
-    int rc = wh_channels_check(s);
-    return rc ? rc : run_samples(s, samples, n, NULL, result);
-}
-
-int whisp_session_align_samples(whisp_session *s, const float *samples, size_t n, const char *text,
-                                whisp_result **result)
-{
-    if (!s || (!samples && n) || !text || !result)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align_samples: an argument is NULL");
-    *result = NULL;
-    int rc = wh_channels_check(s);
-    return rc ? rc : run_samples(s, samples, n, text, result);
+    return rc ? rc : run(s, audio, text, result);
 }
 
 int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options, whisp_result **result)
@@ -212,10 +177,14 @@ int whisp_transcribe(const whisp_model *model, const char *path, const whisp_opt
     if (!model || !path || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_transcribe: an argument is NULL");
     *result = NULL;
-    whisp_session *session;
+    whisp_session *session = NULL;
+    whisp_audio *audio = NULL;
     int rc = whisp_session_new(model, options, &session);
     if (!rc)
-        rc = whisp_session_transcribe_file(session, path, result);
+        rc = whisp_audio_open(path, &audio);
+    if (!rc)
+        rc = whisp_session_transcribe(session, audio, result);
+    whisp_audio_free(audio);
     whisp_session_free(session);
     return rc;
 }

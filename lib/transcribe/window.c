@@ -338,6 +338,14 @@ static int64_t window_limit(const whisp_session *s)
     return s->gap_start > s->seek ? WH_MIN(s->gap_start, clip) : clip;
 }
 
+int wh_hand_words(const whisp_word ***list, size_t *capacity, const whisp_word *words, size_t n)
+{
+    int rc = wh_grow(list, capacity, n + 1, sizeof **list);
+    for (size_t i = 0; i < n && !rc; i++)
+        (*list)[i] = &words[i];
+    return rc;
+}
+
 int wh_session_next(whisp_session *s, int *cleared)
 {
     if (s->failed)
@@ -369,6 +377,10 @@ int wh_session_next(whisp_session *s, int *cleared)
     const wh_values *v = &s->options->values;
     int with_words = v->word_timestamps || v->confidence;
     *cleared = cut->cleared;
+    if (wh_hand_words(&s->handed, &s->handed_capacity, s->words + cut->first_word, with_words ? cut->n_words : 0)) {
+        s->failed = 1;
+        return WHISP_ERR_MEMORY;
+    }
     s->segment = (whisp_segment){
         .id = s->next_id++,
         .seek = s->window_seek,
@@ -381,9 +393,10 @@ int wh_session_next(whisp_session *s, int *cleared)
         .avg_logprob = s->decoding.avg_logprob,
         .compression_ratio = s->decoding.compression_ratio,
         .no_speech_prob = s->decoding.no_speech_prob,
-        .words = with_words ? s->words + cut->first_word : NULL,
+        .words = with_words ? s->handed : NULL,
         .n_words = cut->n_words,
         .confidence = v->confidence ? wh_segment_confidence(s->words + cut->first_word, cut->n_words) : 0,
+        .language = wh_language_code(s->window_language),
     };
     if (s->whole)
         move_to_recording(s, cut);

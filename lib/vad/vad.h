@@ -5,15 +5,16 @@
  *   speech.c     probabilities -> spans of speech, as faster-whisper cuts them
  *   timeline.c   the recording without its silence, and back to the recording's own time
  *   stream.c     the public stream: samples in, probabilities and spans out
- *   whole.c      whole recordings: files and arrays
+ *   whole.c      whole recordings
  *
- * Used through whisp.h and by lib/transcribe (vad_filter). docs/vad.md describes the network and the numbers. */
+ * Used through whisp_vad.h and by lib/transcribe (vad_filter). docs/vad.md describes the network and the numbers. */
 #ifndef WH_VAD_H
 #define WH_VAD_H
 
 #include "api/options.h"
 #include "cpu/kernels.h"
 #include "gguf/gguf.h"
+#include "whisp_vad.h"
 
 #define WH_VAD_RATE 16000
 #define WH_VAD_CHUNK 512  /* samples that a probability stands for: 32 ms */

@@ -1,4 +1,4 @@
-/* whole.c - the speech in whole recordings, for whisp.h: from a file or an array to spans and probabilities. */
+/* whole.c - the speech in whole recordings, for whisp_vad.h: from a whisp_audio to spans and probabilities. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,67 +53,33 @@ static int64_t read_audio(void *user, float *samples, size_t n)
     return whisp_audio_read(user, samples, n);
 }
 
-int whisp_vad_speech_file(const whisp_vad *vad, const char *path, const whisp_options *options, whisp_speech **speech)
+int whisp_vad_speech(const whisp_vad *vad, whisp_audio *audio, const whisp_options *options, whisp_speech **speech)
 {
-    if (!vad || !path || !speech)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_vad_speech_file: an argument is NULL");
+    if (!vad || !audio || !speech)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_vad_speech: an argument is NULL");
     *speech = NULL;
-    whisp_audio *audio;
-    int rc = whisp_audio_open(path, &audio);
-    if (rc)
-        return rc;
-    rc = find(vad, options, read_audio, audio, speech);
+    int rc = wh_audio_rewind(audio);
+    if (!rc)
+        rc = find(vad, options, read_audio, audio, speech);
     const char *text;
     for (size_t i = 0; !rc && options && (text = whisp_audio_warning(audio, i, NULL)); i++)
         wh_log(options, WHISP_LOG_WARNING, "%s: %s", wh_audio_name(audio), text);
-    whisp_audio_close(audio);
+    wh_audio_end(audio);
     return rc;
 }
 
-struct array {
-    const float *samples;
-    size_t left;
-};
-
-static int64_t read_array(void *user, float *samples, size_t n)
+int whisp_speech_describe(const whisp_speech *speech, whisp_speech_info *info)
 {
-    struct array *array = user;
-    n = WH_MIN(n, array->left);
-    if (n)
-        memcpy(samples, array->samples, n * sizeof *samples);
-    array->samples += n;
-    array->left -= n;
-    return (int64_t)n;
-}
-
-int whisp_vad_speech_samples(const whisp_vad *vad, const float *samples, size_t n, const whisp_options *options,
-                             whisp_speech **speech)
-{
-    if (!vad || (!samples && n) || !speech)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_vad_speech_samples: an argument is NULL");
-    *speech = NULL;
-    static const float none[1];
-    struct array array = {n ? samples : none, n};
-    return find(vad, options, read_array, &array, speech);
-}
-
-const whisp_span *whisp_speech_spans(const whisp_speech *speech, size_t *n)
-{
-    if (n)
-        *n = speech ? speech->timeline.speech.n : 0;
-    return speech ? speech->spans : NULL;
-}
-
-const float *whisp_speech_probabilities(const whisp_speech *speech, size_t *n)
-{
-    if (n)
-        *n = speech ? speech->n_probabilities : 0;
-    return speech ? speech->probabilities : NULL;
-}
-
-double whisp_speech_duration(const whisp_speech *speech)
-{
-    return speech ? (double)speech->total / WH_VAD_RATE : 0;
+    if (!speech || !info || info->size < sizeof info->size)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_speech_describe: an argument is NULL, or info->size is not set");
+    const whisp_speech_info all = {.size = info->size,
+                                   .spans = speech->spans,
+                                   .n_spans = speech->timeline.speech.n,
+                                   .probabilities = speech->probabilities,
+                                   .n_probabilities = speech->n_probabilities,
+                                   .duration = (double)speech->total / WH_VAD_RATE};
+    memcpy(info, &all, WH_MIN(info->size, sizeof all));
+    return WHISP_OK;
 }
 
 double whisp_speech_original_time(const whisp_speech *speech, double time, int is_end)

@@ -111,7 +111,7 @@ wave_heard wave_hear_fd(int fd)
         strncat(h.notes, text, sizeof h.notes - strlen(h.notes) - 1);
         h.incomplete |= incomplete;
     }
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return h;
 }
 

@@ -242,10 +242,10 @@ static int find_own(const char *name)
 static const whisp_option_info *find_in_library(const char *name)
 {
     size_t n;
-    const whisp_option_info *list = whisp_option_list(&n);
+    const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return &list[i];
+        if (strcmp(list[i]->name, name) == 0)
+            return list[i];
     return NULL;
 }
 

@@ -221,7 +221,7 @@ static double measure(const struct spooled *spooled)
         return 0.0;
     if (whisp_audio_describe(audio, &info) != WHISP_OK || info.duration < 0.0)
         info.duration = 0.0;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return info.duration;
 }
 

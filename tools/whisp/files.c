@@ -204,7 +204,7 @@ int files_write(const struct settings *settings, const char *input, const whisp_
 {
     int code = CODE_DONE;
     if (settings->doubtful &&
-        whisp_result_write_with(result, "doubtful", &settings->layout, settings->doubtful) != WHISP_OK) {
+        whisp_result_write(result, "doubtful", &settings->layout, settings->doubtful) != WHISP_OK) {
         note_error("%s", whisp_last_error());
         code = CODE_OUTPUT;
     }
@@ -214,7 +214,7 @@ int files_write(const struct settings *settings, const char *input, const whisp_
         char *path = output_path(settings, input, format_names[i]);
         if (!path)
             return note_memory();
-        if (whisp_result_write_with(result, format_names[i], &settings->layout, path) != WHISP_OK) {
+        if (whisp_result_write(result, format_names[i], &settings->layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;
         }

@@ -95,10 +95,10 @@ int help_print(void)
     for (size_t i = 0; i < n; i++)
         print_option(own[i].letter, &own[i].info, width);
     printf("\nTranscription:\n");
-    const whisp_option_info *list = whisp_option_list(&n);
+    const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        if (!is_own(list[i].name))
-            print_option(0, &list[i], width);
+        if (!is_own(list[i]->name))
+            print_option(0, list[i], width);
     printf("\nExamples:\n"
            "  whisp talk.mp3\n"
            "  whisp --model tiny.en --output_format srt --output_dir subtitles *.mp3\n"

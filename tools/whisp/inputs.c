@@ -45,7 +45,7 @@ static int try_open(struct inputs *inputs, const char *name, int *needs_ffmpeg)
     }
     if (whisp_audio_describe(audio, &info) == WHISP_OK && info.duration > 0.0)
         inputs->seconds += info.duration;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     return WHISP_OK;
 }
 

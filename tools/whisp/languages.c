@@ -8,23 +8,29 @@ int languages_print(whisp_session *session, const char *path, const char *name, 
     float probabilities[MOST_LANGUAGES];
     for (int i = 0; i < MOST_LANGUAGES; i++)
         probabilities[i] = -1.0f; /* stays where the model knows none */
-    int best = whisp_session_detect_language_file(session, path, probabilities, MOST_LANGUAGES);
+    whisp_audio *audio = NULL;
+    int best = whisp_audio_open(path, &audio);
+    if (best == WHISP_OK)
+        best = whisp_session_detect_language(session, audio, probabilities, MOST_LANGUAGES);
+    whisp_audio_free(audio);
     if (best < 0)
         return best;
 
+    size_t n;
+    const whisp_language *const *languages = whisp_language_list(&n);
     while (best >= 0) {
-        const char *code = whisp_language_code(best), *english = whisp_language_name(best);
         char line[128];
         if (name) {
             transcript_print(out, name);
             transcript_print(out, "\t");
         }
-        snprintf(line, sizeof line, "%s\t%s\t%.6f\n", code ? code : "?", english ? english : "?", probabilities[best]);
+        snprintf(line, sizeof line, "%s\t%s\t%.6f\n", languages[best]->code, languages[best]->name,
+                 (double)probabilities[best]);
         transcript_print(out, line);
 
         probabilities[best] = -1.0f; /* printed; the next best follows */
         best = -1;
-        for (int i = 0; i < MOST_LANGUAGES && whisp_language_code(i); i++)
+        for (int i = 0; i < MOST_LANGUAGES && i < (int)n; i++)
             if (probabilities[i] >= 0.0f && (best < 0 || probabilities[i] > probabilities[best]))
                 best = i;
     }

@@ -69,20 +69,24 @@ static void on_log(void *user, int level, const char *text)
 
 static void on_progress(void *user, double done, double total)
 {
-    progress_update(user, done, total);
+    struct tool *tool = user;
+    if (tool->bar.wanted)
+        progress_update(&tool->bar, done, total);
 }
 
+/* To whom --stream names, or printed. */
 static void on_segment(void *user, const whisp_segment *segment)
 {
     struct tool *tool = user;
+    if (tool->settings.on_segment)
+        tool->settings.on_segment(tool->settings.on_segment_user, segment);
+    if (tool->settings.stream || !tool->settings.verbose)
+        return;
     head(tool);
-    transcript_segment(&tool->out, segment);
-}
-
-static void on_aligned(void *user, const whisp_segment *segment)
-{
-    struct tool *tool = user;
-    transcript_words(&tool->out, segment);
+    if (tool->settings.align)
+        transcript_words(&tool->out, segment);
+    else
+        transcript_segment(&tool->out, segment);
 }
 
 static int on_cancel(void *user)
@@ -91,15 +95,14 @@ static int on_cancel(void *user)
     return signals_stop() != 0 || tool->out.failed != 0;
 }
 
-static void set_callbacks(struct tool *tool)
+static whisp_callbacks callbacks_of(struct tool *tool)
 {
-    whisp_options *options = tool->settings.options;
-    whisp_options_on_log(options, on_log, tool);
-    whisp_options_on_cancel(options, on_cancel, tool);
-    if (tool->bar.wanted)
-        whisp_options_on_progress(options, on_progress, &tool->bar);
-    if (tool->settings.verbose)
-        whisp_options_on_segment(options, tool->settings.align ? on_aligned : on_segment, tool);
+    return (whisp_callbacks){.size = sizeof(whisp_callbacks),
+                             .user = tool,
+                             .log = on_log,
+                             .progress = on_progress,
+                             .segment = on_segment,
+                             .cancel = on_cancel};
 }
 
 /* ---- before the work ---- */
@@ -133,14 +136,16 @@ static int check_inputs(struct tool *tool)
     return inputs->n > 0 ? CODE_DONE : tool->code;
 }
 
-static int load_model(const struct settings *settings, whisp_model **model)
+static int load_model(struct tool *tool, whisp_model **model)
 {
+    const struct settings *settings = &tool->settings;
+    whisp_callbacks callbacks = callbacks_of(tool);
     char path[4096];
     int error = whisp_model_find(settings->model, settings->model_dir, path, sizeof path);
     if (error == WHISP_OK) {
         if (!settings->model)
             note("model: %s", path);
-        error = whisp_model_load(path, model);
+        error = whisp_model_load(path, &callbacks, model);
     }
     if (error == WHISP_OK)
         return CODE_DONE;
@@ -172,7 +177,8 @@ static void end_input(struct tool *tool, int error, whisp_result *result)
         signals_writing(1);
         int written = files_write(settings, input->name, result);
         signals_writing(0);
-        if (written == CODE_DONE && whisp_result_incomplete(result))
+        whisp_result_info info = {.size = sizeof info};
+        if (written == CODE_DONE && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
             written = CODE_PART; /* the log has said why */
         remember_input(tool, input->name, written);
     } else if (error != WHISP_ERR_CANCELLED) {
@@ -205,8 +211,12 @@ static void transcribe(struct tool *tool, whisp_session *session, size_t first, 
 static void align(struct tool *tool, whisp_session *session)
 {
     whisp_result *result = NULL;
+    whisp_audio *audio = NULL;
     head(tool);
-    int error = whisp_session_align_file(session, tool->inputs.paths[tool->current], tool->settings.align, &result);
+    int error = whisp_audio_open(tool->inputs.paths[tool->current], &audio);
+    if (error == WHISP_OK)
+        error = whisp_session_align(session, audio, tool->settings.align, &result);
+    whisp_audio_free(audio);
     end_input(tool, error, result);
 }
 
@@ -272,9 +282,10 @@ static int run(struct tool *tool)
     if (code == CODE_DONE)
         code = files_prepare(&tool->settings);
     if (code == CODE_DONE)
-        code = load_model(&tool->settings, &model);
+        code = load_model(tool, &model);
+    whisp_callbacks callbacks = callbacks_of(tool);
+    whisp_options_on(tool->settings.options, &callbacks);
     if (code == CODE_DONE && tool->settings.stream) {
-        set_callbacks(tool);
         int written = CODE_DONE, error = stream_run(&tool->settings, model, &tool->out, &written);
         if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
             note_error("%s", whisp_last_error());
@@ -283,7 +294,6 @@ static int run(struct tool *tool)
         remember(tool, transcript_check(&tool->out));
         remember(tool, written);
     } else if (code == CODE_DONE) {
-        set_callbacks(tool);
         int error = whisp_session_new(model, tool->settings.options, &session);
         if (error != WHISP_OK) {
             note_error("%s", whisp_last_error());

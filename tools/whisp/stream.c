@@ -197,7 +197,8 @@ static void show_tail(struct live *live)
 {
     if (!live->show_tail)
         return;
-    const char *tail = whisp_stream_tail(live->stream);
+    whisp_stream_info info = {.size = sizeof info};
+    const char *tail = whisp_stream_describe(live->stream, &info) == WHISP_OK ? info.tail : "";
     char *all = live->final == stdout ? waiting_text(live, tail) : NULL;
     const char *text = all ? all : tail;
     size_t width = (size_t)(terminal_width(STDERR_FILENO, 80) > 8 ? terminal_width(STDERR_FILENO, 80) - 4 : 4);
@@ -212,14 +213,14 @@ static void show_tail(struct live *live)
 
 static int print_settled(struct live *live)
 {
-    const whisp_word *words;
+    const whisp_word *const *words;
     size_t n;
     int rc;
     while ((rc = whisp_stream_pull(live->stream, &words, &n)) == 1) {
         if (live->show_tail && n > 0)
             fputs("\r\033[K", stderr);
         for (size_t i = 0; i < n; i++)
-            print_word(live, &words[i]);
+            print_word(live, words[i]);
         show_tail(live);
         if (live->out->failed)
             return WHISP_ERR_CANCELLED;
@@ -276,7 +277,7 @@ static int tell_warnings(whisp_audio *audio)
     return any;
 }
 
-int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code)
+int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code)
 {
     whisp_audio *audio = NULL;
     struct stat status;
@@ -287,7 +288,8 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     int rc = open_final(&live, settings->stream_final);
     if (live.final == stdout)
         live.show_tail = out->bar && out->bar->wanted && !isatty(STDOUT_FILENO);
-    whisp_options_on_segment(settings->options, live.final ? on_final : NULL, &live);
+    settings->on_segment = live.final ? on_final : NULL;
+    settings->on_segment_user = &live;
     int bad_file = 0; /* --vocabulary's: the command line is wrong, not the sound */
     if (rc == WHISP_OK)
         bad_file = (rc = whisp_stream_new(model, settings->options, &live.stream)) == WHISP_ERR_IO;
@@ -303,9 +305,12 @@ int stream_run(const struct settings *settings, const whisp_model *model, struct
     if (live.final && signals_stop())
         print_waiting(&live);
     *code = close_final(&live, settings->stream_final);
-    if (*code == CODE_DONE && (in_part || whisp_stream_incomplete(live.stream)))
+    whisp_stream_info info = {.size = sizeof info};
+    if (whisp_stream_describe(live.stream, &info) == WHISP_OK)
+        in_part |= info.incomplete != NULL;
+    if (*code == CODE_DONE && in_part)
         *code = CODE_PART;
-    whisp_audio_close(audio);
+    whisp_audio_free(audio);
     whisp_stream_free(live.stream);
     if (!bad_file)
         return rc;

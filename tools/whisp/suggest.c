@@ -62,9 +62,9 @@ static const char *search(const char *name, struct candidate best)
     const struct tool_option *own = tool_option_list(&n);
     for (size_t i = 0; i < n; i++)
         consider(&best, typed, own[i].info.name);
-    const whisp_option_info *list = whisp_option_list(&n);
+    const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
-        consider(&best, typed, list[i].name);
+        consider(&best, typed, list[i]->name);
     return best.name;
 }
 

@@ -17,7 +17,7 @@
  *   stream.c      --stream: words as they settle
  *   signals.c     Ctrl-C and its kin
  *
- * Like any other program it knows the library by include/whisp.h only. */
+ * Like any other program it knows the library by its public headers only. */
 #ifndef TOOL_H
 #define TOOL_H
 
@@ -26,7 +26,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "whisp.h"
+#include "whisp_live.h"
 
 #ifdef __GNUC__
 #define TOOL_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -73,6 +73,8 @@ struct settings {
     const char **inputs;              /* [n_inputs], pointers into argv */
     size_t n_inputs;
     whisp_options *options;
+    whisp_segment_fn on_segment; /* who wants the segments, or NULL */
+    void *on_segment_user;
 };
 
 /* An option of the program itself, in the words of whisp_option_info. `values` is NULL for one that takes none. */
@@ -256,7 +258,7 @@ int words_check(struct settings *settings);
 int stream_check(const struct settings *settings);
 /* Transcribe standard input live. WHISP_OK or the library's error; *code is CODE_OUTPUT where the final text's file
  * could not be written, CODE_PART where something was not heard, of which the user has been told, else CODE_DONE. */
-int stream_run(const struct settings *settings, const whisp_model *model, struct transcript *out, int *code);
+int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code);
 
 /* ---- signals.c ---- */
 

@@ -39,7 +39,7 @@ void transcript_segment(struct transcript *out, const whisp_segment *segment)
 void transcript_words(struct transcript *out, const whisp_segment *segment)
 {
     for (size_t i = 0; i < segment->n_words; i++) {
-        const whisp_word *word = &segment->words[i];
+        const whisp_word *word = segment->words[i];
         whisp_segment line = {.start = word->start, .end = word->end, .text = word->text + strspn(word->text, " ")};
         transcript_segment(out, &line);
     }

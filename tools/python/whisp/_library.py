@@ -204,7 +204,7 @@ _PROTOTYPES = {
     "whisp_audio_select_channel": (c_int, c_void_p, c_int),
     "whisp_audio_read": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_audio_warning": (c_char_p, c_void_p, c_size_t, POINTER(c_int)),
-    "whisp_audio_close": (None, c_void_p),
+    "whisp_audio_free": (None, c_void_p),
     "whisp_stream_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
     "whisp_stream_free": (None, c_void_p),
     "whisp_stream_push": (c_int64, c_void_p, _Samples, c_size_t),

@@ -164,7 +164,7 @@ def _seconds(path: bytes) -> float:
     if lib.whisp_audio_open(path, ctypes.byref(handle)):
         return 0.0
     lib.whisp_audio_describe(handle, ctypes.byref(info))
-    lib.whisp_audio_close(handle)
+    lib.whisp_audio_free(handle)
     return max(0.0, float(info.duration))
 
 
@@ -217,7 +217,7 @@ def load_audio(path: Any) -> Any:
             lines.extend(_warnings(lib, handle, named, told))
         finally:
             if handle:
-                lib.whisp_audio_close(handle)
+                lib.whisp_audio_free(handle)
         return samples
 
     if isinstance(path, int):
