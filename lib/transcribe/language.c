@@ -126,11 +126,11 @@ int wh_session_detect(whisp_session *s)
 
 int wh_session_detect_next(whisp_session *s)
 {
-    if (s->detected) {
-        s->detect_at = (s->detect_at / WH_WINDOW_FRAMES + 1) * WH_WINDOW_FRAMES;
-        s->detected = 0;
-        wh_mel_discard(s->mel, s->detect_at);
-    }
+    if (!s->detected)
+        return 0;
+    s->detect_at = (s->detect_at / WH_WINDOW_FRAMES + 1) * WH_WINDOW_FRAMES;
+    s->detected = 0;
+    wh_mel_discard(s->mel, s->detect_at);
     return s->finished && wh_mel_content(s->mel) <= s->detect_at;
 }
 

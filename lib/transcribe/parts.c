@@ -251,7 +251,7 @@ static seat *wait_for_part(parts *p)
     if (found) {
         found->state = TAKEN;
         if (p->language >= 0 && !p->job->end)
-            found->session->language = p->language;
+            wh_session_set_language(found->session, p->language);
     }
     pthread_mutex_unlock(&p->mutex);
     return found;
@@ -296,10 +296,10 @@ static int transcribe_part(parts *p, seat *from)
     int rc = wh_result_new(&p->list[from->part].result);
     pthread_mutex_unlock(&p->mutex);
     if (!rc && !p->job->end && !(rc = wh_session_detect(session)))
-        publish_language(p, from->part, session->language, 0);
+        publish_language(p, from->part, wh_session_language(session), 0);
     while (!rc) {
         rc = wh_session_next(session, &cleared);
-        publish_language(p, from->part, session->language, rc == WHISP_END);
+        publish_language(p, from->part, wh_session_language(session), rc == WHISP_END);
         if (rc == WHISP_END)
             return WHISP_OK;
         rc = rc == 1 ? add_segment(p, from->part, &session->segment, cleared) : rc;
@@ -367,8 +367,9 @@ static int hand_out(parts *p)
     double done = 0;
     int rc = WHISP_OK;
     pthread_mutex_lock(&p->mutex);
-    s->language = p->language >= 0 ? p->language : s->language;
-    s->guess = p->n ? p->list[0].language : -1;
+    if (p->language >= 0)
+        wh_session_set_language(s, p->language);
+    wh_session_set_guess(s, p->n ? p->list[0].language : -1);
     while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
         hand_out_lines(from, o);
@@ -520,7 +521,7 @@ int wh_parts_run(const wh_part_job *job)
     if (!p)
         return wh_fail_memory();
     p->job = job;
-    p->language = s->language;
+    p->language = wh_session_language(s);
     p->alone = !job->end;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);

@@ -350,6 +350,74 @@ void wh_session_known_total(whisp_session *s, double seconds)
     s->measured_frames = (int64_t)(seconds * WH_SAMPLE_RATE) / WH_HOP;
 }
 
+/* ---- asked by the flow of a recording ---- */
+
+int wh_session_language(const whisp_session *s)
+{
+    return s->language;
+}
+
+void wh_session_set_language(whisp_session *s, int language)
+{
+    s->language = language;
+}
+
+void wh_session_set_guess(whisp_session *s, int language)
+{
+    s->guess = language;
+}
+
+void wh_session_language_probabilities(const whisp_session *s, float *probabilities)
+{
+    memcpy(probabilities, s->language_probs, (size_t)s->specials->n_languages * sizeof *probabilities);
+}
+
+int wh_session_may_detect(const whisp_session *s)
+{
+    return s->finished || wh_mel_ready(s->mel) >= s->detect_at + WH_WINDOW_FRAMES;
+}
+
+int wh_session_is_sound(const whisp_session *s)
+{
+    return wh_search_is_sound(s->search);
+}
+
+int64_t wh_session_samples(const whisp_session *s)
+{
+    return wh_mel_samples(s->mel);
+}
+
+int64_t wh_session_seek(const whisp_session *s)
+{
+    return s->seek;
+}
+
+int wh_session_knows_where(const whisp_session *s)
+{
+    return s->language >= 0 || s->detected;
+}
+
+int wh_session_is_past(const whisp_session *s, int knows_end)
+{
+    return s->clip >= s->n_clips || (s->seek >= s->measured_frames && knows_end);
+}
+
+int wh_session_has_clips(const whisp_session *s)
+{
+    return s->n_clips > 1 || s->clips[0].start > 0 || s->clips[0].end != INT64_MAX;
+}
+
+int wh_session_clip(const whisp_session *s, size_t i, int64_t *start, int64_t *end)
+{
+    if (i >= s->n_clips)
+        return 0;
+    *start = s->clips[i].start;
+    *end = s->clips[i].end;
+    return 1;
+}
+
+/* ---- what is said of a recording ---- */
+
 void wh_session_remember_incomplete(whisp_session *s, const char *why)
 {
     size_t length = strlen(s->incomplete);

@@ -153,6 +153,25 @@ void wh_session_jump(whisp_session *session, int64_t frame);
 int wh_session_measure_jump(whisp_session *session, int64_t frame);
 void wh_session_known_total(whisp_session *session, double seconds);
 
+/* What the flow of a recording asks of its session, and tells it. language: the recording's, or -1 while it is not known;
+ * guess: what it is until then, or -1. may_detect: is all there that is asked next for the language? is_sound: were all
+ * numbers finite that were computed for the last question? samples: pushed so far. seek: the frame that the next window
+ * begins at. knows_where: that is settled, the language being known or asked for. is_past: no clip follows or, where the
+ * length is one to rely on, the next one lies behind the end. clip: 1, and where clip i is, in frames, an end that is
+ * not given being INT64_MAX; 0: there are not so many. */
+int wh_session_language(const whisp_session *session);
+void wh_session_set_language(whisp_session *session, int language);
+void wh_session_set_guess(whisp_session *session, int language);
+void wh_session_language_probabilities(const whisp_session *session, float *probabilities);
+int wh_session_may_detect(const whisp_session *session);
+int wh_session_is_sound(const whisp_session *session);
+int64_t wh_session_samples(const whisp_session *session);
+int64_t wh_session_seek(const whisp_session *session);
+int wh_session_knows_where(const whisp_session *session);
+int wh_session_is_past(const whisp_session *session, int knows_end);
+int wh_session_has_clips(const whisp_session *session);
+int wh_session_clip(const whisp_session *session, size_t i, int64_t *start, int64_t *end);
+
 /* Read the option clip_timestamps. */
 int wh_session_make_clips(whisp_session *session);
 /* For wh_audio_ask(): does a clip reach between two times? Without vad_filter, with which clips count other seconds. */
