@@ -4,7 +4,7 @@
 #include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
-#include "transcribe/given.h"
+#include "align/align_text.h"
 #include "transcribe/parts.h"
 #include "transcribe/recording.h"
 

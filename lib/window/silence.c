@@ -5,9 +5,9 @@
  * segment shows: its time begins in the silence, or holds far too little sound for so many words. The window is then
  * heard again, parted at the silence: what stands before it by itself, and what comes after it from its beginning. So
  * nothing is lost by it, whatever the segment was. Called by guard.c. */
-#include "transcribe/guard.h"
-
 #include <math.h>
+
+#include "window/state.h"
 
 #define QUIET 20    /* blocks of silence in which a segment must not begin */
 #define HOLE 30     /* blocks of silence in a segment with too many words */
@@ -22,11 +22,10 @@ typedef struct span {
     int from, to;
 } span;
 
-static int block_of(const whisp_session *s, double time, int up)
+static int block_of(const wh_window *w, double time, int up)
 {
-    double block = (time - (double)s->window_seek * WH_HOP / WH_SAMPLE_RATE) * WH_SAMPLE_RATE /
-                   (WH_HOP * WH_VOICE_BLOCK);
-    return (int)fmin(fmax(up ? ceil(block - 1e-6) : floor(block + 1e-6), 0), s->voice->blocks);
+    double block = (time - (double)w->begin * WH_HOP / WH_SAMPLE_RATE) * WH_SAMPLE_RATE / (WH_HOP * WH_VOICE_BLOCK);
+    return (int)fmin(fmax(up ? ceil(block - 1e-6) : floor(block + 1e-6), 0), w->voice->blocks);
 }
 
 /* The silence around a dead block. */
@@ -55,21 +54,13 @@ static span longest_silence(const wh_voice *v, int from, int to)
     return longest;
 }
 
-static size_t count_text(const whisp_session *s, const wh_cut *cut)
-{
-    size_t n = 0;
-    for (size_t i = cut->first_token; i < cut->first_token + cut->n_tokens; i++)
-        n += s->tokens[i].id < s->specials->eot;
-    return n;
-}
-
 /* The silence that shows that a segment's words are not where its times are; an empty one if none does. */
-static span find_silence(const whisp_session *s, const wh_cut *cut)
+static span find_silence(const wh_window *w, const wh_segment *segment)
 {
-    const wh_voice *v = s->voice;
+    const wh_voice *v = w->voice;
     const span none = {0, 0};
-    int from = block_of(s, cut->start, 0), to = block_of(s, cut->end, 1);
-    size_t n_text = count_text(s, cut);
+    int from = block_of(w, segment->start, 0), to = block_of(w, segment->end, 1);
+    size_t n_text = wh_segment_text_tokens(w, segment);
     if (n_text == 0 || from >= v->blocks)
         return none;
     if (wh_voice_is_dead(v, from)) {
@@ -82,30 +73,44 @@ static span find_silence(const whisp_session *s, const wh_cut *cut)
     return hole.to - hole.from >= HOLE && (double)n_text > RATE * (sound + SLACK) ? hole : none;
 }
 
-int wh_guard_part(whisp_session *s, int64_t segment_size, int64_t *advance)
+int64_t wh_gap_limit(const wh_gap *gap, int64_t seek)
 {
-    const wh_voice *v = s->voice;
+    return gap->start > seek ? gap->start : INT64_MAX;
+}
+
+int64_t wh_gap_pass(wh_gap *gap, int64_t seek)
+{
+    if (!gap->end || seek < gap->start)
+        return seek;
+    seek = WH_MAX(seek, gap->end);
+    *gap = (wh_gap){0, 0};
+    return seek;
+}
+
+int wh_guard_part(wh_window *w, int64_t *advance)
+{
+    const wh_voice *v = w->voice;
     size_t c = 0;
     span silence = {0, 0};
-    while (c < s->n_cuts && (silence = find_silence(s, &s->cuts[c])).to == 0)
+    while (c < w->segments.n && (silence = find_silence(w, &w->segments.list[c])).to == 0)
         c++;
-    if (c == s->n_cuts)
+    if (c == w->segments.n)
         return 0;
-    int begin = c ? block_of(s, s->cuts[c - 1].end, 1) : 0, last = silence.to == v->blocks;
+    int begin = c ? block_of(w, w->segments.list[c - 1].end, 1) : 0, last = silence.to == v->blocks;
     int unclaimed = wh_voice_count(v, begin, silence.from) >= UNCLAIMED && silence.from + AFTER < silence.to;
-    int64_t resume = last ? segment_size : (int64_t)WH_MAX(silence.to - BEFORE, silence.from) * WH_VOICE_BLOCK;
-    for (size_t i = c; i < s->n_cuts; i++)
-        if (wh_guard_is_echo(s, &s->cuts[i])) { /* ends: without history there is no echo */
-            wh_session_forget_text(s);
+    int64_t resume = last ? w->frames : (int64_t)WH_MAX(silence.to - BEFORE, silence.from) * WH_VOICE_BLOCK;
+    for (size_t i = c; i < w->segments.n; i++)
+        if (wh_answer_is_echo(w, &w->segments.list[i])) { /* ends: without history there is no echo */
+            wh_history_forget(&w->history);
             break;
         }
-    s->n_cuts = c;
+    wh_segments_keep(&w->segments, c);
     if (unclaimed) { /* between the segments that stay and the silence somebody speaks, too */
         *advance = (int64_t)begin * WH_VOICE_BLOCK;
-        s->gap_start = s->window_seek + (int64_t)(silence.from + AFTER) * WH_VOICE_BLOCK;
-        s->gap_end = WH_MAX(s->window_seek + resume, s->gap_start);
+        w->gap.start = w->begin + (int64_t)(silence.from + AFTER) * WH_VOICE_BLOCK;
+        w->gap.end = WH_MAX(w->begin + resume, w->gap.start);
         return 1;
     }
     *advance = resume;
-    return resume > 0 && resume < segment_size;
+    return resume > 0 && resume < w->frames;
 }

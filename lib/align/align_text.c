@@ -1,5 +1,5 @@
-/* given.c - the text of a forced alignment: from text to tokens, words and lines, and in the end to a result. */
-#include "transcribe/given.h"
+/* align_text.c - the text of a forced alignment: from text to tokens, words and lines, and in the end to a result. */
+#include "align/align_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,36 +24,41 @@ static int has_words(const char *text)
     return found;
 }
 
-int wh_given_new(whisp_session *s, const char *text)
+int wh_align_text_new(wh_window *window, const whisp_model *model, const whisp_options *options, const char *text,
+                      wh_align_text **align_text)
 {
+    *align_text = NULL;
     if (!has_words(text))
         return wh_fail(WHISP_ERR_ARGUMENT, "the text to align has no words; give those that are said");
-    wh_given_free(s->given);
-    s->given = wh_calloc(1, sizeof *s->given);
-    if (s->given && !(s->given->text = strdup(text))) {
-        wh_given_free(s->given);
-        s->given = NULL;
+    wh_align_text *t = wh_calloc(1, sizeof *t);
+    if (!t || !(t->text = strdup(text))) {
+        wh_align_text_free(t);
+        return wh_fail_memory();
     }
-    return s->given ? WHISP_OK : wh_fail_memory();
+    t->window = window;
+    t->model = model;
+    t->options = options;
+    *align_text = t;
+    return WHISP_OK;
 }
 
-void wh_given_free(struct wh_given *g)
+void wh_align_text_free(wh_align_text *t)
 {
-    if (!g)
+    if (!t)
         return;
-    free(g->text);
-    free(g->tokens);
-    free(g->line_ends);
-    wh_words_free(&g->words);
-    wh_keys_free(&g->keys);
-    wh_words_free(&g->heard);
-    wh_keys_free(&g->heard_keys);
-    free(g);
+    free(t->text);
+    free(t->tokens);
+    free(t->line_ends);
+    wh_words_free(&t->words);
+    wh_keys_free(&t->keys);
+    wh_words_free(&t->heard);
+    wh_keys_free(&t->heard_keys);
+    wh_words_free(&t->timed);
+    free(t);
 }
 
-static int add_line(whisp_session *s, const char *line, size_t length)
+static int add_line(wh_align_text *t, const char *line, size_t length)
 {
-    struct wh_given *g = s->given;
     wh_buf spaced = {0};
     wh_strip(&line, &length);
     if (length == 0)
@@ -62,52 +67,51 @@ static int add_line(whisp_session *s, const char *line, size_t length)
     wh_buf_append(&spaced, line, length);
     int rc = spaced.failed ? wh_fail_memory() : WHISP_OK;
     if (!rc)
-        rc = wh_tokenizer_encode(s->model->tokenizer, spaced.data, spaced.length, &g->tokens, &g->n_tokens,
-                                 &g->tokens_capacity);
+        rc = wh_tokenizer_encode(t->model->tokenizer, spaced.data, spaced.length, &t->tokens, &t->n_tokens,
+                                 &t->tokens_capacity);
     if (!rc)
-        rc = wh_grow(&g->line_ends, &g->lines_capacity, g->n_lines + 1, sizeof *g->line_ends);
+        rc = wh_grow(&t->line_ends, &t->lines_capacity, t->n_lines + 1, sizeof *t->line_ends);
     if (!rc)
-        g->line_ends[g->n_lines++] = g->n_tokens;
+        t->line_ends[t->n_lines++] = t->n_tokens;
     wh_buf_free(&spaced);
     return rc;
 }
 
-int wh_given_prepare(whisp_session *s)
+int wh_align_text_prepare(wh_align_text *t, int language)
 {
-    struct wh_given *g = s->given;
     int rc = WHISP_OK;
-    if (g->prepared)
+    if (t->prepared)
         return WHISP_OK;
-    for (const char *line = g->text; *line && !rc;) {
+    for (const char *line = t->text; *line && !rc;) {
         size_t length = strcspn(line, "\r\n");
-        rc = add_line(s, line, length);
+        rc = add_line(t, line, length);
         line += length + (line[length] != 0);
     }
     if (!rc)
-        rc = wh_words_split(s->model->tokenizer, s->window_language, g->tokens, g->n_tokens, &g->words);
+        rc = wh_words_split(t->model->tokenizer, language, t->tokens, t->n_tokens, &t->words);
     if (!rc)
-        rc = wh_keys_make(&g->words, &g->keys);
-    g->prepared = !rc;
+        rc = wh_keys_make(&t->words, &t->keys);
+    t->prepared = !rc;
     return rc;
 }
 
 /* ---- the result ---- */
 
 /* Does a segment end with word i? With the text's lines or, in a text of one line, with its sentences. */
-static int ends_segment(const struct wh_given *g, size_t i, size_t *line)
+static int ends_segment(const wh_align_text *t, size_t i, size_t *line)
 {
-    const wh_word *word = &g->words.list[i];
+    const wh_word *word = &t->words.list[i];
     size_t end = word->first_token + word->n_tokens;
-    if (i + 1 == g->words.n)
+    if (i + 1 == t->words.n)
         return 1;
-    if (end >= g->line_ends[*line]) {
+    if (end >= t->line_ends[*line]) {
         ++*line;
         return 1;
     }
-    if (g->n_lines > 1)
+    if (t->n_lines > 1)
         return 0;
     static const char *const marks[] = {".", "!", "?", "。", "！", "？", ".\"", "!\"", "?\""};
-    const char *text = g->words.text.data + word->text;
+    const char *text = t->words.text.data + word->text;
     for (size_t k = 0; k < WH_COUNT(marks); k++) {
         size_t length = strlen(marks[k]);
         if (word->length >= length && memcmp(text + word->length - length, marks[k], length) == 0)
@@ -117,26 +121,25 @@ static int ends_segment(const struct wh_given *g, size_t i, size_t *line)
 }
 
 /* Words first .. end - 1 as a segment, added to the result and its text. */
-static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result *result, wh_buf *all)
+static int add_segment(const wh_align_text *t, size_t first, size_t end, whisp_result *result, wh_buf *all)
 {
-    const struct wh_given *g = s->given;
-    size_t n = 0, token = g->words.list[first].first_token, n_tokens = 0, at = 0;
+    size_t n = 0, token = t->words.list[first].first_token, n_tokens = 0, at = 0;
     for (size_t i = first; i < end; i++)
-        n_tokens += g->words.list[i].n_tokens;
+        n_tokens += t->words.list[i].n_tokens;
     whisp_word *words = wh_calloc(end - first, sizeof *words);
     whisp_token *tokens = wh_calloc(n_tokens, sizeof *tokens);
     wh_buf texts = {0}, text = {0};
     double sum = 0;
     for (size_t i = first; i < end; i++) { /* first the texts, which may move while they grow */
-        const wh_word *word = &g->words.list[i];
-        wh_buf_append(&texts, g->words.text.data + word->text, word->length);
+        const wh_word *word = &t->words.list[i];
+        wh_buf_append(&texts, t->words.text.data + word->text, word->length);
         wh_buf_append(&texts, "", 1);
-        wh_buf_append(&text, g->words.text.data + word->text, word->length);
+        wh_buf_append(&text, t->words.text.data + word->text, word->length);
     }
     wh_buf_append(all, text.data, text.length);
     int rc = words && tokens && !texts.failed && !text.failed && !all->failed ? WHISP_OK : wh_fail_memory();
     for (size_t i = first; i < end && !rc; i++) {
-        const wh_word *word = &g->words.list[i];
+        const wh_word *word = &t->words.list[i];
         float logprob = (float)log(fmax(word->probability, 1e-30));
         if (word->length > 0)
             words[n++] = (whisp_word){texts.data + at,           word->start,    word->end, word->probability,
@@ -144,14 +147,14 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
         for (size_t k = 0; k < word->n_tokens; k++) {
             size_t place = word->first_token - token + k;
             if (place < n_tokens)
-                tokens[place] = (whisp_token){g->tokens[token + place], logprob};
+                tokens[place] = (whisp_token){t->tokens[token + place], logprob};
             sum += (double)logprob;
         }
         at += word->length + 1;
     }
     if (!rc && n > 0) {
-        s->segment = (whisp_segment){
-            .id = s->next_id++,
+        const whisp_segment segment = {
+            .id = (int)whisp_result_segment_count(result),
             .start = words[0].start,
             .end = words[n - 1].end,
             .text = text.data,
@@ -162,9 +165,9 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
             .words = words,
             .n_words = n,
         };
-        rc = wh_result_add(result, &s->segment, 0);
-        if (!rc && s->options->segment)
-            s->options->segment(s->options->segment_user, &s->segment);
+        rc = wh_result_add(result, &segment, 0);
+        if (!rc && t->options->segment)
+            t->options->segment(t->options->segment_user, &segment);
     }
     free(words);
     free(tokens);
@@ -174,65 +177,64 @@ static int add_segment(whisp_session *s, size_t first, size_t end, whisp_result 
 }
 
 /* Words that no window had are nowhere: they stand, without duration, where the words before them end. */
-static void place_unsaid(struct wh_given *g)
+static void place_unsaid(wh_align_text *t)
 {
     double end = 0;
-    for (size_t i = 0; i < g->words.n; i++) {
-        wh_word *word = &g->words.list[i];
+    for (size_t i = 0; i < t->words.n; i++) {
+        wh_word *word = &t->words.list[i];
         word->start = fmax(word->start, end);
         word->end = fmax(word->end, word->start);
         end = word->end;
     }
 }
 
-static void warn(const whisp_session *s)
+static void warn(const wh_align_text *t)
 {
-    const struct wh_given *g = s->given;
     size_t n = 0, unsaid = 0;
     double sum = 0;
-    for (size_t i = 0; i < g->words.n; i++) {
-        if (g->keys.ends[i + 1] == g->keys.ends[i])
+    for (size_t i = 0; i < t->words.n; i++) {
+        if (t->keys.ends[i + 1] == t->keys.ends[i])
             continue;
         n++;
-        unsaid += g->words.list[i].probability < UNSAID;
-        sum += g->words.list[i].probability;
+        unsaid += t->words.list[i].probability < UNSAID;
+        sum += t->words.list[i].probability;
     }
     if (n == 0 || sum < DOUBTFUL * (double)n)
-        wh_log(s->options, WHISP_LOG_WARNING,
+        wh_log(t->options, WHISP_LOG_WARNING,
                "the text does not seem to be what is said (mean probability of its words: %.2f); their times mean "
                "little",
                n ? sum / (double)n : 0);
     else if (unsaid * MANY > n)
-        wh_log(s->options, WHISP_LOG_WARNING,
+        wh_log(t->options, WHISP_LOG_WARNING,
                "%zu of the text's %zu words do not seem to be said; they have a "
                "probability near 0",
                unsaid, n);
 }
 
-int wh_given_result(whisp_session *s, whisp_result **result)
+int wh_align_text_result(wh_align_text *t, double seconds, whisp_result **result)
 {
-    struct wh_given *g = s->given;
-    const wh_values *v = &s->options->values;
+    const wh_values *v = &t->options->values;
+    int spoken = wh_window_spoken(t->window);
     wh_buf text = {0};
     size_t line = 0, first = 0;
-    int rc = wh_given_prepare(s);
+    int rc = wh_align_text_prepare(t, wh_window_spoken_in(t->window));
     if (!rc)
         rc = wh_result_new(result);
     if (rc)
         return rc;
-    place_unsaid(g);
-    warn(s);
-    wh_words_merge_punctuation(&g->words, v->prepend_punctuations, v->append_punctuations);
-    for (size_t i = 0; i < g->words.n && !rc; i++) {
-        if (!ends_segment(g, i, &line))
+    place_unsaid(t);
+    warn(t);
+    wh_words_merge_punctuation(&t->words, v->prepend_punctuations, v->append_punctuations);
+    for (size_t i = 0; i < t->words.n && !rc; i++) {
+        if (!ends_segment(t, i, &line))
             continue;
-        while (i + 1 < g->words.n && g->words.list[i + 1].length == 0) /* emptied: belongs to the word before */
+        while (i + 1 < t->words.n && t->words.list[i + 1].length == 0) /* emptied: belongs to the word before */
             i++;
-        rc = add_segment(s, first, i + 1, *result, &text);
+        rc = add_segment(t, first, i + 1, *result, &text);
         first = i + 1;
     }
     if (!rc)
-        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_language_code(wh_session_spoken(s)), s->total);
+        rc = wh_result_finish(*result, text.data ? text.data : "", whisp_language_code(spoken), seconds);
     wh_buf_free(&text);
     if (rc) {
         whisp_result_free(*result);

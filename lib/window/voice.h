@@ -1,6 +1,6 @@
-/* voice.h - where in a window there is sound, and where somebody may speak. Private to lib/transcribe and lib/stream.
+/* voice.h - where in a window there is sound, and where somebody may speak. Private to lib/window.
  *
- * What hallucination_guard (guard.c), the detection of the language (language.c) and split_stereo (channels.c) go by:
+ * What hallucination_guard (guard.c), the detection of the language (language.c) and the parting at pauses (joins.c) go by:
  * the shape of the window's spectrum, and a voice activity model where one is found. */
 #ifndef WH_VOICE_H
 #define WH_VOICE_H
@@ -12,8 +12,9 @@
 #define WH_VOICE_BLOCKS (WH_WINDOW_FRAMES / WH_VOICE_BLOCK)
 
 typedef struct wh_voice {
-    char *path;     /* of the voice activity model, or NULL */
-    whisp_vad *vad; /* once it was needed */
+    const whisp_options *options; /* for the log */
+    char *path;                   /* of the voice activity model, or NULL */
+    whisp_vad *vad;               /* once it was needed */
     wh_vad_net net;
     int16_t *ring; /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
     int64_t ring_size;
@@ -29,8 +30,9 @@ typedef struct wh_voice {
     double evidence; /* seconds up to the window's end that were searched for a voice without finding one */
 } wh_voice;
 
-/* Find the voice activity model, quietly absent where there is none; it is loaded when it is first needed. */
-int wh_voice_new(whisp_session *session, wh_voice **voice);
+/* `path`: the voice activity model's, which is loaded when it is first needed, or NULL. `samples`: how many are kept, at
+ * least. `options` must outlive it. */
+int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice **voice);
 void wh_voice_free(wh_voice *voice);
 void wh_voice_reset(wh_voice *voice);
 
@@ -43,7 +45,7 @@ void wh_voice_jump(wh_voice *voice, int64_t sample);
 void wh_voice_listen(wh_voice *voice, const float *window, int64_t frames, int n_mels);
 /* Then ask the model about the same window, which begins at frame `seek` of the samples pushed: voiced. has_voice stays
  * 0 without a model. */
-int wh_voice_find(whisp_session *session, int64_t seek, int64_t frames);
+int wh_voice_find(wh_voice *voice, int64_t seek, int64_t frames);
 
 /* Surely nobody speaks in block i: digital silence, or neither voice nor activity. */
 int wh_voice_is_dead(const wh_voice *voice, int i);

@@ -1,16 +1,16 @@
-/* saying.c - words of passes and what has settled of them: lists, and where two of them agree. */
+/* hypothesis.c - words of passes and what has settled of them: lists, and where two of them agree. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/stream.h"
+#include "live/stream.h"
 
-void wh_saying_clear(wh_saying *s)
+void wh_hypothesis_clear(wh_hypothesis *s)
 {
     s->n = s->n_tokens = s->text.length = s->keys.length = 0;
 }
 
-void wh_saying_free(wh_saying *s)
+void wh_hypothesis_free(wh_hypothesis *s)
 {
     free(s->list);
     free(s->tokens);
@@ -19,8 +19,8 @@ void wh_saying_free(wh_saying *s)
     memset(s, 0, sizeof *s);
 }
 
-int wh_saying_add(wh_saying *s, const wh_said *times, const char *text, size_t length, const char *key,
-                  size_t key_length, const int32_t *tokens, size_t n_tokens)
+int wh_hypothesis_add(wh_hypothesis *s, const wh_said *times, const char *text, size_t length, const char *key,
+                      size_t key_length, const int32_t *tokens, size_t n_tokens)
 {
     if (wh_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list) ||
         wh_grow(&s->tokens, &s->tokens_capacity, s->n_tokens + n_tokens + 1, sizeof *s->tokens))
@@ -45,19 +45,19 @@ int wh_saying_add(wh_saying *s, const wh_said *times, const char *text, size_t l
     return WHISP_OK;
 }
 
-int wh_saying_copy(wh_saying *s, const wh_saying *from, size_t i)
+int wh_hypothesis_copy(wh_hypothesis *s, const wh_hypothesis *from, size_t i)
 {
     const wh_said *w = &from->list[i];
-    return wh_saying_add(s, w, from->text.data + w->text, w->length, from->keys.data + w->key, w->key_length,
-                         from->tokens + w->first_token, w->n_tokens);
+    return wh_hypothesis_add(s, w, from->text.data + w->text, w->length, from->keys.data + w->key, w->key_length,
+                             from->tokens + w->first_token, w->n_tokens);
 }
 
-static int same(const wh_saying *a, size_t i, const wh_saying *b, size_t k)
+static int same(const wh_hypothesis *a, size_t i, const wh_hypothesis *b, size_t k)
 {
     return strcmp(a->keys.data + a->list[i].key, b->keys.data + b->list[k].key) == 0;
 }
 
-size_t wh_saying_common(const wh_saying *a, size_t i, const wh_saying *b, size_t k)
+size_t wh_hypothesis_common(const wh_hypothesis *a, size_t i, const wh_hypothesis *b, size_t k)
 {
     size_t n = 0;
     while (i + n < a->n && k + n < b->n && same(a, i + n, b, k + n))
@@ -65,7 +65,7 @@ size_t wh_saying_common(const wh_saying *a, size_t i, const wh_saying *b, size_t
     return n;
 }
 
-int wh_saying_skip(const wh_saying *settled, const wh_saying *heard, size_t *skip)
+int wh_hypothesis_skip(const wh_hypothesis *settled, const wh_hypothesis *heard, size_t *skip)
 {
     *skip = 0;
     if (!settled->n || !heard->n)

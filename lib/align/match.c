@@ -8,8 +8,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "align/align_text.h"
 #include "tokenizer/utf8.h"
-#include "transcribe/given.h"
 
 #define LOOK_AHEAD 400 /* words of the text beyond twice the window's */
 #define SKIP_COST 0.1f /* of a word of the text before the first one that is heard */

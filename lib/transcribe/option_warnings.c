@@ -1,4 +1,4 @@
-/* conflicts.c - options that have no effect beside others, or less than they seem to: a warning for each, once, when a
+/* option_warnings.c - options that have no effect beside others, or less than they seem to: a warning for each, once, when a
  * session is made. What cannot be done at all is refused elsewhere (wh_options_check, check_options). */
 #include <math.h>
 #include <stdlib.h>
@@ -50,12 +50,14 @@ static void warn_search(const whisp_session *s)
 static void warn_prompt(const whisp_session *s)
 {
     const wh_values *v = &s->options->values;
-    if (v->carry_initial_prompt && !s->n_initial)
+    size_t n_initial;
+    wh_window_initial(s->window, &n_initial);
+    if (v->carry_initial_prompt && !n_initial)
         no_effect(s, "carry_initial_prompt", "without initial_prompt");
     size_t room = (size_t)s->model->n_text_ctx / 2 - 1;
-    if (s->n_initial > room)
+    if (n_initial > room)
         wh_log(s->options, WHISP_LOG_WARNING, "%s has %zu tokens and there is room for %zu; the last ones are used",
-               v->initial_prompt ? "initial_prompt" : "initial_prompt_tokens", s->n_initial, room);
+               v->initial_prompt ? "initial_prompt" : "initial_prompt_tokens", n_initial, room);
     if (v->prefix && *v->prefix && v->hotwords && *v->hotwords)
         no_effect(s, "hotwords", "in the first window, which prefix begins; it is used from the second on");
 }
@@ -97,10 +99,11 @@ static void warn_speech(const whisp_session *s)
     for (size_t i = 0; !s->options->values.vad_filter && i < WH_COUNT(names); i++)
         if (changed(s, names[i]))
             no_effect(s, names[i], "without vad_filter");
-    for (size_t i = 0; i < s->n_clips; i++)
-        if (s->clips[i].start == s->clips[i].end)
+    int64_t start, end;
+    for (size_t i = 0; wh_window_clip(s->window, i, &start, &end); i++)
+        if (start == end)
             wh_log(s->options, WHISP_LOG_WARNING, "clip_timestamps: the clip at %g s is empty",
-                   (double)s->clips[i].start * WH_HOP / WH_SAMPLE_RATE);
+                   (double)start * WH_HOP / WH_SAMPLE_RATE);
 }
 
 int wh_session_warn(const whisp_session *s)
@@ -117,8 +120,9 @@ int wh_session_warn(const whisp_session *s)
 
 void wh_session_warn_clips(const whisp_session *s)
 {
-    for (size_t i = 0; i < s->n_clips && s->total >= 0; i++) {
-        double start = (double)s->clips[i].start * WH_HOP / WH_SAMPLE_RATE;
+    int64_t first, last;
+    for (size_t i = 0; s->total >= 0 && wh_window_clip(s->window, i, &first, &last); i++) {
+        double start = (double)first * WH_HOP / WH_SAMPLE_RATE;
         if (start > 0 && start >= s->total)
             wh_log(s->options, WHISP_LOG_WARNING,
                    "clip_timestamps: the clip at %g s begins after the recording's end "

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stream/stream.h"
+#include "live/stream.h"
 
 #define SECONDS(n) ((double)(n) / WH_SAMPLE_RATE)
 #define LONG_BUFFER 15.0    /* seconds from which a settled sentence's end is a place to cut */
@@ -26,12 +26,8 @@
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
 {
-    whisp_session *s = st->session;
-    s->options->values.vad_filter = 1;
-    int rc = wh_filter_load(s);
-    s->options->values.vad_filter = 0;
-    st->vad = s->vad;
-    s->vad = NULL; /* the session must not filter */
+    const whisp_session *s = st->session;
+    int rc = wh_filter_load_model(s, &st->vad);
     if (rc == WHISP_ERR_MEMORY || (rc && s->options->values.vad_model))
         return rc;
     double threshold = s->options->values.vad_threshold, lower = s->options->values.vad_neg_threshold;
@@ -54,6 +50,21 @@ static int check_options(const whisp_options *options)
     return WHISP_OK;
 }
 
+/* The passes hear by the session's options, but for the vocabulary, which mends the final text. What is to be said about
+ * options was said when the session was made. */
+static int make_window(whisp_stream *st)
+{
+    const whisp_session *s = st->session;
+    if (!(st->options = wh_options_copy(s->options)))
+        return WHISP_ERR_MEMORY;
+    st->options->values.vocabulary = NULL;
+    const wh_window_config config = {.model = &s->computed,
+                                     .options = st->options,
+                                     .backend = s->backend,
+                                     .timings = &st->session->timings};
+    return wh_window_new(&config, &st->window);
+}
+
 int whisp_stream_new(const whisp_model *model, const whisp_options *options, whisp_stream **stream)
 {
     int rc;
@@ -66,8 +77,7 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
     if (!st)
         return wh_fail_memory();
     if (!(rc = whisp_session_new(model, options, &st->session)) && !(rc = load_activity(st)) &&
-        !(rc = wh_mel_new(model->n_mels, model->mel_filters, WH_STORE_FRAMES, &st->mel)) &&
-        !(st->samples = wh_calloc(WH_STREAM_CAPACITY, sizeof *st->samples)))
+        !(rc = make_window(st)) && !(st->samples = wh_calloc(WH_STREAM_CAPACITY, sizeof *st->samples)))
         rc = wh_fail_memory();
     if (rc) {
         whisp_stream_free(st);
@@ -86,17 +96,16 @@ void whisp_stream_free(whisp_stream *st)
         return;
     whisp_vad_stream_free(st->activity);
     whisp_vad_free(st->vad);
+    wh_window_free(st->window);
+    whisp_options_free(st->options);
     whisp_session_free(st->session);
-    wh_mel_free(st->mel);
-    wh_saying *lists[] = {&st->settled, &st->tail, &st->hypothesis, &st->scratch, &st->fresh};
+    wh_hypothesis *lists[] = {&st->settled, &st->tail, &st->hypothesis, &st->scratch, &st->fresh};
     for (size_t i = 0; i < WH_COUNT(lists); i++)
-        wh_saying_free(lists[i]);
-    wh_words_free(&st->words);
+        wh_hypothesis_free(lists[i]);
     wh_buf_free(&st->tail_text);
     free(st->samples);
     free(st->past);
-    free(st->ids);
-    free(st->given);
+    free(st->out);
     free(st);
 }
 
@@ -157,10 +166,10 @@ static int find_activity(whisp_stream *st, size_t first)
  * with all that follows: what settled in haste (half words, small letters after a wrong full stop) must not spread. */
 static int remember(whisp_stream *st, size_t n_words)
 {
-    const wh_saying *from = &st->settled;
+    const wh_hypothesis *from = &st->settled;
     size_t n = n_words, all = st->settled.n, skip;
     st->settled.n = n_words;
-    int rc = wh_saying_skip(&st->settled, &st->hypothesis, &skip);
+    int rc = wh_hypothesis_skip(&st->settled, &st->hypothesis, &skip);
     st->settled.n = all;
     if (!rc && 4 * skip >= 3 * n_words && 3 * skip <= 4 * n_words) { /* a pass that went astray says little */
         from = &st->hypothesis;
@@ -185,11 +194,11 @@ static int cut(whisp_stream *st, double seconds, size_t n_words)
     int64_t at = (int64_t)(seconds * WH_SAMPLE_RATE) - st->offset;
     size_t drop = (size_t)WH_MAX(0, WH_MIN(at, (int64_t)st->heard));
     int rc = n_words ? remember(st, n_words) : WHISP_OK;
-    wh_saying_clear(&st->scratch);
+    wh_hypothesis_clear(&st->scratch);
     for (size_t i = n_words; i < st->settled.n && !rc; i++)
-        rc = wh_saying_copy(&st->scratch, &st->settled, i);
-    wh_saying_clear(&st->hypothesis); /* it begins with what is dropped */
-    wh_saying kept = st->scratch;
+        rc = wh_hypothesis_copy(&st->scratch, &st->settled, i);
+    wh_hypothesis_clear(&st->hypothesis); /* it begins with what is dropped */
+    wh_hypothesis kept = st->scratch;
     st->scratch = st->settled;
     st->settled = kept;
     memmove(st->samples, st->samples + drop, (st->n - drop) * sizeof *st->samples);
@@ -219,19 +228,22 @@ static double after(const whisp_stream *st, size_t i)
 
 int wh_stream_follow_final(whisp_stream *st)
 {
-    const whisp_session *s = st->session;
-    double seek = (double)s->seek * WH_HOP / WH_SAMPLE_RATE;
-    size_t n_words = 0;
-    if (s->seek * WH_HOP <= st->offset || (st->tail.n && middle(&st->tail.list[0]) < seek))
+    const wh_window *w = st->session->window;
+    int64_t at = wh_window_seek(w) * WH_HOP;
+    double seek = (double)at / WH_SAMPLE_RATE;
+    size_t n_words = 0, n;
+    if (at <= st->offset || (st->tail.n && middle(&st->tail.list[0]) < seek))
         return WHISP_OK;
     while (n_words < st->settled.n && middle(&st->settled.list[n_words]) < seek)
         n_words++;
     int rc = cut(st, seek, n_words);
-    size_t n = WH_MIN(s->n_history, PAST_KEPT);
+    const int32_t *written = wh_window_history(w, &n);
+    size_t skip = n - WH_MIN(n, PAST_KEPT);
+    n -= skip;
     if (rc || (rc = wh_grow(&st->past, &st->past_capacity, n + 1, sizeof *st->past)))
         return rc;
     if (n)
-        memcpy(st->past, s->history + s->n_history - n, n * sizeof *st->past);
+        memcpy(st->past, written + skip, n * sizeof *st->past);
     st->n_past = n;
     return WHISP_OK;
 }
@@ -259,16 +271,16 @@ static int trim(whisp_stream *st)
 
 /* ---- what settles ---- */
 
-static int settle_word(whisp_stream *st, const wh_saying *from, size_t i)
+static int settle_word(whisp_stream *st, const wh_hypothesis *from, size_t i)
 {
-    int rc = wh_saying_copy(&st->fresh, from, i);
+    int rc = wh_hypothesis_copy(&st->fresh, from, i);
     if (rc)
         return rc;
     wh_said *w = &st->fresh.list[st->fresh.n - 1];
     w->start = fmax(w->start, st->last_end);
     w->end = fmax(w->end, w->start);
     st->last_end = w->end;
-    return wh_saying_copy(&st->settled, &st->fresh, st->fresh.n - 1);
+    return wh_hypothesis_copy(&st->settled, &st->fresh, st->fresh.n - 1);
 }
 
 /* Is word i of the tail spelled as word k of the hypothesis, punctuation included? */
@@ -296,10 +308,10 @@ static size_t heard_out(const whisp_stream *st)
 static int settle(whisp_stream *st, int final)
 {
     size_t skip;
-    int rc = wh_saying_skip(&st->settled, &st->hypothesis, &skip);
+    int rc = wh_hypothesis_skip(&st->settled, &st->hypothesis, &skip);
     if (rc)
         return rc;
-    size_t agreed = final ? st->hypothesis.n - skip : wh_saying_common(&st->tail, 0, &st->hypothesis, skip);
+    size_t agreed = final ? st->hypothesis.n - skip : wh_hypothesis_common(&st->tail, 0, &st->hypothesis, skip);
     if (!final)
         agreed = WH_MIN(agreed, heard_out(st));
     st->tail_end = SECONDS(st->offset + (int64_t)st->heard);
@@ -308,9 +320,9 @@ static int settle(whisp_stream *st, int final)
     for (size_t i = 0; i < agreed; i++)
         if ((rc = settle_word(st, &st->hypothesis, skip + i)))
             return rc;
-    wh_saying_clear(&st->tail);
+    wh_hypothesis_clear(&st->tail);
     for (size_t i = skip + agreed; i < st->hypothesis.n; i++)
-        if ((rc = wh_saying_copy(&st->tail, &st->hypothesis, i)))
+        if ((rc = wh_hypothesis_copy(&st->tail, &st->hypothesis, i)))
             return rc;
     /* Passes that never agree must not make the buffer grow: what is old settles as it is. */
     double limit = SECONDS(st->offset + (int64_t)st->heard) - LONG_BUFFER;
@@ -319,11 +331,11 @@ static int settle(whisp_stream *st, int final)
         while (forced < st->tail.n && st->tail.list[forced].end <= limit)
             if ((rc = settle_word(st, &st->tail, forced++)))
                 return rc;
-    wh_saying_clear(&st->scratch);
+    wh_hypothesis_clear(&st->scratch);
     for (size_t i = forced; i < st->tail.n; i++)
-        if ((rc = wh_saying_copy(&st->scratch, &st->tail, i)))
+        if ((rc = wh_hypothesis_copy(&st->scratch, &st->tail, i)))
             return rc;
-    wh_saying rest = st->scratch;
+    wh_hypothesis rest = st->scratch;
     st->scratch = st->tail;
     st->tail = rest;
     return WHISP_OK;
@@ -342,7 +354,7 @@ static int advance(whisp_stream *st)
     int quiet = st->activity && st->tail.n == 0 && SECONDS(st->speech_end) < SECONDS(st->pass_end) - EDGE;
     quiet |= st->activity && st->speech_end < st->offset;
     if (quiet && !(final && st->tail.n)) {
-        wh_saying_clear(&st->tail);
+        wh_hypothesis_clear(&st->tail);
         st->ended = final;
         rc = trim(st);
         return rc ? rc : final;
@@ -350,7 +362,7 @@ static int advance(whisp_stream *st)
     if (final && st->pass_end == st->offset + (int64_t)st->heard) { /* the last pass has heard all of it already */
         for (size_t i = 0; i < st->tail.n && !rc; i++)
             rc = settle_word(st, &st->tail, i);
-        wh_saying_clear(&st->tail);
+        wh_hypothesis_clear(&st->tail);
         st->ended = 1;
         return rc ? rc : 1;
     }
@@ -364,13 +376,13 @@ static int advance(whisp_stream *st)
 /* What settled becomes the caller's list. */
 static int give(whisp_stream *st)
 {
-    int rc = wh_grow(&st->given, &st->given_capacity, st->fresh.n + 1, sizeof *st->given);
+    int rc = wh_grow(&st->out, &st->out_capacity, st->fresh.n + 1, sizeof *st->out);
     for (size_t i = 0; i < st->fresh.n && !rc; i++) {
         const wh_said *w = &st->fresh.list[i];
-        st->given[i] = (whisp_word){.text = st->fresh.text.data + w->text,
-                                    .start = w->start,
-                                    .end = w->end,
-                                    .probability = w->probability};
+        st->out[i] = (whisp_word){.text = st->fresh.text.data + w->text,
+                                  .start = w->start,
+                                  .end = w->end,
+                                  .probability = w->probability};
     }
     st->tail_text.length = 0;
     wh_buf_puts(&st->tail_text, "");
@@ -388,7 +400,7 @@ int whisp_stream_pull(whisp_stream *st, const whisp_word **words, size_t *n)
     if (st->failed)
         return wh_fail(WHISP_ERR_STATE, "the stream failed before; make a new one");
     *n = 0;
-    wh_saying_clear(&st->fresh);
+    wh_hypothesis_clear(&st->fresh);
     for (;;) {
         int rc = wh_stream_final(st); /* after the words that settled were given, which do not wait for it */
         if (!rc && st->ended)
@@ -404,7 +416,7 @@ int whisp_stream_pull(whisp_stream *st, const whisp_word **words, size_t *n)
         }
         if (rc == 0)
             continue;
-        *words = st->given;
+        *words = st->out;
         *n = st->fresh.n;
         return 1;
     }
@@ -419,7 +431,7 @@ const char *whisp_stream_language(const whisp_stream *st)
 {
     if (!st)
         return NULL;
-    int language = st->session->language >= 0 ? st->session->language : st->language;
+    int known = wh_session_language(st->session), language = known >= 0 ? known : st->language;
     return language >= 0 ? whisp_language_code(language) : NULL;
 }
 

@@ -3,14 +3,13 @@
  * Two witnesses. The spectrum: blocks of 0.1 s whose shape is another than the window's usual one. Silence, hum, hiss,
  * noise that swells have none; speech has them even where noise is 5 dB stronger (docs/hallucination.md). And a voice
  * activity model, which costs more and is asked where there is a doubt. */
-#include "transcribe/voice.h"
+#include "window/voice.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "transcribe/session.h"
+#include "window/window.h"
 
 #define BANDS 10         /* that a block's spectrum is summed to */
 #define SHAPE 0.45       /* log10: how far a band may be from the usual shape in noise; 4.5 dB */
@@ -25,17 +24,16 @@
 
 /* ---- making ---- */
 
-int wh_voice_new(whisp_session *s, wh_voice **voice)
+int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice **voice)
 {
-    char path[4096];
     wh_voice *v = *voice = wh_calloc(1, sizeof *v);
     if (!v)
         return wh_fail_memory();
-    if (wh_filter_model(s, path, sizeof path) || access(path, R_OK))
+    v->options = options;
+    if (!path)
         return WHISP_OK;
     v->path = strdup(path);
-    /* a part of a recording is there as a whole before its first window */
-    v->ring_size = WH_MAX(RING, (int64_t)s->part_frames * WH_HOP);
+    v->ring_size = WH_MAX(RING, (int64_t)samples);
     v->ring = wh_calloc((size_t)v->ring_size, sizeof *v->ring);
     return v->path && v->ring ? WHISP_OK : wh_fail_memory();
 }
@@ -157,12 +155,12 @@ void wh_voice_listen(wh_voice *v, const float *window, int64_t frames, int n_mel
 /* ---- the voice activity model ---- */
 
 /* The model is loaded when the first window needs it: most recordings have none. 0 without one. */
-static int load(whisp_session *s, wh_voice *v)
+static int load(wh_voice *v)
 {
     if (!v->path || v->vad)
         return v->vad != NULL;
     if (whisp_vad_load(v->path, &v->vad)) {
-        wh_log(s->options, WHISP_LOG_WARNING, "what is a voice is judged without %s: %s", v->path, whisp_last_error());
+        wh_log(v->options, WHISP_LOG_WARNING, "what is a voice is judged without %s: %s", v->path, whisp_last_error());
         free(v->path);
         v->path = NULL;
         return 0;
@@ -193,11 +191,10 @@ static void mark(wh_voice *v, int64_t from, int64_t to)
 }
 
 /* The network begins anew LEAD samples before the window: the same for the same samples, whenever they were pushed. */
-int wh_voice_find(whisp_session *s, int64_t seek, int64_t frames)
+int wh_voice_find(wh_voice *v, int64_t seek, int64_t frames)
 {
-    wh_voice *v = s->voice;
     float chunks[WH_VAD_BATCH * WH_VAD_CHUNK], p[WH_VAD_BATCH], last[VOICED_CHUNKS] = {0};
-    int rc = v->has_voice ? 0 : load(s, v);
+    int rc = v->has_voice ? 0 : load(v);
     if (rc <= 0)
         return rc;
     int64_t begin = seek * WH_HOP, end = begin + frames * WH_HOP, at = WH_MAX(begin - LEAD, 0), searched = at,

@@ -1,10 +1,10 @@
 /* final.c - a live transcription's final text: what a transcription of the same sound in windows gives.
  *
  * The words that settle are a passing view, made in haste. Beside them the stream's session is pushed the same samples
- * and hears them window by window like any recording (lib/transcribe/window.c): as soon as 30 seconds after the end of
+ * and hears them window by window like any recording (lib/window): as soon as 30 seconds after the end of
  * its last segment are there, one decoding more, thresholds, guards and prompt included. Its segments go to the segment
  * callback, and its text becomes the prompt of the passes that follow (stream.c). */
-#include "stream/stream.h"
+#include "live/stream.h"
 
 int wh_stream_push_final(whisp_stream *st, size_t first)
 {
@@ -23,9 +23,9 @@ int wh_stream_final(whisp_stream *st)
 {
     whisp_session *s = st->session;
     int rc, cleared;
-    if (st->ended && !s->finished && (rc = whisp_session_finish(s)))
+    if (st->ended && !wh_window_is_finished(s->window) && (rc = whisp_session_finish(s)))
         return rc;
-    if (!wh_mel_samples(s->mel))
+    if (!wh_session_samples(s))
         return WHISP_OK;
     do
         rc = wh_session_next(s, &cleared);

@@ -1,5 +1,6 @@
-/* filter.c - vad_filter: before a whole recording is transcribed, find where speech is; what lies between is left out,
- * and times are given in the recording's own time. The functions are called by session.c, recording.c and window.c. */
+/* speech_only.c - vad_filter: before a whole recording is transcribed, find where speech is; what lies between is left out,
+ * and times are given in the recording's own time. Called by session.c and by the flow of a recording;
+ * lib/window gets the timeline. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 }
 
 /* A model that is asked for and cannot be had is a model that is not there, whatever was wrong with its file. */
-static int load_model(const whisp_session *s, whisp_vad **vad)
+int wh_filter_load_model(const whisp_session *s, whisp_vad **vad)
 {
     char path[4096];
     int rc = wh_filter_model(s, path, sizeof path);
@@ -36,7 +37,7 @@ static int load_model(const whisp_session *s, whisp_vad **vad)
 static int check_named(const whisp_session *s)
 {
     whisp_vad *vad = NULL;
-    int rc = s->options->values.vad_model && !s->part_frames ? load_model(s, &vad) : WHISP_OK;
+    int rc = s->options->values.vad_model && !s->part_frames ? wh_filter_load_model(s, &vad) : WHISP_OK;
     whisp_vad_free(vad);
     return rc;
 }
@@ -49,18 +50,19 @@ int wh_filter_load(whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
         return check_named(s);
     }
-    return load_model(s, &s->vad);
+    return wh_filter_load_model(s, &s->vad);
 }
 
 void wh_filter_reset(whisp_session *s)
 {
+    wh_window_set_timeline(s->window, NULL);
     wh_timeline_free(&s->timeline);
     s->recording = -1;
 }
 
 void wh_filter_free(whisp_session *s)
 {
-    wh_filter_reset(s);
+    wh_timeline_free(&s->timeline);
     whisp_vad_free(s->vad);
     s->vad = NULL;
 }
@@ -73,6 +75,7 @@ int wh_filter_find(whisp_session *s, wh_vad_read_fn read, void *user)
     if (rc || (rc = wh_timeline_init(&s->timeline, &spans)))
         return rc;
     s->recording = total;
+    wh_window_set_timeline(s->window, &s->timeline);
     wh_log(s->options, WHISP_LOG_INFO, "vad_filter: %.2f of %.2f seconds are speech, in %zu parts",
            (double)wh_timeline_kept(&s->timeline) / WH_SAMPLE_RATE, (double)total / WH_SAMPLE_RATE,
            s->timeline.speech.n);
@@ -92,26 +95,12 @@ double wh_filter_total(const whisp_session *s, int64_t samples)
     return (double)(s->recording >= 0 ? s->recording : samples) / WH_SAMPLE_RATE;
 }
 
-int wh_filter_is_on(const whisp_session *s)
+const wh_timeline *wh_filter_timeline(const whisp_session *s)
 {
-    return (s->whole ? s->whole : s)->recording >= 0;
+    return s->recording >= 0 ? &s->timeline : NULL;
 }
 
 void wh_filter_times(const whisp_session *s, double *start, double *end)
 {
-    if (!wh_filter_is_on(s))
-        return;
-    s = s->whole ? s->whole : s;
-    *start = wh_timeline_original(&s->timeline, *start, 0);
-    *end = WH_MAX(*start, wh_timeline_original(&s->timeline, *end, 1)); /* both may lie where two parts meet */
-}
-
-void wh_filter_word_times(const whisp_session *s, double *start, double *end)
-{
-    if (!wh_filter_is_on(s))
-        return;
-    s = s->whole ? s->whole : s;
-    size_t index = wh_timeline_index(&s->timeline, (*start + *end) / 2, 0);
-    *start = wh_timeline_original_in(&s->timeline, *start, index);
-    *end = WH_MAX(*start, wh_timeline_original_in(&s->timeline, *end, index));
+    wh_window_original(wh_filter_timeline(s), start, end);
 }
