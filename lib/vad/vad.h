@@ -133,16 +133,6 @@ size_t wh_timeline_index(const wh_timeline *timeline, double time, int is_end);
 double wh_timeline_original_in(const wh_timeline *timeline, double time, size_t index);
 double wh_timeline_original(const wh_timeline *timeline, double time, int is_end);
 
-/* Consecutive spans that are transcribed together. */
-typedef struct wh_vad_group {
-    size_t first, n;
-    int64_t offset, length; /* samples without silence */
-} wh_vad_group;
-
-/* Put spans together to groups of at most `longest` samples (0: any length); a longer span is a group of its own. No
- * spans give one empty group. *groups is the caller's, free() it. */
-int wh_collect_chunks(const wh_spans *speech, int64_t longest, wh_vad_group **groups, size_t *n);
-
 /* ---- whole recordings ---- */
 
 /* Where samples come from: up to n of them to `samples`; 0 at the end, negative on error. */
