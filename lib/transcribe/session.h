@@ -24,7 +24,7 @@
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "backend/backend.h"
 #include "mel/mel.h"
 #include "search/search.h"

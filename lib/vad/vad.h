@@ -11,7 +11,7 @@
 #ifndef WH_VAD_H
 #define WH_VAD_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "cpu/kernels.h"
 #include "gguf/gguf.h"
 
