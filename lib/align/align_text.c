@@ -57,23 +57,18 @@ void wh_align_text_free(wh_align_text *t)
     free(t);
 }
 
+/* Text in the middle of a transcript begins with a space. */
 static int add_line(wh_align_text *t, const char *line, size_t length)
 {
-    wh_buf spaced = {0};
     wh_strip(&line, &length);
     if (length == 0)
         return WHISP_OK;
-    wh_buf_puts(&spaced, " "); /* text in the middle of a transcript begins with one */
-    wh_buf_append(&spaced, line, length);
-    int rc = spaced.failed ? wh_fail_memory() : WHISP_OK;
-    if (!rc)
-        rc = wh_tokenizer_encode(t->model->tokenizer, spaced.data, spaced.length, &t->tokens, &t->n_tokens,
-                                 &t->tokens_capacity);
+    int rc = wh_tokenizer_encode_spaced(t->model->tokenizer, line, length, &t->tokens, &t->n_tokens,
+                                        &t->tokens_capacity);
     if (!rc)
         rc = wh_grow(&t->line_ends, &t->lines_capacity, t->n_lines + 1, sizeof *t->line_ends);
     if (!rc)
         t->line_ends[t->n_lines++] = t->n_tokens;
-    wh_buf_free(&spaced);
     return rc;
 }
 
@@ -110,14 +105,7 @@ static int ends_segment(const wh_align_text *t, size_t i, size_t *line)
     }
     if (t->n_lines > 1)
         return 0;
-    static const char *const marks[] = {".", "!", "?", "。", "！", "？", ".\"", "!\"", "?\""};
-    const char *text = t->words.text.data + word->text;
-    for (size_t k = 0; k < WH_COUNT(marks); k++) {
-        size_t length = strlen(marks[k]);
-        if (word->length >= length && memcmp(text + word->length - length, marks[k], length) == 0)
-            return 1;
-    }
-    return 0;
+    return wh_is_sentence_end(t->words.text.data + word->text, word->length);
 }
 
 /* Words first .. end - 1 as a segment, added to the result and its text. */

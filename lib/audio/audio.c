@@ -18,6 +18,7 @@
 #include "audio/mix.h"
 #include "audio/recognise.h"
 #include "audio/resample.h"
+#include "audio/junk.h"
 #include "audio/tags.h"
 
 #define RATE 16000

@@ -47,6 +47,9 @@ typedef struct wh_step {
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 void wh_backend_free(wh_backend *backend);
 
+/* How many sequences at a time such a backend has use for: what batch_size auto means. INT_MAX: any number. */
+int wh_backend_batch(const char *name, const whisp_model *model);
+
 /* In words, for people: "cpu: int8, avx512vnni, 2 threads". Lives as long as the backend. */
 const char *wh_backend_describe(const wh_backend *backend);
 

@@ -1,9 +1,11 @@
 /* hypothesis.c - words of passes and what has settled of them: lists, and where two of them agree. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "live/stream.h"
+#include "util/edit.h"
 
 void wh_hypothesis_clear(wh_hypothesis *s)
 {
@@ -65,28 +67,31 @@ size_t wh_hypothesis_common(const wh_hypothesis *a, size_t i, const wh_hypothesi
     return n;
 }
 
+/* Two lists of words, for wh_edit_row(). */
+struct two {
+    const wh_hypothesis *a, *b;
+};
+
+static int same_of_two(const void *user, size_t i, size_t k)
+{
+    const struct two *lists = user;
+    return same(lists->a, i, lists->b, k);
+}
+
 int wh_hypothesis_skip(const wh_hypothesis *settled, const wh_hypothesis *heard, size_t *skip)
 {
+    const struct two lists = {settled, heard};
     *skip = 0;
     if (!settled->n || !heard->n)
         return WHISP_OK;
-    /* cost[k]: edit distance between the settled words so far and the first k heard ones */
-    size_t *cost = wh_calloc(heard->n + 1, sizeof *cost);
+    /* cost[k]: edit distance between the settled words and the first k heard ones */
+    unsigned *cost = wh_calloc(heard->n + 1, sizeof *cost);
     if (!cost)
         return wh_fail_memory();
-    for (size_t k = 0; k <= heard->n; k++)
-        cost[k] = k;
-    for (size_t i = 0; i < settled->n; i++) {
-        size_t diagonal = cost[0];
-        cost[0] = i + 1;
-        for (size_t k = 1; k <= heard->n; k++) {
-            size_t replaced = diagonal + !same(settled, i, heard, k - 1);
-            diagonal = cost[k];
-            cost[k] = WH_MIN(replaced, 1 + WH_MIN(cost[k], cost[k - 1]));
-        }
-    }
+    for (size_t i = 0; i <= settled->n; i++)
+        wh_edit_row(i, i ? cost : NULL, cost, heard->n, same_of_two, &lists);
     double end = settled->list[settled->n - 1].end, nearest = INFINITY;
-    size_t least = SIZE_MAX;
+    unsigned least = UINT_MAX;
     for (size_t k = 0; k <= heard->n; k++) {
         double away = fabs((k ? heard->list[k - 1].end : heard->list[0].start) - end);
         if (cost[k] < least || (cost[k] == least && away < nearest)) {
@@ -97,18 +102,4 @@ int wh_hypothesis_skip(const wh_hypothesis *settled, const wh_hypothesis *heard,
     }
     free(cost);
     return WHISP_OK;
-}
-
-int wh_ends_sentence(const char *text)
-{
-    static const char *const marks[] = {".", "?", "!", "。", "？", "！", "…"};
-    size_t n = strlen(text);
-    while (n > 0 && strchr("\"')] ", text[n - 1]))
-        n--;
-    for (size_t i = 0; i < WH_COUNT(marks); i++) {
-        size_t length = strlen(marks[i]);
-        if (n >= length && memcmp(text + n - length, marks[i], length) == 0)
-            return 1;
-    }
-    return 0;
 }

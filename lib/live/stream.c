@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "live/stream.h"
+#include "util/text.h"
 
 #define SECONDS(n) ((double)(n) / WH_SAMPLE_RATE)
 #define LONG_BUFFER 15.0    /* seconds from which a settled sentence's end is a place to cut */
@@ -260,7 +261,8 @@ static int trim(whisp_stream *st)
     if (length <= LONG_BUFFER)
         return WHISP_OK;
     for (size_t i = st->settled.n; i-- > 0;)
-        if (wh_ends_sentence(st->settled.text.data + st->settled.list[i].text) && after(st, i) > begin + LEAST_CUT)
+        if (wh_is_sentence_end(st->settled.text.data + st->settled.list[i].text, st->settled.list[i].length) &&
+            after(st, i) > begin + LEAST_CUT)
             return cut(st, after(st, i), i + 1);
     if (length > LONGER_BUFFER && st->settled.n && after(st, st->settled.n - 1) > begin + LEAST_CUT)
         return cut(st, after(st, st->settled.n - 1), st->settled.n);

@@ -49,9 +49,6 @@ size_t wh_hypothesis_common(const wh_hypothesis *a, size_t i, const wh_hypothesi
  * to them or, of several, the one that ends nearest to where they do. *skip gets it. */
 int wh_hypothesis_skip(const wh_hypothesis *settled, const wh_hypothesis *heard, size_t *skip);
 
-/* Does a word end a sentence? */
-int wh_ends_sentence(const char *text);
-
 /* ---- the stream ---- */
 
 #define WH_STREAM_CAPACITY (60 * WH_SAMPLE_RATE) /* samples that a stream holds */

@@ -4,7 +4,7 @@
 #ifndef WH_SEARCH_H
 #define WH_SEARCH_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "backend/backend.h"
 
 typedef struct wh_search wh_search;

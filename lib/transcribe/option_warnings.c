@@ -1,5 +1,6 @@
 /* option_warnings.c - options that have no effect beside others, or less than they seem to: a warning for each, once, when a
- * session is made. What cannot be done at all is refused elsewhere (wh_options_check, check_options). */
+ * session is made. What its row in the table of options says is warned of by wh_options_warn(); what cannot be done at
+ * all is refused elsewhere (wh_options_check, check_options). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +11,6 @@
 static void no_effect(const whisp_session *s, const char *name, const char *why)
 {
     wh_log(s->options, WHISP_LOG_WARNING, "%s has no effect %s", name, why);
-}
-
-/* Was the option set to anything but its default? */
-static int changed(const whisp_session *s, const char *name)
-{
-    size_t n;
-    const whisp_option_info *list = whisp_option_list(&n);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, name) == 0)
-            return strcmp(whisp_options_get(s->options, name), list[i].initial) != 0;
-    return 0;
 }
 
 static void warn_search(const whisp_session *s)
@@ -34,8 +24,6 @@ static void warn_search(const whisp_session *s)
         no_effect(s, "beam_size", "at temperatures above 0; give temperature 0 too");
     if (v->beam_size == 1 && !isnan(v->patience))
         no_effect(s, "patience", "with beam_size 1, which is no beam search");
-    if (v->without_timestamps && changed(s, "max_initial_timestamp"))
-        no_effect(s, "max_initial_timestamp", "with without_timestamps");
     if (v->multilingual && s->specials->multilingual && v->language >= 0)
         wh_log(s->options, WHISP_LOG_WARNING,
                "multilingual detects the language of each window; language %s is not "
@@ -43,7 +31,7 @@ static void warn_search(const whisp_session *s)
                whisp_language_code(v->language));
     if (s->specials->multilingual && v->language >= 0 && !v->multilingual && v->languages)
         no_effect(s, "languages", "with language, which says what is spoken");
-    if (s->specials->multilingual && v->language >= 0 && changed(s, "language_detection"))
+    if (s->specials->multilingual && v->language >= 0 && v->detects_at_start)
         no_effect(s, "language_detection", "with language, which says what is spoken");
 }
 
@@ -84,21 +72,10 @@ static void warn_words(const whisp_session *s)
     const wh_values *v = &s->options->values;
     if (v->word_timestamps && v->translate)
         wh_log(s->options, WHISP_LOG_WARNING, "word timestamps of translations may not be reliable");
-    if (!v->word_timestamps && !isnan(v->hallucination_silence_threshold))
-        no_effect(s, "hallucination_silence_threshold", "without word_timestamps");
 }
 
-static void warn_speech(const whisp_session *s)
+static void warn_clips(const whisp_session *s)
 {
-    static const char *const names[] = {"vad_threshold",
-                                        "vad_neg_threshold",
-                                        "vad_min_speech_duration_ms",
-                                        "vad_max_speech_duration_s",
-                                        "vad_min_silence_duration_ms",
-                                        "vad_speech_pad_ms"};
-    for (size_t i = 0; !s->options->values.vad_filter && i < WH_COUNT(names); i++)
-        if (changed(s, names[i]))
-            no_effect(s, names[i], "without vad_filter");
     int64_t start, end;
     for (size_t i = 0; wh_window_clip(s->window, i, &start, &end); i++)
         if (start == end)
@@ -109,12 +86,13 @@ static void warn_speech(const whisp_session *s)
 int wh_session_warn(const whisp_session *s)
 {
     int rc;
+    wh_options_warn(s->options);
     warn_search(s);
     warn_prompt(s);
     if ((rc = warn_long_text(s, "prefix")) || (rc = warn_long_text(s, "hotwords")))
         return rc;
     warn_words(s);
-    warn_speech(s);
+    warn_clips(s);
     return WHISP_OK;
 }
 

@@ -20,7 +20,6 @@
 #include "util/pool.h"
 
 #define MAX_WORKERS 64
-#define CACHE_BYTES (512u << 20) /* keys and values of all sequences, at most, where batch_size is auto */
 
 enum state { FREE, FILLED, TAKEN };
 
@@ -74,13 +73,6 @@ typedef struct parts {
 
 /* ---- how many at once ---- */
 
-/* Bytes of one sequence's keys and values, its window's included, in float32. */
-static size_t sequence_bytes(const whisp_model *m)
-{
-    return (size_t)m->n_text_layer * (size_t)m->n_text_state * 2 * sizeof(float) *
-           ((size_t)m->n_audio_ctx + (size_t)m->n_text_ctx);
-}
-
 /* Beams and the samples of `confidence` need their slots in every window; fallback is rare, and two parts at a time may
  * have it. */
 static int spares_for(const wh_values *v, int workers)
@@ -93,12 +85,10 @@ static int slots_for(const wh_values *v, int workers)
     return workers + spares_for(v, workers) * (wh_search_slots(v) - 1);
 }
 
-/* What batch_size says, or auto: a GPU has use for as many as there may be. A backend of few slots takes fewer. */
+/* What batch_size says, or auto, the backend. One of few slots takes fewer. */
 static int workers_for(const whisp_model *model, const wh_values *v, int slots)
 {
-    size_t fit = CACHE_BYTES / WH_MAX(sequence_bytes(model), 1);
-    int n = v->batch_size ? v->batch_size : !strcmp(v->backend, "cuda") ? MAX_WORKERS : (int)WH_MAX(2, WH_MIN(fit, 8));
-    n = WH_MIN(n, MAX_WORKERS);
+    int n = WH_MIN(v->batch_size ? v->batch_size : wh_backend_batch(v->backend, model), MAX_WORKERS);
     while (n > 1 && slots_for(v, n) > slots)
         n--;
     return n;

@@ -2,7 +2,8 @@
  * computes it (backend), and one window (lib/window) that hears what is pushed.
  *
  *   session.c         making, resetting; a session for a part of a recording
- *   feed.c            push / measure / finish / pull; what the flow of a recording asks
+ *   feed.c            push / measure / finish / pull
+ *   asked.c           what the flow of a recording asks of the window
  *   option_warnings.c options that have no effect beside others
  *   speech_only.c     vad_filter: a whole recording without its silence
  *   channels.c        split_stereo: a recording's two channels, one after the other, and their segments merged
@@ -18,8 +19,8 @@
 #define WH_SESSION_H
 
 #include "align/align_text.h"
-#include "api/options.h"
 #include "backend/backend.h"
+#include "options/options.h"
 #include "vad/vad.h"
 #include "window/window.h"
 
@@ -72,7 +73,7 @@ void wh_session_jump(whisp_session *session, int64_t frame);
 int wh_session_measure_jump(whisp_session *session, int64_t frame);
 void wh_session_known_total(whisp_session *session, double seconds);
 
-/* What the flow of a recording asks of its session, and tells it: the functions of the same names in window.h. */
+/* What the flow of a recording asks of its session, and tells it: the functions of the same names in window.h. (asked.c) */
 int wh_session_language(const whisp_session *session);
 int wh_session_spoken(const whisp_session *session);
 void wh_session_set_language(whisp_session *session, int language);

@@ -21,7 +21,7 @@
 #ifndef WH_WINDOW_H
 #define WH_WINDOW_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "backend/backend.h"
 #include "mel/mel.h"
 #include "search/search.h"

@@ -1,10 +1,10 @@
-/* names.c - values that other programs have other names for, brought to one: openai-whisper's device, CTranslate2's
- * compute_type. Called by options.c. */
+/* device.c - what computes, in the words of other programs, too: openai-whisper's device, CTranslate2's compute_type. */
 #include <string.h>
 
-#include "api/options.h"
+#include "options/row.h"
 
-const char *wh_compute_name(const char *value)
+/* Which arithmetic a compute_type means, in the terms of wh_values.compute_given; NULL: none. Static storage. */
+static const char *compute_name(const char *value)
 {
     /* CTranslate2 has a type for the weights and, behind a line, one for all else; here all else is float32. float16 is
      * how weights are stored and what a GPU computes in; a CPU multiplies float32. */
@@ -22,7 +22,8 @@ const char *wh_compute_name(const char *value)
     return NULL;
 }
 
-int wh_device_named(const char *value, enum wh_device *kind, int *number)
+/* "cpu", "cuda", "cuda:1", "auto", "1": 1, and *number is -1 where it is out of range; 0: no such device. */
+static int read_device(const char *value, enum wh_device *kind, int *number)
 {
     int64_t n = 0;
     *kind = WH_DEVICE_OPEN;
@@ -34,6 +35,22 @@ int wh_device_named(const char *value, enum wh_device *kind, int *number)
         return 0;
     *number = n < 0 || n > WH_MOST_DEVICES ? -1 : (int)n;
     return 1;
+}
+
+int wh_parse_device(const wh_option *o, const char *text, wh_values *v)
+{
+    if (!read_device(text, &v->device_kind, &v->device))
+        return wh_option_refuse(o, text, "no such device");
+    return v->device < 0 ? wh_option_refuse_range(o, text) : WHISP_OK;
+}
+
+int wh_parse_compute(const wh_option *o, const char *text, wh_values *v)
+{
+    const char *name = compute_name(text);
+    if (!name)
+        return wh_option_refuse(o, text, "no such arithmetic in this build");
+    v->compute_given = name;
+    return WHISP_OK;
 }
 
 void wh_settle_device(wh_values *v)

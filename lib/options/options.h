@@ -1,4 +1,5 @@
-/* options.h - the values behind whisp_options, parsed and checked, as lib/search and lib/transcribe read them. */
+/* options.h - the values behind whisp_options, parsed and checked, as the rooms above read them. The rows that they come
+ * from are in table.c (row.h says what else there is). */
 #ifndef WH_OPTIONS_H
 #define WH_OPTIONS_H
 
@@ -93,6 +94,9 @@ whisp_options *wh_options_copy(const whisp_options *options);
 /* The option languages: may it be language i (of whisp_language_code())? With None any may. */
 int wh_options_has_language(const wh_values *values, int i);
 
+/* Warnings, to the log: what was set and has no effect by what its row in the table says that it needs. */
+void wh_options_warn(const whisp_options *options);
+
 /* Options that contradict each other: WHISP_ERR_ARGUMENT with the reason. */
 int wh_options_check(const wh_values *values);
 
@@ -106,13 +110,6 @@ int wh_parse_double(const char *text, double *value);
  * is wrong, or is NULL when out of memory. */
 int wh_parse_clips(const char *text, double **times, size_t *n, const char **problem);
 int wh_parse_int(const char *text, int64_t *value);
-
-/* names.c. Which arithmetic a compute_type means, in the terms of compute_given; NULL: none. Static storage. */
-const char *wh_compute_name(const char *value);
-/* "cpu", "cuda", "cuda:1", "auto", "1": 1, and *number is -1 where it is out of range; 0: no such device. */
-int wh_device_named(const char *value, enum wh_device *kind, int *number);
-/* What the options about backend, device and arithmetic mean together: backend and compute_type. */
-void wh_settle_device(wh_values *values);
 
 /* What the cancel callback says: WHISP_OK to go on, or WHISP_ERR_CANCELLED with its text. */
 int wh_check_cancel(const whisp_options *options);

@@ -1,4 +1,4 @@
-/* parse.c - numbers and times out of the text of an option, whatever the process's locale. */
+/* numbers.c - numbers and times out of the text of an option, whatever the process's locale. */
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/options.h"
+#include "options/options.h"
 
 int wh_parse_double(const char *text, double *value)
 {
