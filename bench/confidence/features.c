@@ -3,7 +3,7 @@
  * usage: confidence-features MODEL.gguf RECORDING [OPTION VALUE]...
  *
  * Writes a line a word to standard output: start, end, text, confidence, then the features; tabs between them. It looks
- * into the session, so it is linked with the library's objects and not installed. */
+ * into the session's window, so it is linked with the library's objects and not installed. */
 #include <stdio.h>
 
 #include "confidence/confidence.h"

@@ -1,6 +1,6 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
- * Search and transcription (lib/search, lib/transcribe) see only this. create.c makes the implementation that a name
+ * Search and transcription (lib/search, lib/window) see only this. create.c makes the implementation that a name
  * asks for, ops.c passes each call to it: cpu/, cuda/, or share.c, a view of one of them. A *slot* is one sequence: the
  * cross-attention K/V of a window and the self-attention K/V of the tokens fed so far. A decode call takes any set of
  * slots, so beams, samples, windows and files can share a step. */

@@ -1,5 +1,5 @@
 /* warnings.c - options that have no effect without others, as their rows say. What depends on the model or the recording
- * is lib/transcribe/conflicts.c's. */
+ * is lib/transcribe/option_warnings.c's. */
 #include <string.h>
 
 #include "options/row.h"

@@ -1,6 +1,6 @@
 /* search.c - a window's decoding: beam search, the most probable tokens or samples, then the best of what they found.
  *
- * Stands between the start sequence (prompt.c) and lib/transcribe. Ranking as MaximumLikelihoodRanker in
+ * Stands between the start sequence (prompt.c) and lib/window. Ranking as MaximumLikelihoodRanker in
  * openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
