@@ -8,8 +8,8 @@
 
 #include "mel/mel.h"
 #include "output/result.h"
-#include "transcribe/guard.h"
 #include "support/calls.h"
+#include "window/state.h"
 
 #define RATE 16000
 
@@ -110,16 +110,16 @@ static void phrases_in_a_loop(void **state)
         for (; n < times * period + 1; n++)
             text[n] = 7 + (n - 1) % period;
         text[n] = 1001;
-        assert_int_equal(wh_guard_is_loop(text, (size_t)n + 1), 1);
-        assert_int_equal(wh_guard_is_loop(text, (size_t)n), 1);
-        assert_int_equal(wh_guard_is_loop(text, (size_t)n - 1), 0); /* a token less than so many times */
+        assert_int_equal(wh_answer_is_loop(text, (size_t)n + 1), 1);
+        assert_int_equal(wh_answer_is_loop(text, (size_t)n), 1);
+        assert_int_equal(wh_answer_is_loop(text, (size_t)n - 1), 0); /* a token less than so many times */
         text[n / 2] = 1002;
-        assert_int_equal(wh_guard_is_loop(text, (size_t)n + 1), 0);
+        assert_int_equal(wh_answer_is_loop(text, (size_t)n + 1), 0);
     }
     for (int i = 0; i < 200; i++)
         text[i] = i * 7919 % 997;
-    assert_int_equal(wh_guard_is_loop(text, 200), 0);
-    assert_int_equal(wh_guard_is_loop(text, 0), 0);
+    assert_int_equal(wh_answer_is_loop(text, 200), 0);
+    assert_int_equal(wh_answer_is_loop(text, 0), 0);
 }
 
 /* ---- with a real model ---- */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/options.h"
+#include "options/options.h"
 #include "tokenizer/languages.h"
 
 static void every_default_is_accepted_and_given_back(void **state)
@@ -52,7 +52,7 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"clip_timestamps", "1,inf", "seconds"},
         {"word_timestamps", "1", "True or False"},
         {"hallucination_silence_threshold", "-1", "within"},
-        {"alignment_heads", "left", "no such choice"},
+        {"alignment_heads", "left", "no such alignment_heads"},
         {"compute_type", "int3", "no such arithmetic"},
         {"length_penalty", "1.5", "within"},
         {"beam_size", "0", "within"},

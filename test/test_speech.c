@@ -140,30 +140,6 @@ static void a_pattern_of_speech_and_silence(void **state)
 
 /* ---- the recording without silence ---- */
 
-static void groups(const wh_span *list, size_t n, int64_t longest, const wh_vad_group *want, size_t n_want)
-{
-    wh_span copy[8];
-    memcpy(copy, list, n * sizeof *list);
-    wh_spans spans = {copy, n, n};
-    wh_vad_group *got;
-    size_t n_got;
-    assert_int_equal(wh_collect_chunks(&spans, longest, &got, &n_got), WHISP_OK);
-    assert_int_equal(n_got, n_want);
-    assert_memory_equal(got, want, n_want * sizeof *want);
-    free(got);
-}
-
-static void spans_are_collected_to_groups(void **state)
-{
-    (void)state;
-    const wh_span list[] = {{0, 8000}, {8000, 16000}, {20000, 28000}}, one[] = {{0, 32000}};
-    groups(list, 0, 0, &(wh_vad_group){0, 0, 0, 0}, 1);
-    groups(list, 3, 0, &(wh_vad_group){0, 3, 0, 24000}, 1);
-    groups(list, 3, 19200, (wh_vad_group[]){{0, 2, 0, 16000}, {2, 1, 16000, 8000}}, 2);
-    groups(list, 3, 12000, (wh_vad_group[]){{0, 1, 0, 8000}, {1, 1, 8000, 8000}, {2, 1, 16000, 8000}}, 3);
-    groups(one, 1, 16000, &(wh_vad_group){0, 1, 0, 32000}, 1); /* longer than allowed, yet no empty group before it */
-}
-
 static void samples_outside_speech_are_dropped(void **state)
 {
     (void)state;
@@ -216,8 +192,9 @@ static void a_words_times_stay_in_one_span(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spans_and_times_are_faster_whispers), cmocka_unit_test(a_pattern_of_speech_and_silence),
-        cmocka_unit_test(spans_are_collected_to_groups),       cmocka_unit_test(samples_outside_speech_are_dropped),
+        cmocka_unit_test(spans_and_times_are_faster_whispers),
+        cmocka_unit_test(a_pattern_of_speech_and_silence),
+        cmocka_unit_test(samples_outside_speech_are_dropped),
         cmocka_unit_test(a_words_times_stay_in_one_span),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/stream.h"
+#include "live/stream.h"
 #include "support/calls.h"
+#include "util/text.h"
 
 static whisp_model *model, *multilingual;
 
@@ -30,26 +31,27 @@ static int free_models(void **state)
 }
 
 /* Words a quarter of a second long, one after the other from `start` on. */
-static wh_saying say(double start, const char *text)
+static wh_hypothesis say(double start, const char *text)
 {
-    wh_saying saying = {0};
+    wh_hypothesis saying = {0};
     char copy[256];
     snprintf(copy, sizeof copy, "%s", text);
     for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "), start += 0.25) {
         wh_said times = {.start = start, .end = start + 0.25};
         int32_t token = (int32_t)saying.n;
-        assert_int_equal(wh_saying_add(&saying, &times, word, strlen(word), word, strlen(word), &token, 1), WHISP_OK);
+        assert_int_equal(wh_hypothesis_add(&saying, &times, word, strlen(word), word, strlen(word), &token, 1),
+                         WHISP_OK);
     }
     return saying;
 }
 
 static size_t skipped(const char *settled, const char *heard)
 {
-    wh_saying a = say(0, settled), b = say(0, heard);
+    wh_hypothesis a = say(0, settled), b = say(0, heard);
     size_t n = 99;
-    assert_int_equal(wh_saying_skip(&a, &b, &n), WHISP_OK);
-    wh_saying_free(&a);
-    wh_saying_free(&b);
+    assert_int_equal(wh_hypothesis_skip(&a, &b, &n), WHISP_OK);
+    wh_hypothesis_free(&a);
+    wh_hypothesis_free(&b);
     return n;
 }
 
@@ -69,40 +71,45 @@ static void test_skip(void **state)
 static void test_common(void **state)
 {
     (void)state;
-    wh_saying a = say(0, "x a b c"), b = say(0, "a b d");
-    assert_int_equal(wh_saying_common(&a, 1, &b, 0), 2);
-    assert_int_equal(wh_saying_common(&a, 0, &b, 0), 0);
-    assert_int_equal(wh_saying_common(&a, 4, &b, 0), 0);
-    assert_int_equal(wh_saying_common(&a, 2, &b, 1), 1);
-    wh_saying_free(&a);
-    wh_saying_free(&b);
+    wh_hypothesis a = say(0, "x a b c"), b = say(0, "a b d");
+    assert_int_equal(wh_hypothesis_common(&a, 1, &b, 0), 2);
+    assert_int_equal(wh_hypothesis_common(&a, 0, &b, 0), 0);
+    assert_int_equal(wh_hypothesis_common(&a, 4, &b, 0), 0);
+    assert_int_equal(wh_hypothesis_common(&a, 2, &b, 1), 1);
+    wh_hypothesis_free(&a);
+    wh_hypothesis_free(&b);
 }
 
 static void test_copies(void **state)
 {
     (void)state;
-    wh_saying a = say(1, "one two three"), b = {0};
-    assert_int_equal(wh_saying_copy(&b, &a, 2), WHISP_OK);
-    assert_int_equal(wh_saying_copy(&b, &a, 0), WHISP_OK);
+    wh_hypothesis a = say(1, "one two three"), b = {0};
+    assert_int_equal(wh_hypothesis_copy(&b, &a, 2), WHISP_OK);
+    assert_int_equal(wh_hypothesis_copy(&b, &a, 0), WHISP_OK);
     assert_string_equal(b.text.data + b.list[0].text, "three");
     assert_string_equal(b.keys.data + b.list[1].key, "one");
     assert_int_equal(b.tokens[b.list[0].first_token], 2);
     assert_true(b.list[0].start == 1.5);
-    wh_saying_clear(&b);
+    wh_hypothesis_clear(&b);
     assert_int_equal(b.n, 0);
-    wh_saying_free(&a);
-    wh_saying_free(&b);
+    wh_hypothesis_free(&a);
+    wh_hypothesis_free(&b);
+}
+
+static int ends_sentence(const char *word)
+{
+    return wh_is_sentence_end(word, strlen(word));
 }
 
 static void test_sentences(void **state)
 {
     (void)state;
-    assert_true(wh_ends_sentence(" you."));
-    assert_true(wh_ends_sentence(" \"you?\""));
-    assert_true(wh_ends_sentence("。"));
-    assert_false(wh_ends_sentence(" you,"));
-    assert_false(wh_ends_sentence(""));
-    assert_false(wh_ends_sentence("..5"));
+    assert_true(ends_sentence(" you."));
+    assert_true(ends_sentence(" \"you?\""));
+    assert_true(ends_sentence("。"));
+    assert_false(ends_sentence(" you,"));
+    assert_false(ends_sentence(""));
+    assert_false(ends_sentence("..5"));
 }
 
 static float *make_noise(size_t n)
@@ -264,7 +271,7 @@ static void test_final(void **state)
         transcribe_pushed(models[m], o, noise, n);
         assert_true(live.length > 0);
         assert_string_equal(live.data, offline.data);
-        assert_true(st->session->seek * WH_HOP >= (int64_t)n - WH_HOP);
+        assert_true(wh_session_seek(st->session) * WH_HOP >= (int64_t)n - WH_HOP);
         whisp_options_free(o);
         whisp_stream_free(st);
         wh_buf_free(&live);
@@ -287,28 +294,29 @@ static void test_final_leads(void **state)
         while (whisp_stream_pull(st, &words, &n_words) == 1)
             ;
     }
-    int64_t seek = st->session->seek * WH_HOP;
+    int64_t seek = wh_session_seek(st->session) * WH_HOP;
     assert_true(seek > 0);
     /* the passes' own trimming may be ahead already: begin again where it is not */
     st->offset = seek - 5 * WH_SAMPLE_RATE;
     st->heard = st->n = 6 * WH_SAMPLE_RATE;
-    wh_saying_clear(&st->settled);
-    wh_saying_clear(&st->tail);
+    wh_hypothesis_clear(&st->settled);
+    wh_hypothesis_clear(&st->tail);
     double at = (double)seek / WH_SAMPLE_RATE;
     const wh_said before = {.start = at - 1, .end = at - 0.5}, behind = {.start = at + 0.1, .end = at + 0.4};
-    assert_int_equal(wh_saying_add(&st->settled, &before, "a", 1, "a", 1, &(int32_t){1}, 1), WHISP_OK);
-    assert_int_equal(wh_saying_add(&st->tail, &before, "b", 1, "b", 1, &(int32_t){2}, 1), WHISP_OK);
+    assert_int_equal(wh_hypothesis_add(&st->settled, &before, "a", 1, "a", 1, &(int32_t){1}, 1), WHISP_OK);
+    assert_int_equal(wh_hypothesis_add(&st->tail, &before, "b", 1, "b", 1, &(int32_t){2}, 1), WHISP_OK);
     assert_int_equal(wh_stream_follow_final(st), WHISP_OK);
     assert_int_equal(st->offset, seek - 5 * WH_SAMPLE_RATE); /* "b" must settle first */
-    wh_saying_clear(&st->tail);
-    assert_int_equal(wh_saying_add(&st->settled, &behind, "c", 1, "c", 1, &(int32_t){3}, 1), WHISP_OK);
+    wh_hypothesis_clear(&st->tail);
+    assert_int_equal(wh_hypothesis_add(&st->settled, &behind, "c", 1, "c", 1, &(int32_t){3}, 1), WHISP_OK);
     assert_int_equal(wh_stream_follow_final(st), WHISP_OK);
     assert_int_equal(st->offset, seek);
     assert_int_equal(st->settled.n, 1);
     assert_string_equal(st->settled.text.data, "c");
-    const whisp_session *s = st->session;
-    assert_int_equal(st->n_past, WH_MIN(s->n_history, 448));
-    assert_memory_equal(st->past, s->history + s->n_history - st->n_past, st->n_past * sizeof *st->past);
+    size_t n_written;
+    const int32_t *written = wh_window_history(st->session->window, &n_written);
+    assert_int_equal(st->n_past, WH_MIN(n_written, 448));
+    assert_memory_equal(st->past, written + n_written - st->n_past, st->n_past * sizeof *st->past);
     free(noise);
     whisp_stream_free(st);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "timing/timing.h"
-#include "transcribe/given.h"
+#include "align/align_text.h"
 #include "support/calls.h"
 
 /* ---- the median filter ---- */

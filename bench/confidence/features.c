@@ -3,7 +3,7 @@
  * usage: confidence-features MODEL.gguf RECORDING [OPTION VALUE]...
  *
  * Writes a line a word to standard output: start, end, text, confidence, then the features; tabs between them. It looks
- * into the session, so it is linked with the library's objects and not installed. */
+ * into the session's window, so it is linked with the library's objects and not installed. */
 #include <stdio.h>
 
 #include "confidence/confidence.h"
@@ -14,7 +14,7 @@ static void print_words(void *user, const whisp_segment *segment)
     const whisp_session *session = *(whisp_session **)user;
     for (size_t i = 0; i < segment->n_words; i++) {
         const whisp_word *word = segment->words[i];
-        const float *x = wh_session_features(session, word);
+        const float *x = wh_window_features(session->window, word);
         printf("%.2f\t%.2f\t%s\t%.9g", word->start, word->end, word->text, word->confidence);
         for (int k = 0; k < WH_FEATURES; k++)
             printf("\t%.9g", (double)x[k]);

@@ -62,6 +62,24 @@ __device__ __forceinline__ void key_scores(const half *q, const void *k, const f
     }
 }
 
+/* Where the keys and values of a head begin, from key `first` on, and the scales of int8 ones. */
+template <int DP, bool INT8>
+__device__ __forceinline__ void find_rows(const wh_cuda_decode_attention_call &call, const wh_cuda_row *row, int head,
+                                          int first, const void **k, const void **v, const float **k_scales,
+                                          const float **v_scales)
+{
+    size_t lines = (size_t)call.positions * call.heads, line = (size_t)head * call.positions + (size_t)first;
+    if (INT8) {
+        const int8_t *layer = (const int8_t *)row->cross + call.layer * (2 * lines * (DP + sizeof(float)));
+        *k = layer + line * DP, *v = layer + (lines + line) * DP;
+        *k_scales = (const float *)(layer + 2 * lines * DP) + line, *v_scales = *k_scales + lines;
+    } else {
+        const half *layer = (call.cross ? (const half *)row->cross : row->self) + call.layer * (2 * lines * DP);
+        *k = layer + line * DP, *v = layer + (lines + line) * DP;
+        *k_scales = *v_scales = NULL;
+    }
+}
+
 template <int DP, bool INT8>
 __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_call call, float scale)
 {
@@ -77,17 +95,9 @@ __global__ void __launch_bounds__(THREADS) decode_part(wh_cuda_decode_attention_
     if (keys <= 0) /* the whole block; the second kernel does not look at its part */
         return;
     keys = keys < SPLIT ? keys : SPLIT;
-    size_t lines = (size_t)call.positions * call.heads, line = (size_t)head * call.positions + (size_t)split * SPLIT;
     const void *k, *v;
-    const float *k_scales = NULL, *v_scales = NULL;
-    if (INT8) {
-        const int8_t *layer = (const int8_t *)row->cross + call.layer * (2 * lines * (DP + sizeof(float)));
-        k = layer + line * DP, v = layer + (lines + line) * DP;
-        k_scales = (const float *)(layer + 2 * lines * DP) + line, v_scales = k_scales + lines;
-    } else {
-        const half *layer = (call.cross ? (const half *)row->cross : row->self) + call.layer * (2 * lines * DP);
-        k = layer + line * DP, v = layer + (lines + line) * DP;
-    }
+    const float *k_scales, *v_scales;
+    find_rows<DP, INT8>(call, row, head, split * SPLIT, &k, &v, &k_scales, &v_scales);
 
     key_scores<DP, INT8>(call.q + ((size_t)head * call.n + r) * DP, k, k_scales, keys, scale, scores);
     __syncthreads();

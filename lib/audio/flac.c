@@ -11,6 +11,7 @@
 #include "audio/decoder.h"
 #include "audio/flac_core.h"
 #include "audio/flac_walk.h"
+#include "audio/junk.h"
 #include "audio/tags.h"
 
 #define BACK (WH_SOURCE_WINDOW / 2) /* bytes that a pipe can go back, so files do not either */

@@ -20,7 +20,9 @@ static int begins_here(const unsigned char *p, size_t n)
     return (n >= 12 && (wh_riff.is_this(p) || wh_aiff.is_this(p))) || (n >= AHEAD && wh_w64.is_this(p));
 }
 
-int wh_find_joined(wh_source *source, int64_t from, int64_t to, int64_t *at, int64_t *strange)
+/* The bytes from `from` to `to` - 1, or the source's end. 1: another file's header begins at *at; 0: none. *strange:
+ * from the first to the last byte before it that is not 0. */
+static int find_joined(wh_source *source, int64_t from, int64_t to, int64_t *at, int64_t *strange)
 {
     unsigned char bytes[PIECE + AHEAD];
     int64_t first = -1, last = -1;
@@ -53,7 +55,7 @@ static int passes(wh_walk *walk, int64_t end, int is_harmless)
     int64_t from = walk->at, at, strange;
     if ((source->is_file || end - from <= NEAR) && wh_source_reaches(source, end))
         return 1;
-    int found = wh_find_joined(source, from, end, &at, &strange);
+    int found = find_joined(source, from, end, &at, &strange);
     if (!found && wh_source_reaches(source, end))
         return 1;
     if (!is_harmless || (found ? at : end) - from > PLAUSIBLE)
@@ -76,6 +78,24 @@ int wh_walk_passes(wh_walk *walk, int64_t end, int is_harmless)
     return !is_no_chunk(walk->source, walk->at) && passes(walk, end, is_harmless);
 }
 
+int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
+{
+    static const wh_container *const all[] = {&wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au, &wh_svx};
+    unsigned char magic[40] = {0};
+    size_t n = wh_source_peek(source, at, magic, sizeof magic);
+    for (size_t i = 0; i < WH_COUNT(all); i++) {
+        if (n < (size_t)all[i]->magic_bytes || !all[i]->is_this(magic))
+            continue;
+        memset(walk, 0, sizeof *walk);
+        walk->source = source;
+        walk->container = all[i];
+        walk->start = walk->at = at;
+        walk->long_data = -1;
+        return 1;
+    }
+    return 0;
+}
+
 int wh_walk_join(wh_walk *walk, int64_t *strange)
 {
     wh_source *source = walk->source;
@@ -86,7 +106,7 @@ int wh_walk_join(wh_walk *walk, int64_t *strange)
     }
     while ((tag = wh_tag_length(source, walk->at)) > 0 && passes(walk, walk->at + tag, 1))
         walk->at += tag;
-    int found = wh_find_joined(source, walk->at, INT64_MAX, &at, strange);
+    int found = find_joined(source, walk->at, INT64_MAX, &at, strange);
     *strange += walk->lost;
     return found && wh_walk_begin(source, at, walk);
 }

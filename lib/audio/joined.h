@@ -5,10 +5,6 @@
 
 #include "audio/stretch.h"
 
-/* The bytes from `from` to `to` - 1, or the source's end. 1: another file's header begins at *at; 0: none. *strange:
- * from the first to the last byte before it that is not 0. */
-int wh_find_joined(wh_source *source, int64_t from, int64_t to, int64_t *at, int64_t *strange);
-
 /* The walk stands at what may be a chunk that ends before `end`. 1: so it does, and the walk may go on there. 0:
  * the source ends first, or another file or a tag begins before, and walk->at is there. What was passed over is then
  * added to walk->lost, if it is not harmless, or too much to be. */

@@ -15,6 +15,7 @@
 #include "audio/decoder.h"
 #include "audio/mpeg_frames.h"
 #include "audio/mpeg_walk.h"
+#include "audio/junk.h"
 #include "audio/tags.h"
 
 #define MAX_EMPTY 1000    /* calls in a row that bring no sample */

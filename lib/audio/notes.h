@@ -7,7 +7,7 @@
 
 #define WH_MAX_NOTES 16
 
-/* Is anything asked for of what lies between two times? (clips.c) */
+/* Is anything asked for of what lies between two times? (lib/window/clips.c) */
 typedef int (*wh_is_wanted)(const void *user, double from, double to);
 
 /* Fixed in size, so that nothing can go unsaid for want of memory. What does not fit is counted in the last one. */

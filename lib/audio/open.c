@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/options.h"
+#include "options/options.h"
 #include "audio/audible.h"
 #include "audio/handle.h"
+#include "audio/junk.h"
 #include "audio/recognise.h"
 #include "audio/tags.h"
 #include "whisp_live.h"

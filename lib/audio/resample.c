@@ -155,11 +155,6 @@ void wh_resampler_free(wh_resampler *r)
     free(r);
 }
 
-int wh_resampler_has_bank(const wh_resampler *r)
-{
-    return r->bank != NULL;
-}
-
 void wh_resampler_end(wh_resampler *r)
 {
     r->ended = 1;

@@ -25,7 +25,4 @@ int wh_resample(wh_resampler *resampler, const float *in, size_t n, size_t *used
  * round(samples taken * 16000 / rate) samples are out. */
 void wh_resampler_end(wh_resampler *resampler);
 
-/* Nonzero when the rate has a filter bank of its own, 0 when libsamplerate is used. */
-int wh_resampler_has_bank(const wh_resampler *resampler);
-
 #endif

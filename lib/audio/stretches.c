@@ -36,26 +36,6 @@ typedef struct stretches {
     unsigned char bytes[PIECE + AHEAD];
 } stretches;
 
-/* ---- walking ---- */
-
-int wh_walk_begin(wh_source *source, int64_t at, wh_walk *walk)
-{
-    static const wh_container *const all[] = {&wh_riff, &wh_w64, &wh_aiff, &wh_caf, &wh_au, &wh_svx};
-    unsigned char magic[40] = {0};
-    size_t n = wh_source_peek(source, at, magic, sizeof magic);
-    for (size_t i = 0; i < WH_COUNT(all); i++) {
-        if (n < (size_t)all[i]->magic_bytes || !all[i]->is_this(magic))
-            continue;
-        memset(walk, 0, sizeof *walk);
-        walk->source = source;
-        walk->container = all[i];
-        walk->start = walk->at = at;
-        walk->long_data = -1;
-        return 1;
-    }
-    return 0;
-}
-
 /* Behind the last stretch of a container: another one? */
 static int join(stretches *d)
 {

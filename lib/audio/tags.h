@@ -14,15 +14,7 @@ int64_t wh_zeros(wh_source *source, int64_t from, int64_t to);
 /* How many of the bytes from `from` to `to` are tags and zeros, from the first one on; to - from where all are. */
 int64_t wh_padding(wh_source *source, int64_t from, int64_t to);
 
-/* Nobody understands the `length` bytes at `at` behind a recording of which all was heard: are they more than what
- * programs leave there? Another recording, or many bytes. */
-int wh_is_lost(wh_source *source, int64_t at, int64_t length);
-
 /* Make the source begin where the recording does: skip tags, and zeros where there are more than a few. */
 void wh_skip_tags(wh_source *source);
-
-/* Make it begin with what looks like the first frame or page of a compressed stream (MPEG audio, FLAC, Ogg), if there
- * is one in the first 16 MiB. 1, with what stood before it in *skipped; 0: nothing like that; WHISP_ERR_MEMORY. */
-int wh_skip_junk(wh_source *source, int64_t *skipped);
 
 #endif

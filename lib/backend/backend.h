@@ -1,6 +1,6 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
- * Search and transcription (lib/search, lib/transcribe) see only this. create.c makes the implementation that a name
+ * Search and transcription (lib/search, lib/window) see only this. create.c makes the implementation that a name
  * asks for, ops.c passes each call to it: cpu/, cuda/, or share.c, a view of one of them. A *slot* is one sequence: the
  * cross-attention K/V of a window and the self-attention K/V of the tokens fed so far. A decode call takes any set of
  * slots, so beams, samples, windows and files can share a step. */
@@ -46,6 +46,9 @@ typedef struct wh_step {
  * reason. */
 int wh_backend_new(const char *name, const whisp_model *model, const wh_backend_config *config, wh_backend **backend);
 void wh_backend_free(wh_backend *backend);
+
+/* How many sequences at a time such a backend has use for: what batch_size auto means. INT_MAX: any number. */
+int wh_backend_batch(const char *name, const whisp_model *model);
 
 /* In words, for people: "cpu: int8, avx512vnni, 2 threads". Lives as long as the backend. */
 const char *wh_backend_describe(const wh_backend *backend);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/options.h"
+#include "options/options.h"
 #include "backend/ops.h"
 
 enum wants { NOTHING, STEP, PROMPT, WINDOW }; /* in order of urgency */

@@ -1,6 +1,6 @@
 /* confidence.h - how far a word can be trusted: what decoding knows about it, and the chance that follows from that.
  *
- * Stands beside lib/timing: lib/transcribe gathers the evidence while a window's encoding is still there, and asks for
+ * Stands beside lib/timing: lib/window gathers the evidence while a window's encoding is still there, and asks for
  * the score of each word. Method, data and figures: docs/confidence.md. */
 #ifndef WH_CONFIDENCE_H
 #define WH_CONFIDENCE_H

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "confidence/confidence.h"
+#include "util/edit.h"
 
 #define LEAST -30.0f /* log-probabilities below are as good as this */
 
@@ -44,26 +45,28 @@ void wh_evidence_attend(const float *weights, size_t n, size_t heads, wh_evidenc
     evidence->spread += entropy / (float)heads;
 }
 
+struct key_lists {
+    const uint64_t *keys, *other;
+};
+
+static int same_key(const void *user, size_t i, size_t j)
+{
+    const struct key_lists *lists = user;
+    return lists->keys[i] == lists->other[j];
+}
+
 /* The table of edit distances, [n + 1][m + 1], then the way back through it. */
 int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, float *counts)
 {
     size_t width = m + 1;
-    uint16_t *cost = wh_calloc((n + 1) * width, sizeof *cost);
+    const struct key_lists lists = {keys, other};
+    unsigned *cost = wh_calloc((n + 1) * width, sizeof *cost);
     if (!cost)
         return wh_fail_memory();
     for (size_t i = 0; i <= n; i++)
-        for (size_t j = 0; j <= m; j++) {
-            uint16_t *c = &cost[i * width + j];
-            if (i == 0 || j == 0) {
-                *c = (uint16_t)(i + j);
-                continue;
-            }
-            unsigned best = c[-(ptrdiff_t)width - 1] + (keys[i - 1] != other[j - 1]);
-            best = WH_MIN(best, c[-1] + 1u);
-            *c = (uint16_t)WH_MIN(best, c[-(ptrdiff_t)width] + 1u);
-        }
+        wh_edit_row(i, i ? cost + (i - 1) * width : NULL, cost + i * width, m, same_key, &lists);
     for (size_t i = n, j = m; i > 0 && j > 0;) {
-        const uint16_t *c = &cost[i * width + j];
+        const unsigned *c = &cost[i * width + j];
         int same = keys[i - 1] == other[j - 1];
         if (c[0] == c[-(ptrdiff_t)width - 1] + !same) {
             i--, j--;

@@ -1,4 +1,5 @@
-/* file.h - a parsed GGUF file, shared by read.c (which fills it) and meta.c (which answers questions about it). */
+/* file.h - a parsed GGUF file, shared by read.c (which fills it) and meta.c (which answers questions about it); values.c
+ * has what both need. */
 #ifndef WH_GGUF_FILE_H
 #define WH_GGUF_FILE_H
 

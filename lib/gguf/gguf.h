@@ -55,9 +55,8 @@ const wh_tensor *wh_gguf_tensor_at(const wh_gguf *gguf, size_t i);
 const wh_tensor *wh_gguf_tensor(const wh_gguf *gguf, const char *name); /* NULL if there is none */
 
 /* Metadata. Each returns 1 when the key is there with a fitting type and in range, else 0 with *value untouched.
- * Any integer type is taken for int64, any number for double. */
+ * Any integer type is taken for int64. */
 int wh_gguf_int(const wh_gguf *gguf, const char *key, int64_t *value);
-int wh_gguf_double(const wh_gguf *gguf, const char *key, double *value);
 int wh_gguf_bool(const wh_gguf *gguf, const char *key, int *value);
 /* Strings are not NUL-terminated in the file: pointer into the mapping and a length. */
 int wh_gguf_string(const wh_gguf *gguf, const char *key, const char **text, size_t *length);
@@ -81,7 +80,6 @@ int wh_gguf_writer_new(const char *path, wh_gguf_writer **writer);
 int wh_gguf_put_u32(wh_gguf_writer *writer, const char *key, uint32_t value);
 int wh_gguf_put_bool(wh_gguf_writer *writer, const char *key, int value);
 int wh_gguf_put_string(wh_gguf_writer *writer, const char *key, const char *text, size_t length);
-int wh_gguf_put_u32_array(wh_gguf_writer *writer, const char *key, const uint32_t *values, size_t n);
 int wh_gguf_put_i32_array(wh_gguf_writer *writer, const char *key, const int32_t *values, size_t n);
 int wh_gguf_put_string_array(wh_gguf_writer *writer, const char *key, const char *const *texts, const size_t *lengths,
                              size_t n);

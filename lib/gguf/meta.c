@@ -71,12 +71,6 @@ int wh_gguf_int(const wh_gguf *g, const char *key, int64_t *value)
     return v && !v->is_array && load_int(v->type, v->data, value);
 }
 
-int wh_gguf_double(const wh_gguf *g, const char *key, double *value)
-{
-    const wh_gguf_value *v = find(g, key);
-    return v && !v->is_array && load_double(v->type, v->data, value);
-}
-
 int wh_gguf_bool(const wh_gguf *g, const char *key, int *value)
 {
     const wh_gguf_value *v = find(g, key);

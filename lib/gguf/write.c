@@ -141,14 +141,6 @@ static wh_buf *put_array(wh_gguf_writer *w, const char *key, uint32_t type, size
     return buf;
 }
 
-int wh_gguf_put_u32_array(wh_gguf_writer *w, const char *key, const uint32_t *values, size_t n)
-{
-    wh_buf *buf = put_array(w, key, GGUF_U32, n);
-    for (size_t i = 0; i < n; i++)
-        put_u32(buf, values[i]);
-    return status(buf);
-}
-
 int wh_gguf_put_i32_array(wh_gguf_writer *w, const char *key, const int32_t *values, size_t n)
 {
     wh_buf *buf = put_array(w, key, GGUF_I32, n);

@@ -1,6 +1,6 @@
 /* mel.c - the log-Mel spectrogram of a stream of samples.
  *
- * 16 kHz samples come from lib/audio (or a program) by wh_mel_push(); the encoder's windows are read by lib/transcribe
+ * 16 kHz samples come from lib/audio (or a program) by wh_mel_push(); the encoder's windows are read by lib/window
  * with wh_mel_window(). Between them lies a ring of frames that are not clamped yet, because the clamp depends on the
  * loudest value of the whole recording (log_mel_spectrogram in openai-whisper's audio.py).
  *

@@ -1,7 +1,7 @@
 /* load.c - a model from a path, a descriptor or memory, for whisp.h, and what is said about it. */
 #include <stdio.h>
 
-#include "api/options.h"
+#include "options/options.h"
 #include "model/model.h"
 
 /* How large something is, in words. */

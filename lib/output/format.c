@@ -1,12 +1,10 @@
-/* format.c - a result as a document in memory: the choice of the writer, and what the writers of text share.
+/* format.c - a result as a document in memory: the choice of the writer.
  *
  * All documents are byte for byte those of openai-whisper 20250625 (whisper/utils.py) for the same segments. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "output/writers.h"
-#include "util/text.h"
 
 static const struct writer {
     whisp_format format;
@@ -93,34 +91,4 @@ int whisp_result_format(const whisp_result *result, const char *format, const wh
 void whisp_string_free(char *text)
 {
     free(text);
-}
-
-const char *wh_stripped(const char *text, size_t *length)
-{
-    *length = strlen(text);
-    wh_strip(&text, length);
-    return text;
-}
-
-void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *from, const char *to)
-{
-    size_t n = strlen(from), done = 0;
-    for (size_t i = 0; i + n <= length;) {
-        if (memcmp(text + i, from, n) != 0) {
-            i++;
-            continue;
-        }
-        wh_buf_append(out, text + done, i - done);
-        wh_buf_puts(out, to);
-        done = i += n;
-    }
-    wh_buf_append(out, text + done, length - done);
-}
-
-int64_t wh_milliseconds(double seconds)
-{
-    double x = nearbyint(1000.0 * seconds); /* halves to even */
-    if (isnan(x))
-        return 0;
-    return (int64_t)WH_MAX(-1e15, WH_MIN(x, 1e15));
 }

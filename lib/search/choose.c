@@ -30,7 +30,7 @@ static void compare_times(float *logits, int begin, int n_vocab)
         forbid(logits, 0, begin);
 }
 
-void wh_rules_apply(const wh_search *s, const wh_choice *c, float *logits)
+static void apply(const wh_search *s, const wh_choice *c, float *logits)
 {
     int n_vocab = s->model->n_vocab;
     for (int i = 0; i < c->n_penalized; i++) {
@@ -92,7 +92,7 @@ static int greatest(const float *x, int n, int most, int32_t *indices)
 void wh_choose(const wh_search *s, wh_choice *c, float *logits)
 {
     int n_vocab = s->model->n_vocab;
-    wh_rules_apply(s, c, logits);
+    apply(s, c, logits);
     if (c->temperature > 0) {
         c->n = 1;
         c->ids[0] = draw(logits, n_vocab, c->temperature, c->u);
@@ -111,5 +111,5 @@ void wh_search_filter(const wh_search *s, float *logits, const whisp_token *samp
 {
     wh_choice choice;
     wh_search_rules(s, sampled, n, s->lists, &choice);
-    wh_rules_apply(s, &choice, logits);
+    apply(s, &choice, logits);
 }

@@ -5,6 +5,8 @@
  *   filters.c    what may follow: the reference's rules
  *   penalties.c  what had better not follow: repetitions, and tokens that a regular expression names
  *   choose.c     the rules applied to a row of logits, and the choice
+ *   logits.c     sums over a row of logits
+ *   candidates.c sequences in the making, and a step of the decoder for all of them
  *   sampling.c   one token at a time: the most probable one, or a sample, for each candidate
  *   beam.c       beam search */
 #ifndef WH_SEARCH_INTERNAL_H
@@ -86,8 +88,7 @@ size_t wh_penalize(const wh_search *search, const whisp_token *sampled, size_t n
  * [search->list_size]. */
 void wh_search_rules(const wh_search *search, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *choice);
 
-/* choose.c: forbid in a row of logits what the rules say; and choose. */
-void wh_rules_apply(const wh_search *search, const wh_choice *choice, float *logits);
+/* choose.c: forbid in a row of logits what the rules say, and choose. */
 void wh_choose(const wh_search *search, wh_choice *choice, float *logits);
 
 /* correct.c: read the option `vocabulary`. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "search/internal.h"
-#include "util/text.h"
 
 /* Tokens of a prompt at most, without its start-of-prev. */
 static size_t longest_prompt(const wh_search *s)
@@ -17,24 +16,12 @@ static size_t longest_prompt(const wh_search *s)
     return (size_t)s->model->n_text_ctx / 2 - 1;
 }
 
-/* Append the tokens of a space and the stripped text to *tokens. */
-static int encode(const whisp_model *model, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
-{
-    wh_buf buf = {0};
-    size_t length = strlen(text);
-    wh_strip(&text, &length);
-    wh_buf_append(&buf, " ", 1);
-    wh_buf_append(&buf, text, length);
-    int rc = buf.failed ? wh_fail_memory()
-                        : wh_tokenizer_encode(model->tokenizer, buf.data, buf.length, tokens, n, capacity);
-    wh_buf_free(&buf);
-    return rc;
-}
-
-/* The same; no text, no tokens. */
+/* Append the tokens of a space and the stripped text to *tokens; no text, no tokens. */
 static int encode_text(const wh_search *s, const char *text, int32_t **tokens, size_t *n, size_t *capacity)
 {
-    return text && *text ? encode(s->model, text, tokens, n, capacity) : WHISP_OK;
+    if (!text || !*text)
+        return WHISP_OK;
+    return wh_tokenizer_encode_spaced(s->model->tokenizer, text, strlen(text), tokens, n, capacity);
 }
 
 /* Ids with commas between them, which the options have checked to be numbers. */
@@ -56,9 +43,10 @@ static int read_ids(const whisp_model *model, const char *text, int32_t **tokens
 
 int wh_prompt_initial(const whisp_model *model, const wh_values *v, int32_t **tokens, size_t *n, size_t *capacity)
 {
-    return v->initial_prompt          ? encode(model, v->initial_prompt, tokens, n, capacity)
-           : v->initial_prompt_tokens ? read_ids(model, v->initial_prompt_tokens, tokens, n, capacity)
-                                      : WHISP_OK;
+    const char *text = v->initial_prompt; /* an empty one is a space, as in openai-whisper */
+    if (text)
+        return wh_tokenizer_encode_spaced(model->tokenizer, text, strlen(text), tokens, n, capacity);
+    return v->initial_prompt_tokens ? read_ids(model, v->initial_prompt_tokens, tokens, n, capacity) : WHISP_OK;
 }
 
 static int encode_prefix(wh_search *s)

@@ -1,6 +1,6 @@
 /* search.c - a window's decoding: beam search, the most probable tokens or samples, then the best of what they found.
  *
- * Stands between the start sequence (prompt.c) and lib/transcribe. Ranking as MaximumLikelihoodRanker in
+ * Stands between the start sequence (prompt.c) and lib/window. Ranking as MaximumLikelihoodRanker in
  * openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
@@ -18,24 +18,6 @@ int wh_search_slots(const wh_values *v)
     for (int i = 0; i < n; i++)
         slots = WH_MAX(slots, temperatures[i] > 0 ? v->best_of : v->beam_size);
     return slots;
-}
-
-int wh_candidates_new(const wh_search *s, int n, wh_candidate **candidates)
-{
-    *candidates = wh_calloc((size_t)n, sizeof **candidates);
-    if (!*candidates)
-        return wh_fail_memory();
-    for (int i = 0; i < n; i++)
-        if (!((*candidates)[i].tokens = wh_calloc(s->max_tokens, sizeof(whisp_token))))
-            return wh_fail_memory();
-    return WHISP_OK;
-}
-
-void wh_candidates_free(wh_candidate *candidates, int n)
-{
-    for (int i = 0; candidates && i < n; i++)
-        free(candidates[i].tokens);
-    free(candidates);
 }
 
 /* Memory, the options' tokens and rules. */
@@ -121,79 +103,6 @@ const float *wh_search_first_logits(const wh_search *s)
     return s->start_logits + s->model->n_vocab;
 }
 
-double wh_log_sum_exp(const wh_search *s, const float *x, int n)
-{
-    double sum;
-    float most = s->kernels->exp_sum(x, (size_t)n, &sum);
-    return most == -INFINITY ? -INFINITY : most + log(sum);
-}
-
-int wh_most_probable(const float *x, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
-}
-
-void wh_candidate_begin(const wh_search *s, wh_candidate *c, int slot)
-{
-    const int32_t *prefix = s->start + s->n_start - s->n_forced;
-    for (size_t i = 0; i < s->n_forced; i++)
-        c->tokens[i] = (whisp_token){prefix[i], 0};
-    c->n = s->n_forced;
-    c->sum_logprob = 0;
-    c->ended = 0;
-    c->slot = slot;
-}
-
-/* As long as the reference goes: sample_len tokens, and not past the decoder's context. */
-int wh_search_may_go_on(const wh_search *s, size_t step)
-{
-    return step + 1 < s->sample_len && s->n_start + step + 1 <= (size_t)s->model->n_text_ctx;
-}
-
-wh_choice *wh_search_prepare(wh_search *s, int i, const wh_candidate *c)
-{
-    wh_search_rules(s, c->tokens, c->n, s->lists + (size_t)i * s->list_size, &s->choices[i]);
-    return &s->choices[i];
-}
-
-const wh_choice *wh_search_chosen(wh_search *s, int i)
-{
-    if (!s->is_chosen)
-        wh_choose(s, &s->choices[i], s->logits + (size_t)i * (size_t)s->model->n_vocab);
-    return &s->choices[i];
-}
-
-int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
-{
-    wh_step steps[WH_MAX_CANDIDATES];
-    static const int row = 0;
-    int n_steps = 0;
-    int32_t last[WH_MAX_CANDIDATES];
-    s->is_chosen = wh_backend_chooses(s->backend) >= s->choices[0].most;
-    for (int i = 0; i < n; i++) {
-        const wh_candidate *c = &candidates[i];
-        if (c->ended)
-            continue;
-        last[n_steps] = c->tokens[c->n - 1].id;
-        steps[n_steps] = (wh_step){.slot = c->slot, .n_tokens = 1, .tokens = &last[n_steps], .n_rows = 1, .rows = &row};
-        if (s->is_chosen)
-            steps[n_steps].choice = &s->choices[i];
-        else
-            steps[n_steps].logits = s->logits + (size_t)i * (size_t)s->model->n_vocab;
-        n_steps++;
-    }
-    double t0 = wh_now();
-    int rc = wh_backend_decode(s->backend, n_steps, steps);
-    s->timings->decode += wh_now() - t0;
-    s->timings->n_decode_steps++;
-    s->timings->n_decode_tokens += n_steps;
-    return rc;
-}
-
 /* The candidate that MaximumLikelihoodRanker picks. */
 static const wh_candidate *rank(const wh_search *s, const wh_candidate *candidates, int n)
 {
@@ -243,14 +152,6 @@ static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
     free(ids);
     wh_buf_free(&buf);
     return rc;
-}
-
-void wh_search_check(wh_search *s, const float *logits, size_t n)
-{
-    float sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += logits[i] * 0; /* NaN from NaN and from infinity */
-    s->unsound |= sum != 0;
 }
 
 int wh_search_is_sound(const wh_search *s)

@@ -1,10 +1,10 @@
 /* search.h - from a window's encoding to its tokens: prompt, filters, greedy choice, sampling or beam search.
  *
- * Stands between lib/backend and lib/transcribe. The rules are those of openai-whisper's decoding.py. */
+ * Stands between lib/backend and lib/window. The rules are those of openai-whisper's decoding.py. */
 #ifndef WH_SEARCH_H
 #define WH_SEARCH_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "backend/backend.h"
 
 typedef struct wh_search wh_search;

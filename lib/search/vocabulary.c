@@ -87,20 +87,11 @@ static int plant(wh_vocabulary *v, int t, const int32_t *sounds, size_t n)
 
 /* ---- terms ---- */
 
-static int encode(const whisp_model *m, const char *text, size_t n, int32_t **tokens, size_t *n_tokens)
-{
-    size_t capacity = 0;
-    return wh_tokenizer_encode(m->tokenizer, text, n, tokens, n_tokens, &capacity);
-}
-
 static int encode_term(const whisp_model *m, const char *text, size_t n, wh_term *term)
 {
-    wh_buf spaced = {0};
-    wh_buf_append(&spaced, " ", 1);
-    wh_buf_append(&spaced, text, n);
-    int rc = spaced.failed ? wh_fail_memory() : encode(m, spaced.data, spaced.length, &term->spaced, &term->n_spaced);
-    wh_buf_free(&spaced);
-    return rc ? rc : encode(m, text, n, &term->joined, &term->n_joined);
+    size_t room = 0, joined_room = 0;
+    int rc = wh_tokenizer_encode_spaced(m->tokenizer, text, n, &term->spaced, &term->n_spaced, &room);
+    return rc ? rc : wh_tokenizer_encode(m->tokenizer, text, n, &term->joined, &term->n_joined, &joined_room);
 }
 
 static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, size_t line, const char *text, size_t n)

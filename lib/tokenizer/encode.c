@@ -8,6 +8,7 @@
 
 #include "tokenizer/split.h"
 #include "tokenizer/vocabulary.h"
+#include "util/text.h"
 
 #define LONGEST_WORD ((size_t)1 << 30)
 
@@ -151,5 +152,18 @@ int wh_tokenizer_encode(const wh_tokenizer *tokenizer, const char *text, size_t 
     merger_clear(&m);
     if (rc == WHISP_OK)
         *n_tokens = count;
+    return rc;
+}
+
+int wh_tokenizer_encode_spaced(const wh_tokenizer *tokenizer, const char *text, size_t n, int32_t **tokens,
+                               size_t *n_tokens, size_t *capacity)
+{
+    wh_buf spaced = {0};
+    wh_strip(&text, &n);
+    wh_buf_append(&spaced, " ", 1);
+    wh_buf_append(&spaced, text, n);
+    int rc = spaced.failed ? wh_fail_memory()
+                           : wh_tokenizer_encode(tokenizer, spaced.data, spaced.length, tokens, n_tokens, capacity);
+    wh_buf_free(&spaced);
     return rc;
 }

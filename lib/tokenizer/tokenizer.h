@@ -81,6 +81,9 @@ const wh_specials *wh_tokenizer_specials(const wh_tokenizer *tokenizer);
  * n log n. */
 int wh_tokenizer_encode(const wh_tokenizer *tokenizer, const char *text, size_t n, int32_t **tokens, size_t *n_tokens,
                         size_t *capacity);
+/* The same for text as it stands in the middle of a transcript: stripped of white space, with a space before it. */
+int wh_tokenizer_encode_spaced(const wh_tokenizer *tokenizer, const char *text, size_t n, int32_t **tokens,
+                               size_t *n_tokens, size_t *capacity);
 
 /* The raw bytes of one ordinary token; for a special token its name ("<|en|>", "<|0.02|>"), which is written to
  * scratch (at least 32 bytes). NULL for an id outside the vocabulary. Not NUL-terminated. */

@@ -9,34 +9,33 @@ static int push_window(whisp_session *s, wh_recording *in)
 {
     const float *samples;
     int64_t got = 0, taken = 0;
-    while (wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES && (got = wh_recording_read(in, &samples)) > 0)
+    while (!wh_session_may_detect(s) && (got = wh_recording_read(in, &samples)) > 0)
         if ((taken = whisp_session_push(s, samples, (size_t)got)) < 0)
             return (int)taken;
     if (got < 0)
         return (int)got;
-    return got == 0 && !s->finished && wh_mel_ready(s->mel) < s->detect_at + WH_WINDOW_FRAMES ? whisp_session_finish(s)
-                                                                                              : WHISP_OK;
+    return got == 0 && !wh_session_may_detect(s) ? whisp_session_finish(s) : WHISP_OK;
 }
 
 /* Of what is measured, ask 30 s after the other until somebody speaks. */
 static int detect(whisp_session *s, wh_recording *in, float *probabilities, size_t n)
 {
-    int asked = s->language, rc, over = 0;
-    s->language = -1;
-    while (!over && s->language < 0) {
+    int asked = wh_session_language(s), rc, over = 0;
+    wh_session_set_language(s, -1);
+    while (!over && wh_session_language(s) < 0) {
         if ((rc = push_window(s, in)) || (rc = wh_session_detect(s)))
             return rc;
-        if (!wh_search_is_sound(s->search))
+        if (!wh_session_is_sound(s))
             return wh_fail(WHISP_ERR_MODEL,
                            "model %s: it computes numbers that are not finite, so no language can be "
                            "told; convert it anew",
                            s->model->name);
-        over = s->language < 0 && s->detected && wh_session_detect_next(s);
+        over = wh_session_language(s) < 0 && wh_session_detect_next(s);
     }
     wh_session_settle_language(s);
-    int best = s->language;
-    s->language = asked;
-    memcpy(probabilities, s->language_probs, (size_t)s->specials->n_languages * sizeof *probabilities);
+    int best = wh_session_language(s);
+    wh_session_set_language(s, asked);
+    wh_session_language_probabilities(s, probabilities);
     for (size_t i = (size_t)s->specials->n_languages; i < n; i++)
         probabilities[i] = 0;
     return best;

@@ -11,8 +11,8 @@ int wh_recording_may_jump(const wh_recording *in, double *seconds)
 {
     const whisp_session *s = in->session;
     whisp_audio_info info = {.size = sizeof info};
-    int has_clips = s->n_clips > 1 || s->clips[0].start > 0 || s->clips[0].end != INT64_MAX;
-    if (!has_clips || s->given || s->vad || wh_audio_is_samples(in->audio) || whisp_audio_describe(in->audio, &info))
+    if (!wh_session_has_clips(s) || s->given || s->vad || wh_audio_is_samples(in->audio) ||
+        whisp_audio_describe(in->audio, &info))
         return 0;
     *seconds = info.duration;
     return info.duration >= JUMPS_FROM;
@@ -30,15 +30,15 @@ int wh_recording_measure_clips(wh_recording *in, double seconds)
 {
     whisp_session *s = in->session;
     const float *samples;
-    int64_t n = 1, end = (int64_t)(seconds * WH_SAMPLE_RATE);
+    int64_t n = 1, end = (int64_t)(seconds * WH_SAMPLE_RATE), from, to;
     int rc = WHISP_OK;
-    for (size_t i = 0; i < s->n_clips && n > 0 && !rc; i++) {
-        int64_t start = first_sample(s->clips[i].start);
-        int64_t stop = s->clips[i].end > INT64_MAX / WH_HOP / 2 ? INT64_MAX : s->clips[i].end * WH_HOP + 200;
+    for (size_t i = 0; n > 0 && !rc && wh_session_clip(s, i, &from, &to); i++) {
+        int64_t start = first_sample(from);
+        int64_t stop = to > INT64_MAX / WH_HOP / 2 ? INT64_MAX : to * WH_HOP + 200;
         if (start >= end && wh_audio_knows_end(in->audio)) /* else the length may be an estimate */
             break;
         if (start > in->heard + WORTH && !(rc = wh_recording_skip_to(in, start)))
-            rc = wh_session_measure_jump(s, s->clips[i].start);
+            rc = wh_session_measure_jump(s, from);
         while (!rc && in->heard < stop && (n = wh_recording_read(in, &samples)) > 0)
             if (!(rc = wh_check_cancel(s->options)))
                 rc = whisp_session_measure(s, samples, (size_t)n);
@@ -52,10 +52,10 @@ int wh_recording_measure_clips(wh_recording *in, double seconds)
 int wh_recording_jump(wh_recording *in)
 {
     whisp_session *s = in->session;
-    int64_t frame = s->seek - WH_JUMP_BEFORE;
-    if (!in->jumps || (s->language < 0 && !s->detected))
+    int64_t frame = wh_session_seek(s) - WH_JUMP_BEFORE;
+    if (!in->jumps || !wh_session_knows_where(s))
         return 0;
-    if (s->clip >= s->n_clips || (s->seek >= s->measured_frames && wh_audio_knows_end(in->audio)))
+    if (wh_session_is_past(s, wh_audio_knows_end(in->audio)))
         return 1;
     if (first_sample(frame) <= in->heard + WORTH)
         return 0;

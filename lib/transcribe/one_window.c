@@ -1,5 +1,5 @@
 /* one_window.c - log-Mel spectrograms as values of their own, for whisp.h: made of samples, and a single window of one
- * decoded. A session whose store of frames was filled from outside hears its first window like any other (window.c). */
+ * decoded. A session whose window was given log-Mel hears it like any other (window.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,14 +71,13 @@ static int check(const whisp_session *s, const float *mel, size_t frames, const 
 /* Which language the window is in. */
 static int ask_language(whisp_session *s, float *probabilities, size_t n)
 {
-    wh_mel_window(s->mel, 0, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, s->window);
-    int best = wh_session_encode(s);
+    int best = wh_window_open(s->window);
     if (!best)
-        best = wh_search_languages(s->search, s->window_probs, NULL);
+        best = wh_window_ask_language(s->window, NULL);
     if (best < 0)
         return best;
     for (size_t i = 0; i < n; i++)
-        probabilities[i] = i < (size_t)s->specials->n_languages ? s->window_probs[i] : 0;
+        probabilities[i] = i < (size_t)s->specials->n_languages ? wh_window_asked(s->window)[i] : 0;
     return WHISP_OK;
 }
 
@@ -89,13 +88,13 @@ static int decode(whisp_session *s, whisp_result **result)
     int cleared, rc = wh_collect_begin(&out);
     while (!rc && (rc = wh_session_next(s, &cleared)) == 1) {
         rc = wh_collect_add(&out, &s->segment, cleared);
-        if (s->next_cut == s->n_cuts)
+        if (!wh_window_has_more(s->window))
             break;
     }
     if (rc == WHISP_END)
         rc = WHISP_OK;
     if (!rc)
-        rc = wh_collect_end(&out, s->model, wh_session_spoken(s), (double)wh_mel_content(s->mel) / 100, result);
+        rc = wh_collect_end(&out, s->model, wh_session_spoken(s), (double)wh_window_content(s->window) / 100, result);
     wh_collect_free(&out);
     return rc;
 }
@@ -110,18 +109,11 @@ int whisp_session_decode_mel(whisp_session *s, const float *mel, size_t frames, 
         rc = whisp_session_reset(s);
     if (rc)
         return rc;
-    wh_voice *voice = s->voice; /* it hears samples, and there are none */
-    int guards = s->guards;
-    s->voice = NULL;
-    s->guards = 0;
-    wh_mel_give(s->mel, mel, frames, (int64_t)WH_MIN(frames, (size_t)WH_WINDOW_FRAMES));
-    s->finished = 1;
-    s->total = (double)wh_mel_content(s->mel) / 100;
+    wh_window_give_mel(s->window, mel, frames);
+    s->total = (double)wh_window_content(s->window) / 100;
     if (probabilities)
         rc = ask_language(s, probabilities, n);
     if (!rc && result)
         rc = decode(s, result);
-    s->voice = voice;
-    s->guards = guards;
     return rc;
 }

@@ -20,7 +20,6 @@
 #include "util/pool.h"
 
 #define MAX_WORKERS 64
-#define CACHE_BYTES (512u << 20) /* keys and values of all sequences, at most, where batch_size is auto */
 
 enum state { FREE, FILLED, TAKEN };
 
@@ -74,13 +73,6 @@ typedef struct parts {
 
 /* ---- how many at once ---- */
 
-/* Bytes of one sequence's keys and values, its window's included, in float32. */
-static size_t sequence_bytes(const whisp_model *m)
-{
-    return (size_t)m->n_text_layer * (size_t)m->n_text_state * 2 * sizeof(float) *
-           ((size_t)m->n_audio_ctx + (size_t)m->n_text_ctx);
-}
-
 /* Beams and the samples of `confidence` need their slots in every window; fallback is rare, and two parts at a time may
  * have it. */
 static int spares_for(const wh_values *v, int workers)
@@ -93,12 +85,10 @@ static int slots_for(const wh_values *v, int workers)
     return workers + spares_for(v, workers) * (wh_search_slots(v) - 1);
 }
 
-/* What batch_size says, or auto: a GPU has use for as many as there may be. A backend of few slots takes fewer. */
+/* What batch_size says, or auto, the backend. One of few slots takes fewer. */
 static int workers_for(const whisp_model *model, const wh_values *v, int slots)
 {
-    size_t fit = CACHE_BYTES / WH_MAX(sequence_bytes(model), 1);
-    int n = v->batch_size ? v->batch_size : !strcmp(v->backend, "cuda") ? MAX_WORKERS : (int)WH_MAX(2, WH_MIN(fit, 8));
-    n = WH_MIN(n, MAX_WORKERS);
+    int n = WH_MIN(v->batch_size ? v->batch_size : wh_backend_batch(v->backend, model), MAX_WORKERS);
     while (n > 1 && slots_for(v, n) > slots)
         n--;
     return n;
@@ -251,7 +241,7 @@ static seat *wait_for_part(parts *p)
     if (found) {
         found->state = TAKEN;
         if (p->language >= 0 && !p->job->end)
-            found->session->language = p->language;
+            wh_session_set_language(found->session, p->language);
     }
     pthread_mutex_unlock(&p->mutex);
     return found;
@@ -296,10 +286,10 @@ static int transcribe_part(parts *p, seat *from)
     int rc = wh_result_new(&p->list[from->part].result);
     pthread_mutex_unlock(&p->mutex);
     if (!rc && !p->job->end && !(rc = wh_session_detect(session)))
-        publish_language(p, from->part, session->language, 0);
+        publish_language(p, from->part, wh_session_language(session), 0);
     while (!rc) {
         rc = wh_session_next(session, &cleared);
-        publish_language(p, from->part, session->language, rc == WHISP_END);
+        publish_language(p, from->part, wh_session_language(session), rc == WHISP_END);
         if (rc == WHISP_END)
             return WHISP_OK;
         rc = rc == 1 ? add_segment(p, from->part, &session->segment, cleared) : rc;
@@ -367,8 +357,9 @@ static int hand_out(parts *p)
     double done = 0;
     int rc = WHISP_OK;
     pthread_mutex_lock(&p->mutex);
-    s->language = p->language >= 0 ? p->language : s->language;
-    s->guess = p->n ? p->list[0].language : -1;
+    if (p->language >= 0)
+        wh_session_set_language(s, p->language);
+    wh_session_set_guess(s, p->n ? p->list[0].language : -1);
     while (!rc && p->next_out < p->n) {
         part *from = &p->list[p->next_out];
         hand_out_lines(from, o);
@@ -523,7 +514,7 @@ int wh_parts_run(const wh_part_job *job)
     if (!p)
         return wh_fail_memory();
     p->job = job;
-    p->language = s->language;
+    p->language = wh_session_language(s);
     p->alone = !job->end;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);

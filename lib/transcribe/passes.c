@@ -39,8 +39,7 @@ static int find_speech(wh_recording *in)
 
 int wh_session_may_cut(const whisp_session *s)
 {
-    return !s->options->values.cut_off && !s->given && s->n_clips == 1 && s->clips[0].start == 0 &&
-           s->clips[0].end == INT64_MAX;
+    return !s->options->values.cut_off && !s->given && !wh_session_has_clips(s);
 }
 
 /* Samples to transcribe; -1 where that is not known before all are read. */

@@ -1,12 +1,12 @@
-/* session.c - a transcription's state: made, fed with samples, reset. The windows are in window.c. */
+/* session.c - a transcription's state: made and reset, for a recording or a part of one. What is pushed and pulled is in
+ * feed.c, the loop of windows in lib/window. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "audio/audio.h"
-#include "transcribe/given.h"
 #include "transcribe/parts.h"
+#include "transcribe/session.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
 {
@@ -58,19 +58,31 @@ static int choose_heads(whisp_session *s)
     return m->alignment_heads ? WHISP_OK : wh_fail_memory();
 }
 
-static int log_mel(void *backend, const float *samples, int n, float *out)
+/* The text is not of all that the recording holds, as the window says: a line that names the recording, and remembered
+ * for the result. */
+static void be_incomplete(void *user, const char *why)
 {
-    return wh_backend_log_mel(backend, samples, n, out);
+    whisp_session *s = user;
+    wh_session_remember_incomplete(s, why);
+    wh_log(s->options, WHISP_LOG_WARNING, "%s", why);
 }
 
-/* Sound and voices are judged for the guard, to detect a language, and for speakers' times. */
-static int make_voice(whisp_session *s)
+static int make_window(whisp_session *s)
 {
-    const wh_values *v = &s->options->values;
-    s->guards = v->hallucination_guard;
-    int detects = s->specials->multilingual && v->language < 0 && !v->detects_at_start;
-    int stereo = v->split_stereo || (s->whole && s->whole->channel >= 0);
-    return s->guards || detects || stereo ? wh_voice_new(s, &s->voice) : WHISP_OK;
+    char vad[4096];
+    int has_vad = !wh_filter_model(s, vad, sizeof vad) && access(vad, R_OK) == 0;
+    const whisp_session *whole = s->whole ? s->whole : s;
+    const wh_window_config config = {.model = &s->computed,
+                                     .options = s->options,
+                                     .backend = s->backend,
+                                     .timings = &s->timings,
+                                     .frames = s->part_frames,
+                                     .vad_path = has_vad ? vad : NULL,
+                                     .parts_at_pauses = whole->options->values.split_stereo,
+                                     .unsound = wh_model_unsound(s->model),
+                                     .incomplete = be_incomplete,
+                                     .user = s};
+    return wh_window_new(&config, &s->window);
 }
 
 static int make_session(whisp_session *s)
@@ -82,26 +94,12 @@ static int make_session(whisp_session *s)
                                 .threads = v->threads,
                                 .compute = wh_compute_named(v->compute_type),
                                 .device = v->device};
-    size_t frames = WH_MAX(s->part_frames, WH_STORE_FRAMES);
     int rc;
-    if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) ||
-        (rc = wh_prompt_initial(m, v, &s->initial, &s->n_initial, &s->initial_capacity)) || (rc = wh_filter_load(s)) ||
-        (rc = make_voice(s)) || (rc = choose_heads(s)) ||
+    if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) || (rc = wh_filter_load(s)) ||
+        (rc = choose_heads(s)) ||
         (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
-        (rc = wh_search_new(m, s->options, s->backend, &s->timings, &s->search)) ||
-        (rc = wh_mel_new(m->n_mels, m->mel_filters, frames, &s->mel)))
+        (rc = make_window(s)) || (rc = wh_session_warn(s)))
         return rc;
-    int mel_frames = wh_backend_mel_frames(s->backend);
-    if (mel_frames && (rc = wh_mel_delegate(s->mel, mel_frames, log_mel, s->backend)))
-        return rc;
-    if ((rc = wh_session_make_clips(s)) || (rc = wh_session_warn(s)))
-        return rc;
-    s->window = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
-    s->language_probs = wh_calloc((size_t)s->specials->n_languages + 1, sizeof(float));
-    s->window_probs = wh_calloc((size_t)s->specials->n_languages + 1, sizeof(float));
-    if (!s->window || !s->language_probs || !s->window_probs)
-        return wh_fail_memory();
-    s->unsound = wh_model_unsound(m);
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
 }
@@ -161,8 +159,8 @@ int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t 
 int wh_session_begin_part(whisp_session *s, int64_t at, int last)
 {
     int rc = whisp_session_reset(s);
-    s->origin = at / WH_HOP;
-    s->last_part = last;
+    wh_window_place(s->window, at / WH_HOP, last);
+    wh_window_set_timeline(s->window, wh_filter_timeline(s->whole));
     return rc;
 }
 
@@ -180,9 +178,9 @@ int wh_session_push_all(whisp_session *s, const float *samples, size_t n)
 int wh_session_end_part(whisp_session *s, float before, float *loudest)
 {
     int rc = whisp_session_finish(s);
-    s->measured_frames = wh_mel_content(s->mel);
-    *loudest = fmaxf(before, wh_mel_loudest(s->mel, s->measured_frames));
-    wh_mel_set_loudest(s->mel, *loudest);
+    *loudest = fmaxf(before, wh_window_loudest(s->window));
+    wh_window_set_length(s->window, wh_window_content(s->window));
+    wh_window_set_loudest(s->window, *loudest);
     return rc;
 }
 
@@ -191,31 +189,12 @@ void whisp_session_free(whisp_session *s)
     if (!s)
         return;
     wh_filter_free(s);
-    wh_voice_free(s->voice);
-    wh_search_free(s->search);
+    wh_align_text_free(s->given);
+    wh_window_free(s->window);
     wh_backend_free(s->backend);
-    wh_mel_free(s->mel);
     wh_mel_free(s->measuring);
-    free(s->window);
-    free(s->language_probs);
-    free(s->window_probs);
-    free(s->initial);
-    free(s->history);
-    free(s->prompt);
-    free(s->cuts);
-    free(s->tokens);
     if (s->computed.alignment_heads != s->model->alignment_heads)
         free(s->computed.alignment_heads);
-    wh_given_free(s->given);
-    free(s->clips);
-    free(s->text_tokens);
-    free(s->text_index);
-    free(s->words);
-    free(s->handed);
-    wh_doubts_free(s->doubts);
-    wh_words_free(&s->timed);
-    wh_buf_free(&s->word_text);
-    wh_buf_free(&s->window_text);
     whisp_options_free(s->options);
     free(s);
 }
@@ -224,178 +203,16 @@ int whisp_session_reset(whisp_session *s)
 {
     if (!s)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_reset: session is NULL");
-    wh_mel_reset(s->mel);
+    wh_align_text_free(s->given);
+    s->given = NULL;
     wh_mel_free(s->measuring);
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
     wh_filter_reset(s);
-    wh_voice_reset(s->voice);
-    s->finished = s->failed = 0;
-    s->seek = s->window_seek = 0;
+    s->failed = 0;
     s->total = -1;
     s->total_is_known = 0;
-    s->measured_frames = -1;
-    s->bad_samples = 0;
+    s->bad_samples_told = 0;
     s->incomplete[0] = '\0';
-    s->unsound_told = 0;
-    s->language = s->options->values.language;
-    s->guess = -1;
-    s->detected = s->doubt_told = s->text_stayed = 0;
-    s->detect_at = 0;
-    s->gap_start = s->gap_end = 0;
-    s->encoded_first = 0;
-    s->was_reset = 0;
-    s->n_history = 0;
-    wh_search_forget(s->search);
-    s->n_cuts = s->next_cut = 0;
-    s->next_id = 0;
-    s->n_words = 0;
-    s->last_speech = s->last_word = 0;
-    s->slow_windows = 0;
-    wh_given_free(s->given);
-    s->given = NULL;
-    s->clip = 0;
-    wh_session_settle(s);
-    return WHISP_OK;
-}
-
-int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
-{
-    if (!s || (!samples && n))
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_push: an argument is NULL");
-    if (s->finished)
-        return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
-    int rc = wh_filter_check(s);
-    if (rc || (rc = wh_channels_check(s)))
-        return rc;
-    double t0 = wh_now();
-    size_t taken = wh_mel_push(s->mel, samples, n);
-    wh_voice_push(s->voice, samples, taken);
-    s->timings.mel += wh_now() - t0;
-    if (wh_mel_bad_samples(s->mel) && !s->bad_samples) {
-        s->bad_samples = wh_mel_bad_samples(s->mel);
-        wh_log(s->options, WHISP_LOG_WARNING, "some samples are not finite numbers; they count as silence");
-    }
-    return (int64_t)taken;
-}
-
-int whisp_session_finish(whisp_session *s)
-{
-    if (!s)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_finish: session is NULL");
-    if (s->finished)
-        return wh_fail(WHISP_ERR_STATE, "whisp_session_finish: the session is finished already");
-    wh_mel_finish(s->mel);
-    s->finished = 1;
-    if (!s->total_is_known)
-        s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->mel));
-    wh_session_warn_clips(s);
-    return WHISP_OK;
-}
-
-static int begin_measuring(whisp_session *s)
-{
-    return s->measuring ? WHISP_OK
-                        : wh_mel_new(s->model->n_mels, s->model->mel_filters, WH_STORE_FRAMES, &s->measuring);
-}
-
-int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
-{
-    if (!s || (!samples && n))
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_measure: an argument is NULL");
-    if (s->finished || wh_mel_samples(s->mel))
-        return wh_fail(WHISP_ERR_STATE, "whisp_session_measure: samples were pushed already; reset the session first");
-    int rc = wh_filter_check(s);
-    if (rc)
-        return rc;
-    double t0 = wh_now();
-    if ((rc = begin_measuring(s)))
-        return rc;
-    for (size_t done = 0; done < n;) {
-        done += wh_mel_push(s->measuring, samples + done, n - done);
-        wh_mel_discard(s->measuring, wh_mel_ready(s->measuring));
-    }
-    if (n == 0) {
-        wh_mel_finish(s->measuring);
-        wh_mel_set_loudest(s->mel, wh_mel_loudest(s->measuring, wh_mel_content(s->measuring)));
-        s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->measuring));
-        s->measured_frames = wh_mel_content(s->measuring);
-        wh_mel_free(s->measuring);
-        s->measuring = NULL;
-    }
-    s->timings.mel += wh_now() - t0;
-    return WHISP_OK;
-}
-
-void wh_session_jump(whisp_session *s, int64_t frame)
-{
-    wh_mel_jump(s->mel, frame);
-    wh_voice_jump(s->voice, wh_mel_samples(s->mel));
-}
-
-int wh_session_measure_jump(whisp_session *s, int64_t frame)
-{
-    int rc = begin_measuring(s);
-    if (!rc)
-        wh_mel_jump(s->measuring, frame);
-    return rc;
-}
-
-void wh_session_known_total(whisp_session *s, double seconds)
-{
-    s->total = seconds;
-    s->total_is_known = 1;
-    s->measured_frames = (int64_t)(seconds * WH_SAMPLE_RATE) / WH_HOP;
-}
-
-void wh_session_remember_incomplete(whisp_session *s, const char *why)
-{
-    size_t length = strlen(s->incomplete);
-    if (!strstr(s->incomplete, why))
-        if (snprintf(s->incomplete + length, sizeof s->incomplete - length, "%s%s", length ? "; " : "", why) >=
-            (int)(sizeof s->incomplete - length))
-            memcpy(s->incomplete + sizeof s->incomplete - 4, "...", 4);
-}
-
-void wh_session_incomplete(whisp_session *s, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    wh_session_remember_incomplete(s, text);
-    wh_log(s->options, WHISP_LOG_WARNING, "%s", text);
-}
-
-void wh_session_hear_warnings(whisp_session *s, whisp_audio *audio)
-{
-    const char *text;
-    int incomplete;
-    for (size_t i = 0; audio && (text = whisp_audio_warning(audio, i, &incomplete)); i++) {
-        char line[1024];
-        snprintf(line, sizeof line, "%s: %s", wh_audio_name(audio), text);
-        if (incomplete)
-            wh_session_remember_incomplete(s, line);
-        if (s->channel <= 0) /* with split_stereo the second pass has the same */
-            wh_log(s->options, WHISP_LOG_WARNING, "%s", line);
-    }
-}
-
-const char *wh_session_why_incomplete(const whisp_session *s)
-{
-    return s->incomplete[0] ? s->incomplete : NULL;
-}
-
-int whisp_session_describe(const whisp_session *s, whisp_session_info *info)
-{
-    if (!s || !info || info->size < sizeof info->size)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_describe: an argument is NULL, or info->size is not set");
-    const whisp_session_info all = {.size = info->size,
-                                    .language = wh_language_code(wh_session_spoken(s)),
-                                    .incomplete = wh_session_why_incomplete(s),
-                                    .backend = wh_backend_describe(s->backend),
-                                    .timings = &s->timings};
-    memcpy(info, &all, WH_MIN(info->size, sizeof all));
-    return WHISP_OK;
+    return wh_window_reset(s->window);
 }

@@ -1,136 +1,57 @@
-/* session.h - the inside of whisp_session, shared by the files of lib/transcribe.
+/* session.h - the inside of whisp_session, shared by the files of lib/transcribe: what is asked for (model, options), what
+ * computes it (backend), and one window (lib/window) that hears what is pushed.
  *
- *   session.c   making, resetting, push / finish / measure
- *   clips.c     the parts of the recording to transcribe
- *   words.c     a window's words: their times, where they move the seek, hallucinations
- *   confidence.c  how far the words can be trusted
- *   align.c     a given text's words instead of the heard ones (given.h)
- *   window.c    one window: prompt, decoding with fallback, cutting into segments, where to go next; pull
- *   language.c  which language it is: where somebody speaks first
- *   voice.c     where there is sound, and a voice (voice.h)
- *   guard.c     hallucination_guard: text that nobody said (guard.h)
- *   silence.c   the same: windows with a long silence in them
- *   joins.c     vad_filter, split_stereo: segments parted where they reach over silence
- *   filter.c    vad_filter: a whole recording without its silence
- *   channels.c  split_stereo: a recording's two channels, one after the other, and their segments merged
- *   cut.c       where a long recording is cut
- *   cutter.c    a long recording, handed out part by part
- *   parts.c     parts of a recording, or many short ones, transcribed side by side
- *   many.c      many files
- *   whole.c     whole recordings, results
- *   recording.c the samples of a whole recording, as often as they are wanted (recording.h)
- *   passes.c    the passes over it before the one that counts (passes.h)
- *   jump.c      a long one of which only some clips are asked for (jump.h)
- *   one_window.c  log-Mel spectrograms from outside
- *   detect.c    the language of a whole recording */
+ *   session.c         making, resetting; a session for a part of a recording
+ *   feed.c            push / measure / finish / pull
+ *   asked.c           what the flow of a recording asks of the window
+ *   option_warnings.c options that have no effect beside others
+ *   speech_only.c     vad_filter: a whole recording without its silence
+ *   channels.c        split_stereo: a recording's two channels, one after the other, and their segments merged
+ *   cut.c             where a long recording is cut
+ *   cutter.c          a long recording, handed out part by part
+ *   parts.c           parts of a recording, or many short ones, transcribed side by side
+ *   many.c            many files
+ *   whole.c           whole recordings, results
+ *   recording.c       the samples of a whole recording, as often as they are wanted (recording.h)
+ *   passes.c          the passes over it before the one that counts (passes.h)
+ *   jump.c            a long one of which only some clips are asked for (jump.h)
+ *   one_window.c      log-Mel spectrograms from outside
+ *   detect.c          the language of a whole recording */
 #ifndef WH_SESSION_H
 #define WH_SESSION_H
 
-#include "api/options.h"
+#include "align/align_text.h"
 #include "backend/backend.h"
-#include "mel/mel.h"
-#include "search/search.h"
-#include "timing/timing.h"
-#include "transcribe/voice.h"
+#include "options/options.h"
 #include "vad/vad.h"
 #include "whisp_live.h"
-
-/* Frames that a session holds: a window and half a minute more, so that pushes and pulls can take turns. */
-#define WH_STORE_FRAMES 6200
-
-/* A segment as the window's cutting makes it. text and tokens lie in the session's text and token pools. */
-typedef struct wh_cut {
-    double start, end;
-    size_t text; /* offset into window_text */
-    size_t first_token, n_tokens;
-    int cleared; /* emptied, as openai-whisper does with segments that say nothing */
-    size_t first_word, n_words;
-} wh_cut;
+#include "window/window.h"
 
 struct whisp_session {
-    const whisp_session *whole; /* of a part of a recording: the session that has it all; else NULL */
-    int last_part;              /* nothing follows it */
-    size_t part_frames;         /* what it must hold of a part; 0: the usual */
-    int64_t origin;             /* where the part begins in the recording, in frames; 0 for a whole one */
     const whisp_model *model;
     whisp_model computed; /* the same, with the alignment heads that the options ask for: the backend's */
     const wh_specials *specials;
     whisp_options *options;
     wh_backend *backend;
-    wh_search *search;
-    wh_mel *mel;
-    wh_mel *measuring; /* the first pass of whisp_session_measure(), or NULL */
-    float *window;     /* [3000][n_mels] */
+    wh_window *window;
     whisp_timings timings;
 
-    whisp_vad *vad;       /* with vad_filter, else NULL */
+    const whisp_session *whole; /* of a part of a recording: the session that has it all; else NULL */
+    size_t part_frames;         /* what it must hold of a part; 0: the usual */
+
+    whisp_vad *vad;       /* with vad_filter, else NULL (speech_only.c) */
     wh_timeline timeline; /* where speech is in the recording */
     int64_t recording;    /* its samples, once speech was looked for; else -1 */
 
-    int channel;                /* with split_stereo: the one being heard, from 0 on; else -1 */
-    int guards;                 /* hallucination_guard is on */
-    wh_voice *voice;            /* where something asks for it, else NULL */
-    int64_t gap_start, gap_end; /* frames that no window hears, where one was parted at a silence; both 0: none */
+    int channel; /* with split_stereo: the one being heard, from 0 on; else -1 (channels.c) */
 
-    int finished;            /* no more samples */
-    int failed;              /* a call failed midway: only reset helps */
-    int64_t seek;            /* the next window's first frame */
-    int64_t measured_frames; /* of the whole recording, where it was measured; else -1 */
-    double total;            /* seconds of the whole recording; negative if not known */
-    int total_is_known;      /* ... before it was read, of which only the clips are */
-    size_t bad_samples;      /* of those already warned about */
-    const char *unsound;     /* a tensor of the model that holds numbers that are not finite, or NULL */
-    int unsound_told;
+    wh_mel *measuring;     /* the first pass of whisp_session_measure(), or NULL */
+    int failed;            /* a call failed midway: only reset helps */
+    double total;          /* seconds of the whole recording; negative if not known */
+    int total_is_known;    /* ... before it was read, of which only the clips are */
+    int bad_samples_told;  /* that some were not finite */
     char incomplete[512];  /* why the text is not of all that the recording holds; "" where it is */
-    int language;          /* -1: not known yet */
-    int guess;             /* until then: of the first window, or of the first that text stayed of; -1 before any */
-    int text_stayed;       /* text of a window stayed */
-    int detected;          /* the first window was asked for the language, or */
-    int64_t detect_at;     /* the one that begins at this frame, with more of a voice in it */
-    int doubt_told;        /* that the language is not sure */
-    float *language_probs; /* [n_languages], of the window that it was detected in */
-    int window_language;   /* of the current window */
-    float *window_probs;   /* [n_languages] of the current window, where it was asked */
-    int encoded_first;     /* slot 0 holds the encoding of the window at frame 0 (language detection left it) */
-
-    int32_t *initial; /* tokens of initial_prompt */
-    size_t n_initial, initial_capacity;
-    int was_reset;    /* the prompt was dropped since: initial no longer stands before the history */
-    int32_t *history; /* tokens written since the last reset of the prompt; old ones are dropped */
-    size_t n_history, history_capacity;
-    int32_t *prompt; /* scratch for the next window's prompt */
-    size_t prompt_capacity;
-
-    wh_cut *cuts; /* the current window's segments */
-    size_t n_cuts, cuts_capacity, next_cut;
-    whisp_token *tokens; /* theirs */
-    size_t tokens_capacity;
-    wh_buf window_text;   /* their texts, each NUL-terminated */
-    wh_decoding decoding; /* of the current window */
-    int64_t window_seek;
-    int next_id;
-
-    struct wh_clip {
-        int64_t start, end; /* frames; INT64_MAX: up to the recording's end */
-    } * clips;              /* [n_clips], in order */
-    size_t n_clips, clip;   /* the one being transcribed */
-
-    int32_t *text_tokens; /* the current window's tokens below eot */
-    size_t *text_index;   /* where each stands in s->tokens */
-    size_t text_capacity, index_capacity;
-    wh_words timed;    /* the window's words, in seconds from its beginning */
-    whisp_word *words; /* [n_words], in seconds of the recording; cuts count them off */
-    size_t n_words, words_capacity;
-    const whisp_word **handed; /* those of `segment`, for the caller */
-    size_t handed_capacity;
-    wh_buf word_text;       /* their texts, each NUL-terminated */
-    double last_speech;     /* end of the last word so far */
-    double last_word;       /* the same of those given out: none begins before it */
-    int slow_windows;       /* windows in a row that moved the seek by next to nothing */
-    struct wh_given *given; /* the text to align, or NULL */
-
-    struct wh_doubts *doubts; /* evidence about the words, with the option confidence; or NULL */
-
+    wh_align_text *given;  /* the text to align, or NULL */
     whisp_segment segment; /* what the last pull gave */
 };
 
@@ -144,12 +65,9 @@ int wh_session_next(whisp_session *session, int *cleared);
 int wh_session_warn(const whisp_session *session);
 void wh_session_warn_clips(const whisp_session *session);
 
-/* The text will not be of all that the recording holds: say why, in a line that names the recording, and remember it
- * for the result. */
-void wh_session_incomplete(whisp_session *session, const char *format, ...) WH_PRINTF(2, 3);
-/* Why it is not, so far; NULL: it is. */
+/* The text will not be of all that the recording holds: remember why, for the result. why_incomplete: what was
+ * remembered; NULL: it is. */
 const char *wh_session_why_incomplete(const whisp_session *session);
-/* Only remember it. */
 void wh_session_remember_incomplete(whisp_session *session, const char *why);
 /* A recording was read as far as it will be: pass on what is to be said about it. `audio` may be NULL. */
 void wh_session_hear_warnings(whisp_session *session, whisp_audio *audio);
@@ -162,74 +80,44 @@ void wh_session_jump(whisp_session *session, int64_t frame);
 int wh_session_measure_jump(whisp_session *session, int64_t frame);
 void wh_session_known_total(whisp_session *session, double seconds);
 
-/* Read the option clip_timestamps. */
-int wh_session_make_clips(whisp_session *session);
-/* For wh_audio_ask(): does a clip reach between two times? Without vad_filter, with which clips count other seconds. */
-int wh_session_wants(const void *session, double from, double to);
-/* Move the seek to where the clips want it: into the next one when it has left one; far beyond any recording's end
- * after the last. */
-void wh_session_settle(whisp_session *session);
-
-/* Find the current window's words and give them to its cuts; *advance changes to where the last word ends. 1: what was
- * heard may be imagined; forget it and hear the window again from *advance on. */
-int wh_session_time_words(whisp_session *session, int64_t segment_size, int64_t *advance);
-
-/* The option confidence (confidence.c). listen_again: between decoding and alignment, gather what the decoder knows of
- * the n_text text tokens (s->text_tokens); *bare is where the alignment leaves what it sees. judge: set the confidence
- * of s->words. features: the [WH_FEATURES] that the current window's word was judged by. */
-int wh_session_listen_again(whisp_session *session, size_t n_text, wh_evidence **bare);
-int wh_session_judge(whisp_session *session);
-const float *wh_session_features(const whisp_session *session, const whisp_word *word);
-double wh_segment_confidence(const whisp_word *words, size_t n);
-void wh_doubts_free(struct wh_doubts *doubts);
-
-/* Which words of the given text are said in the current window, and when. */
-int wh_session_align_window(whisp_session *session, int64_t segment_size);
-
-/* Which language it is (language.c). detect: ask the recording's first 30 s, unless the language is known; needs 3000
- * frames, or the end. It stays unknown where nobody speaks there. window_language: to decode the window in in whose
- * encoding is in slot 0; or a negative code. heard: the window's text is what it will be; the language may be known now,
- * and is told where it is in doubt. spoken: the one to name: the language, or the best guess. */
-int wh_session_detect(whisp_session *session);
-int wh_session_window_language(whisp_session *session, int64_t segment_size);
-void wh_session_heard(whisp_session *session);
+/* What the flow of a recording asks of its session, and tells it: the functions of the same names in window.h. (asked.c) */
+int wh_session_language(const whisp_session *session);
 int wh_session_spoken(const whisp_session *session);
-/* detect_next: 0 when the next 30 s are to be asked, by detect, once they are there; 1 at the end. settle_language: at the
- * end: where nobody spoke, the guess is what it is. */
+void wh_session_set_language(whisp_session *session, int language);
+void wh_session_set_guess(whisp_session *session, int language);
+void wh_session_language_probabilities(const whisp_session *session, float *probabilities);
+int wh_session_detect(whisp_session *session);
+int wh_session_may_detect(const whisp_session *session);
 int wh_session_detect_next(whisp_session *session);
 void wh_session_settle_language(whisp_session *session);
-/* Does somebody speak in the window in s->window, which begins at frame `seek`? `silence` is the no-speech probability. */
-int wh_session_is_speech(whisp_session *session, int64_t seek, int64_t frames, double silence);
-/* Warn, once, where the most probable language is not probable. */
-void wh_session_tell_doubt(whisp_session *session, const float *probabilities, int best);
+int wh_session_is_sound(const whisp_session *session);
+int64_t wh_session_samples(const whisp_session *session);
+int64_t wh_session_seek(const whisp_session *session);
+int wh_session_knows_where(const whisp_session *session);
+int wh_session_is_past(const whisp_session *session, int knows_end);
+int wh_session_has_clips(const whisp_session *session);
+int wh_session_clip(const whisp_session *session, size_t i, int64_t *start, int64_t *end);
+/* For wh_audio_ask(): does a clip reach between two times? Without vad_filter, with which clips count other seconds. */
+int wh_session_wants(const void *session, double from, double to);
 
-/* Add tokens first .. first + n - 1 of the window as a segment. (window.c) */
-int wh_session_add_cut(whisp_session *session, double start, double end, size_t first, size_t n);
-/* Find the current window's words, where no option asks for them: cuts get theirs, and keep their times. (words.c) */
-int wh_session_find_words(whisp_session *session, int64_t segment_size);
-/* vad_filter, split_stereo: part segments that reach over silence. (joins.c) */
-int wh_session_part_segments(whisp_session *session, int64_t segment_size);
+/* Forced alignment: give the session, which was reset, a text. result: what became of it. */
+int wh_given_new(whisp_session *session, const char *text);
+int wh_given_result(whisp_session *session, whisp_result **result);
 
-/* Run the encoder on s->window. (window.c) */
-int wh_session_encode(whisp_session *session);
-/* Forget the text before: the next window's prompt is without it. (window.c) */
-void wh_session_forget_text(whisp_session *session);
-
-/* vad_filter. load: the model, if the options ask for it. find: where speech is in all that `read` gives. check: fails
- * when samples come before it was looked for. total: seconds of the recording of which `samples` came. times: from the
- * time without silence to the recording's. */
+/* vad_filter. load: the model, if the options ask for it. load_model: in any case. model: where it is;
+ * WHISP_ERR_ARGUMENT or another code where it is not found. find: where speech is in all that `read` gives. check: fails
+ * when samples come before it was looked for. total: seconds of the recording of which `samples` came. timeline: NULL
+ * where silence is not left out. times: from the time without silence to the recording's. */
 int wh_filter_load(whisp_session *session);
-/* Where the voice activity model is: WHISP_ERR_ARGUMENT or another code where it is not found. */
+int wh_filter_load_model(const whisp_session *session, whisp_vad **vad);
 int wh_filter_model(const whisp_session *session, char *path, size_t capacity);
 void wh_filter_free(whisp_session *session);
 void wh_filter_reset(whisp_session *session);
 int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
 int wh_filter_check(const whisp_session *session);
 double wh_filter_total(const whisp_session *session, int64_t samples);
-int wh_filter_is_on(const whisp_session *session); /* for a part: in the whole recording */
+const wh_timeline *wh_filter_timeline(const whisp_session *session);
 void wh_filter_times(const whisp_session *session, double *start, double *end);
-/* The same for a word, both of whose ends belong to the part of speech that its middle is in. */
-void wh_filter_word_times(const whisp_session *session, double *start, double *end);
 
 /* split_stereo. transcribe: `run` transcribes a recording, here once for each channel. check: fails when samples come
  * that are not a recording's. */

@@ -5,7 +5,7 @@
 #include "output/result.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
-#include "transcribe/given.h"
+#include "align/align_text.h"
 #include "transcribe/parts.h"
 #include "transcribe/jump.h"
 #include "transcribe/passes.h"
@@ -50,7 +50,7 @@ static int feed(whisp_session *s, wh_recording *in, work *w)
         }
     if (rc < 0 || n < 0)
         return rc < 0 ? rc : (int)n;
-    if (rc == 0 && in->heard == wh_mel_samples(s->mel)) /* that was the end */
+    if (rc == 0 && in->heard == wh_session_samples(s)) /* that was the end */
         s->total_is_known = 0;
     if ((rc = whisp_session_finish(s)))
         return rc;

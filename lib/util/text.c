@@ -1,5 +1,9 @@
-/* text.c - Unicode white space; see text.h. Used by the search (compression ratio), the segments and the writers. */
+/* text.c - see text.h. Used by the search (compression ratio), the segments, live transcription and the writers. */
 #include "util/text.h"
+
+#include <string.h>
+
+#include "util/util.h"
 
 /* The length of the white-space character that `p` begins with (n bytes are there), or 0. */
 static size_t space_at(const unsigned char *p, size_t n)
@@ -39,4 +43,17 @@ void wh_strip(const char **text, size_t *n)
     }
     *text = (const char *)p;
     *n = (size_t)(end - p);
+}
+
+int wh_is_sentence_end(const char *text, size_t n)
+{
+    static const char *const marks[] = {".", "?", "!", "。", "？", "！", "…"};
+    while (n > 0 && text[n - 1] && strchr("\"')] ", text[n - 1]))
+        n--;
+    for (size_t i = 0; i < WH_COUNT(marks); i++) {
+        size_t length = strlen(marks[i]);
+        if (n >= length && memcmp(text + n - length, marks[i], length) == 0)
+            return 1;
+    }
+    return 0;
 }

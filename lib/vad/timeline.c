@@ -1,5 +1,5 @@
 /* timeline.c - the recording without its silence: which samples are left, and times in it back to the recording's own;
- * see vad.h. Source: collect_chunks() and SpeechTimestampsMap in faster-whisper's vad.py. */
+ * see vad.h. Source: SpeechTimestampsMap in faster-whisper's vad.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,27 +95,4 @@ double wh_timeline_original_in(const wh_timeline *t, double time, size_t index)
 double wh_timeline_original(const wh_timeline *t, double time, int is_end)
 {
     return wh_timeline_original_in(t, time, wh_timeline_index(t, time, is_end));
-}
-
-int wh_collect_chunks(const wh_spans *speech, int64_t longest, wh_vad_group **groups, size_t *n)
-{
-    wh_vad_group *list = wh_calloc(speech->n ? speech->n : 1, sizeof *list);
-    *groups = NULL;
-    *n = 0;
-    if (!list)
-        return wh_fail_memory();
-    size_t k = 0;
-    for (size_t i = 0; i < speech->n; i++) {
-        int64_t length = speech->spans[i].end - speech->spans[i].start;
-        if (longest > 0 && list[k].n && list[k].length + length > longest) {
-            list[k + 1].first = i;
-            list[k + 1].offset = list[k].offset + list[k].length;
-            k++;
-        }
-        list[k].n++;
-        list[k].length += length;
-    }
-    *groups = list;
-    *n = k + 1;
-    return WHISP_OK;
 }

@@ -11,7 +11,7 @@
 #ifndef WH_VAD_H
 #define WH_VAD_H
 
-#include "api/options.h"
+#include "options/options.h"
 #include "cpu/kernels.h"
 #include "gguf/gguf.h"
 #include "whisp_vad.h"
@@ -133,16 +133,6 @@ size_t wh_timeline_index(const wh_timeline *timeline, double time, int is_end);
 /* A time in the recording itself, rounded to 10 ms; both times of a word belong to the span `index` of its middle. */
 double wh_timeline_original_in(const wh_timeline *timeline, double time, size_t index);
 double wh_timeline_original(const wh_timeline *timeline, double time, int is_end);
-
-/* Consecutive spans that are transcribed together. */
-typedef struct wh_vad_group {
-    size_t first, n;
-    int64_t offset, length; /* samples without silence */
-} wh_vad_group;
-
-/* Put spans together to groups of at most `longest` samples (0: any length); a longer span is a group of its own. No
- * spans give one empty group. *groups is the caller's, free() it. */
-int wh_collect_chunks(const wh_spans *speech, int64_t longest, wh_vad_group **groups, size_t *n);
 
 /* ---- whole recordings ---- */
 

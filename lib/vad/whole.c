@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/options.h"
+#include "options/options.h"
 #include "audio/audio.h"
 #include "vad/vad.h"
 

@@ -7,24 +7,14 @@
 #define BLOCK 32
 
 static const struct {
-    const char *name;
     int elements, bytes; /* of a block */
 } types[] = {
-    [ST_F32] = {"f32", 1, 4},           [ST_F16] = {"f16", 1, 2},
-    [ST_BF16] = {"bf16", 1, 2},         [ST_Q8_0] = {"q8_0", BLOCK, 34},
-    [ST_Q4_0] = {"q4_0", BLOCK, 18},    [ST_Q4_1] = {"q4_1", BLOCK, 20},
-    [ST_Q5_0] = {"q5_0", BLOCK, 22},    [ST_Q5_1] = {"q5_1", BLOCK, 24},
-    [ST_I8] = {"int8", 1, 1},           [ST_IQ4_NL] = {"iq4_nl", BLOCK, 18},
-    [ST_Q2_K] = {"q2_K", 256, 84},      [ST_Q3_K] = {"q3_K", 256, 110},
-    [ST_Q4_K] = {"q4_K", 256, 144},     [ST_Q5_K] = {"q5_K", 256, 176},
-    [ST_Q6_K] = {"q6_K", 256, 210},     [ST_I8_ROWS] = {"int8", 1, 1},
-    [ST_COMPUTED] = {"computed", 1, 4},
+    [ST_F32] = {1, 4},       [ST_F16] = {1, 2},         [ST_BF16] = {1, 2},      [ST_Q8_0] = {BLOCK, 34},
+    [ST_Q4_0] = {BLOCK, 18}, [ST_Q4_1] = {BLOCK, 20},   [ST_Q5_0] = {BLOCK, 22}, [ST_Q5_1] = {BLOCK, 24},
+    [ST_I8] = {1, 1},        [ST_IQ4_NL] = {BLOCK, 18}, [ST_Q2_K] = {256, 84},   [ST_Q3_K] = {256, 110},
+    [ST_Q4_K] = {256, 144},  [ST_Q5_K] = {256, 176},    [ST_Q6_K] = {256, 210},  [ST_I8_ROWS] = {1, 1},
+    [ST_COMPUTED] = {1, 4},
 };
-
-const char *stored_name(enum stored type)
-{
-    return types[type].name;
-}
 
 int64_t tensor_elements(const struct tensor *t)
 {

@@ -6,24 +6,17 @@
  *   NAME/data/KEY      the storage KEY, raw little-endian numbers, not compressed
  *
  * A tensor is _rebuild_tensor_v2(storage, offset, size, stride, ...) and a storage ("storage", type, KEY, device,
- * elements), both only looked at here. Storages are read into memory one at a time, when their tensor is written. */
+ * elements), both only looked at here. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zip.h>
 
+#include "archive.h"
 #include "pickle.h"
-#include "source.h"
 
 #define MAX_PICKLE (16 << 20) /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
-
-struct archive {
-    zip_t *zip;
-    char *path;
-    uint64_t size; /* bytes of the whole file */
-};
 
 /* An archive while it is read. */
 struct reading {
@@ -32,72 +25,6 @@ struct reading {
     size_t number;    /* of it */
     char folder[256]; /* "NAME/", perhaps "" */
 };
-
-void archives_close(struct source *s)
-{
-    for (size_t i = 0; i < s->n_archives; i++) {
-        zip_discard(s->archives[i].zip);
-        free(s->archives[i].path);
-    }
-    free(s->archives);
-    free(s->storage);
-}
-
-static int damaged(const struct archive *a, const char *what)
-{
-    return wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: %s; get the file again", a->path, what);
-}
-
-/* Read a whole entry of at most `most` bytes; its checksum is verified by reading to the end. torch.save compresses
- * nothing, so no entry can claim more bytes than the file has. */
-static int read_entry(const struct archive *a, uint64_t entry, uint64_t most, unsigned char **data, size_t *size)
-{
-    zip_stat_t st;
-    const zip_uint64_t need = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(a->zip, entry, 0, &st) != 0 || (st.valid & need) != need || st.size > most ||
-        st.comp_method != ZIP_CM_STORE || st.comp_size != st.size || st.size > a->size)
-        return damaged(a, "the archive's directory");
-    unsigned char *bytes = malloc((size_t)st.size + 1);
-    if (!bytes)
-        return wh_fail_memory();
-    zip_file_t *file = zip_fopen_index(a->zip, entry, 0);
-    zip_int64_t n = 0;
-    uint64_t got = 0;
-    while (file && (n = zip_fread(file, bytes + got, st.size + 1 - got)) > 0 && (got += (uint64_t)n) <= st.size)
-        continue;
-    if (file)
-        zip_fclose(file);
-    if (!file || n < 0 || got != st.size) {
-        free(bytes);
-        return damaged(a, "a file in the archive is cut off or its checksum is wrong");
-    }
-    *data = bytes;
-    *size = (size_t)st.size;
-    return WHISP_OK;
-}
-
-static uint64_t element_size(enum stored type)
-{
-    return stored_bytes(type, 1);
-}
-
-int archive_load(struct source *s, struct tensor *t)
-{
-    size_t size = 0;
-    if (t->type == ST_COMPUTED)
-        return WHISP_OK;
-    if (!s->storage || s->loaded_archive != t->archive || s->loaded_entry != t->entry) {
-        free(s->storage);
-        s->storage = NULL;
-        int rc = read_entry(&s->archives[t->archive], t->entry, UINT64_MAX, &s->storage, &size);
-        if (rc)
-            return rc;
-        s->loaded_archive = t->archive;
-        s->loaded_entry = t->entry;
-    }
-    t->data = s->storage + (uint64_t)t->entry_offset * element_size(t->type);
-    return WHISP_OK;
-}
 
 /* The archive's entry of the pickle, and the folder it is in. */
 static int find_pickle(struct reading *r, uint64_t *entry)
@@ -193,9 +120,9 @@ static int find_storage(const struct reading *r, const struct pickle_value *v, e
     zip_stat_t st;
     if (found < 0 || zip_stat_index(r->archive->zip, (zip_uint64_t)found, 0, &st) != 0 || !(st.valid & ZIP_STAT_SIZE) ||
         st.size > INT64_MAX)
-        return damaged(r->archive, "a tensor's storage is missing");
+        return archive_damaged(r->archive, "a tensor's storage is missing");
     *entry = (uint64_t)found;
-    *elements = (int64_t)(st.size / element_size(*type));
+    *elements = (int64_t)(st.size / stored_bytes(*type, 1));
     return WHISP_OK;
 }
 
@@ -251,10 +178,10 @@ static int add_tensor(const struct reading *r, const struct pickle_value *key, c
     if (!pickle_int(pickle_item(arguments, PICKLE_TUPLE, 1), &offset) || !size || !strides ||
         size->kind != PICKLE_TUPLE || strides->kind != PICKLE_TUPLE || size->n < 1 || size->n > WH_MAX_DIMS ||
         strides->n != size->n)
-        return damaged(r->archive, name);
+        return archive_damaged(r->archive, name);
     for (size_t i = 0; i < size->n; i++)
         if (!pickle_int(size->items[i], &shape[i]) || !pickle_int(strides->items[i], &stride[i]))
-            return damaged(r->archive, name);
+            return archive_damaged(r->archive, name);
     int rc = find_storage(r, pickle_item(arguments, PICKLE_TUPLE, 0), &type, &entry, &elements);
     if (rc)
         return rc;
@@ -265,7 +192,7 @@ static int add_tensor(const struct reading *r, const struct pickle_value *key, c
     t->archive = r->number;
     t->entry = entry;
     t->entry_offset = offset;
-    return check_extent(t, elements) ? WHISP_OK : damaged(r->archive, name);
+    return check_extent(t, elements) ? WHISP_OK : archive_damaged(r->archive, name);
 }
 
 /* The dictionary of tensors in what was saved. */
@@ -314,7 +241,7 @@ static int check_byte_order(const struct reading *r)
     zip_int64_t entry = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
     if (entry < 0)
         return WHISP_OK;
-    int rc = read_entry(r->archive, (uint64_t)entry, 64, &text, &size);
+    int rc = archive_read(r->archive, (uint64_t)entry, 64, &text, &size);
     if (!rc && (size != 6 || memcmp(text, "little", 6) != 0))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: saved on a big-endian machine; save it again on a little-endian one",
                      r->archive->path);
@@ -358,7 +285,7 @@ int read_archive(struct source *s, const char *path, int with_dims)
         return rc;
     struct reading r = {.s = s, .archive = &s->archives[s->n_archives - 1], .number = s->n_archives - 1};
     if ((rc = find_pickle(&r, &entry)) || (rc = check_byte_order(&r)) ||
-        (rc = read_entry(r.archive, entry, MAX_PICKLE, &data, &size)))
+        (rc = archive_read(r.archive, entry, MAX_PICKLE, &data, &size)))
         return rc;
     rc = read_state(&r, data, size, with_dims);
     free(data);

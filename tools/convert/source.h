@@ -2,13 +2,15 @@
  * vocabulary and alignment heads.
  *
  *   main.c      options
- *   detect.c    tells formats apart
+ *   detect.c    opens a checkpoint: which reader it needs
+ *   kind.c      what a file is by its first bytes
  *   source.c    owns mappings and tensors
+ *   archive.c   the archives of torch.save: their tensors are read one at a time
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
  *   names.c     tensors' names in state dicts of all kinds
  *   silero.c    the voice activity model, which is no Whisper: reads and writes it
  *   elements.c kquants.c                   stored elements to floats
- *   vocab.c layout.c heads.c               read or complete vocabulary, special tokens, alignment heads
+ *   vocab.c spell.c layout.c heads.c       read or complete vocabulary, special tokens, alignment heads
  *   plan.c      the tensors that a model of these dimensions has, by openai/whisper's names
  *   output.c    writes the GGUF file
  *
@@ -130,7 +132,7 @@ int fail_adapter(const char *path);
 /* The dimensions by the tensors' shapes, where nothing else says them. */
 int derive_dims(struct source *source);
 
-/* What a file's first bytes say (detect.c). */
+/* What a file's first bytes say (kind.c). */
 enum file_kind {
     FILE_NONE,
     FILE_EMPTY,
@@ -171,7 +173,6 @@ int tensor_fits(const struct tensor *tensor, size_t bytes);
 void tensor_floats(const struct tensor *tensor, int64_t first, int64_t n, float *out);
 /* The same, as they are stored. */
 void tensor_bytes(const struct tensor *tensor, int64_t first, int64_t n, unsigned char *out);
-const char *stored_name(enum stored type);
 /* A block of 256 of ST_Q2_K to ST_Q6_K (kquants.c). */
 void decode_k_block(enum stored type, const unsigned char *block, float *out);
 

@@ -66,28 +66,6 @@ static int set_added(struct source *s, const char *path, int64_t id, const char 
     return s->added[id] ? WHISP_OK : wh_fail_memory();
 }
 
-char *vocab_spell(const unsigned char *bytes, size_t n)
-{
-    wh_buf text = {0};
-    for (size_t i = 0; i < n; i++) {
-        unsigned b = bytes[i], code = b;
-        if (b <= 32) /* the characters that are not printable follow U+0100 in order: 0-32, 127-160, 173 */
-            code = 256 + b;
-        else if (b >= 127 && b <= 160)
-            code = 256 + 33 + (b - 127);
-        else if (b == 173)
-            code = 256 + 67;
-        const char utf8[2] = {(char)(0xc0 | code >> 6), (char)(0x80 | (code & 63))};
-        if (code < 128)
-            wh_buf_append(&text, &bytes[i], 1);
-        else
-            wh_buf_append(&text, utf8, 2);
-    }
-    char *spelled = text.failed ? NULL : strdup(text.data ? text.data : "");
-    wh_buf_free(&text);
-    return spelled;
-}
-
 int vocab_set_bytes(struct source *s, int id, const unsigned char *bytes, size_t n)
 {
     char *text = vocab_spell(bytes, n);
@@ -318,7 +296,7 @@ int vocab_read_folder(struct source *s, const char *folder)
     return rc;
 }
 
-int vocab_read(struct source *s, const char *path)
+static int read_vocabulary(struct source *s, const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
@@ -334,7 +312,7 @@ int vocab_read_in(struct source *s, const char *folder, const char *name)
 {
     char path[4096];
     int rc = source_join(path, sizeof path, folder, name);
-    return rc || access(path, F_OK) != 0 ? rc : vocab_read(s, path);
+    return rc || access(path, F_OK) != 0 ? rc : read_vocabulary(s, path);
 }
 
 int vocab_from_gguf(struct source *s, const wh_gguf *gguf)
@@ -424,7 +402,7 @@ int vocab_complete(struct source *s, const char *file, const char *model_dir, FI
     char path[4096];
     int rc = WHISP_OK;
     if (file) {
-        rc = vocab_read(s, file);
+        rc = read_vocabulary(s, file);
     } else if (!s->pieces) {
         if (!layout_published(&s->dims))
             return wh_fail(WHISP_ERR_MODEL,
@@ -438,7 +416,7 @@ int vocab_complete(struct source *s, const char *file, const char *model_dir, FI
                            "from; give --vocab FILE (tiktoken, tokenizer.json, vocab.json or GGUF)",
                            s->path, s->dims.n_vocab);
         fprintf(log, "vocabulary taken from %s\n", path);
-        rc = vocab_read(s, path);
+        rc = read_vocabulary(s, path);
     }
     if (!rc)
         rc = layout_resolve(s, log);

@@ -5,11 +5,9 @@
 
 #include "source.h"
 
-/* Read a vocabulary file of any kind (JSON list, tokenizer.json, vocab.json, one token a line, tiktoken, GGUF; told by
- * content), or the folder of a tokenizer, into source->pieces and source->added. source->dims must be known. */
-int vocab_read(struct source *source, const char *path);
-
-/* The same for FOLDER/NAME; nothing happens if it is not there. */
+/* Read the vocabulary file FOLDER/NAME of any kind (JSON list, tokenizer.json, vocab.json, one token a line, tiktoken,
+ * GGUF; told by content) into source->pieces and source->added; nothing happens if it is not there. source->dims must
+ * be known. */
 int vocab_read_in(struct source *source, const char *folder, const char *name);
 
 /* All files of a tokenizer of Hugging Face's that are in a folder; nothing happens if none is there. */
@@ -24,7 +22,7 @@ int vocab_set_bytes(struct source *source, int id, const unsigned char *bytes, s
 /* Room for n_vocab pieces and added tokens, all NULL, replacing any earlier ones. */
 int vocab_begin(struct source *source);
 
-/* n bytes in GPT-2's printable notation, which the caller frees; NULL if memory is short. */
+/* spell.c: n bytes in GPT-2's printable notation, which the caller frees; NULL if memory is short. */
 char *vocab_spell(const unsigned char *bytes, size_t n);
 
 /* Complete the vocabulary: from `file` if not NULL, else the source's own, else that of a GGUF of the same published

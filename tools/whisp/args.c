@@ -1,6 +1,6 @@
 /* args.c - the command line becomes struct settings.
  *
- * What concerns the program (model, files, how much to say) is in the table below. Every other --name is looked up in
+ * What concerns the program (model, files, how much to say) is in the table of own.c. Every other --name is looked up in
  * the library's table and set there, so an option that the library learns needs no change here. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,116 +10,6 @@
 #include "tool.h"
 
 const char *const format_names[N_FORMATS] = {"txt", "vtt", "srt", "tsv", "json"};
-
-enum own_option {
-    OPT_MODEL,
-    OPT_MODEL_DIR,
-    OPT_OUTPUT_FORMAT,
-    OPT_OUTPUT_DIR,
-    OPT_SKIP_EXISTING,
-    OPT_VERBOSE,
-    OPT_QUIET,
-    OPT_DETECT_LANGUAGE,
-    OPT_HIGHLIGHT_WORDS,
-    OPT_MAX_LINE_WIDTH,
-    OPT_MAX_LINE_COUNT,
-    OPT_MAX_WORDS_PER_LINE,
-    OPT_DOUBTFUL,
-    OPT_DOUBTFUL_SHARE,
-    OPT_ALIGN,
-    OPT_ALIGN_FILE,
-    OPT_STREAM,
-    OPT_STREAM_RATE,
-    OPT_STREAM_CHANNELS,
-    OPT_STREAM_FINAL,
-    OPT_FP16,
-    OPT_VERSION,
-    OPT_HELP,
-    N_OWN
-};
-
-static const struct tool_option own_options[N_OWN] = {
-    [OPT_MODEL] =
-        {'m',
-         {"model", "NAME|PATH", "base, or what is there",
-          "the model: a path to a .gguf file, or a name such as tiny.en, looked up as NAME.gguf in the model folder"}},
-    [OPT_MODEL_DIR] = {0,
-                       {"model_dir", "FOLDER", "$WHISP_MODEL_DIR, ./models, ~/.cache/whisp",
-                        "where models are looked up by name"}},
-    [OPT_OUTPUT_FORMAT] =
-        {'f',
-         {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
-          "write the transcript to a file of this format, named after the recording; several with commas between them"}},
-    [OPT_OUTPUT_DIR] = {'o',
-                        {"output_dir", "FOLDER", "no files; . with --output_format",
-                         "where to write files; it is made if it is missing"}},
-    [OPT_SKIP_EXISTING] = {0,
-                           {"skip_existing", "True|False", "False",
-                            "leave out recordings whose output files are all there already"}},
-    [OPT_VERBOSE] =
-        {0,
-         {"verbose", "True|False", "True",
-          "print each segment as soon as it is final; if False, only the progress bar is shown, and where no files are "
-          "written, the plain text is printed at the end"}},
-    [OPT_QUIET] =
-        {'q',
-         {"quiet", NULL, NULL,
-          "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
-    [OPT_DETECT_LANGUAGE] =
-        {0,
-         {"detect_language", NULL, NULL,
-          "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
-          "speaks, as code, name and probability, the most probable first"}},
-    [OPT_HIGHLIGHT_WORDS] =
-        {0,
-         {"highlight_words", "True|False", "False",
-          "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
-    [OPT_MAX_LINE_WIDTH] = {0,
-                            {"max_line_width", "INT|None", "None",
-                             "(needs --word_timestamps True) the most characters in a line of srt and vtt files"}},
-    [OPT_MAX_LINE_COUNT] =
-        {0,
-         {"max_line_count", "INT|None", "None",
-          "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
-    [OPT_MAX_WORDS_PER_LINE] =
-        {0,
-         {"max_words_per_line", "INT|None", "None",
-          "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
-    [OPT_DOUBTFUL] =
-        {0,
-         {"doubtful", "FILE", NULL,
-          "write the least certain tenth of the words to this file, with times and context, for a person who checks; turns "
-          "--confidence on"}},
-    [OPT_DOUBTFUL_SHARE] = {0, {"doubtful_share", "FLOAT", "0.1", "the share of all words that --doubtful lists"}},
-    [OPT_ALIGN] = {0,
-                   {"align", "TEXT", NULL,
-                    "do not transcribe: find when each word of this text is said, and print a line for each"}},
-    [OPT_ALIGN_FILE] = {0, {"align_file", "FILE", NULL, "the same with the text in a file, its lines as segments"}},
-    [OPT_STREAM] =
-        {0,
-         {"stream", NULL, NULL,
-          "live: read a recording or raw 16-bit samples from standard input while somebody speaks, and print words as they "
-          "settle, a line for each sentence, or with --word_timestamps True for each word"}},
-    [OPT_STREAM_RATE] = {0, {"stream_rate", "INT", "16000", "(with --stream) samples a second of raw sound"}},
-    [OPT_STREAM_CHANNELS] = {0, {"stream_channels", "INT", "1", "(with --stream) channels of raw sound"}},
-    [OPT_STREAM_FINAL] =
-        {0,
-         {"stream_final", "FILE", NULL,
-          "(with --stream) write the final text to this file, a line for each segment, whenever a window of 30 seconds is "
-          "complete: what a transcription of the recording says; - is standard output, and the words that settle are then "
-          "shown on the terminal only"}},
-    [OPT_FP16] = {0,
-                  {"fp16", "True|False", "True",
-                   "taken for openai-whisper's sake, without effect: --compute_type is what says how to compute"}},
-    [OPT_VERSION] = {0, {"version", NULL, NULL, "print the version"}},
-    [OPT_HELP] = {'h', {"help", NULL, NULL, "print this text"}},
-};
-
-const struct tool_option *tool_option_list(size_t *n)
-{
-    *n = N_OWN;
-    return own_options;
-}
 
 /* The next thing to read on the command line. */
 struct cursor {

@@ -68,10 +68,8 @@ static void print_option(char letter, const whisp_option_info *info, int width)
 
 static int is_own(const char *name)
 {
-    size_t n;
-    const struct tool_option *own = tool_option_list(&n);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(own[i].info.name, name) == 0)
+    for (size_t i = 0; i < N_OWN; i++)
+        if (strcmp(own_options[i].info.name, name) == 0)
             return 1;
     return 0;
 }
@@ -91,9 +89,8 @@ int help_print(void)
     putchar('\n');
     print_wrapped(about_options, 0, width);
     printf("\nModel, files, messages:\n");
-    const struct tool_option *own = tool_option_list(&n);
-    for (size_t i = 0; i < n; i++)
-        print_option(own[i].letter, &own[i].info, width);
+    for (size_t i = 0; i < N_OWN; i++)
+        print_option(own_options[i].letter, &own_options[i].info, width);
     printf("\nTranscription:\n");
     const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)

@@ -59,9 +59,8 @@ static const char *search(const char *name, struct candidate best)
     for (size_t i = 0; i <= length; i++)
         typed[i] = name[i] == '-' ? '_' : name[i];
 
-    const struct tool_option *own = tool_option_list(&n);
-    for (size_t i = 0; i < n; i++)
-        consider(&best, typed, own[i].info.name);
+    for (size_t i = 0; i < N_OWN; i++)
+        consider(&best, typed, own_options[i].info.name);
     const whisp_option_info *const *list = whisp_option_list(&n);
     for (size_t i = 0; i < n; i++)
         consider(&best, typed, list[i]->name);

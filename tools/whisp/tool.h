@@ -48,6 +48,43 @@ enum {
     CODE_DONE = -1 /* not an exit code: go on */
 };
 
+/* ---- own.c ---- */
+
+enum own_option {
+    OPT_MODEL,
+    OPT_MODEL_DIR,
+    OPT_OUTPUT_FORMAT,
+    OPT_OUTPUT_DIR,
+    OPT_SKIP_EXISTING,
+    OPT_VERBOSE,
+    OPT_QUIET,
+    OPT_DETECT_LANGUAGE,
+    OPT_HIGHLIGHT_WORDS,
+    OPT_MAX_LINE_WIDTH,
+    OPT_MAX_LINE_COUNT,
+    OPT_MAX_WORDS_PER_LINE,
+    OPT_DOUBTFUL,
+    OPT_DOUBTFUL_SHARE,
+    OPT_ALIGN,
+    OPT_ALIGN_FILE,
+    OPT_STREAM,
+    OPT_STREAM_RATE,
+    OPT_STREAM_CHANNELS,
+    OPT_STREAM_FINAL,
+    OPT_FP16,
+    OPT_VERSION,
+    OPT_HELP,
+    N_OWN
+};
+
+/* An option of the program itself, in the words of whisp_option_info. `values` is NULL for one that takes none. */
+struct tool_option {
+    char letter; /* 0: no short form */
+    whisp_option_info info;
+};
+
+extern const struct tool_option own_options[N_OWN]; /* by enum own_option */
+
 /* ---- args.c ---- */
 
 /* The formats of output files, and their extensions, in the order in which they are written. */
@@ -76,15 +113,6 @@ struct settings {
     whisp_segment_fn on_segment; /* who wants the segments, or NULL */
     void *on_segment_user;
 };
-
-/* An option of the program itself, in the words of whisp_option_info. `values` is NULL for one that takes none. */
-struct tool_option {
-    char letter; /* 0: no short form */
-    whisp_option_info info;
-};
-
-/* The program's own options; *n is their number. */
-const struct tool_option *tool_option_list(size_t *n);
 
 /* Read the command line. CODE_DONE, or the exit code after --help, --version or a usage error, about which the user has
  * been told. settings_free() in any case. */

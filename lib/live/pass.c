@@ -1,0 +1,89 @@
+/* pass.c - one pass of a live transcription: all samples that are held become one hypothesis, words with times.
+ *
+ * A window (lib/window) like those of any recording, opened, decoded and timed by the same functions, but not cut into
+ * segments: what follows the last pair of timestamps counts here too, for it will be heard again anyway. Each pass begins
+ * anew, so a window's clamping, voice and language are the buffer's. */
+#include <string.h>
+
+#include "align/align_text.h"
+#include "live/stream.h"
+
+#define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
+
+/* The sound that is held, encoded. */
+static int hear(whisp_stream *st)
+{
+    wh_window *w = st->window;
+    int rc = wh_window_reset(w);
+    if (rc)
+        return rc;
+    wh_window_place(w, st->offset / WH_HOP, 1);
+    wh_window_push(w, st->samples, WH_MIN(st->heard, (size_t)WH_WINDOW_FRAMES * WH_HOP));
+    wh_window_finish(w);
+    return wh_window_open(w);
+}
+
+/* The language to decode in; a detected one is asked for again until enough was heard, and somebody spoke. (Where there
+ * is a model of voice activity, nothing but speech is heard.) */
+static int language(whisp_stream *st)
+{
+    int known = wh_session_language(st->session), speech = st->activity != NULL;
+    if (known >= 0) /* by the options, or detected in the first window */
+        st->language = known;
+    if (st->language >= 0)
+        return st->language;
+    int enough = st->heard >= LANGUAGE_SECONDS * WH_SAMPLE_RATE;
+    int found = wh_window_ask_language(st->window, enough && !speech ? &speech : NULL);
+    if (found >= 0 && enough && speech)
+        st->language = found;
+    return found;
+}
+
+/* Behind initial_prompt stands what settled before the buffer. */
+static int set_prompt(whisp_stream *st)
+{
+    const wh_values *v = &st->options->values;
+    size_t longest = (size_t)st->session->model->n_text_ctx / 2 - 1, n_initial;
+    size_t past = v->condition_on_previous_text ? st->n_past : 0;
+    wh_window_initial(st->window, &n_initial);
+    if (v->carry_initial_prompt)
+        past = WH_MIN(past, longest > n_initial ? longest - n_initial : 0);
+    return wh_window_set_history(st->window, past ? st->past + st->n_past - past : NULL, past);
+}
+
+/* The decoding's words with their times go to the hypothesis. */
+static int time_words(whisp_stream *st)
+{
+    const wh_words *words;
+    const int32_t *tokens;
+    double offset = (double)st->offset / WH_SAMPLE_RATE;
+    wh_keys keys = {0};
+    int rc = wh_window_words(st->window, &words, &tokens);
+    if (!rc)
+        rc = wh_keys_make(words, &keys);
+    for (size_t i = 0; !rc && i < words->n; i++) {
+        const wh_word *w = &words->list[i];
+        wh_said said = {.start = offset + w->start, .end = offset + w->end, .probability = w->probability};
+        if (w->length)
+            rc = wh_hypothesis_add(&st->hypothesis, &said, words->text.data + w->text, w->length,
+                                   keys.bytes.data ? keys.bytes.data + keys.ends[i] : "",
+                                   keys.ends[i + 1] - keys.ends[i], tokens + w->first_token, w->n_tokens);
+    }
+    wh_keys_free(&keys);
+    return rc;
+}
+
+int wh_stream_pass(whisp_stream *st)
+{
+    int rc, lang;
+    wh_hypothesis_clear(&st->hypothesis);
+    if (st->heard < WH_HOP)
+        return WHISP_OK;
+    st->n_passes++;
+    if ((rc = hear(st)) || (lang = language(st)) < 0)
+        return rc ? rc : lang;
+    wh_window_use_language(st->window, lang);
+    if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)))
+        return rc;
+    return wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
+}

@@ -1,0 +1,28 @@
+/* logits.c - sums and the greatest over a row of logits: the bottom of lib/search. */
+#include <math.h>
+
+#include "search/internal.h"
+
+double wh_log_sum_exp(const wh_search *s, const float *x, int n)
+{
+    double sum;
+    float most = s->kernels->exp_sum(x, (size_t)n, &sum);
+    return most == -INFINITY ? -INFINITY : most + log(sum);
+}
+
+int wh_most_probable(const float *x, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+void wh_search_check(wh_search *s, const float *logits, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += logits[i] * 0; /* NaN from NaN and from infinity */
+    s->unsound |= sum != 0;
+}

@@ -1,0 +1,73 @@
+/* decode.c - one window decoded: encoder, prompt, the search with its fallback. What the loop does (window.c), and each
+ * pass of a live transcription (lib/live), so that both hear by the same rules. */
+#include <math.h>
+
+#include "window/state.h"
+
+int wh_decode_encode(wh_window *w)
+{
+    const float *mel = w->input;
+    static const int slot = 0;
+    int rc = wh_check_cancel(w->config.options);
+    if (rc)
+        return rc;
+    double t0 = wh_now();
+    rc = wh_backend_encode(w->config.backend, 1, &mel, &slot);
+    w->config.timings->encode += wh_now() - t0;
+    w->config.timings->n_encode++;
+    return rc;
+}
+
+/* A decoding failed when it repeats itself or is too improbable, unless the window is silent. */
+static int needs_fallback(const wh_values *v, const wh_decoding *d)
+{
+    int improbable = !isnan(v->logprob_threshold) && d->avg_logprob < v->logprob_threshold;
+    int repeats = !isnan(v->compression_ratio_threshold) && d->compression_ratio > v->compression_ratio_threshold;
+    if (!isnan(v->no_speech_threshold) && d->no_speech_prob > v->no_speech_threshold && improbable)
+        return 0;
+    return improbable || repeats;
+}
+
+static int decode_with_fallback(wh_window *w)
+{
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n = wh_options_temperatures(w->values, temperatures);
+    for (int i = 0; i < n; i++) {
+        int rc = wh_search_decode(w->search, temperatures[i], w->origin + w->begin, &w->decoding);
+        if (rc)
+            return rc;
+        if (!wh_search_is_sound(w->search))
+            break; /* no temperature mends that */
+        if (!needs_fallback(w->values, &w->decoding) && (i + 1 == n || !wh_answer_loops(w)))
+            break;
+        if (i + 1 < n)
+            w->config.timings->n_fallbacks++;
+    }
+    return WHISP_OK;
+}
+
+int wh_window_decode(wh_window *w)
+{
+    const int32_t *prompt;
+    size_t n;
+    int rc;
+    wh_search_first_window(w->search, w->origin + w->begin == 0);
+    if ((rc = wh_history_prompt(&w->history, w->values, (size_t)w->model->n_text_ctx / 2 - 1, &prompt, &n)) ||
+        (rc = wh_search_begin(w->search, prompt, n, w->language.window)) || (rc = decode_with_fallback(w)))
+        return rc;
+    return wh_search_correct(w->search, w->begin, &w->decoding);
+}
+
+int wh_window_is_silent(const wh_window *w)
+{
+    const wh_values *v = w->values;
+    const wh_decoding *d = &w->decoding;
+    if (isnan(v->no_speech_threshold) || !(d->no_speech_prob > v->no_speech_threshold))
+        return 0;
+    return isnan(v->logprob_threshold) || !(d->avg_logprob > v->logprob_threshold);
+}
+
+int wh_window_is_sound(const wh_window *w)
+{
+    return wh_search_is_sound(w->search);
+}

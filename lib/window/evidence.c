@@ -1,0 +1,214 @@
+/* evidence.c - evidence about a window's words while its encoding is in slot 0, and their confidence.
+ *
+ * Between decoding and alignment the decoder hears the window again in two ways: a few samples say what else it might
+ * have written, and one pass over what was written, under the conditions of the decoding, says how sure it was of each
+ * token. The alignment's own pass, without prompt and timestamps, is the other opinion. */
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "confidence/confidence.h"
+#include "window/state.h"
+
+#define CHUNK 64          /* tokens a decoder call */
+#define MORE_THAN_HEARD 8 /* tokens that a sample may be longer than the decoding */
+
+struct wh_doubts {
+    wh_evidence *told, *bare; /* [n_text], as decoded and as aligned */
+    float *agreement;         /* [n_text] */
+    uint64_t *keys, *other;   /* what tokens say, letter case aside */
+    size_t told_capacity, bare_capacity, agreement_capacity, keys_capacity, other_capacity;
+    wh_word_evidence *words; /* [words] */
+    size_t words_capacity;
+    float *features; /* [words][WH_FEATURES] */
+    size_t features_capacity;
+    float *logits; /* [CHUNK][n_vocab] */
+};
+
+void wh_doubts_free(wh_doubts *d)
+{
+    if (!d)
+        return;
+    free(d->told);
+    free(d->bare);
+    free(d->agreement);
+    free(d->keys);
+    free(d->other);
+    free(d->words);
+    free(d->features);
+    free(d->logits);
+    free(d);
+}
+
+static int make_room(wh_window *w, size_t n)
+{
+    if (!w->doubts && !(w->doubts = wh_calloc(1, sizeof *w->doubts)))
+        return wh_fail_memory();
+    wh_doubts *d = w->doubts;
+    if (!d->logits && !(d->logits = wh_alloc_aligned(CHUNK, (size_t)w->model->n_vocab * sizeof(float))))
+        return wh_fail_memory();
+    int rc = wh_grow(&d->told, &d->told_capacity, n + 1, sizeof *d->told);
+    if (!rc)
+        rc = wh_grow(&d->bare, &d->bare_capacity, n + 1, sizeof *d->bare);
+    if (!rc)
+        rc = wh_grow(&d->agreement, &d->agreement_capacity, n + 1, sizeof *d->agreement);
+    if (!rc)
+        rc = wh_grow(&d->keys, &d->keys_capacity, n + 1, sizeof *d->keys);
+    if (rc)
+        return rc;
+    memset(d->told, 0, n * sizeof *d->told);
+    memset(d->bare, 0, n * sizeof *d->bare);
+    memset(d->agreement, 0, n * sizeof *d->agreement);
+    return WHISP_OK;
+}
+
+/* A token's bytes in lower case, without a space before them, as one number (FNV-1a); 0 for punctuation and spaces
+ * alone. *letters are the bytes that are neither. */
+static uint64_t key(const wh_window *w, int32_t id, int *letters)
+{
+    char scratch[32];
+    size_t n;
+    const char *bytes = wh_tokenizer_bytes(w->model->tokenizer, id, scratch, &n);
+    uint64_t h = 0xcbf29ce484222325u;
+    *letters = 0;
+    for (size_t i = 0; bytes && i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 128 && !isalnum(c))
+            continue;
+        h = (h ^ (uint64_t)(c < 128 ? tolower(c) : c)) * 0x100000001b3u;
+        ++*letters;
+    }
+    return *letters ? h : 0;
+}
+
+/* Draw samples and count for each text token how many have it too. */
+static int compare_samples(wh_window *w, size_t n_text)
+{
+    wh_doubts *d = w->doubts;
+    int letters, rc = wh_search_sample(w->search, WH_CONFIDENCE_SAMPLES, WH_CONFIDENCE_TEMPERATURE, w->begin,
+                                       w->decoding.n + MORE_THAN_HEARD);
+    for (size_t i = 0; i < n_text; i++)
+        d->keys[i] = key(w, w->words.tokens[i], &letters);
+    for (int k = 0; k < WH_CONFIDENCE_SAMPLES && !rc; k++) {
+        size_t n, m = 0;
+        const whisp_token *sample = wh_search_sampled(w->search, k, &n);
+        if ((rc = wh_grow(&d->other, &d->other_capacity, n + 1, sizeof *d->other)))
+            return rc;
+        for (size_t i = 0; i < n; i++)
+            if (sample[i].id < w->specials->eot)
+                d->other[m++] = key(w, sample[i].id, &letters);
+        rc = wh_agree(d->keys, n_text, d->other, m, d->agreement);
+    }
+    for (size_t i = 0; i < n_text; i++)
+        d->agreement[i] /= WH_CONFIDENCE_SAMPLES;
+    return rc;
+}
+
+/* One pass over the decoding's tokens after the start that slot 0 still has. */
+static int read_again(wh_window *w, size_t n_text)
+{
+    wh_doubts *d = w->doubts;
+    size_t n_start, n = w->decoding.n, vocab = (size_t)w->model->n_vocab, text = 0;
+    int eot = w->specials->eot, rows[CHUNK], rc;
+    int32_t ids[CHUNK];
+    wh_search_start(w->search, &n_start);
+    size_t forced = wh_search_forced(w->search);
+    if ((rc = wh_backend_truncate(w->config.backend, 0, (int)(n_start - forced))))
+        return rc;
+    if (n_text && w->words.index[0] == 0) {
+        if (!forced) /* what is forced is certain */
+            wh_evidence_read(wh_search_first_logits(w->search), eot, w->words.tokens[0], &d->told[0]);
+        text = 1;
+    }
+    for (size_t first = 0; first + 1 < n && text < n_text; first += CHUNK) {
+        size_t count = WH_MIN((size_t)CHUNK, n - 1 - first);
+        int n_rows = 0;
+        if ((rc = wh_check_cancel(w->config.options)))
+            return rc;
+        for (size_t i = 0, next = text; i < count; i++) {
+            ids[i] = w->segments.tokens[first + i].id;
+            if (next < n_text && w->words.index[next] == first + i + 1) { /* is followed by this text token */
+                rows[n_rows++] = (int)i;
+                next++;
+            }
+        }
+        wh_step step = {
+            .slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows, .logits = d->logits};
+        if ((rc = wh_backend_decode(w->config.backend, 1, &step)))
+            return rc;
+        for (int r = 0; r < n_rows; r++, text++)
+            wh_evidence_read(d->logits + (size_t)r * vocab, eot, w->words.tokens[text], &d->told[text]);
+    }
+    return WHISP_OK;
+}
+
+int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
+{
+    size_t n_text = w->words.n_tokens;
+    int rc = make_room(w, n_text);
+    if (!rc && n_text)
+        rc = compare_samples(w, n_text);
+    if (!rc && n_text)
+        rc = read_again(w, n_text);
+    *bare = rc ? NULL : w->doubts->bare;
+    return rc;
+}
+
+/* All that is known of a word; `timed` has its tokens. */
+static void gather(const wh_window *w, const wh_word *timed, const whisp_word *word, wh_word_evidence *e)
+{
+    const wh_doubts *d = w->doubts;
+    const char *text = word->text;
+    *e = (wh_word_evidence){.probability = word->probability, .start = word->start, .end = word->end};
+    for (size_t i = timed->first_token; i < timed->first_token + timed->n_tokens; i++) {
+        int letters;
+        int32_t token = w->words.tokens[i];
+        if (!key(w, token, &letters))
+            continue;
+        e->n_letters += letters;
+        e->sound = e->sound * 0x100000001b3u + key(w, token, &letters);
+        wh_word_take(e, token, &d->told[i], &d->bare[i], d->agreement[i]);
+    }
+    while (*text && (unsigned char)*text < 128 && !isalnum((unsigned char)*text))
+        text++;
+    e->capital = isupper((unsigned char)*text) != 0;
+}
+
+int wh_doubts_judge(wh_window *w, whisp_word *words, size_t n)
+{
+    wh_doubts *d = w->doubts;
+    size_t at = 0;
+    int rc = wh_grow(&d->words, &d->words_capacity, n + 1, sizeof *d->words);
+    if (!rc)
+        rc = wh_grow(&d->features, &d->features_capacity, (n + 1) * WH_FEATURES, sizeof *d->features);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < w->words.timed.n && at < n; i++)
+        if (w->words.timed.list[i].length > 0) {
+            gather(w, &w->words.timed.list[i], &words[at], &d->words[at]);
+            at++;
+        }
+    double begin = (double)w->begin * WH_HOP / WH_SAMPLE_RATE;
+    wh_window_evidence window = {w->decoding.avg_logprob, w->decoding.temperature, begin,
+                                 begin + WH_MIN(WH_WINDOW_FRAMES, wh_mel_content(w->mel) - w->begin) * 0.01};
+    for (size_t i = 0; i < n; i++) {
+        float *x = d->features + i * WH_FEATURES;
+        wh_word_features(d->words, n, i, &window, x);
+        words[i].confidence = d->words[i].n_tokens ? wh_confidence_score(x) : 1;
+    }
+    return WHISP_OK;
+}
+
+const float *wh_window_features(const wh_window *w, const whisp_word *word)
+{
+    return w->doubts ? w->doubts->features + (size_t)(word - w->words.list) * WH_FEATURES : NULL;
+}
+
+double wh_doubts_mean(const whisp_word *words, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += words[i].confidence;
+    return n ? sum / (double)n : 0;
+}

@@ -1,0 +1,237 @@
+/* voice.c - where in a window there is sound, and where somebody may speak (see voice.h).
+ *
+ * Two witnesses. The spectrum: blocks of 0.1 s whose shape is another than the window's usual one. Silence, hum, hiss,
+ * noise that swells have none; speech has them even where noise is 5 dB stronger (docs/hallucination.md). And a voice
+ * activity model, which costs more and is asked where there is a doubt. */
+#include "window/voice.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "window/window.h"
+
+#define BANDS 10         /* that a block's spectrum is summed to */
+#define SHAPE 0.45       /* log10: how far a band may be from the usual shape in noise; 4.5 dB */
+#define FLOOR (-7.8)     /* log10 of a band's mean power: what a recorder's last bit makes; not a sound */
+#define ABOVE_CLAMP 0.05 /* log10: a band's mean is above the value to which the log-Mel is clamped */
+
+#define LEAD (5 * WH_SAMPLE_RATE) /* samples that the voice activity network hears before the window */
+#define RING                                                                                                           \
+    ((int64_t)WH_STORE_FRAMES * WH_HOP + LEAD + WH_SAMPLE_RATE) /* kept: all that a session holds, LEAD before */
+#define VOICED 0.3f     /* mean probability over VOICED_CHUNKS from which somebody may speak */
+#define VOICED_CHUNKS 3 /* of 32 ms */
+
+/* ---- making ---- */
+
+int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice **voice)
+{
+    wh_voice *v = *voice = wh_calloc(1, sizeof *v);
+    if (!v)
+        return wh_fail_memory();
+    v->options = options;
+    if (!path)
+        return WHISP_OK;
+    v->path = strdup(path);
+    v->ring_size = WH_MAX(RING, (int64_t)samples);
+    v->ring = wh_calloc((size_t)v->ring_size, sizeof *v->ring);
+    return v->path && v->ring ? WHISP_OK : wh_fail_memory();
+}
+
+void wh_voice_free(wh_voice *v)
+{
+    if (!v)
+        return;
+    if (v->vad)
+        wh_vad_net_free(&v->net);
+    whisp_vad_free(v->vad);
+    free(v->path);
+    free(v->ring);
+    free(v);
+}
+
+void wh_voice_reset(wh_voice *v)
+{
+    if (v)
+        v->pushed = 0;
+}
+
+void wh_voice_push(wh_voice *v, const float *samples, size_t n)
+{
+    if (!v || !v->ring)
+        return;
+    for (size_t i = 0; i < n; i++)
+        v->ring[(size_t)(v->pushed + (int64_t)i) % (size_t)v->ring_size] =
+            isfinite(samples[i]) ? (int16_t)lrintf(fminf(fmaxf(samples[i] * 32768.0f, -32768), 32767)) : 0;
+    v->pushed += (int64_t)n;
+}
+
+void wh_voice_jump(wh_voice *v, int64_t sample)
+{
+    if (v)
+        v->pushed = sample;
+}
+
+/* ---- the spectrum ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double log_power(float scaled)
+{
+    return (double)scaled * 4 - 4;
+}
+
+/* A block's bands: log10 of their mean power, less their mean over the bands. Returns the loudest band. */
+static double block_shape(const float *frames, int n_mels, float *shape)
+{
+    int first = n_mels / 20, used = n_mels - first; /* the lowest bins are few and restless */
+    double mean = 0, loudest = -10;
+    for (int b = 0; b < BANDS; b++) {
+        int from = first + used * b / BANDS, to = first + used * (b + 1) / BANDS;
+        double sum = 0;
+        for (int t = 0; t < WH_VOICE_BLOCK; t++)
+            for (int m = from; m < to; m++)
+                sum += pow(10, log_power(frames[t * n_mels + m]));
+        double level = log10(sum / (WH_VOICE_BLOCK * WH_MAX(to - from, 1)) + 1e-12);
+        loudest = fmax(loudest, level);
+        mean += level / BANDS;
+        shape[b] = (float)level;
+    }
+    for (int b = 0; b < BANDS; b++)
+        shape[b] -= (float)mean;
+    return loudest;
+}
+
+/* The level of digital silence in a window. Beside loud sound it is the one to which the log-Mel is clamped. */
+static double silence_level(const float *window, int64_t frames, int n_mels)
+{
+    float least = INFINITY;
+    for (int64_t i = 0; i < frames * n_mels; i++)
+        least = fminf(least, window[i]);
+    return fmax(FLOOR, log_power(least) + ABOVE_CLAMP);
+}
+
+int wh_voice_activity(const float *window, int64_t frames, int n_mels, unsigned char *active, unsigned char *sounds)
+{
+    float shape[WH_VOICE_BLOCKS][BANDS], sorted[WH_VOICE_BLOCKS], usual[BANDS];
+    int n = (int)(frames / WH_VOICE_BLOCK), found = 0, n_sounds = 0;
+    double silence = silence_level(window, frames, n_mels);
+    for (int i = 0; i < n; i++)
+        n_sounds += sounds[i] = block_shape(window + (size_t)i * WH_VOICE_BLOCK * (size_t)n_mels, n_mels, shape[i]) >
+                                silence;
+    for (int b = 0; b < BANDS; b++) {
+        int k = 0;
+        for (int i = 0; i < n; i++)
+            if (sounds[i])
+                sorted[k++] = shape[i][b];
+        qsort(sorted, (size_t)k, sizeof *sorted, ascending);
+        usual[b] = k ? sorted[k / 2] : 0;
+    }
+    for (int i = 0; i < n; i++) {
+        int differs = n_sounds * 2 < n; /* any sound in silence does */
+        for (int b = 0; b < BANDS; b++)
+            differs |= fabs((double)shape[i][b] - usual[b]) > SHAPE;
+        active[i] = sounds[i] && differs && i > 0 && i < n - 1; /* a recording's ends make a click of their own */
+        found += active[i];
+    }
+    return found;
+}
+
+void wh_voice_listen(wh_voice *v, const float *window, int64_t frames, int n_mels)
+{
+    v->blocks = (int)(frames / WH_VOICE_BLOCK);
+    v->has_voice = v->n_voiced = v->n_sounds = 0;
+    v->evidence = 0;
+    memset(v->voiced, 0, sizeof v->voiced);
+    v->n_active = wh_voice_activity(window, frames, n_mels, v->active, v->sounds);
+    for (int i = 0; i < v->blocks; i++)
+        v->n_sounds += v->sounds[i];
+}
+
+/* ---- the voice activity model ---- */
+
+/* The model is loaded when the first window needs it: most recordings have none. 0 without one. */
+static int load(wh_voice *v)
+{
+    if (!v->path || v->vad)
+        return v->vad != NULL;
+    if (whisp_vad_load(v->path, &v->vad)) {
+        wh_log(v->options, WHISP_LOG_WARNING, "what is a voice is judged without %s: %s", v->path, whisp_last_error());
+        free(v->path);
+        v->path = NULL;
+        return 0;
+    }
+    if (wh_vad_net_init(&v->net)) {
+        whisp_vad_free(v->vad);
+        v->vad = NULL;
+        return wh_fail_memory();
+    }
+    return 1;
+}
+
+/* Samples from `at` on, silence where there are none. */
+static void copy_samples(const wh_voice *v, int64_t at, float *samples, size_t n)
+{
+    for (size_t i = 0; i < n; i++, at++)
+        samples[i] = at < 0 || at >= v->pushed || at < v->pushed - v->ring_size
+                         ? 0
+                         : (float)v->ring[at % v->ring_size] / 32768.0f;
+}
+
+/* Samples from .. to of the window have a voice in them. */
+static void mark(wh_voice *v, int64_t from, int64_t to)
+{
+    const int64_t block = WH_VOICE_BLOCK * WH_HOP;
+    for (int64_t b = WH_MAX(from, 0) / block; to >= 0 && b <= to / block && b < v->blocks; b++)
+        v->voiced[b] = 1;
+}
+
+/* The network begins anew LEAD samples before the window: the same for the same samples, whenever they were pushed. */
+int wh_voice_find(wh_voice *v, int64_t seek, int64_t frames)
+{
+    float chunks[WH_VAD_BATCH * WH_VAD_CHUNK], p[WH_VAD_BATCH], last[VOICED_CHUNKS] = {0};
+    int rc = v->has_voice ? 0 : load(v);
+    if (rc <= 0)
+        return rc;
+    int64_t begin = seek * WH_HOP, end = begin + frames * WH_HOP, at = WH_MAX(begin - LEAD, 0), searched = at,
+            count = 0;
+    wh_vad_net_reset(&v->net);
+    while (at < end) {
+        int n = (int)WH_MIN((end - at + WH_VAD_CHUNK - 1) / WH_VAD_CHUNK, WH_VAD_BATCH);
+        copy_samples(v, at, chunks, (size_t)n * WH_VAD_CHUNK);
+        wh_vad_net_run(v->vad, &v->net, chunks, n, p);
+        for (int i = 0; i < n; i++, at += WH_VAD_CHUNK) {
+            float sum = 0;
+            last[count++ % VOICED_CHUNKS] = p[i];
+            for (int k = 0; k < VOICED_CHUNKS; k++)
+                sum += last[k];
+            if (sum < VOICED * VOICED_CHUNKS)
+                continue;
+            searched = at + WH_VAD_CHUNK;
+            mark(v, at - (VOICED_CHUNKS - 1) * WH_VAD_CHUNK - begin, at + WH_VAD_CHUNK - 1 - begin);
+        }
+    }
+    for (int i = 0; i < v->blocks; i++)
+        v->n_voiced += v->voiced[i];
+    v->evidence = (double)(end - searched) / WH_SAMPLE_RATE;
+    v->has_voice = 1;
+    return WHISP_OK;
+}
+
+int wh_voice_is_dead(const wh_voice *v, int i)
+{
+    return !v->sounds[i] || (v->has_voice && !v->voiced[i] && !v->active[i]);
+}
+
+int wh_voice_count(const wh_voice *v, int from, int to)
+{
+    const unsigned char *marks = v->has_voice ? v->voiced : v->active;
+    int n = 0;
+    for (int i = WH_MAX(from, 0); i < WH_MIN(to, v->blocks); i++)
+        n += marks[i] && v->sounds[i];
+    return n;
+}
