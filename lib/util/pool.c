@@ -6,11 +6,13 @@
  * follow each other closely, then sleep. */
 #include "util/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/util.h"
@@ -128,12 +130,22 @@ int wh_usable_cores(void)
     return online > 0 ? (int)WH_MIN(online, WH_POOL_MAX_THREADS) : 1;
 }
 
+/* Where a limit counts threads, one that was joined may count for a moment longer: EAGAIN is asked again, for a fifth
+ * of a second in all. */
+#define START_TRIES 20
+
 int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
 {
     sigset_t all, old;
+    int failed = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(thread, NULL, fn, argument);
+    for (int tries = 0; tries < START_TRIES; tries++) {
+        failed = pthread_create(thread, NULL, fn, argument);
+        if (failed != EAGAIN)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = (tries + 1) * 1000000L}, NULL);
+    }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return failed;
 }
