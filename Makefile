@@ -100,6 +100,10 @@ $(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
+# A short recording's time in a queue, alone and beside a long one; see docs/queue.md.
+$(BUILD)/queue-latency: $(BUILD)/bench/queue/latency.o $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # Tests: every test/test_NAME.c is a cmocka program of its own.
 TEST_NAMES := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
 TEST_PROGRAMS := $(TEST_NAMES:%=$(BUILD)/test/%)
@@ -159,8 +163,11 @@ check-programs:
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 check: check-programs
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
+# Where threads of several recordings meet, again under ThreadSanitizer.
+THREADS := -O1 -g -fsanitize=thread
 check-long: check-programs
 	@$(MAKE) --no-print-directory -j2 cuda-mutants
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/tsan CFLAGS="$(THREADS)" $(BUILD)/tsan/test/test_queue
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
 # Kernels against their definitions, and their speed: nothing but kernels/cpu.

@@ -3,7 +3,7 @@
  * openai-whisper asks the first 30 seconds, whatever they hold: after half a minute of silence, music or noise it writes
  * a translation into a language that nobody speaks. Here a window counts when somebody speaks in it, by the witnesses of
  * voice.c or because the model's answer is sure (guard.c); until then each window is decoded in the language that it
- * seems to have itself. Where the first 30 seconds hold speech both ways are one. Called by window.c, parts.c, detect.c
+ * seems to have itself. Where the first 30 seconds hold speech both ways are one. Called by window.c, part.c, detect.c
  * and lib/stream. */
 #include <math.h>
 #include <stdio.h>

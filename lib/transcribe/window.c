@@ -313,7 +313,7 @@ static void report_progress(whisp_session *s)
     if (!s->options->progress)
         return;
     double seconds = SECONDS(WH_MIN(s->seek, wh_mel_content(s->mel))), end = seconds;
-    if (!s->whole) /* of a part parts.c does it */
+    if (!s->whole) /* of a part batch.c does it */
         wh_filter_times(s, &seconds, &end);
     s->options->progress(s->options->progress_user, end, s->total);
 }

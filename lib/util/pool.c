@@ -6,7 +6,6 @@
  * follow each other closely, then sleep. */
 #include "util/pool.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -130,24 +129,32 @@ int wh_usable_cores(void)
     return online > 0 ? (int)WH_MIN(online, WH_POOL_MAX_THREADS) : 1;
 }
 
-/* Where a limit counts threads, one that was joined may count for a moment longer: EAGAIN is asked again, for a fifth
- * of a second in all. */
-#define START_TRIES 20
-
 int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
 {
     sigset_t all, old;
-    int failed = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    for (int tries = 0; tries < START_TRIES; tries++) {
-        failed = pthread_create(thread, NULL, fn, argument);
-        if (failed != EAGAIN)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = (tries + 1) * 1000000L}, NULL);
-    }
+    int failed = pthread_create(thread, NULL, fn, argument);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return failed;
+}
+
+void wh_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int wh_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds)
+{
+    struct timespec t;
+    double at = wh_now() + seconds;
+    t.tv_sec = (time_t)at;
+    t.tv_nsec = (long)((at - (double)t.tv_sec) * 1e9);
+    return pthread_cond_timedwait(condition, mutex, &t);
 }
 
 static int start_workers(wh_pool *pool)
