@@ -200,28 +200,33 @@ static void free_batch(wh_batch *b)
     free(b);
 }
 
+/* Which multiplexer, and how many workers: its own, as many as its slots are enough for; or in company a share. */
+static int share_backend(wh_batch *b, int *workers)
+{
+    const whisp_session *s = b->job->session;
+    const wh_values *v = &s->options->values;
+    if (s->company) {
+        b->multiplex = s->company->multiplex;
+        b->quota = s->company->quota;
+        *workers = wh_quota_open(b->quota);
+        return WHISP_OK;
+    }
+    *workers = wh_plan_workers(s->model, v, wh_backend_slots(s->backend));
+    return wh_multiplex_new(s->backend, *workers, v->threads ? v->threads : wh_usable_cores(), &b->multiplex);
+}
+
 int wh_batch_run(const wh_batch_job *job)
 {
-    whisp_session *s = job->session;
-    const wh_company *company = s->company;
-    const wh_values *v = &s->options->values;
     wh_batch *b = wh_calloc(1, sizeof *b);
+    int workers;
     if (!b)
         return wh_fail_memory();
-    int workers = company ? company->most_parts : wh_plan_workers(s->model, v, wh_backend_slots(s->backend));
     b->job = job;
-    b->language = s->language;
+    b->language = job->session->language;
     b->alone = 1;
     pthread_mutex_init(&b->mutex, NULL);
     pthread_cond_init(&b->changed, NULL);
-    int rc = WHISP_OK;
-    if (company) {
-        b->multiplex = company->multiplex;
-        b->quota = company->quota;
-    } else {
-        rc = wh_multiplex_new(s->backend, workers, v->threads ? v->threads : wh_usable_cores(), &b->multiplex);
-    }
-    wh_quota_open(b->quota);
+    int rc = share_backend(b, &workers);
     if (!rc)
         rc = make_seats(b, workers);
     if (!rc) {

@@ -9,7 +9,6 @@
 typedef struct wh_company {
     wh_multiplex *multiplex; /* the session's backend is a view of it */
     wh_quota *quota;       /* of the recordings and their parts */
-    int most_parts;          /* of a recording at a time */
 } wh_company;
 
 #endif

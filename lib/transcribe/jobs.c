@@ -232,7 +232,6 @@ static int make_lane(wh_jobs *jobs, int i)
     l->last = &l->first;
     l->most_threads = n;
     l->company.multiplex = jobs->multiplex;
-    l->company.most_parts = n;
     return wh_quota_new(n, &l->company.quota);
 }
 

@@ -54,10 +54,15 @@ void wh_quota_give(wh_quota *p)
     pthread_mutex_unlock(&p->mutex);
 }
 
-/* Its own place for the first; then what is free, an even share of all. */
+static int even_share(const wh_quota *p)
+{
+    return WH_MAX(1, p->n / WH_MAX(1, p->cut));
+}
+
+/* Its own place for the first; then what is free, up to an even share. */
 static int may_begin(const wh_quota *p, int parts)
 {
-    return parts == 0 || (p->free > 0 && p->waiting == 0 && parts < WH_MAX(1, p->n / WH_MAX(1, p->cut)));
+    return parts == 0 || (p->free > 0 && p->waiting == 0 && parts < even_share(p));
 }
 
 int wh_quota_begin(wh_quota *p, int *parts, const atomic_int *stop)
@@ -84,13 +89,13 @@ void wh_quota_end(wh_quota *p, int *parts)
     pthread_mutex_unlock(&p->mutex);
 }
 
-void wh_quota_open(wh_quota *p)
+int wh_quota_open(wh_quota *p)
 {
-    if (!p)
-        return;
     pthread_mutex_lock(&p->mutex);
     p->cut++;
+    int share = even_share(p);
     pthread_mutex_unlock(&p->mutex);
+    return share;
 }
 
 void wh_quota_close(wh_quota *p)

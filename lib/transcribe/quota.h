@@ -16,9 +16,10 @@ void wh_quota_free(wh_quota *quota);
 int wh_quota_take(wh_quota *quota, const atomic_int *stop);
 void wh_quota_give(wh_quota *quota);
 
-/* Between open and close a recording has parts; *parts is how many are being transcribed, 0 at first. begin: wait until
- * one more may be, the first at its recording's place. 0: *stop is set. `quota` may be NULL: any number. */
-void wh_quota_open(wh_quota *quota);
+/* Between open and close a recording has parts; *parts is how many are being transcribed, 0 at first. open: an even share
+ * of the places among those that have parts now, the most that this one should ever have. begin: wait until one more may
+ * be, the first at its recording's place. 0: *stop is set. `quota` may be NULL for the other three: any number. */
+int wh_quota_open(wh_quota *quota);
 int wh_quota_begin(wh_quota *quota, int *parts, const atomic_int *stop);
 void wh_quota_end(wh_quota *quota, int *parts);
 void wh_quota_close(wh_quota *quota);
