@@ -104,8 +104,8 @@ $(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
 $(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# A short recording's time in a queue, alone and beside a long one; see docs/queue.md.
-$(BUILD)/queue-latency: $(BUILD)/bench/queue/latency.o $(BUILD)/libwhisp.a
+# What a queue costs and gains; see docs/queue.md.
+$(BUILD)/queue-bench: $(BUILD)/bench/queue/queue.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # Tests: every test/test_NAME.c is a cmocka program of its own.
