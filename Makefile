@@ -70,9 +70,13 @@ $(eval $(call level,avx512bf16,$(AVX512) -mavx512vnni -mavx512bf16))
 $(eval $(call level,amx,$(AVX512) -mamx-tile -mamx-int8 -mamx-bf16))
 endif
 
+# What is added to CFLAGS for the kernels alone.
+KERNEL_CFLAGS ?=
+$(BUILD)/kernels/%.o: KERNEL = $(KERNEL_CFLAGS)
+
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(LEVEL) -c -o $@ $<
+	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(KERNEL) $(LEVEL) -c -o $@ $<
 
 $(BUILD)/libwhisp.a: $(LIB_OBJ)
 	rm -f $@
@@ -98,6 +102,10 @@ $(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
 
 # The features that the confidence of words is fitted to; see docs/confidence.md.
 $(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# What a queue costs and gains; see docs/queue.md.
+$(BUILD)/queue-bench: $(BUILD)/bench/queue/queue.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # Tests: every test/test_NAME.c is a cmocka program of its own.
@@ -159,8 +167,11 @@ check-programs:
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
 check: check-programs
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
+# Where threads of several recordings meet, again under ThreadSanitizer; kernels, which know of none, as fast as they are.
+THREADS := CFLAGS="-O1 -g -fsanitize=thread" KERNEL_CFLAGS="-O3 -fno-sanitize=thread"
 check-long: check-programs
 	@$(MAKE) --no-print-directory -j2 cuda-mutants
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/tsan $(THREADS) $(BUILD)/tsan/test/test_queue
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
 # Kernels against their definitions, and their speed: nothing but kernels/cpu.

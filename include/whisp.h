@@ -12,6 +12,7 @@
  *   8. Sessions                 several recordings with the same options; alignment; language
  *   9. Languages and tokens
  *  10. Mel                      log-Mel spectrograms, and single windows
+ *  11. A queue                  recordings that join a running batch, from any thread
  *
  * Beside it: whisp_vad.h, where in a recording somebody speaks; whisp_live.h, text while somebody still speaks.
  *
@@ -38,7 +39,8 @@
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
  *   - Nothing here prints, exits, aborts or installs signal handlers.
  *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
- *     any number of threads at once; everything else belongs to one thread at a time.
+ *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
+ *     a time.
  *   - The ABI. A structure that the caller makes has its `size` first, which the caller sets (a later library knows by
  *     it what there is), and grows at its end. A structure that the library hands out by pointer grows at its end, so
  *     never copy one by value into memory of your own to hand it back, and never count with its size. What the library
@@ -458,13 +460,12 @@ WHISP_API int whisp_session_align(whisp_session *session, whisp_audio *audio, co
  * for an English-only model. */
 WHISP_API int whisp_session_detect_language(whisp_session *session, whisp_audio *audio, float *probabilities, size_t n);
 
-/* Many files: the same as transcribing each alone, word for word, but those that option cut leaves whole are
- * transcribed several at a time (option batch_size), so that the decoder reads its weights once for all of them. `done`
- * is called in this thread once for each file, in their order, after its segment callbacks: with WHISP_OK and its
- * result, which is now the callee's, or with the error's code (whisp_last_error() says what was wrong) and what was
- * final until then, or NULL. Return nonzero to stop. Needs a regular file to know that it is short; vad_filter,
- * split_stereo, clips and `cut off` go one by one. WHISP_OK when all had their turn, WHISP_ERR_CANCELLED when not;
- * another code when nothing can go on. */
+/* Many files: the same as transcribing each alone, word for word, but several are transcribed at a time (option
+ * batch_size), so that the decoder reads its weights once for all of them. `done` is called in this thread once for each
+ * file, in their order, after its segment callbacks: with WHISP_OK and its result, which is now the callee's, or with
+ * the error's code (whisp_last_error() says what was wrong) and what was final until then, or NULL. Return nonzero to
+ * stop. What is not a regular file, and all with `cut off`, go one by one. WHISP_OK when all had their turn,
+ * WHISP_ERR_CANCELLED when not; another code when nothing can go on. */
 typedef int (*whisp_file_fn)(void *user, size_t index, int rc, whisp_result *result);
 WHISP_API int whisp_session_transcribe_files(whisp_session *session, const char *const *paths, size_t n,
                                              whisp_file_fn done, void *user);
@@ -542,6 +543,67 @@ WHISP_API int64_t whisp_log_mel(const whisp_model *model, const float *samples, 
  * look at samples (hallucination_guard, vad_filter, split_stereo) have no say. */
 WHISP_API int whisp_session_decode_mel(whisp_session *session, const float *mel, size_t frames, float *probabilities,
                                        size_t n, whisp_result **result);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * 11. A queue: recordings that join a running batch
+ *
+ * For a server. Recordings come from any thread at any moment; those that are being transcribed share the decoder's
+ * steps, so that its weights are read once for all of them, and each one's words are those that it has alone.
+ *
+ *     whisp_queue_new(model, options, &queue);
+ *     whisp_queue_submit(queue, audio, NULL, user, &id);          // any thread, any time
+ *     while (whisp_queue_next(queue, -1, &event) == 1)            // one thread
+ *         if (event.kind == WHISP_EVENT_SEGMENT) print(event.segment);
+ *         else finish(event.rc, event.error, event.result);
+ *
+ * A short recording does not wait for a long one: what a minute or less asks for is computed first. docs/queue.md tells
+ * how, and what that costs.
+ */
+
+typedef struct whisp_queue whisp_queue;
+
+/* New queue. Of the options only threads, batch_size, compute_type, backend, device and alignment_heads are used:
+ * those belong to the queue. `batch_size` long recordings, or parts of recordings that option cut cuts, are transcribed
+ * at a time, and as many short ones. The model must outlive the queue. */
+WHISP_API int whisp_queue_new(const whisp_model *model, const whisp_options *options, whisp_queue **queue);
+/* Cancels what is not over, waits for the queue's threads and releases it, with all events and results that were not
+ * taken. No other call may be going on. */
+WHISP_API void whisp_queue_free(whisp_queue *queue);
+
+/* The most recordings that a queue holds, from submit until their end is taken. */
+#define WHISP_QUEUE_MOST 256
+
+/* Any thread. `audio` has not been read from; on success the queue owns it, on failure it stays the caller's. `options`
+ * (copied; NULL: defaults) are the recording's own, but for those that belong to the queue; so are its callbacks, which
+ * are called in the thread of the queue that transcribes it: one after the other for a recording, at the same time for
+ * different ones. They may submit and cancel. `user` comes back with its events. *id (may be NULL) is its number, above
+ * 0. WHISP_ERR_STATE when the queue is full: take an end, then try again. What options and model say against each other
+ * is told at the recording's end. */
+WHISP_API int whisp_queue_submit(whisp_queue *queue, whisp_audio *audio, const whisp_options *options, void *user,
+                                 uint64_t *id);
+
+enum { WHISP_EVENT_SEGMENT = 1, WHISP_EVENT_END = 2 };
+
+/* What became of a recording. Set `size` first. */
+typedef struct whisp_event {
+    size_t size;
+    int kind; /* WHISP_EVENT_SEGMENT or WHISP_EVENT_END */
+    uint64_t id;
+    void *user;                   /* both as with submit */
+    const whisp_segment *segment; /* SEGMENT: it is final. Lives until the next whisp_queue_next() */
+    int rc;                       /* END: WHISP_OK, WHISP_ERR_CANCELLED or what went wrong, */
+    const char *error;            /* with its text (NULL for WHISP_OK); it lives as long as the segment */
+    whisp_result *result; /* END: the result, which is the caller's now; else what was final until then, or NULL */
+} whisp_event;
+
+/* Wait at most `timeout` seconds (negative: for ever; 0: not at all) for the next event: 1 and *event, or 0. Of each
+ * recording the segments come in order, then its end, once. One thread at a time. */
+WHISP_API int whisp_queue_next(whisp_queue *queue, double timeout, whisp_event *event);
+
+/* Any thread. A recording that waits ends at once, one that is being transcribed within a decoding step, with
+ * WHISP_ERR_CANCELLED; one that is over has ended as it did. WHISP_ERR_ARGUMENT: there is no such recording, or its end
+ * was taken. */
+WHISP_API int whisp_queue_cancel(whisp_queue *queue, uint64_t id);
 
 #ifdef __cplusplus
 }

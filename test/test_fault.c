@@ -125,6 +125,37 @@ static int transcribe_and_write(void)
     return rc;
 }
 
+/* In other threads than this one, too. */
+static int through_a_queue(void)
+{
+    whisp_options *options = whisp_options_new();
+    whisp_queue *queue = NULL;
+    whisp_audio *audio = NULL;
+    whisp_event event = {.size = sizeof event};
+    int rc = options ? WHISP_OK : WHISP_ERR_MEMORY;
+    if (!rc)
+        rc = whisp_options_set(options, "hallucination_guard", "False");
+    if (!rc)
+        rc = whisp_options_set(options, "threads", "1");
+    if (!rc)
+        rc = whisp_options_set(options, "sample_len", "8");
+    if (!rc)
+        rc = whisp_queue_new(model, options, &queue);
+    if (!rc)
+        rc = whisp_audio_open(temp_path("fault.wav"), &audio);
+    if (!rc && !(rc = whisp_queue_submit(queue, audio, options, NULL, NULL))) {
+        audio = NULL;
+        while (event.kind != WHISP_EVENT_END)
+            assert_int_equal(whisp_queue_next(queue, -1, &event), 1);
+        rc = event.rc ? event.rc : event.result ? WHISP_OK : WHISP_ERR_STATE;
+        whisp_result_free(event.result);
+    }
+    whisp_audio_free(audio);
+    whisp_queue_free(queue);
+    whisp_options_free(options);
+    return rc;
+}
+
 static int tokens_and_back(void)
 {
     int32_t ids[64];
@@ -191,6 +222,7 @@ static void transcribing_and_writing(void **state)
     write_recording(temp_path("fault.wav"));
     assert_int_equal(whisp_model_load(invented_path("invented"), NULL, &model), WHISP_OK);
     fail_each(transcribe_and_write, 200);
+    fail_each(through_a_queue, 200);
     fail_each(tokens_and_back, 400);
     whisp_model_free(model);
 }

@@ -1,7 +1,7 @@
 /* backend.h - the narrow interface between what knows Whisper and what computes.
  *
  * Search and transcription (lib/search, lib/window) see only this. create.c makes the implementation that a name
- * asks for, ops.c passes each call to it: cpu/, cuda/, or share.c, a view of one of them. A *slot* is one sequence: the
+ * asks for, ops.c passes each call to it: cpu/, cuda/, or view.c, a view of one of them. A *slot* is one sequence: the
  * cross-attention K/V of a window and the self-attention K/V of the tokens fed so far. A decode call takes any set of
  * slots, so beams, samples, windows and files can share a step. */
 #ifndef WH_BACKEND_H
@@ -60,8 +60,9 @@ int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const
 /* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
 
-/* How many slots it has. */
+/* How many slots it has; and of how many windows it makes one computation when it encodes. */
 int wh_backend_slots(const wh_backend *backend);
+int wh_backend_windows(const wh_backend *backend);
 
 /* The greatest `most` with which a decode call carries out choices itself; 0: it does not. */
 int wh_backend_chooses(const wh_backend *backend);

@@ -32,6 +32,11 @@ int wh_backend_slots(const wh_backend *backend)
     return ops_of(backend)->slots(backend);
 }
 
+int wh_backend_windows(const wh_backend *backend)
+{
+    return ops_of(backend)->windows ? ops_of(backend)->windows(backend) : 1;
+}
+
 int wh_backend_chooses(const wh_backend *backend)
 {
     return ops_of(backend)->chooses ? ops_of(backend)->chooses(backend) : 0;

@@ -14,6 +14,7 @@ typedef struct wh_backend_ops {
     int (*fork_tail)(wh_backend *backend, int dst, int src, int n_same);
     int (*truncate)(wh_backend *backend, int slot, int n_tokens);
     int (*slots)(const wh_backend *backend);
+    int (*windows)(const wh_backend *backend); /* NULL: one */
     int (*chooses)(const wh_backend *backend); /* this and the next may be NULL: it does not */
     int (*forbid)(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden);
     int (*mel_frames)(const wh_backend *backend); /* this and the next may be NULL likewise */

@@ -32,6 +32,11 @@ int wh_slots_count(const wh_backend *backend)
     return ((const wh_slots *)(const void *)backend)->n;
 }
 
+int wh_slots_windows(const wh_backend *backend)
+{
+    return ((const wh_slots *)(const void *)backend)->most_windows;
+}
+
 static int check_slot(const wh_slots *s, int slot)
 {
     if (slot < 0 || slot >= s->n)

@@ -51,5 +51,6 @@ int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps);
 int wh_slots_fork_tail(wh_backend *backend, int dst, int src, int n_same);
 int wh_slots_truncate(wh_backend *backend, int slot, int n_tokens);
 int wh_slots_count(const wh_backend *backend);
+int wh_slots_windows(const wh_backend *backend);
 
 #endif

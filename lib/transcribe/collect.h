@@ -1,4 +1,4 @@
-/* collect.h - a recording's segments gathered into a whisp_result: between the sessions and whole.c, many.c. */
+/* collect.h - a recording's segments gathered into a whisp_result: between the sessions and whole.c, batch.c. */
 #ifndef WH_COLLECT_H
 #define WH_COLLECT_H
 

@@ -1,6 +1,6 @@
 /* cut.h - where a long recording is cut into parts that are transcribed side by side (option cut).
  *
- * parts.c shows every sample once, in order, and asks for the next cut as soon as enough of them were seen. Cuts depend on
+ * batch.c shows every sample once, in order, and asks for the next cut as soon as enough of them were seen. Cuts depend on
  * the samples and the option alone: not on threads, batch size or backend. */
 #ifndef WH_CUT_H
 #define WH_CUT_H

@@ -1,4 +1,4 @@
-/* cutter.h - a long recording handed out part by part, as it is read: between whole.c, which reads, and parts.c. */
+/* cutter.h - a long recording handed out part by part, as it is read: between whole.c, which reads, and batch.c. */
 #ifndef WH_CUTTER_H
 #define WH_CUTTER_H
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "transcribe/parts.h"
+#include "transcribe/plan.h"
 #include "transcribe/session.h"
 
 static int check_options(const whisp_model *model, whisp_options *options)
@@ -44,11 +44,10 @@ static int wants_upper_half(const whisp_model *m, enum wh_heads heads)
 }
 
 /* The model as the backend sees it: with other alignment heads if the options say so. */
-static int choose_heads(whisp_session *s)
+static int choose_heads(const whisp_model *model, const wh_values *v, whisp_model *m)
 {
-    whisp_model *m = &s->computed;
-    *m = *s->model;
-    if (!wants_upper_half(m, s->options->values.heads))
+    *m = *model;
+    if (!wants_upper_half(m, v->heads))
         return WHISP_OK;
     int first = m->n_text_layer / 2;
     m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
@@ -56,6 +55,31 @@ static int choose_heads(whisp_session *s)
     for (int i = 0; m->alignment_heads && i < m->n_alignment_heads; i++)
         m->alignment_heads[i] = (wh_head){first + i / m->n_text_head, i % m->n_text_head};
     return m->alignment_heads ? WHISP_OK : wh_fail_memory();
+}
+
+void wh_session_free_heads(const whisp_model *model, whisp_model *computed)
+{
+    if (computed->alignment_heads != model->alignment_heads)
+        free(computed->alignment_heads);
+}
+
+int wh_session_backend(const whisp_model *model, const wh_values *v, wh_backend_config *config, whisp_model *computed,
+                       wh_backend **backend)
+{
+    config->threads = v->threads;
+    config->compute = wh_compute_named(v->compute_type);
+    config->device = v->device;
+    int rc = choose_heads(model, v, computed);
+    return rc ? rc : wh_backend_new(v->backend, computed, config, backend);
+}
+
+/* Its own, or what stands behind the view that it was given. */
+static int make_backend(whisp_session *s)
+{
+    const wh_values *v = &s->options->values;
+    wh_backend_config config = {.n_slots = wh_plan_slots(s->model, v), .least_slots = wh_search_slots(v)};
+    return s->backend ? choose_heads(s->model, v, &s->computed)
+                      : wh_session_backend(s->model, v, &config, &s->computed, &s->backend);
 }
 
 /* The text is not of all that the recording holds, as the window says: a line that names the recording, and remembered
@@ -89,32 +113,26 @@ static int make_session(whisp_session *s)
 {
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_parts_slots(m, v),
-                                .least_slots = wh_search_slots(v),
-                                .threads = v->threads,
-                                .compute = wh_compute_named(v->compute_type),
-                                .device = v->device};
     int rc;
     if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) || (rc = wh_filter_load(s)) ||
-        (rc = choose_heads(s)) ||
-        (!s->backend && (rc = wh_backend_new(v->backend, &s->computed, &config, &s->backend))) ||
-        (rc = make_window(s)) || (rc = wh_session_warn(s)))
+        (rc = make_backend(s)) || (rc = make_window(s)) || (rc = wh_session_warn(s)))
         return rc;
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
 }
 
-int whisp_session_new(const whisp_model *model, const whisp_options *options, whisp_session **session)
+/* `view`, which is the session's from now on, or NULL: a backend is made. */
+static int new_session(const whisp_model *model, const whisp_options *options, wh_backend *view,
+                       const struct wh_company *company, whisp_session **session)
 {
-    if (!session)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: session is NULL");
-    *session = NULL;
-    if (!model)
-        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: model is NULL");
     whisp_session *s = wh_calloc(1, sizeof *s);
-    if (!s)
+    if (!s) {
+        wh_backend_free(view);
         return wh_fail_memory();
+    }
     s->model = model;
+    s->backend = view;
+    s->company = company;
     s->channel = -1;
     s->specials = wh_tokenizer_specials(model->tokenizer);
     s->options = wh_options_copy(options);
@@ -125,6 +143,23 @@ int whisp_session_new(const whisp_model *model, const whisp_options *options, wh
     }
     *session = s;
     return WHISP_OK;
+}
+
+int whisp_session_new(const whisp_model *model, const whisp_options *options, whisp_session **session)
+{
+    if (!session)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: session is NULL");
+    *session = NULL;
+    if (!model)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_new: model is NULL");
+    return new_session(model, options, NULL, NULL, session);
+}
+
+int wh_session_join(const whisp_model *model, const whisp_options *options, wh_backend *view,
+                    const struct wh_company *company, whisp_session **session)
+{
+    *session = NULL;
+    return new_session(model, options, view, company, session);
 }
 
 int wh_session_new_part(const whisp_session *whole, wh_backend *backend, size_t frames, whisp_session **session)
@@ -193,8 +228,7 @@ void whisp_session_free(whisp_session *s)
     wh_window_free(s->window);
     wh_backend_free(s->backend);
     wh_mel_free(s->measuring);
-    if (s->computed.alignment_heads != s->model->alignment_heads)
-        free(s->computed.alignment_heads);
+    wh_session_free_heads(s->model, &s->computed);
     whisp_options_free(s->options);
     free(s);
 }

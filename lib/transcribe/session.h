@@ -9,8 +9,10 @@
  *   channels.c        split_stereo: a recording's two channels, one after the other, and their segments merged
  *   cut.c             where a long recording is cut
  *   cutter.c          a long recording, handed out part by part
- *   parts.c           parts of a recording, or many short ones, transcribed side by side
- *   many.c            many files
+ *   batch.c, part.c   parts of a recording, transcribed side by side
+ *   jobs.c            recordings transcribed side by side, each with its own session; for
+ *   files.c           many files, and
+ *   queue.c           a queue
  *   whole.c           whole recordings, results
  *   recording.c       the samples of a whole recording, as often as they are wanted (recording.h)
  *   passes.c          the passes over it before the one that counts (passes.h)
@@ -33,6 +35,7 @@ struct whisp_session {
     const wh_specials *specials;
     whisp_options *options;
     wh_backend *backend;
+    const struct wh_company *company; /* those who share the backend (company.h); NULL: nobody */
     wh_window *window;
     whisp_timings timings;
 
@@ -126,6 +129,14 @@ int wh_channels_transcribe(whisp_session *session, whisp_audio *audio, wh_run_fn
 int wh_channels_check(const whisp_session *session);
 /* May a recording be cut, if it is long? Then its backend has slots for several parts. */
 int wh_session_may_cut(const whisp_session *session);
+/* The backend for these options: *computed becomes the model as it sees it, with other alignment heads if they say so,
+ * and must outlive it; to be released with free_heads. Of `config` the slots are set. */
+int wh_session_backend(const whisp_model *model, const wh_values *values, wh_backend_config *config,
+                       whisp_model *computed, wh_backend **backend);
+void wh_session_free_heads(const whisp_model *model, whisp_model *computed);
+/* A session whose backend is a view of what it shares with `company`; it owns the view from now on, also on failure. */
+int wh_session_join(const whisp_model *model, const whisp_options *options, wh_backend *view,
+                    const struct wh_company *company, whisp_session **session);
 /* A session for parts of a recording: with `whole`'s model and options, cuts and vad_filter apart. It computes through
  * `backend`, which it owns from now on, also on failure, and holds `frames` frames. begin_part: reset it for the part
  * that begins at sample `at`, the recording's last one or not. push_all: n samples, which must fit. end_part, once all

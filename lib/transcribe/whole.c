@@ -1,12 +1,12 @@
 /* whole.c - whole recordings, for whisp.h: from a whisp_audio (recording.h) to a result.
  *
- * A long recording goes to parts.c in one pass; another one is pushed into the session and pulled out of it. */
+ * A long recording goes to batch.c in one pass; another one is pushed into the session and pulled out of it. */
 #include "audio/audio.h"
 #include "output/result.h"
+#include "transcribe/batch.h"
 #include "transcribe/collect.h"
 #include "transcribe/cutter.h"
 #include "align/align_text.h"
-#include "transcribe/parts.h"
 #include "transcribe/jump.h"
 #include "transcribe/passes.h"
 
@@ -70,21 +70,20 @@ static int64_t read_for_cutter(void *user, const float **samples)
     return wh_recording_read(w->in, samples);
 }
 
-static int fill_part(void *user, whisp_session *part, int *unreadable)
+static int fill_part(void *user, whisp_session *part)
 {
-    (void)unreadable;
     return wh_cutter_fill(&((work *)user)->cutter, part);
 }
 
 static int run_parts(whisp_session *s, work *w)
 {
     w->cutter = (wh_cutter){.seconds = s->options->values.cut_seconds, .read = read_for_cutter, .read_user = w};
-    const wh_part_job job = {.session = s,
-                             .longest = (size_t)wh_cut_longest(w->cutter.seconds) + WH_CUT_STEP,
-                             .fill = fill_part,
-                             .emit = emit,
-                             .user = w};
-    int rc = wh_parts_run(&job);
+    const wh_batch_job job = {.session = s,
+                              .longest = (size_t)wh_cut_longest(w->cutter.seconds) + WH_CUT_STEP,
+                              .fill = fill_part,
+                              .emit = emit,
+                              .user = w};
+    int rc = wh_batch_run(&job);
     s->total = wh_filter_total(s, w->cutter.levels.samples);
     wh_cutter_free(&w->cutter);
     return rc;

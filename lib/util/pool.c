@@ -150,6 +150,24 @@ int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
     return failed;
 }
 
+void wh_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+int wh_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds)
+{
+    struct timespec t;
+    double at = wh_now() + seconds;
+    t.tv_sec = (time_t)at;
+    t.tv_nsec = (long)((at - (double)t.tv_sec) * 1e9);
+    return pthread_cond_timedwait(condition, mutex, &t);
+}
+
 static int start_workers(wh_pool *pool)
 {
     int failed = 0;

@@ -264,6 +264,7 @@ static const wh_backend_ops ops = {
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
     .slots = wh_slots_count,
+    .windows = wh_slots_windows,
     .chooses = cuda_chooses,
     .forbid = cuda_forbid,
     .mel_frames = cuda_mel_frames,
