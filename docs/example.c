@@ -25,6 +25,8 @@ static int complain(void)
 static int transcribe(const whisp_model *model, const char *recording)
 {
     whisp_options *options = whisp_options_new();
+    whisp_callbacks callbacks = {0};
+    whisp_result_info info = {0};
     whisp_result *result = NULL;
     int status = 0;
 
@@ -33,13 +35,16 @@ static int transcribe(const whisp_model *model, const char *recording)
         whisp_options_free(options);
         return complain();
     }
-    whisp_options_on_segment(options, print_segment, NULL);
+    callbacks.size = sizeof callbacks;
+    callbacks.segment = print_segment;
+    whisp_options_on(options, &callbacks);
 
     if (whisp_transcribe(model, recording, options, &result) != WHISP_OK) {
         status = complain();
     } else {
-        printf("%lu segments in %.2f s, language %s\n", (unsigned long)whisp_result_segment_count(result),
-               whisp_result_duration(result), whisp_result_language(result));
+        info.size = sizeof info;
+        whisp_result_describe(result, &info);
+        printf("%lu segments in %.2f s, language %s\n", (unsigned long)info.n_segments, info.duration, info.language);
     }
     whisp_result_free(result);
     whisp_options_free(options);
@@ -57,7 +62,8 @@ int main(int argc, char **argv)
         return 2;
     }
     /* MODEL is a path, or a name that is looked up in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. */
-    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK || whisp_model_load(path, &model) != WHISP_OK)
+    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK ||
+        whisp_model_load(path, NULL, &model) != WHISP_OK)
         return complain();
 
     status = transcribe(model, argv[2]);
