@@ -6,6 +6,7 @@
  *
  * It is C99, and C++ as well. */
 #include <stdio.h>
+#include <string.h>
 #include <whisp.h>
 
 /* Called whenever a segment is final, while the rest of the recording is still being transcribed. */
@@ -25,8 +26,8 @@ static int complain(void)
 static int transcribe(const whisp_model *model, const char *recording)
 {
     whisp_options *options = whisp_options_new();
-    whisp_callbacks callbacks = {0};
-    whisp_result_info info = {0};
+    whisp_callbacks callbacks;
+    whisp_result_info info;
     whisp_result *result = NULL;
     int status = 0;
 
@@ -35,6 +36,7 @@ static int transcribe(const whisp_model *model, const char *recording)
         whisp_options_free(options);
         return complain();
     }
+    memset(&callbacks, 0, sizeof callbacks); /* what is not set here is not called */
     callbacks.size = sizeof callbacks;
     callbacks.segment = print_segment;
     whisp_options_on(options, &callbacks);
