@@ -234,13 +234,22 @@ bench-scale: $(BUILD)/whisp $(BUILD)/whisp-bench
 
 $(BUILD)/libwhisp.pc: lib/libwhisp.pc.in Makefile include/whisp.h
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIB_LIBS)|' $< > $@
+
+# find_package(whisp): the targets whisp::whisp and whisp::whisp_static.
+$(BUILD)/%.cmake: lib/%.cmake.in Makefile include/whisp.h
+	@mkdir -p $(@D)
+	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SOVERSION@|$(SOVERSION)|' -e 's|@LIBS@|$(LIB_LIBS)|' $< > $@
+
+HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h
+CMAKE_FILES := $(BUILD)/whisp-config.cmake $(BUILD)/whisp-config-version.cmake
 
 .PHONY: install uninstall
-install: all
-	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/bin \
-	    $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 include/whisp.h $(DESTDIR)$(PREFIX)/include/
+install: all $(CMAKE_FILES)
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/whisp \
+	    $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(CMAKE_FILES) $(DESTDIR)$(PREFIX)/lib/cmake/whisp/
 	install -m 644 $(BUILD)/libwhisp.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libwhisp.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libwhisp.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libwhisp.so.$(SOVERSION)
@@ -251,8 +260,8 @@ install: all
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 docs/whisp.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 uninstall:
-	cd $(DESTDIR)$(PREFIX) && rm -f include/whisp.h lib/libwhisp.a lib/libwhisp.so* lib/pkgconfig/libwhisp.pc \
-	    $(addprefix bin/,$(notdir $(PROGRAMS))) share/man/man1/whisp.1
+	cd $(DESTDIR)$(PREFIX) && rm -f $(HEADERS) lib/libwhisp.a lib/libwhisp.so* lib/pkgconfig/libwhisp.pc \
+	    $(addprefix lib/cmake/whisp/,$(notdir $(CMAKE_FILES))) $(addprefix bin/,$(notdir $(PROGRAMS))) share/man/man1/whisp.1
 
 .PHONY: clean
 clean:

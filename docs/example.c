@@ -6,6 +6,7 @@
  *
  * It is C99, and C++ as well. */
 #include <stdio.h>
+#include <string.h>
 #include <whisp.h>
 
 /* Called whenever a segment is final, while the rest of the recording is still being transcribed. */
@@ -25,6 +26,8 @@ static int complain(void)
 static int transcribe(const whisp_model *model, const char *recording)
 {
     whisp_options *options = whisp_options_new();
+    whisp_callbacks callbacks;
+    whisp_result_info info;
     whisp_result *result = NULL;
     int status = 0;
 
@@ -33,13 +36,17 @@ static int transcribe(const whisp_model *model, const char *recording)
         whisp_options_free(options);
         return complain();
     }
-    whisp_options_on_segment(options, print_segment, NULL);
+    memset(&callbacks, 0, sizeof callbacks); /* what is not set here is not called */
+    callbacks.size = sizeof callbacks;
+    callbacks.segment = print_segment;
+    whisp_options_on(options, &callbacks);
 
     if (whisp_transcribe(model, recording, options, &result) != WHISP_OK) {
         status = complain();
     } else {
-        printf("%lu segments in %.2f s, language %s\n", (unsigned long)whisp_result_segment_count(result),
-               whisp_result_duration(result), whisp_result_language(result));
+        info.size = sizeof info;
+        whisp_result_describe(result, &info);
+        printf("%lu segments in %.2f s, language %s\n", (unsigned long)info.n_segments, info.duration, info.language);
     }
     whisp_result_free(result);
     whisp_options_free(options);
@@ -57,7 +64,8 @@ int main(int argc, char **argv)
         return 2;
     }
     /* MODEL is a path, or a name that is looked up in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. */
-    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK || whisp_model_load(path, &model) != WHISP_OK)
+    if (whisp_model_find(argv[1], NULL, path, sizeof path) != WHISP_OK ||
+        whisp_model_load(path, NULL, &model) != WHISP_OK)
         return complain();
 
     status = transcribe(model, argv[2]);

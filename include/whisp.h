@@ -46,7 +46,7 @@
  *     never copy one by value into memory of your own to hand it back, and never count with its size. What the library
  *     hands out as an array is an array of pointers to such structures, or of structures that are frozen: whisp_token,
  *     whisp_span, whisp_alternative and whisp_turn will never change. So a program that was built with an older header
- *     of the same MAJOR version (of the same MINOR version before 1.0) runs with a newer library.
+ *     of the same MAJOR version runs with a newer library, whose soname is the same then (docs/abi.md).
  */
 #ifndef WHISP_H
 #define WHISP_H

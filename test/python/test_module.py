@@ -63,7 +63,13 @@ def test_structures_are_the_headers(whisp, root, tmp_path):
 
     structures = {"whisp_model_info": _library.ModelInfo, "whisp_option_info": _library.OptionInfo,
                   "whisp_token": _library.Token, "whisp_segment": _library.Segment,
-                  "whisp_audio_info": _library.AudioInfo, "whisp_timings": _library.Timings}
+                  "whisp_audio_info": _library.AudioInfo, "whisp_timings": _library.Timings,
+                  "whisp_word": _library.Word, "whisp_alternative": _library.Alternative, "whisp_turn": _library.Turn,
+                  "whisp_language": _library.Language, "whisp_format": _library.Format,
+                  "whisp_model_file": _library.ModelFile, "whisp_result_info": _library.ResultInfo,
+                  "whisp_session_info": _library.SessionInfo, "whisp_stream_info": _library.StreamInfo,
+                  "whisp_writer_options": _library.WriterOptions, "whisp_callbacks": _library.CallbackTable,
+                  "whisp_reader": _library.Reader}
     lines, expected = [], []
     for name, structure in structures.items():
         for member, *_ in structure._fields_:
@@ -74,17 +80,18 @@ def test_structures_are_the_headers(whisp, root, tmp_path):
         lines.append('printf("%%zu\\n", sizeof(%s));' % name)
         expected.append("%d" % ctypes.sizeof(structure))
     source = tmp_path / "sizes.c"
-    source.write_text("#include <stdio.h>\n#include <whisp.h>\nint main(void)\n{\n%s\n}\n" % "\n".join(lines))
+    source.write_text("#include <stdio.h>\n#include <whisp_live.h>\nint main(void)\n{\n%s\n}\n" % "\n".join(lines))
     compiler = os.environ.get("CC", "cc").split()
     subprocess.run(compiler + ["-I", root / "include", source, "-o", tmp_path / "sizes"], check=True)
     assert subprocess.run([tmp_path / "sizes"], capture_output=True, text=True).stdout.split("\n")[:-1] == expected
 
 
 def test_functions_are_the_headers(whisp, root):
-    """Each function that the module declares is in the header, with as many parameters."""
+    """Each function that the module declares is in the headers, with as many parameters."""
     from whisp._library import _PROTOTYPES
 
-    header = re.sub(r"/\*.*?\*/", "", (root / "include" / "whisp.h").read_text(), flags=re.DOTALL)
+    headers = "".join((root / "include" / name).read_text() for name in ("whisp.h", "whisp_live.h"))
+    header = re.sub(r"/\*.*?\*/", "", headers, flags=re.DOTALL)
     found = {}
     for name, parameters in re.findall(r"WHISP_API\b[^;]*?\b(whisp_\w+)\(([^;]*)\);", header):
         found[name] = 0 if parameters.strip() == "void" else parameters.count(",") + 1
@@ -257,6 +264,44 @@ def test_bytes_are_a_file(whisp, model, answer, noise, noise_wav):
                 session.push(block)
     with pytest.raises(whisp.ArgumentError, match="uint8|format 'B'"):
         model.transcribe(array.array("B", data))
+
+
+def test_open_files(whisp, model, answer, noise, noise_wav):
+    """From where they stand, by their own functions; also those that only read; what they raise comes out."""
+    class Slow(io.BytesIO):
+        def read(self, n=-1):
+            return super().read(min(n, 1000) if n > 0 else n)
+
+    class Pipe:
+        def __init__(self, data):
+            self.read = io.BytesIO(data).read
+
+    data = noise_wav.read_bytes()
+    behind = Slow(b"something before" + data)
+    behind.seek(16)
+    for kind in (Slow(data), Pipe(data), behind):
+        assert model.transcribe(kind, **GREEDY) == answer
+    with open(noise_wav, "rb") as file:
+        assert list(whisp.load_audio(file)) == list(noise)
+
+    class Broken(io.BytesIO):
+        def read(self, n=-1):
+            if self.tell() > 20000:
+                raise RuntimeError("the network is gone")
+            return super().read(n)
+
+    with pytest.raises(RuntimeError, match="the network is gone"):
+        model.transcribe(Broken(data), **GREEDY)
+
+
+def test_model_from_bytes(whisp, invented_dir, noise, answer):
+    data = (invented_dir / "english.gguf").read_bytes()
+    for kind in (data, bytearray(data), memoryview(data)):
+        with whisp.load_model(kind) as model:
+            assert model.path is None and model.name == "english"
+            assert model.transcribe(noise, **GREEDY) == answer
+    with pytest.raises(whisp.ModelError, match="the model in memory"):
+        whisp.load_model(data[:1000])
 
 
 @pytest.fixture

@@ -306,7 +306,7 @@ int stream_run(struct settings *settings, const whisp_model *model, struct trans
         print_waiting(&live);
     *code = close_final(&live, settings->stream_final);
     whisp_stream_info info = {.size = sizeof info};
-    if (whisp_stream_describe(live.stream, &info) == WHISP_OK)
+    if (live.stream && whisp_stream_describe(live.stream, &info) == WHISP_OK)
         in_part |= info.incomplete != NULL;
     if (*code == CODE_DONE && in_part)
         *code = CODE_PART;

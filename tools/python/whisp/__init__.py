@@ -27,6 +27,7 @@ from ._errors import (
     OutOfMemoryError,
     StateError,
 )
+from ._library import languages as language_list  # noqa: I001
 from ._library import library
 from ._live import Live
 from ._model import Dims, Model, available_models, load_model
@@ -70,13 +71,7 @@ def options() -> Mapping[str, Tuple[str, str, str]]:
 
 def languages() -> Dict[str, str]:
     """All languages by code: {"en": "English", ...}."""
-    lib = library()
-    found: Dict[str, str] = {}
-    while True:
-        code = lib.whisp_language_code(len(found))
-        if code is None:
-            return found
-        found[code.decode()] = lib.whisp_language_name(len(found)).decode()
+    return dict(language_list())
 
 
 def library_version() -> str:

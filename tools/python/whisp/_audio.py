@@ -25,6 +25,23 @@ def is_path(audio: Any) -> bool:
     return isinstance(audio, (str, os.PathLike))
 
 
+class Bytes:
+    """Bytes in C's hands: `n` of them at `address`, valid as long as this object lives. Copied only where they do not lie
+    in a row, or may not be written to and have no other way to be found."""
+
+    def __init__(self, data: Any) -> None:
+        if isinstance(data, memoryview) and (data.readonly or not data.c_contiguous):
+            data = data.tobytes()
+        if isinstance(data, bytes):
+            self._keep: Any = ctypes.c_char_p(data)
+            self.n = len(data)
+        else:
+            view = memoryview(data).cast("B")
+            self.n = view.nbytes
+            self._keep = (ctypes.c_char * self.n).from_buffer(view) if self.n else ctypes.c_char_p(b"")
+        self.address = ctypes.cast(self._keep, ctypes.c_void_p)
+
+
 class Samples:
     """Samples in C's hands: `pointer` to `n` floats, valid as long as this object lives."""
 

@@ -1,4 +1,4 @@
-"""Finds libwhisp and declares its functions for ctypes: include/whisp.h, in the same order, and nothing more.
+"""Finds libwhisp and declares its functions for ctypes: include/whisp.h and whisp_live.h, and nothing more.
 
 The library is loaded at the first use, not at import, so that importing the package never fails.
 """
@@ -60,8 +60,28 @@ class OptionInfo(Structure):
     _fields_ = [("name", c_char_p), ("values", c_char_p), ("initial", c_char_p), ("help", c_char_p)]
 
 
+class Language(Structure):
+    _fields_ = [("code", c_char_p), ("name", c_char_p)]
+
+
+class Format(Structure):
+    _fields_ = [("name", c_char_p), ("help", c_char_p)]
+
+
+class ModelFile(Structure):
+    _fields_ = [("name", c_char_p), ("path", c_char_p), ("bytes", c_uint64), ("architecture", c_char_p)]
+
+
 class Token(Structure):
     _fields_ = [("id", c_int32), ("logprob", c_float)]
+
+
+class Alternative(Structure):
+    _fields_ = [("text", c_char_p), ("logprob", c_double)]
+
+
+class Turn(Structure):
+    _fields_ = [("start", c_double), ("end", c_double), ("speaker", c_int)]
 
 
 class Word(Structure):
@@ -73,6 +93,9 @@ class Word(Structure):
         ("first_token", c_size_t),
         ("n_tokens", c_size_t),
         ("confidence", c_double),
+        ("speaker", c_int),
+        ("alternatives", POINTER(Alternative)),
+        ("n_alternatives", c_size_t),
     ]
 
 
@@ -89,10 +112,26 @@ class Segment(Structure):
         ("avg_logprob", c_double),
         ("compression_ratio", c_double),
         ("no_speech_prob", c_double),
-        ("words", POINTER(Word)),
+        ("words", POINTER(POINTER(Word))),
         ("n_words", c_size_t),
         ("confidence", c_double),
         ("speaker", c_int),
+        ("language", c_char_p),
+    ]
+
+
+class ResultInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("text", c_char_p),
+        ("language", c_char_p),
+        ("duration", c_double),
+        ("incomplete", c_char_p),
+        ("n_segments", c_size_t),
+        ("speakers", POINTER(c_char_p)),
+        ("n_speakers", c_size_t),
+        ("turns", POINTER(Turn)),
+        ("n_turns", c_size_t),
     ]
 
 
@@ -108,7 +147,6 @@ class AudioInfo(Structure):
 
 class Timings(Structure):
     _fields_ = [
-        ("size", c_size_t),
         ("audio", c_double),
         ("mel", c_double),
         ("encode", c_double),
@@ -122,6 +160,26 @@ class Timings(Structure):
         ("n_windows", c_int64),
         ("n_fallbacks", c_int64),
         ("words", c_double),
+    ]
+
+
+class SessionInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("language", c_char_p),
+        ("incomplete", c_char_p),
+        ("backend", c_char_p),
+        ("timings", POINTER(Timings)),
+    ]
+
+
+class StreamInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("tail", c_char_p),
+        ("language", c_char_p),
+        ("incomplete", c_char_p),
+        ("backend", c_char_p),
     ]
 
 
@@ -140,6 +198,26 @@ LogFn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 ProgressFn = CFUNCTYPE(None, c_void_p, c_double, c_double)
 SegmentFn = CFUNCTYPE(None, c_void_p, POINTER(Segment))
 CancelFn = CFUNCTYPE(c_int, c_void_p)
+ModelFn = CFUNCTYPE(c_int, c_void_p, POINTER(ModelFile))
+ReadFn = CFUNCTYPE(c_int64, c_void_p, c_void_p, c_size_t)
+SeekFn = CFUNCTYPE(c_int, c_void_p, c_int64, c_int)
+TellFn = CFUNCTYPE(c_int64, c_void_p)
+
+
+class CallbackTable(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("user", c_void_p),
+        ("log", LogFn),
+        ("progress", ProgressFn),
+        ("segment", SegmentFn),
+        ("cancel", CancelFn),
+    ]
+
+
+class Reader(Structure):
+    _fields_ = [("size", c_size_t), ("user", c_void_p), ("read", ReadFn), ("seek", SeekFn), ("tell", TellFn)]
+
 
 # Handles (whisp_model * and so on) are plain c_void_p. Paths and texts are bytes. Strings that the caller must release
 # are c_void_p too, because ctypes turns a returned c_char_p into bytes and loses the pointer.
@@ -149,40 +227,35 @@ _PROTOTYPES = {
     "whisp_last_error": (c_char_p,),
     "whisp_error_name": (c_char_p, c_int),
     "whisp_model_find": (c_int, c_char_p, c_char_p, c_char_p, c_size_t),
-    "whisp_model_load": (c_int, c_char_p, POINTER(c_void_p)),
+    "whisp_model_list": (c_int, c_char_p, ModelFn, c_void_p),
+    "whisp_model_load": (c_int, c_char_p, POINTER(CallbackTable), POINTER(c_void_p)),
+    "whisp_model_load_memory": (c_int, c_void_p, c_size_t, POINTER(CallbackTable), POINTER(c_void_p)),
     "whisp_model_free": (None, c_void_p),
     "whisp_model_describe": (c_int, c_void_p, POINTER(ModelInfo)),
-    "whisp_option_list": (POINTER(OptionInfo), POINTER(c_size_t)),
+    "whisp_option_list": (POINTER(POINTER(OptionInfo)), POINTER(c_size_t)),
     "whisp_options_new": (c_void_p,),
     "whisp_options_free": (None, c_void_p),
     "whisp_options_set": (c_int, c_void_p, c_char_p, c_char_p),
     "whisp_options_get": (c_char_p, c_void_p, c_char_p),
-    "whisp_options_on_log": (None, c_void_p, LogFn, c_void_p),
-    "whisp_options_on_progress": (None, c_void_p, ProgressFn, c_void_p),
-    "whisp_options_on_segment": (None, c_void_p, SegmentFn, c_void_p),
-    "whisp_options_on_cancel": (None, c_void_p, CancelFn, c_void_p),
-    "whisp_result_incomplete": (c_char_p, c_void_p),
+    "whisp_options_on": (c_int, c_void_p, POINTER(CallbackTable)),
     "whisp_result_set_incomplete": (c_int, c_void_p, c_char_p),
-    "whisp_session_incomplete": (c_char_p, c_void_p),
     "whisp_session_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
     "whisp_session_free": (None, c_void_p),
     "whisp_session_reset": (c_int, c_void_p),
-    "whisp_session_transcribe_file": (c_int, c_void_p, c_char_p, POINTER(c_void_p)),
-    "whisp_session_transcribe_samples": (c_int, c_void_p, _Samples, c_size_t, POINTER(c_void_p)),
-    "whisp_session_align_file": (c_int, c_void_p, c_char_p, c_char_p, POINTER(c_void_p)),
-    "whisp_session_align_samples": (c_int, c_void_p, _Samples, c_size_t, c_char_p, POINTER(c_void_p)),
+    "whisp_session_transcribe": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_session_align": (c_int, c_void_p, c_void_p, c_char_p, POINTER(c_void_p)),
+    "whisp_session_detect_language": (c_int, c_void_p, c_void_p, _Samples, c_size_t),
+    "whisp_session_describe": (c_int, c_void_p, POINTER(SessionInfo)),
     "whisp_session_push": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_session_finish": (c_int, c_void_p),
     "whisp_session_pull": (c_int, c_void_p, POINTER(POINTER(Segment))),
     "whisp_session_measure": (c_int, c_void_p, _Samples, c_size_t),
-    "whisp_session_language": (c_char_p, c_void_p),
     "whisp_result_free": (None, c_void_p),
     "whisp_result_text": (c_char_p, c_void_p),
-    "whisp_result_language": (c_char_p, c_void_p),
-    "whisp_result_segment_count": (c_size_t, c_void_p),
+    "whisp_result_describe": (c_int, c_void_p, POINTER(ResultInfo)),
     "whisp_result_segment": (POINTER(Segment), c_void_p, c_size_t),
-    "whisp_result_format": (c_int, c_void_p, c_char_p, POINTER(c_void_p), POINTER(c_size_t)),
-    "whisp_result_format_with": (
+    "whisp_format_list": (POINTER(POINTER(Format)), POINTER(c_size_t)),
+    "whisp_result_format": (
         c_int,
         c_void_p,
         c_char_p,
@@ -192,14 +265,14 @@ _PROTOTYPES = {
     ),
     "whisp_string_free": (None, c_void_p),
     "whisp_segment_line": (c_int, POINTER(Segment), c_char_p, c_size_t),
-    "whisp_language_code": (c_char_p, c_int),
-    "whisp_language_name": (c_char_p, c_int),
-    "whisp_session_detect_language_file": (c_int, c_void_p, c_char_p, _Samples, c_size_t),
-    "whisp_session_detect_language_samples": (c_int, c_void_p, _Samples, c_size_t, _Samples, c_size_t),
+    "whisp_language_list": (POINTER(POINTER(Language)), POINTER(c_size_t)),
     "whisp_tokenize": (c_int64, c_void_p, c_char_p, POINTER(c_int32), c_size_t),
     "whisp_detokenize": (c_int64, c_void_p, POINTER(c_int32), c_size_t, c_char_p, c_size_t),
     "whisp_audio_open": (c_int, c_char_p, POINTER(c_void_p)),
     "whisp_audio_open_fd": (c_int, c_int, POINTER(c_void_p)),
+    "whisp_audio_open_memory": (c_int, c_void_p, c_size_t, POINTER(c_void_p)),
+    "whisp_audio_open_samples": (c_int, _Samples, c_size_t, POINTER(c_void_p)),
+    "whisp_audio_open_reader": (c_int, POINTER(Reader), POINTER(c_void_p)),
     "whisp_audio_describe": (c_int, c_void_p, POINTER(AudioInfo)),
     "whisp_audio_select_channel": (c_int, c_void_p, c_int),
     "whisp_audio_read": (c_int64, c_void_p, _Samples, c_size_t),
@@ -209,13 +282,10 @@ _PROTOTYPES = {
     "whisp_stream_free": (None, c_void_p),
     "whisp_stream_push": (c_int64, c_void_p, _Samples, c_size_t),
     "whisp_stream_finish": (c_int, c_void_p),
-    "whisp_stream_pull": (c_int, c_void_p, POINTER(POINTER(Word)), POINTER(c_size_t)),
-    "whisp_stream_tail": (c_char_p, c_void_p),
+    "whisp_stream_pull": (c_int, c_void_p, POINTER(POINTER(POINTER(Word))), POINTER(c_size_t)),
+    "whisp_stream_describe": (c_int, c_void_p, POINTER(StreamInfo)),
     "whisp_stream_catch_up": (None, c_void_p),
-    "whisp_stream_language": (c_char_p, c_void_p),
     "whisp_audio_open_live": (c_int, c_int, c_int, c_int, POINTER(c_void_p)),
-    "whisp_session_timings": (c_int, c_void_p, POINTER(Timings)),
-    "whisp_session_backend": (c_char_p, c_void_p),
 }
 
 
@@ -289,3 +359,15 @@ def failure(code: int) -> Exception:
     lib = library()
     message = lib.whisp_last_error().decode("utf-8", "replace")
     return error_of(code, message or lib.whisp_error_name(code).decode())
+
+
+def sized(kind: Any) -> Any:
+    """A structure that the library fills or reads, with its size."""
+    return kind(size=ctypes.sizeof(kind))
+
+
+def languages() -> List[Tuple[str, str]]:
+    """Codes and English names, in the order of the models' tokens."""
+    n = ctypes.c_size_t()
+    listed = library().whisp_language_list(ctypes.byref(n))
+    return [(listed[i].contents.code.decode(), listed[i].contents.name.decode()) for i in range(n.value)]

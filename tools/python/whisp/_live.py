@@ -1,4 +1,4 @@
-"""Live transcription: words as they settle, from whisp.h's section 11."""
+"""Live transcription: words as they settle, from whisp_live.h."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, List, Optional
 
 from ._audio import Samples
 from ._errors import ArgumentError, StateError
-from ._library import Word, check, library
+from ._library import StreamInfo, Word, check, library, sized
 from ._options import CancelCallback, Callbacks, LogCallback, SegmentCallback, set_options
 from ._recording import NO_BLOCK, is_recording
 from ._result import word_dict
@@ -108,24 +108,28 @@ class Live:
 
     def _pull(self) -> List[Dict[str, Any]]:
         lib = library()
-        words, n = ctypes.POINTER(Word)(), ctypes.c_size_t()
+        words, n = ctypes.POINTER(ctypes.POINTER(Word))(), ctypes.c_size_t()
         settled: List[Dict[str, Any]] = []
         while self._callbacks.check(lib.whisp_stream_pull(self._open(), ctypes.byref(words), ctypes.byref(n))) == 1:
-            settled += [word_dict(words[i]) for i in range(n.value)]
+            settled += [word_dict(words[i].contents) for i in range(n.value)]
         return settled
 
     @property
     def tail(self) -> str:
         """What was heard after the settled words; it may change."""
-        with self._lock:
-            text: bytes = library().whisp_stream_tail(self._open())
+        text: bytes = self._info().tail
         return text.decode("utf-8", "replace")
+
+    def _info(self) -> StreamInfo:
+        info: StreamInfo = sized(StreamInfo)
+        with self._lock:
+            check(library().whisp_stream_describe(self._open(), ctypes.byref(info)))
+        return info
 
     @property
     def language(self) -> Optional[str]:
         """The code of the language in use; None before it is known."""
-        with self._lock:
-            code: Optional[bytes] = library().whisp_stream_language(self._open())
+        code: Optional[bytes] = self._info().language
         return code.decode() if code else None
 
 

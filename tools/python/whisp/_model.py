@@ -7,9 +7,10 @@ import os
 import weakref
 from typing import Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
-from ._audio import path_bytes
+from ._audio import Bytes, path_bytes
 from ._errors import ArgumentError, StateError
-from ._library import ModelInfo, check, library
+from ._library import ModelFn, ModelInfo, check, library
+from ._library import languages as language_list
 from ._options import CancelCallback, LogCallback, ProgressCallback, SegmentCallback
 from ._live import live_words
 from ._result import LAYOUT
@@ -34,10 +35,15 @@ class Dims(NamedTuple):
 class ModelHandle:
     """Owns a whisp_model; freed when the Model and all sessions made from it have let go."""
 
-    def __init__(self, pointer: ctypes.c_void_p) -> None:
+    def __init__(self, pointer: ctypes.c_void_p, bytes_of: Optional[Bytes] = None) -> None:
+        """`bytes_of`: the memory that the model lies in, if it is not a file's."""
         self.pointer = pointer
         # Not at exit: a daemon thread may still be computing then, and the system takes the memory back anyway.
-        weakref.finalize(self, library().whisp_model_free, pointer).atexit = False
+        weakref.finalize(self, _free_model, pointer, bytes_of).atexit = False
+
+
+def _free_model(pointer: ctypes.c_void_p, bytes_of: Optional[Bytes]) -> None:
+    library().whisp_model_free(pointer)
 
 
 class Model:
@@ -47,20 +53,25 @@ class Model:
     n_parameters.
     """
 
-    def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
+    def __init__(self, path: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]) -> None:
         lib = library()
         pointer = ctypes.c_void_p()
-        check(lib.whisp_model_load(path_bytes(path), ctypes.byref(pointer)))
-        self._handle: Optional[ModelHandle] = ModelHandle(pointer)
+        bytes_of: Optional[Bytes] = None
+        if isinstance(path, (bytes, bytearray, memoryview)):
+            bytes_of = Bytes(path)
+            check(lib.whisp_model_load_memory(bytes_of.address, bytes_of.n, None, ctypes.byref(pointer)))
+        else:
+            check(lib.whisp_model_load(path_bytes(path), None, ctypes.byref(pointer)))
+        self._handle: Optional[ModelHandle] = ModelHandle(pointer, bytes_of)
         info = ModelInfo(size=ctypes.sizeof(ModelInfo))
         check(lib.whisp_model_describe(pointer, ctypes.byref(info)))
-        self.path = os.fspath(path)
+        self.path = None if bytes_of else os.fspath(path)  # type: ignore[arg-type]
         self.name: str = (info.name or b"").decode("utf-8", "replace")
         self.type: str = (info.type or b"").decode()
         self.dims = Dims(*(getattr(info, name) for name in Dims._fields))
         self.is_multilingual = bool(info.is_multilingual)
         n_languages = info.n_languages if self.is_multilingual else 1
-        self.languages: List[str] = [lib.whisp_language_code(i).decode() for i in range(n_languages)]
+        self.languages: List[str] = [code for code, _ in language_list()[:n_languages]]
         self.n_parameters: int = info.n_parameters
 
     def __repr__(self) -> str:
@@ -212,10 +223,13 @@ def _token_id(token: Any) -> int:
 
 
 def load_model(
-    name: Union[str, "os.PathLike[str]", None] = None, model_dir: Union[str, "os.PathLike[str]", None] = None
+    name: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, None] = None,
+    model_dir: Union[str, "os.PathLike[str]", None] = None,
 ) -> Model:
-    """Load a model: a path to a .gguf file, or a name ("tiny.en", "base", ...) that is looked up in `model_dir` or,
+    """Load a model: a path to a .gguf file, such a file's bytes, or a name ("tiny.en", "base", ...) that is looked up in `model_dir` or,
     without one, in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. None is base, or what is there without it."""
+    if isinstance(name, (bytes, bytearray, memoryview)):
+        return Model(name)
     path = ctypes.create_string_buffer(4096)
     check(
         library().whisp_model_find(
@@ -230,14 +244,11 @@ def load_model(
 
 def available_models(model_dir: Union[str, "os.PathLike[str]", None] = None) -> List[str]:
     """The names that load_model() would find, sorted."""
-    folders: List[Any] = [model_dir]
-    if model_dir is None:
-        folders = [os.environ.get("WHISP_MODEL_DIR"), "models", os.path.expanduser("~/.cache/whisp")]
     names: Set[str] = set()
-    for folder in folders:
-        try:
-            files = os.listdir(folder) if folder else []
-        except OSError:
-            continue
-        names.update(file[: -len(".gguf")] for file in files if file.endswith(".gguf") and len(file) > len(".gguf"))
+
+    def add(user: Any, file: Any) -> int:
+        names.add(os.fsdecode(file.contents.name))
+        return 0
+
+    check(library().whisp_model_list(None if model_dir is None else path_bytes(model_dir), ModelFn(add), None))
     return sorted(names)

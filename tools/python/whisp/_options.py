@@ -11,7 +11,7 @@ import warnings
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Mapping, Optional
 
 from ._errors import ArgumentError, IncompleteWarning, LibraryWarning
-from ._library import CancelFn, LogFn, ProgressFn, SegmentFn, check, library
+from ._library import CallbackTable, CancelFn, LogFn, ProgressFn, SegmentFn, check, library, sized
 from ._result import segment_dict
 
 WARNING = 1  # the level of a line of the log
@@ -37,8 +37,8 @@ def option_list() -> Mapping[str, "tuple[str, str, str]"]:
     n = ctypes.c_size_t()
     infos = library().whisp_option_list(ctypes.byref(n))
     return {
-        infos[i].name.decode(): (infos[i].values.decode(), infos[i].initial.decode(), infos[i].help.decode())
-        for i in range(n.value)
+        info.name.decode(): (info.values.decode(), info.initial.decode(), info.help.decode())
+        for info in (infos[i].contents for i in range(n.value))
     }
 
 
@@ -132,28 +132,22 @@ class Callbacks:
             self._named = str
 
     def install(self, options: ctypes.c_void_p) -> None:
-        lib = library()
         asked = _cancel_loop(self._cancel, self.errors)
         next(asked)
-        cancel = CancelFn(asked.send)
-        lib.whisp_options_on_cancel(options, cancel, None)
-        self._fns.append(cancel)
+        table = sized(CallbackTable)
+        table.cancel = CancelFn(asked.send)
         if self._progress is not None:
             report = self._guard(self._progress)
-            progress = ProgressFn(lambda user, done, total: report(done, total))
-            lib.whisp_options_on_progress(options, progress, None)
-            self._fns.append(progress)
+            table.progress = ProgressFn(lambda user, done, total: report(done, total))
         if self._segment is not None:
             final = self._guard(self._segment, lambda pointer: (segment_dict(pointer.contents),))
-            segment = SegmentFn(lambda user, pointer: final(pointer))
-            lib.whisp_options_on_segment(options, segment, None)
-            self._fns.append(segment)
+            table.segment = SegmentFn(lambda user, pointer: final(pointer))
         write = self._guard(
             self._log or self._keep, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
         )
-        log = LogFn(lambda user, level, text: write(level, text))
-        lib.whisp_options_on_log(options, log, None)
-        self._fns.append(log)
+        table.log = LogFn(lambda user, level, text: write(level, text))
+        check(library().whisp_options_on(options, ctypes.byref(table)))
+        self._fns.append(table)  # which keeps the functions alive
 
     def _keep(self, level: int, text: str) -> None:
         if level == WARNING and text not in self._unheard:

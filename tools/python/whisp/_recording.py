@@ -1,5 +1,6 @@
-"""Whole recordings as the library opens them: paths, and the bytes of a file through a file in memory. What the library
-does not decode is heard through ffmpeg, where that is installed; the library itself never starts a process."""
+"""Whole recordings as the library opens them: paths, a file's bytes, open files through their own read() and seek(),
+samples. What the library does not decode is heard through ffmpeg, where that is installed; the library itself never
+starts a process."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ import tempfile
 import warnings
 from typing import IO, Any, Callable, Iterator, List, Optional, Tuple, TypeVar
 
-from ._audio import is_path, path_bytes
+from ._audio import Bytes, Samples, is_path, path_bytes
 from ._errors import ArgumentError, AudioError, Error, FileError, IncompleteWarning
-from ._library import AudioInfo, check, library
+from ._library import AudioInfo, ReadFn, Reader, SeekFn, TellFn, check, library, sized
 
 _Value = TypeVar("_Value")
 
@@ -41,19 +42,125 @@ def is_recording(audio: Any) -> bool:
 
 
 class Opened:
-    """A recording that can be opened by `path`. Messages call it `name`."""
+    """A recording as the library opens it. Messages call it `name`, the library `known_as`."""
 
-    def __init__(self, path: bytes, name: str) -> None:
-        self.path, self.name = path, name
+    def __init__(self, opener: Callable[[Any], int], name: str, known_as: str = "") -> None:
+        self._opener, self.name, self._known_as = opener, name, known_as or name
         self.incomplete: Optional[str] = None  # why it is not all of the recording
+        self.errors: List[BaseException] = []  # of the caller's own read()
 
     def named(self, text: str) -> str:
         """The library's text, with the recording's own name."""
-        path = os.fsdecode(self.path)
-        return text.replace(path, self.name) if path != self.name else text
+        if self._known_as == self.name:
+            return text
+        return text.replace(self._known_as + ":", self.name + ":")
 
     def called(self, text: str) -> str:
         return "%s: %s" % (self.name, text)
+
+    def passed(self, code: int) -> int:
+        """A call's return value, where no read() failed during it."""
+        if self.errors:
+            raise self.errors[0]
+        return code
+
+    @contextlib.contextmanager
+    def audio(self) -> Iterator[ctypes.c_void_p]:
+        """The library's handle."""
+        handle = ctypes.c_void_p()
+        try:
+            check(self.passed(self._opener(ctypes.byref(handle))))
+            yield handle
+        finally:
+            library().whisp_audio_free(handle)
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[Optional[bytes]]:
+        """A path under which another program can read it; None: it cannot be read again."""
+        yield None
+
+
+class _Path(Opened):
+    def __init__(self, path: bytes, name: str) -> None:
+        super().__init__(lambda handle: int(library().whisp_audio_open(path, handle)), name, os.fsdecode(path))
+        self.path = path
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[Optional[bytes]]:
+        yield self.path if os.path.isfile(self.path) else None  # a pipe's beginning is gone
+
+
+class _Memory(Opened):
+    def __init__(self, data: Any) -> None:
+        held = Bytes(data)
+        super().__init__(lambda handle: int(library().whisp_audio_open_memory(held.address, held.n, handle)), _IN_MEMORY)
+        self._data = data
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[Optional[bytes]]:
+        with _memory_file() as file:
+            file.write(self._data)
+            file.flush()
+            yield _path_of(file)
+
+
+class _File(Opened):
+    """A file that is open and seeks, heard from where it stands. Its functions are called by threads of the library."""
+
+    def __init__(self, file: Any) -> None:
+        name = getattr(file, "name", None)
+        table = sized(Reader)
+        table.read, table.seek, table.tell = ReadFn(self._read), SeekFn(self._seek), TellFn(self._tell)
+        self._file, self._table, self._start = file, table, file.tell()
+        super().__init__(
+            lambda handle: int(library().whisp_audio_open_reader(ctypes.byref(table), handle)),
+            name if isinstance(name, str) else _IN_MEMORY,
+            "the recording",
+        )
+
+    def _read(self, user: Any, to: int, n: int) -> int:
+        try:
+            block = _bytes_of(self._file.read(n))
+            ctypes.memmove(to, block, min(len(block), n))
+            return len(block)
+        except BaseException as error:
+            self.errors.append(error)
+            return -1
+
+    def _seek(self, user: Any, offset: int, whence: int) -> int:
+        try:
+            self._file.seek(offset, whence)
+            return 0
+        except BaseException as error:
+            self.errors.append(error)
+            return -1
+
+    def _tell(self, user: Any) -> int:
+        try:
+            return int(self._file.tell())
+        except BaseException as error:
+            self.errors.append(error)
+            return -1
+
+    @contextlib.contextmanager
+    def file(self) -> Iterator[Optional[bytes]]:
+        self._file.seek(self._start)
+        with _spool(self._file) as file:
+            yield _path_of(file)
+
+
+class _Samples(Opened):
+    def __init__(self, audio: Any) -> None:
+        samples = Samples(audio)
+        super().__init__(
+            lambda handle: int(library().whisp_audio_open_samples(samples.pointer, samples.n, handle)), "samples"
+        )
+
+
+def _bytes_of(block: Any) -> bytes:
+    if not isinstance(block, (bytes, bytearray)):
+        raise ArgumentError("the recording is a file opened as text; open it with \"rb\"")
+    return bytes(block)
 
 
 def _memory_file() -> IO[bytes]:
@@ -62,25 +169,38 @@ def _memory_file() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
+@contextlib.contextmanager
+def _spool(source: Any) -> Iterator[IO[bytes]]:
+    """All that a file gives, in one that can be read again."""
+    with _memory_file() as file:
+        for block in iter(lambda: _bytes_of(source.read(_BLOCK)), b""):
+            file.write(block)
+        file.flush()
+        yield file
+
+
 def _path_of(file: IO[bytes]) -> bytes:
     return b"/proc/self/fd/%d" % file.fileno()
 
 
+def _seeks(file: Any) -> bool:
+    seekable = getattr(file, "seekable", None)
+    return callable(seekable) and bool(seekable()) and callable(getattr(file, "tell", None))
+
+
 @contextlib.contextmanager
 def _opened(audio: Any) -> Iterator[Opened]:
-    if is_path(audio):
-        yield Opened(path_bytes(audio), os.fsdecode(os.fspath(audio)))
-        return
-    with _memory_file() as file:
-        if callable(getattr(audio, "read", None)):
-            for block in iter(lambda: audio.read(_BLOCK), b""):
-                if not isinstance(block, (bytes, bytearray)):
-                    raise ArgumentError("the recording is a file opened as text; open it with \"rb\"")
-                file.write(block)
-        else:
-            file.write(audio)
-        file.flush()
-        yield Opened(_path_of(file), _IN_MEMORY)
+    if not is_recording(audio):
+        yield _Samples(audio)
+    elif is_path(audio):
+        yield _Path(path_bytes(audio), os.fsdecode(os.fspath(audio)))
+    elif not callable(getattr(audio, "read", None)):
+        yield _Memory(audio)
+    elif _seeks(audio):
+        yield _File(audio)
+    else:
+        with _spool(audio) as file:
+            yield _Path(_path_of(file), _IN_MEMORY)
 
 
 def heard(audio: Any, hear: Callable[[Opened], _Value]) -> _Value:
@@ -90,10 +210,13 @@ def heard(audio: Any, hear: Callable[[Opened], _Value]) -> _Value:
             return _named(recording, hear)
         except AudioError as error:
             program = shutil.which("ffmpeg") if str(error).endswith(_COMMAND) else None
-            if program is None or not os.path.isfile(recording.path):  # a pipe's beginning is gone
+            if program is None:
                 raise
-        with _spooled(program, recording) as spooled:
-            return _named(spooled, hear)
+            with recording.file() as path:
+                if path is None:
+                    raise
+                with _spooled(program, recording, path) as spooled:
+                    return _named(spooled, hear)
 
 
 def _named(recording: Opened, hear: Callable[[Opened], _Value]) -> _Value:
@@ -108,10 +231,10 @@ def _named(recording: Opened, hear: Callable[[Opened], _Value]) -> _Value:
 
 
 @contextlib.contextmanager
-def _spooled(program: str, recording: Opened) -> Iterator[Opened]:
+def _spooled(program: str, recording: Opened, path: bytes) -> Iterator[Opened]:
     """Its first audio stream as Wave64 in a temporary file without a name: it is read twice and cut like any other."""
     with contextlib.ExitStack() as stack:
-        process = _start(program, recording)
+        process = _start(program, recording, path)
         try:
             file = stack.enter_context(tempfile.TemporaryFile())
             status, last = _decode(process, file)
@@ -121,11 +244,12 @@ def _spooled(program: str, recording: Opened) -> Iterator[Opened]:
             raise FileError(why) from None
         finally:  # also when an exception or Ctrl-C ends this
             _end(process)
-        spooled = Opened(_path_of(file), recording.name)
+        spooled = _Path(_path_of(file), recording.name)
         how = "ffmpeg"
         if status:
             how = "ffmpeg " + ("was ended by signal %d" % -status if status < 0 else "ended with status %d" % status)
-        reason = "%s: %s" % (how, recording.named(last) or ("it does not say why" if status else "no sound"))
+        last = last.replace(os.fsdecode(path), recording.name)
+        reason = "%s: %s" % (how, last or ("it does not say why" if status else "no sound"))
         seconds = _seconds(spooled.path)
         if not seconds > 0:
             raise AudioError("%s: cannot be heard: %s" % (recording.name, reason))
@@ -136,8 +260,7 @@ def _spooled(program: str, recording: Opened) -> Iterator[Opened]:
         yield spooled
 
 
-def _start(program: str, recording: Opened) -> "subprocess.Popen[bytes]":
-    path = recording.path
+def _start(program: str, recording: Opened, path: bytes) -> "subprocess.Popen[bytes]":
     fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(b"/proc/self/fd/") else []
     # No shell; nothing in a name can be an option or a protocol; no network.
     command = [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
@@ -160,7 +283,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def _seconds(path: bytes) -> float:
     """How long is what was spooled? 0: there is no sound in it, perhaps not even a header."""
-    lib, handle, info = library(), ctypes.c_void_p(), AudioInfo(size=ctypes.sizeof(AudioInfo))
+    lib, handle, info = library(), ctypes.c_void_p(), sized(AudioInfo)
     if lib.whisp_audio_open(path, ctypes.byref(handle)):
         return 0.0
     lib.whisp_audio_describe(handle, ctypes.byref(info))
@@ -205,27 +328,18 @@ def load_audio(path: Any) -> Any:
     lib = library()
     lines: List[str] = []
 
-    def read(
-        opener: Callable[[Any], int], named: Callable[[str], str], told: Optional[str] = None
-    ) -> "array.array[float]":
-        handle, samples = ctypes.c_void_p(), array.array("f")
-        block = (ctypes.c_float * _BLOCK)()
-        try:
-            check(opener(ctypes.byref(handle)))
-            for n in iter(lambda: check(lib.whisp_audio_read(handle, block, _BLOCK)), 0):
+    def read(recording: Opened) -> "array.array[float]":
+        samples, block = array.array("f"), (ctypes.c_float * _BLOCK)()
+        with recording.audio() as handle:
+            for n in iter(lambda: check(recording.passed(lib.whisp_audio_read(handle, block, _BLOCK))), 0):
                 samples.frombytes(ctypes.string_at(block, 4 * n))
-            lines.extend(_warnings(lib, handle, named, told))
-        finally:
-            if handle:
-                lib.whisp_audio_free(handle)
+            lines.extend(_warnings(lib, handle, recording))
         return samples
 
     if isinstance(path, int):
-        samples = read(lambda handle: lib.whisp_audio_open_fd(path, handle), str)
+        samples = read(Opened(lambda handle: int(lib.whisp_audio_open_fd(path, handle)), "file descriptor %d" % path))
     else:
-        samples = heard(
-            path, lambda r: read(lambda handle: lib.whisp_audio_open(r.path, handle), r.called, r.incomplete)
-        )
+        samples = heard(path, read)
     for line in lines:
         warnings.warn(line, IncompleteWarning, stacklevel=2)
     if importlib.util.find_spec("numpy") is None:
@@ -235,13 +349,13 @@ def load_audio(path: Any) -> Any:
     return numpy.frombuffer(samples, dtype=numpy.float32)
 
 
-def _warnings(lib: Any, handle: Any, named: Callable[[str], str], told: Optional[str]) -> List[str]:
+def _warnings(lib: Any, handle: Any, recording: Opened) -> List[str]:
     """What of the recording was not heard."""
-    lines, incomplete = [told] if told else [], ctypes.c_int()
+    lines, incomplete = [recording.incomplete] if recording.incomplete else [], ctypes.c_int()
     for i in range(100):
         text = lib.whisp_audio_warning(handle, i, ctypes.byref(incomplete))
         if text is None:
             break
         if incomplete.value:
-            lines.append(named(text.decode("utf-8", "replace")))
+            lines.append(recording.called(text.decode("utf-8", "replace")))
     return lines

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._errors import ArgumentError
-from ._library import Segment, WriterOptions, check, library
+from ._library import ResultInfo, Segment, WriterOptions, check, library, sized
 
 # How srt and vtt documents are laid out: openai-whisper's names.
 LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line", "doubtful_share")
@@ -32,7 +32,7 @@ def segment_dict(segment: Segment) -> Dict[str, Any]:
     if segment.speaker:
         copied["speaker"] = segment.speaker
     if segment.words or n == 0:  # openai-whisper gives the segments that it empties a list, too
-        copied["words"] = [word_dict(segment.words[i]) for i in range(segment.n_words)]
+        copied["words"] = [word_dict(segment.words[i].contents) for i in range(segment.n_words)]
     return copied
 
 
@@ -87,18 +87,24 @@ class Result:
     @property
     def incomplete(self) -> Optional[str]:
         """What of the recording is not in the transcript, or None: all was heard."""
-        why = library().whisp_result_incomplete(self._handle)
+        why = self._info().incomplete
         return self._named(why.decode("utf-8", "replace")) if why else None
+
+    def _info(self) -> ResultInfo:
+        info: ResultInfo = sized(ResultInfo)
+        check(library().whisp_result_describe(self._handle, ctypes.byref(info)))
+        return info
 
     def to_dict(self) -> Dict[str, Any]:
         """openai-whisper's keys; and "incomplete" where something was not heard."""
         lib = library()
-        n = lib.whisp_result_segment_count(self._handle)
-        language = lib.whisp_result_language(self._handle)
+        info = self._info()
         result = {
-            "text": lib.whisp_result_text(self._handle).decode("utf-8", "replace"),
-            "segments": [segment_dict(lib.whisp_result_segment(self._handle, i).contents) for i in range(n)],
-            "language": language.decode() if language else None,
+            "text": info.text.decode("utf-8", "replace"),
+            "segments": [
+                segment_dict(lib.whisp_result_segment(self._handle, i).contents) for i in range(info.n_segments)
+            ],
+            "language": info.language.decode() if info.language else None,
         }
         if self.incomplete:
             result["incomplete"] = self.incomplete
@@ -109,9 +115,7 @@ class Result:
         text, length = ctypes.c_void_p(), ctypes.c_size_t()
         options = None if layout is None else ctypes.byref(layout)
         check(
-            lib.whisp_result_format_with(
-                self._handle, format.encode(), options, ctypes.byref(text), ctypes.byref(length)
-            )
+            lib.whisp_result_format(self._handle, format.encode(), options, ctypes.byref(text), ctypes.byref(length))
         )
         try:
             document = ctypes.string_at(text, length.value).decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 
 from ._audio import Samples
 from ._errors import ArgumentError, StateError
-from ._library import END, Segment, Timings, check, library
+from ._library import Segment, SessionInfo, Timings, check, library, sized
 from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
 from ._recording import NO_BLOCK, Opened, heard, is_recording
 from ._result import Result, layout_of, segment_dict, segment_line
@@ -113,15 +113,15 @@ class Session:
     def _transcribe(self, audio: Any, text: Optional[bytes] = None) -> Result:
         """Transcribe, or align a text."""
         lib = library()
-        file, samples_of = lib.whisp_session_transcribe_file, lib.whisp_session_transcribe_samples
-        more: Tuple[Any, ...] = ()
-        if text is not None:
-            file, samples_of, more = lib.whisp_session_align_file, lib.whisp_session_align_samples, (text,)
         result = ctypes.c_void_p()
 
         def hear(recording: Opened) -> None:
-            with self._callbacks.naming(recording.named):
-                self._callbacks.check(file(pointer, recording.path, *more, ctypes.byref(result)))
+            with recording.audio() as handle, self._callbacks.naming(recording.named):
+                if text is None:
+                    code = lib.whisp_session_transcribe(pointer, handle, ctypes.byref(result))
+                else:
+                    code = lib.whisp_session_align(pointer, handle, text, ctypes.byref(result))
+                self._callbacks.check(recording.passed(code))
             if recording.incomplete:
                 check(lib.whisp_result_set_incomplete(result, recording.incomplete.encode("utf-8", "replace")))
             names.append(recording.named)
@@ -129,12 +129,8 @@ class Session:
         names: List[Callable[[str], str]] = []
         with self._using() as pointer:
             try:
-                if is_recording(audio):
-                    heard(audio, hear)
-                else:
-                    samples = Samples(audio)
-                    self._callbacks.check(samples_of(pointer, samples.pointer, samples.n, *more, ctypes.byref(result)))
-                made = Result(result, names[-1] if names else None)
+                heard(audio, hear)
+                made = Result(result, names[-1])
                 self._callbacks.warn(made.incomplete, 4)
             except BaseException:
                 lib.whisp_result_free(result)
@@ -163,20 +159,13 @@ class Session:
         n = max(len(self._languages), 100)  # the library refuses fewer than the vocabulary's, English-only or not
         probabilities = (ctypes.c_float * n)()
         with self._using() as pointer:
-            if is_recording(audio):
 
-                def hear(recording: Opened) -> int:
-                    with self._callbacks.naming(recording.named):
-                        return self._callbacks.check(
-                            lib.whisp_session_detect_language_file(pointer, recording.path, probabilities, n)
-                        )
+            def hear(recording: Opened) -> int:
+                with recording.audio() as handle, self._callbacks.naming(recording.named):
+                    code: int = lib.whisp_session_detect_language(pointer, handle, probabilities, n)
+                    return self._callbacks.check(recording.passed(code))
 
-                best = heard(audio, hear)
-            else:
-                samples = Samples(audio)
-                best = self._callbacks.check(
-                    lib.whisp_session_detect_language_samples(pointer, samples.pointer, samples.n, probabilities, n)
-                )
+            best = heard(audio, hear)
         self._callbacks.warn(None, 3)
         return self._languages[best], dict(zip(self._languages, probabilities))
 
@@ -247,24 +236,27 @@ class Session:
     @property
     def language(self) -> Optional[str]:
         """The code of the language in use; None before it is known."""
-        with self._using() as pointer:
-            code: Optional[bytes] = library().whisp_session_language(pointer)
-        return code.decode() if code else None
+        with self._described() as info:
+            return info.language.decode() if info.language else None
 
     @property
     def backend(self) -> str:
         """What computes, in words."""
-        with self._using() as pointer:
-            text: bytes = library().whisp_session_backend(pointer) or b""
-        return text.decode("utf-8", "replace")
+        with self._described() as info:
+            return (info.backend or b"").decode("utf-8", "replace")
 
     @property
     def timings(self) -> Dict[str, float]:
         """Where the time went since the session was made or reset: seconds and counts, by the names in whisp.h."""
-        timings = Timings(size=ctypes.sizeof(Timings))
+        with self._described() as info:
+            return {name: getattr(info.timings.contents, name) for name, *_ in Timings._fields_}
+
+    @contextlib.contextmanager
+    def _described(self) -> Iterator[SessionInfo]:
+        info = sized(SessionInfo)
         with self._using() as pointer:
-            check(library().whisp_session_timings(pointer, ctypes.byref(timings)))
-        return {name: getattr(timings, name) for name, *_ in Timings._fields_[1:]}
+            check(library().whisp_session_describe(pointer, ctypes.byref(info)))
+            yield info
 
 
 def text_bytes(text: str) -> bytes:
