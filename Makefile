@@ -3,11 +3,16 @@
 #   make              build everything into build/
 #   make demo         install what is needed, build, fetch tiny.en, transcribe the recording that comes with it
 #   make test         install what is needed, build, fetch the models, run the tests
-#   make test-long    the same with the tests that take longer
-#   make deps         install the Debian packages (with sudo where not root)
+#   make test-long    the same with the tests that take longer, lint and a build by clang; installs more (deps-long)
+#   make deps         install the Debian packages (with sudo where not root); make deps-long: those of test-long, too
 #   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
-#   make check, make check-long   run the tests, everything being there already
+#   make check, make check-long   run the tests, everything being there already; test/run PATTERN runs some of them
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
+#   make format       bring the code into its form (.clang-format)
+#   make lint         what is not in its form, and what clang-tidy and cppcheck find
+#   make house        arrows, circles and sizes of the code, and the bounds of HACKING.md
+#   make docs         docs/options.md and the table of docs/testing.md anew
+#   make compile_commands.json   for editors, clang-tidy and the like
 #   make check-aarch64  the kernels' plain level, cross-compiled, under qemu-user (not part of `make test`)
 #   make bench        print how long each stage takes
 #   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
@@ -16,6 +21,7 @@
 #   make bench-scale  cost against length, threads, batch size and model size
 #   make install      PREFIX=/usr/local DESTDIR=
 #   make clean        remove build/ (models/ stays)
+#   make help         print this
 
 CC ?= gcc
 AR ?= ar
@@ -51,6 +57,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbi
               libogg-dev libmpg123-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
               libopenblas0-pthread libjansson-dev libzip-dev nettle-dev python3 python3-pip
 DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
+DEPS_LONG := clang clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake
 
 .PHONY: all
 all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS) $(if $(CUDA),cuda)
@@ -126,11 +133,13 @@ comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.
 INSTALL_DEPS = sh tools/install-deps
-.PHONY: deps deps-build
+.PHONY: deps deps-build deps-long
 deps:
 	@$(INSTALL_DEPS) $(DEPS_BUILD) $(DEPS_TEST)
 deps-build:
 	@$(INSTALL_DEPS) $(DEPS_BUILD)
+deps-long: deps
+	@$(INSTALL_DEPS) $(DEPS_LONG)
 
 .PHONY: models
 models: $(BUILD)/whisp-convert
@@ -147,7 +156,7 @@ test: deps
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory models
 	@$(MAKE) --no-print-directory check
-test-long: deps
+test-long: deps-long
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory models
 	@$(MAKE) --no-print-directory check-long
@@ -214,6 +223,26 @@ $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+
+# ---- for who changes it ----
+
+# Every C file there is, as the Makefile compiles it: make itself says how.
+compile_commands.json: Makefile $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c tools/*/*.c bench/*.c bench/*/*.c \
+    test/*.c test/*/*.c)
+	@$(MAKE) --no-print-directory -Bn all test-programs $(BUILD)/confidence-features | python3 tools/compile-commands >$@
+
+.PHONY: help format lint house docs
+help:
+	@sed -n 's/^#   //p; /^CC/q' $(firstword $(MAKEFILE_LIST))
+format:
+	@git ls-files '*.c' '*.h' '*.cu' '*.cpp' | xargs $(CLANG_FORMAT) -i
+lint: compile_commands.json
+	@CLANG_FORMAT=$(CLANG_FORMAT) sh test/check-lint
+house:
+	@tools/house --allow test/house-allowed
+docs: $(BUILD)/whisp
+	@test/check-docs $(BUILD) --write && test/write-times
+CLANG_FORMAT ?= clang-format
 
 .PHONY: parity bench bench-peers bench-scale
 parity: $(BUILD)/test/parity $(BUILD)/whisp

@@ -6,7 +6,7 @@
 #include "confidence/confidence.h"
 #include "util/edit.h"
 
-#define LEAST -30.0f /* log-probabilities below are as good as this */
+#define LEAST (-30.0f) /* log-probabilities below are as good as this */
 
 void wh_evidence_read(const float *logits, int n, int32_t id, wh_evidence *evidence)
 {

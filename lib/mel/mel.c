@@ -17,9 +17,9 @@
 #define HOP 160
 #define HALF (FFT / 2)
 #define WINDOW_FRAMES 3000
-#define TAIL 4         /* frames at most that begin behind samples[]'s whole ones and before the recording's end */
-#define SILENCE -10.0f /* log10 of the smallest power, 1e-10 */
-#define LARGEST 1e6f   /* samples beyond this would overflow the power spectrum */
+#define TAIL 4           /* frames at most that begin behind samples[]'s whole ones and before the recording's end */
+#define SILENCE (-10.0f) /* log10 of the smallest power, 1e-10 */
+#define LARGEST 1e6f     /* samples beyond this would overflow the power spectrum */
 
 struct wh_mel {
     int n_mels;

@@ -8,7 +8,7 @@
     {                                                                                                                  \
         .info = {#name, values, initial, help}, .at = offsetof(wh_values, member), .parse = reads, __VA_ARGS__         \
     }
-#define RANGE(least, most) .lo = least, .hi = most
+#define RANGE(least, most) .lo = (least), .hi = (most)
 /* It has no effect without another one, or with it, which is True or False. */
 #define NEEDS(other) .needs = {#other, offsetof(wh_values, other)}
 #define NOT_WITH(other) .not_with = {#other, offsetof(wh_values, other)}

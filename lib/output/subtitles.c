@@ -100,7 +100,7 @@ static void widen_all(subtitles *s)
 {
     for (size_t i = 0, next; i < s->n; i = WH_MAX(next, i + 1)) {
         for (next = i; next < s->n && s->cues[next].end <= s->cues[next].start; next++)
-            if (s->cues[next].start >= s->cues[i].start + (int64_t)(next - i) * LEAST && next > i)
+            if (next > i && s->cues[next].start >= s->cues[i].start + (int64_t)(next - i) * LEAST)
                 break;
         if (next > i)
             widen(s, i, next);
