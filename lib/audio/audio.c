@@ -11,15 +11,6 @@
 #include "audio/handle.h"
 #include "audio/mix.h"
 
-int wh_audio_begin_rate(whisp_audio *audio, int rate)
-{
-    wh_resampler_free(audio->resampler);
-    audio->resampler = NULL;
-    audio->resampler_ended = audio->drained = 0;
-    audio->rate = rate;
-    return rate == WH_AUDIO_RATE ? WHISP_OK : wh_resampler_new(rate, &audio->resampler);
-}
-
 /* ---- decoding ---- */
 
 /* Decode the next block into mono[]; sets decoded_all at the end. */

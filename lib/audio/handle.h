@@ -44,7 +44,7 @@ struct whisp_audio {
     size_t ready_length, ready_used;
 };
 
-/* Resample from `rate` on from now on. (audio.c) */
+/* Resample from `rate` on from now on. (rate.c) */
 int wh_audio_begin_rate(whisp_audio *audio, int rate);
 
 #endif

@@ -13,21 +13,6 @@
 #include "transcribe/batch_state.h"
 #include "util/pool.h"
 
-void wh_batch_stop(wh_batch *b)
-{
-    atomic_store(&b->stop, 1);
-    pthread_cond_broadcast(&b->changed);
-}
-
-void wh_batch_nudge(wh_batch *b)
-{
-    if (atomic_load(&b->stop)) {
-        wh_multiplex_nudge(b->multiplex);
-        wh_quota_nudge(b->quota);
-    }
-    wh_multiplex_wake(b->multiplex);
-}
-
 static int is_stopped(void *user)
 {
     return atomic_load(&((wh_batch *)user)->stop);

@@ -51,7 +51,8 @@ typedef struct wh_batch {
     whisp_timings timings; /* of the parts that are over */
 } wh_batch;
 
-/* With the mutex held: nothing goes on. Afterwards, without it: wake those who do not wait for the mutex's condition. */
+/* stop, with the mutex held: nothing goes on. nudge, afterwards and without it: wake those who do not wait for the mutex's
+ * condition. (part.c) */
 void wh_batch_stop(wh_batch *batch);
 void wh_batch_nudge(wh_batch *batch);
 

@@ -7,6 +7,23 @@
 
 #include "transcribe/batch_state.h"
 
+/* ---- stopping ---- */
+
+void wh_batch_stop(wh_batch *b)
+{
+    atomic_store(&b->stop, 1);
+    pthread_cond_broadcast(&b->changed);
+}
+
+void wh_batch_nudge(wh_batch *b)
+{
+    if (atomic_load(&b->stop)) {
+        wh_multiplex_nudge(b->multiplex);
+        wh_quota_nudge(b->quota);
+    }
+    wh_multiplex_wake(b->multiplex);
+}
+
 /* ---- what the parts' sessions tell, in the workers' threads ---- */
 
 void wh_seat_log(void *user, int level, const char *text)
