@@ -28,7 +28,7 @@
 static int load_activity(whisp_stream *st)
 {
     const whisp_session *s = st->session;
-    int rc = wh_filter_load_model(s, &st->vad);
+    int rc = wh_speech_only_load_model(s, &st->vad);
     if (rc == WHISP_ERR_MEMORY || (rc && s->options->values.vad_model))
         return rc;
     double threshold = s->options->values.vad_threshold, lower = s->options->values.vad_neg_threshold;

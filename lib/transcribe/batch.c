@@ -54,7 +54,7 @@ static int hand_out(wh_batch *b)
     pthread_mutex_unlock(&b->mutex);
     if (o->progress && !rc) {
         double end = done;
-        wh_filter_times(s, &done, &end);
+        wh_speech_only_times(s, &done, &end);
         if (end > b->reported) {
             b->reported = end;
             o->progress(o->progress_user, end, s->total < 0 ? s->total : fmax(s->total, end));

@@ -11,7 +11,7 @@ int64_t whisp_session_push(whisp_session *s, const float *samples, size_t n)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_push: an argument is NULL");
     if (wh_window_is_finished(s->window))
         return wh_fail(WHISP_ERR_STATE, "whisp_session_push: the session is finished; reset it first");
-    int rc = wh_filter_check(s);
+    int rc = wh_speech_only_check(s);
     if (rc || (rc = wh_channels_check(s)))
         return rc;
     size_t taken = wh_window_push(s->window, samples, n);
@@ -30,7 +30,7 @@ int whisp_session_finish(whisp_session *s)
         return wh_fail(WHISP_ERR_STATE, "whisp_session_finish: the session is finished already");
     wh_window_finish(s->window);
     if (!s->total_is_known)
-        s->total = wh_filter_total(s, wh_window_samples(s->window));
+        s->total = wh_speech_only_total(s, wh_window_samples(s->window));
     wh_session_warn_clips(s);
     return WHISP_OK;
 }
@@ -47,7 +47,7 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_measure: an argument is NULL");
     if (wh_window_is_finished(s->window) || wh_window_samples(s->window))
         return wh_fail(WHISP_ERR_STATE, "whisp_session_measure: samples were pushed already; reset the session first");
-    int rc = wh_filter_check(s);
+    int rc = wh_speech_only_check(s);
     if (rc)
         return rc;
     double t0 = wh_now();
@@ -60,7 +60,7 @@ int whisp_session_measure(whisp_session *s, const float *samples, size_t n)
     if (n == 0) {
         wh_mel_finish(s->measuring);
         wh_window_set_loudest(s->window, wh_mel_loudest(s->measuring, wh_mel_content(s->measuring)));
-        s->total = wh_filter_total(s, (int64_t)wh_mel_samples(s->measuring));
+        s->total = wh_speech_only_total(s, (int64_t)wh_mel_samples(s->measuring));
         wh_window_set_length(s->window, wh_mel_content(s->measuring));
         wh_mel_free(s->measuring);
         s->measuring = NULL;
@@ -97,7 +97,7 @@ static void report_progress(whisp_session *s)
         return;
     double seconds = wh_window_done(s->window), end = seconds;
     if (!s->whole) /* of a part parts.c does it */
-        wh_filter_times(s, &seconds, &end);
+        wh_speech_only_times(s, &seconds, &end);
     s->options->progress(s->options->progress_user, end, s->total);
 }
 
@@ -116,7 +116,7 @@ int wh_session_next(whisp_session *s, int *cleared)
     s->failed = rc < 0;
     if (rc < 0)
         return rc;
-    if (s->options->segment && !s->given)
+    if (s->options->segment && !s->align_text)
         s->options->segment(s->options->segment_user, &s->segment);
     return 1;
 }
@@ -134,17 +134,17 @@ int whisp_session_pull(whisp_session *s, const whisp_segment **segment)
 
 /* ---- a text that is given ---- */
 
-int wh_given_new(whisp_session *s, const char *text)
+int wh_session_set_text(whisp_session *s, const char *text)
 {
-    int rc = wh_align_text_new(s->window, &s->computed, s->options, text, &s->given);
+    int rc = wh_align_text_new(s->window, &s->computed, s->options, text, &s->align_text);
     if (!rc)
-        wh_align_text_follow(s->given);
+        wh_align_text_follow(s->align_text);
     return rc;
 }
 
-int wh_given_result(whisp_session *s, whisp_result **result)
+int wh_session_align_result(whisp_session *s, whisp_result **result)
 {
-    return wh_align_text_result(s->given, s->total, result);
+    return wh_align_text_result(s->align_text, s->total, result);
 }
 
 /* ---- what is said of a recording ---- */

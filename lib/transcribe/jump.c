@@ -11,7 +11,7 @@ int wh_recording_may_jump(const wh_recording *in, double *seconds)
 {
     const whisp_session *s = in->session;
     whisp_audio_info info = {.size = sizeof info};
-    if (!wh_session_has_clips(s) || s->given || s->vad || wh_audio_is_samples(in->audio) ||
+    if (!wh_session_has_clips(s) || s->align_text || s->vad || wh_audio_is_samples(in->audio) ||
         whisp_audio_describe(in->audio, &info))
         return 0;
     *seconds = info.duration;

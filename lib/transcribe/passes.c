@@ -31,7 +31,7 @@ static int64_t read_for_search(void *user, float *samples, size_t n)
 
 static int find_speech(wh_recording *in)
 {
-    int rc = wh_filter_find(in->session, read_for_search, in);
+    int rc = wh_speech_only_find(in->session, read_for_search, in);
     return rc ? rc : wh_recording_rewind(in);
 }
 
@@ -39,7 +39,7 @@ static int find_speech(wh_recording *in)
 
 int wh_session_may_cut(const whisp_session *s)
 {
-    return !s->options->values.cut_off && !s->given && !wh_session_has_clips(s);
+    return !s->options->values.cut_off && !s->align_text && !wh_session_has_clips(s);
 }
 
 /* Samples to transcribe; -1 where that is not known before all are read. */
@@ -60,7 +60,7 @@ static int check_length(wh_recording *in, int *is_long)
     const float *samples;
     if (length >= 0) {
         *is_long = length > most;
-        s->total = *is_long ? wh_filter_total(s, length) : -1;
+        s->total = *is_long ? wh_speech_only_total(s, length) : -1;
         return WHISP_OK;
     }
     while (in->keeps && (int64_t)in->n_kept <= most && (n = wh_recording_read_any(in, &samples)) > 0) {

@@ -94,7 +94,7 @@ static void be_incomplete(void *user, const char *why)
 static int make_window(whisp_session *s)
 {
     char vad[4096];
-    int has_vad = !wh_filter_model(s, vad, sizeof vad) && access(vad, R_OK) == 0;
+    int has_vad = !wh_speech_only_model(s, vad, sizeof vad) && access(vad, R_OK) == 0;
     const whisp_session *whole = s->whole ? s->whole : s;
     const wh_window_config config = {.model = &s->computed,
                                      .options = s->options,
@@ -114,7 +114,7 @@ static int make_session(whisp_session *s)
     const whisp_model *m = s->model;
     const wh_values *v = &s->options->values;
     int rc;
-    if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) || (rc = wh_filter_load(s)) ||
+    if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) || (rc = wh_speech_only_load(s)) ||
         (rc = make_backend(s)) || (rc = make_window(s)) || (rc = wh_session_warn(s)))
         return rc;
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
@@ -195,7 +195,7 @@ int wh_session_begin_part(whisp_session *s, int64_t at, int last)
 {
     int rc = whisp_session_reset(s);
     wh_window_place(s->window, at / WH_HOP, last);
-    wh_window_set_timeline(s->window, wh_filter_timeline(s->whole));
+    wh_window_set_timeline(s->window, wh_speech_only_timeline(s->whole));
     return rc;
 }
 
@@ -223,8 +223,8 @@ void whisp_session_free(whisp_session *s)
 {
     if (!s)
         return;
-    wh_filter_free(s);
-    wh_align_text_free(s->given);
+    wh_speech_only_free(s);
+    wh_align_text_free(s->align_text);
     wh_window_free(s->window);
     wh_backend_free(s->backend);
     wh_mel_free(s->measuring);
@@ -237,12 +237,12 @@ int whisp_session_reset(whisp_session *s)
 {
     if (!s)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_reset: session is NULL");
-    wh_align_text_free(s->given);
-    s->given = NULL;
+    wh_align_text_free(s->align_text);
+    s->align_text = NULL;
     wh_mel_free(s->measuring);
     s->measuring = NULL;
     memset(&s->timings, 0, sizeof s->timings);
-    wh_filter_reset(s);
+    wh_speech_only_reset(s);
     s->failed = 0;
     s->total = -1;
     s->total_is_known = 0;

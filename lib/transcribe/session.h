@@ -48,14 +48,14 @@ struct whisp_session {
 
     int channel; /* with split_stereo: the one being heard, from 0 on; else -1 (channels.c) */
 
-    wh_mel *measuring;     /* the first pass of whisp_session_measure(), or NULL */
-    int failed;            /* a call failed midway: only reset helps */
-    double total;          /* seconds of the whole recording; negative if not known */
-    int total_is_known;    /* ... before it was read, of which only the clips are */
-    int bad_samples_told;  /* that some were not finite */
-    char incomplete[512];  /* why the text is not of all that the recording holds; "" where it is */
-    wh_align_text *given;  /* the text to align, or NULL */
-    whisp_segment segment; /* what the last pull gave */
+    wh_mel *measuring;         /* the first pass of whisp_session_measure(), or NULL */
+    int failed;                /* a call failed midway: only reset helps */
+    double total;              /* seconds of the whole recording; negative if not known */
+    int total_is_known;        /* ... before it was read, of which only the clips are */
+    int bad_samples_told;      /* that some were not finite */
+    char incomplete[512];      /* why the text is not of all that the recording holds; "" where it is */
+    wh_align_text *align_text; /* the text to align, or NULL */
+    whisp_segment segment;     /* what the last pull gave */
 };
 
 /* Pointers to n words in a row, in a list that is used again and again. */
@@ -104,23 +104,23 @@ int wh_session_clip(const whisp_session *session, size_t i, int64_t *start, int6
 int wh_session_wants(const void *session, double from, double to);
 
 /* Forced alignment: give the session, which was reset, a text. result: what became of it. */
-int wh_given_new(whisp_session *session, const char *text);
-int wh_given_result(whisp_session *session, whisp_result **result);
+int wh_session_set_text(whisp_session *session, const char *text);
+int wh_session_align_result(whisp_session *session, whisp_result **result);
 
 /* vad_filter. load: the model, if the options ask for it. load_model: in any case. model: where it is;
  * WHISP_ERR_ARGUMENT or another code where it is not found. find: where speech is in all that `read` gives. check: fails
  * when samples come before it was looked for. total: seconds of the recording of which `samples` came. timeline: NULL
  * where silence is not left out. times: from the time without silence to the recording's. */
-int wh_filter_load(whisp_session *session);
-int wh_filter_load_model(const whisp_session *session, whisp_vad **vad);
-int wh_filter_model(const whisp_session *session, char *path, size_t capacity);
-void wh_filter_free(whisp_session *session);
-void wh_filter_reset(whisp_session *session);
-int wh_filter_find(whisp_session *session, wh_vad_read_fn read, void *user);
-int wh_filter_check(const whisp_session *session);
-double wh_filter_total(const whisp_session *session, int64_t samples);
-const wh_timeline *wh_filter_timeline(const whisp_session *session);
-void wh_filter_times(const whisp_session *session, double *start, double *end);
+int wh_speech_only_load(whisp_session *session);
+int wh_speech_only_load_model(const whisp_session *session, whisp_vad **vad);
+int wh_speech_only_model(const whisp_session *session, char *path, size_t capacity);
+void wh_speech_only_free(whisp_session *session);
+void wh_speech_only_reset(whisp_session *session);
+int wh_speech_only_find(whisp_session *session, wh_vad_read_fn read, void *user);
+int wh_speech_only_check(const whisp_session *session);
+double wh_speech_only_total(const whisp_session *session, int64_t samples);
+const wh_timeline *wh_speech_only_timeline(const whisp_session *session);
+void wh_speech_only_times(const whisp_session *session, double *start, double *end);
 
 /* split_stereo. transcribe: `run` transcribes a recording, here once for each channel. check: fails when samples come
  * that are not a recording's. */

@@ -8,7 +8,7 @@
 #include "transcribe/session.h"
 
 /* The model that the options name; without a name silero-vad, first beside the speech model. */
-int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
+int wh_speech_only_model(const whisp_session *s, char *path, size_t capacity)
 {
     const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
     const char *slash = strrchr(model, '/');
@@ -21,10 +21,10 @@ int wh_filter_model(const whisp_session *s, char *path, size_t capacity)
 }
 
 /* A model that is asked for and cannot be had is a model that is not there, whatever was wrong with its file. */
-int wh_filter_load_model(const whisp_session *s, whisp_vad **vad)
+int wh_speech_only_load_model(const whisp_session *s, whisp_vad **vad)
 {
     char path[4096];
-    int rc = wh_filter_model(s, path, sizeof path);
+    int rc = wh_speech_only_model(s, path, sizeof path);
     if (!rc)
         rc = whisp_vad_load(path, vad);
     return rc == WHISP_ERR_IO || rc == WHISP_ERR_MODEL
@@ -37,12 +37,12 @@ int wh_filter_load_model(const whisp_session *s, whisp_vad **vad)
 static int check_named(const whisp_session *s)
 {
     whisp_vad *vad = NULL;
-    int rc = s->options->values.vad_model && !s->part_frames ? wh_filter_load_model(s, &vad) : WHISP_OK;
+    int rc = s->options->values.vad_model && !s->part_frames ? wh_speech_only_load_model(s, &vad) : WHISP_OK;
     whisp_vad_free(vad);
     return rc;
 }
 
-int wh_filter_load(whisp_session *s)
+int wh_speech_only_load(whisp_session *s)
 {
     if (!s->options->values.vad_filter)
         return check_named(s);
@@ -50,24 +50,24 @@ int wh_filter_load(whisp_session *s)
         wh_log(s->options, WHISP_LOG_WARNING, "vad_filter is not used together with clip_timestamps");
         return check_named(s);
     }
-    return wh_filter_load_model(s, &s->vad);
+    return wh_speech_only_load_model(s, &s->vad);
 }
 
-void wh_filter_reset(whisp_session *s)
+void wh_speech_only_reset(whisp_session *s)
 {
     wh_window_set_timeline(s->window, NULL);
     wh_timeline_free(&s->timeline);
     s->recording = -1;
 }
 
-void wh_filter_free(whisp_session *s)
+void wh_speech_only_free(whisp_session *s)
 {
     wh_timeline_free(&s->timeline);
     whisp_vad_free(s->vad);
     s->vad = NULL;
 }
 
-int wh_filter_find(whisp_session *s, wh_vad_read_fn read, void *user)
+int wh_speech_only_find(whisp_session *s, wh_vad_read_fn read, void *user)
 {
     wh_spans spans = {0};
     int64_t total;
@@ -82,7 +82,7 @@ int wh_filter_find(whisp_session *s, wh_vad_read_fn read, void *user)
     return WHISP_OK;
 }
 
-int wh_filter_check(const whisp_session *s)
+int wh_speech_only_check(const whisp_session *s)
 {
     if (s->vad && s->recording < 0)
         return wh_fail(WHISP_ERR_STATE, "vad_filter works on whole recordings; give a file or all samples at once, or "
@@ -90,17 +90,17 @@ int wh_filter_check(const whisp_session *s)
     return WHISP_OK;
 }
 
-double wh_filter_total(const whisp_session *s, int64_t samples)
+double wh_speech_only_total(const whisp_session *s, int64_t samples)
 {
     return (double)(s->recording >= 0 ? s->recording : samples) / WH_SAMPLE_RATE;
 }
 
-const wh_timeline *wh_filter_timeline(const whisp_session *s)
+const wh_timeline *wh_speech_only_timeline(const whisp_session *s)
 {
     return s->recording >= 0 ? &s->timeline : NULL;
 }
 
-void wh_filter_times(const whisp_session *s, double *start, double *end)
+void wh_speech_only_times(const whisp_session *s, double *start, double *end)
 {
-    wh_window_original(wh_filter_timeline(s), start, end);
+    wh_window_original(wh_speech_only_timeline(s), start, end);
 }

@@ -24,7 +24,7 @@ static int collect(whisp_session *s, work *w)
         int cleared, rc = wh_session_next(s, &cleared);
         if (rc != 1)
             return rc;
-        if (s->given)
+        if (s->align_text)
             continue; /* only what it aligns counts */
         if ((rc = wh_collect_add(&w->out, &s->segment, cleared)))
             return rc;
@@ -84,7 +84,7 @@ static int run_parts(whisp_session *s, work *w)
                               .emit = emit,
                               .user = w};
     int rc = wh_batch_run(&job);
-    s->total = wh_filter_total(s, w->cutter.levels.samples);
+    s->total = wh_speech_only_total(s, w->cutter.levels.samples);
     wh_cutter_free(&w->cutter);
     return rc;
 }
@@ -107,7 +107,7 @@ static int align(whisp_session *s, wh_recording *in, whisp_result **result)
 {
     work w = {.session = s, .in = in};
     int rc = feed(s, in, &w);
-    return rc ? rc : wh_given_result(s, result);
+    return rc ? rc : wh_session_align_result(s, result);
 }
 
 /* All that is there was heard: how much was it? */
@@ -130,7 +130,7 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
     wh_recording *in = NULL;
     int rc = whisp_session_reset(s);
     if (!rc && text)
-        rc = wh_given_new(s, text);
+        rc = wh_session_set_text(s, text);
     int in_parts = wh_session_may_cut(s);
     if (!rc)
         rc = wh_recording_new(s, audio, &in);
