@@ -245,8 +245,9 @@ static int write_window(wh_window *w, int64_t *advance, int *unheard)
     } else {
         if ((*unheard = wh_guard_window(w, advance)) < 0)
             return *unheard;
+        int64_t settled = *advance; /* by the guard, which has the last word */
         if ((v->word_timestamps || v->confidence) && w->segments.n)
-            rc = again = wh_heard_words_time(w, *unheard ? &(int64_t){*advance} : advance);
+            rc = again = wh_heard_words_time(w, *unheard ? &settled : advance);
     }
     if (rc < 0)
         return rc;
