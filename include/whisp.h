@@ -64,9 +64,7 @@ extern "C" {
 #define WHISP_API
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 1. Errors and version
- */
+/* ---- 1. Errors and version --------------------------------------------------------------------------------------- */
 
 #define WHISP_VERSION_MAJOR 0
 #define WHISP_VERSION_MINOR 1
@@ -96,9 +94,7 @@ WHISP_API const char *whisp_last_error(void);
 /* The name of a code, e.g. "WHISP_ERR_IO"; "unknown error" for others. Static storage. */
 WHISP_API const char *whisp_error_name(int code);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 2. Models
- */
+/* ---- 2. Models --------------------------------------------------------------------------------------------------- */
 
 /* A model in memory: hyper-parameters, weights, vocabulary. A file is mapped, so processes that compute in float32
  * share it, and it must not be changed while it is loaded. */
@@ -162,9 +158,7 @@ WHISP_API int whisp_model_describe(const whisp_model *model, whisp_model_info *i
 /* Release a model. Sessions made from it must be gone before. */
 WHISP_API void whisp_model_free(whisp_model *model);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 3. Results
- */
+/* ---- 3. Results -------------------------------------------------------------------------------------------------- */
 
 /* A token of the transcript. Frozen. */
 typedef struct whisp_token {
@@ -244,9 +238,7 @@ WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, 
 WHISP_API int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity);
 WHISP_API void whisp_result_free(whisp_result *result);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 4. Options and callbacks
- */
+/* ---- 4. Options and callbacks ------------------------------------------------------------------------------------ */
 
 /* How to transcribe: a set of named values with openai-whisper's names, values and defaults (those of its Python
  * transcribe(): greedy, fallback on). Copied by the functions that take it. NULL means defaults there. */
@@ -298,9 +290,7 @@ struct whisp_callbacks {
 /* Set them all at once (copied); NULL: none. */
 WHISP_API int whisp_options_on(whisp_options *options, const whisp_callbacks *callbacks);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 5. The simple call
- */
+/* ---- 5. The simple call ------------------------------------------------------------------------------------------ */
 
 /* Transcribe a recording: `path` is a file (WAV, FLAC, OGG, Opus, MP3, AIFF, CAF, AU and others; docs/audio.md),
  * or "-" for standard input; as whisp_audio_open() and whisp_session_transcribe(), which say more. *result is the
@@ -308,9 +298,7 @@ WHISP_API int whisp_options_on(whisp_options *options, const whisp_callbacks *ca
 WHISP_API int whisp_transcribe(const whisp_model *model, const char *path, const whisp_options *options,
                                whisp_result **result);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 6. Writers
- */
+/* ---- 6. Writers -------------------------------------------------------------------------------------------------- */
 
 /* A format in which a result can be written. */
 typedef struct whisp_format {
@@ -353,9 +341,7 @@ WHISP_API int whisp_result_write(const whisp_result *result, const char *format,
  * or an error. */
 WHISP_API int whisp_result_set_incomplete(whisp_result *result, const char *why);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 7. Audio
- */
+/* ---- 7. Audio ---------------------------------------------------------------------------------------------------- */
 
 /* A recording: decoded block by block to mono float samples at 16 kHz, rounded to 16 bits as the reference's are.
  * Memory does not depend on its length.
@@ -422,9 +408,7 @@ WHISP_API const char *whisp_audio_warning(whisp_audio *audio, size_t i, int *inc
 
 WHISP_API void whisp_audio_free(whisp_audio *audio);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 8. Sessions
- */
+/* ---- 8. Sessions ------------------------------------------------------------------------------------------------- */
 
 /* The state of one transcription: caches, threads, buffered audio. Belongs to one thread at a time; any number of
  * sessions may share a model. */
@@ -503,9 +487,7 @@ WHISP_API int whisp_session_describe(const whisp_session *session, whisp_session
 
 WHISP_API void whisp_session_free(whisp_session *session);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 9. Languages and tokens
- */
+/* ---- 9. Languages and tokens ------------------------------------------------------------------------------------- */
 
 /* A language: its code ("de") and English name ("German"). */
 typedef struct whisp_language {
@@ -526,9 +508,7 @@ WHISP_API int64_t whisp_tokenize(const whisp_model *model, const char *text, int
 WHISP_API int64_t whisp_detokenize(const whisp_model *model, const int32_t *tokens, size_t n, char *text,
                                    size_t capacity);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 10. Mel
- */
+/* ---- 10. Mel ----------------------------------------------------------------------------------------------------- */
 
 /* The log-Mel spectrogram of `n` samples as the model hears it: mel[band * frames + frame], info.n_mels bands of n /
  * 160 frames of 10 ms, log10, clamped to 8 below its maximum and scaled as openai-whisper's log_mel_spectrogram() does.

@@ -13,9 +13,7 @@
 extern "C" {
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 1. Sessions, pushed and pulled
- */
+/* ---- 1. Sessions, pushed and pulled ------------------------------------------------------------------------------ */
 
 /* Streaming: push samples as they come, pull segments as they become final, say when the audio ends:
  *
@@ -106,9 +104,7 @@ WHISP_API int whisp_stream_describe(const whisp_stream *stream, whisp_stream_inf
 WHISP_API void whisp_stream_catch_up(whisp_stream *stream);
 WHISP_API void whisp_stream_free(whisp_stream *stream);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 3. Live audio
- */
+/* ---- 3. Live audio ----------------------------------------------------------------------------------------------- */
 
 /* Open a descriptor as whisp_audio_open_fd() does when its bytes begin as those of a WAV, FLAC, Ogg, MP3 or another
  * known file do, heard here or not; any others are taken for 16-bit little-endian samples at `sample_rate` in

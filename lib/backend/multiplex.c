@@ -9,6 +9,7 @@
 #define LEAST_GRACE 0.002 /* seconds; and at most: */
 #define MOST_GRACE 0.05
 #define GRACES 4 /* after so many it computes although only a few have asked */
+#define MOST_WINDOW 0.5
 
 int wh_multiplex_new(wh_backend *backend, int views, int threads, wh_multiplex **multiplex)
 {
@@ -72,26 +73,34 @@ static enum wh_wants most_urgent(const wh_multiplex *m, int goes_first)
     return most;
 }
 
-/* Is one of those that go first between two steps? Then a window of the others would keep it waiting. */
-static int first_decodes(const wh_multiplex *m)
+/* Is one of those that go first between its window and its end? A window of the others would keep it waiting. */
+static int first_at_work(const wh_multiplex *m)
 {
     for (const wh_view *v = m->views; v; v = v->next)
-        if (v->goes_first && (v->counted || v->wants != WH_NOTHING))
+        if (v->goes_first && v->slots[0] >= 0)
             return 1;
     return 0;
+}
+
+/* How much longer it is worth waiting for it, where there is nothing else to do: a window's time in all, which is what
+ * it would lose. */
+static double time_for_first(const wh_multiplex *m)
+{
+    return fmax(m->since + fmin(m->window_time, MOST_WINDOW) - wh_now(), 0);
 }
 
 static wanted choose(const wh_multiplex *m)
 {
     enum wh_wants first = most_urgent(m, 1), other = most_urgent(m, 0);
+    int has_steps = first == WH_STEP;
+    for (const wh_view *v = m->views; v && !has_steps; v = v->next)
+        has_steps = v->wants == WH_STEP;
     if (first > WH_STEP)
         return (wanted){first, 1};
-    if (other > WH_STEP && (!first_decodes(m) || m->patience <= 0))
+    int must_wait = first_at_work(m) && m->patience > 0 && (has_steps || m->running || time_for_first(m) > 0);
+    if (other > WH_STEP && !must_wait)
         return (wanted){other, 0};
-    for (const wh_view *v = m->views; v; v = v->next)
-        if (v->wants == WH_STEP)
-            return (wanted){WH_STEP, 0};
-    return (wanted){WH_NOTHING, 0};
+    return (wanted){has_steps ? WH_STEP : WH_NOTHING, 0};
 }
 
 /* ---- when ---- */
@@ -135,8 +144,10 @@ static wanted wait_for_work(wh_multiplex *m)
         if (m->woken)
             return (wanted){WH_NOTHING, 0};
         double seconds = time_to_wait(m);
-        if (m->exclusive || (next.what == WH_NOTHING && (m->waiting == 0 || m->running == 0)))
+        if (m->exclusive || m->waiting == 0)
             pthread_cond_wait(&m->ready, &m->mutex);
+        else if (next.what == WH_NOTHING && m->running == 0)
+            wh_condition_wait(&m->ready, &m->mutex, fmax(time_for_first(m), 0.0001));
         else if (seconds > 0)
             wh_condition_wait(&m->ready, &m->mutex, seconds);
         else if (m->running)
@@ -187,9 +198,11 @@ static void note_time(wh_multiplex *m, wanted what, double seconds)
     m->times.n_steps += what.what == WH_STEP;
     if (what.what == WH_STEP)
         m->grace = fmin(fmax(seconds, LEAST_GRACE), MOST_GRACE);
-    if (what.what == WH_STEP)
+    if (what.what == WH_WINDOW)
+        m->window_time = seconds;
+    if (what.what == WH_STEP && first_at_work(m) && most_urgent(m, 0) > WH_STEP)
         m->patience--;
-    else if (!what.goes_first)
+    else if (!what.goes_first) /* one of the others had its turn, or nobody has to wait */
         m->patience = WH_MULTIPLEX_PATIENCE;
 }
 

@@ -13,8 +13,8 @@
  *
  * What. Windows before prompts before single tokens, a window a time (or as many as the backend encodes at once), so
  * that as many sequences as possible decode together. Views that go first (short recordings) are served before the
- * others; and while one of them decodes, the others' windows and prompts wait, but for one after every
- * WH_MULTIPLEX_PATIENCE steps. */
+ * others; and from the first window of one of them until it leaves, the others' windows and prompts wait, but for one after
+ * every WH_MULTIPLEX_PATIENCE steps. */
 #ifndef WH_MULTIPLEX_H
 #define WH_MULTIPLEX_H
 
@@ -22,7 +22,7 @@
 
 #include "backend/backend.h"
 
-#define WH_MULTIPLEX_PATIENCE 24
+#define WH_MULTIPLEX_PATIENCE 32
 
 typedef struct wh_multiplex wh_multiplex;
 

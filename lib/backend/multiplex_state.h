@@ -52,6 +52,7 @@ struct wh_multiplex {
     int64_t computed;    /* calls so far; and nudges */
     int patience;        /* steps left before a window or prompt of who does not go first */
     double since;        /* when the last call ended, or somebody came, asked or left */
+    double window_time;  /* seconds of the last one */
     double grace;        /* seconds without any of these after which those who have asked do not wait for the others */
     int n_slots;         /* the backend's */
     unsigned char *used; /* [n_slots] */

@@ -36,6 +36,12 @@ static int decode_with_fallback(wh_window *w)
         int rc = wh_search_decode(w->search, temperatures[i], w->origin + w->begin, &w->decoding);
         if (rc)
             return rc;
+        const wh_decoding *d = &w->decoding;
+        wh_log(w->config.options, WHISP_LOG_DEBUG,
+               "window at %.2f s: temperature %g, %zu tokens, mean log-probability %.3f, compression ratio %.2f, "
+               "no speech %.3f",
+               (double)(w->origin + w->begin) * WH_HOP / WH_SAMPLE_RATE, d->temperature, d->n, d->avg_logprob,
+               d->compression_ratio, d->no_speech_prob);
         if (!wh_search_is_sound(w->search))
             break; /* no temperature mends that */
         if (!needs_fallback(w->values, &w->decoding) && (i + 1 == n || !wh_answer_loops(w)))

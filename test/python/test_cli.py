@@ -124,6 +124,14 @@ def test_version(run):
     assert (done.returncode, done.stdout, done.stderr) == (FINE, "whisp %s\n" % version, "")
 
 
+def test_log_level_debug_shows_what_windows_found(run, english, talk):
+    done = run("--model", english, *ONCE, "--log_level", "debug", talk)
+    assert done.returncode == FINE
+    assert re.search(r"^ +\d+\.\d{3} s  window at 0\.00 s: temperature 0, \d+ tokens", done.stderr, re.M)
+    assert "window at" not in run("--model", english, *ONCE, talk).stderr
+    fails(run("--log_level", "loud", talk), USAGE, "log_level", "debug")
+
+
 @pytest.mark.parametrize("typed, meant", [
     ("--langauge", "--language"), ("--lang", "--language"), ("--output-fromat=srt", "--output_format"),
     ("--temprature", "--temperature"), ("--no_speech_treshold", "--no_speech_threshold"), ("--modle", "--model"),

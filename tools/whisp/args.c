@@ -9,8 +9,6 @@
 
 #include "tool.h"
 
-const char *const format_names[N_FORMATS] = {"txt", "vtt", "srt", "tsv", "json"};
-
 /* The next thing to read on the command line. */
 struct cursor {
     int argc, at;
@@ -27,21 +25,31 @@ static int set_bool(const char *name, const char *value, int *flag)
     return CODE_DONE;
 }
 
+static int set_log_level(const char *value, int *debug)
+{
+    *debug = strcmp(value, "debug") == 0;
+    if (*debug || strcmp(value, "info") == 0)
+        return CODE_DONE;
+    note_error("--log_level: '%s' is not acceptable: info or debug is expected", value);
+    return CODE_USAGE;
+}
+
 /* "srt", "txt,json", "all" */
 static int set_formats(const char *value, unsigned *formats)
 {
     unsigned wanted = 0;
     for (const char *word = value;;) {
         size_t length = strcspn(word, ","), i = 0;
-        while (i < N_FORMATS && (strlen(format_names[i]) != length || strncmp(format_names[i], word, length) != 0))
+        const char *name;
+        while ((name = formats_name(i)) && (strlen(name) != length || strncmp(name, word, length) != 0))
             i++;
-        if (i < N_FORMATS) {
+        if (name) {
             wanted |= 1u << i;
         } else if (length == 3 && strncmp(word, "all", 3) == 0) {
-            wanted |= (1u << N_FORMATS) - 1;
+            wanted |= formats_all();
         } else {
             int is_file = access(value, F_OK) == 0;
-            note_error("--output_format: \"%.*s\" is none of txt, vtt, srt, tsv, json, all%s", (int)length, word,
+            note_error("--output_format: \"%.*s\" is none of %s%s", (int)length, word, formats_values,
                        is_file ? "; a recording is named without an option before it" : "");
             return CODE_USAGE;
         }
@@ -58,12 +66,12 @@ static int set_folder(const char *value, const char **folder)
 {
     const char *dot = strrchr(value, '.');
     *folder = value;
-    for (size_t i = 0; dot && i < N_FORMATS && access(value, F_OK) != 0; i++) {
-        if (strcmp(dot + 1, format_names[i]) != 0)
+    for (size_t i = 0; dot && formats_name(i) && access(value, F_OK) != 0; i++) {
+        if (strcmp(dot + 1, formats_name(i)) != 0)
             continue;
         note_error("--output_dir: \"%s\" is a file's name, and a folder is expected; -f %s writes a file named after "
                    "the recording",
-                   value, format_names[i]);
+                   value, formats_name(i));
         return CODE_USAGE;
     }
     return CODE_DONE;
@@ -93,6 +101,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_FP16: settings->fp16_given = 1; return set_bool("fp16", value, &(int){0});
     case OPT_VERBOSE: return set_bool("verbose", value, &settings->verbose);
     case OPT_QUIET: settings->quiet = 1; break;
+    case OPT_LOG_LEVEL: return set_log_level(value, &settings->debug);
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
     case OPT_HIGHLIGHT_WORDS: return set_bool("highlight_words", value, &settings->layout.highlight_words);
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
@@ -320,7 +329,7 @@ static int complete(struct settings *settings)
         return CODE_USAGE;
     }
     if (settings->output_dir && !settings->formats)
-        settings->formats = (1u << N_FORMATS) - 1;
+        settings->formats = formats_all();
     if (settings->detect_language && settings->formats && !settings->quiet)
         note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language)
@@ -337,6 +346,7 @@ static int complete(struct settings *settings)
 
 int settings_read(struct settings *settings, int argc, char **argv)
 {
+    formats_setup();
     memset(settings, 0, sizeof *settings);
     settings->verbose = 1;
     settings->stream_rate = 16000;

@@ -111,11 +111,11 @@ static int check_targets(const struct settings *settings, int overwrites, struct
 {
     size_t n = settings->n_inputs, n_made = 0;
     int code = CODE_DONE;
-    for (size_t i = 0; i < N_FORMATS && code == CODE_DONE; i++) {
+    for (size_t i = 0; formats_name(i) && code == CODE_DONE; i++) {
         if (!(settings->formats & 1u << i))
             continue;
         for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
-            char *path = output_path(settings, settings->inputs[n_made], format_names[i]);
+            char *path = output_path(settings, settings->inputs[n_made], formats_name(i));
             targets[n_made] = (struct target){path, settings->inputs[n_made]};
             code = !path ? note_memory() : overwrites ? check_target(settings, path) : CODE_DONE;
         }
@@ -149,10 +149,10 @@ static int is_written(const struct settings *settings, const char *input, int *w
 {
     struct stat status;
     *written = !settings->doubtful || access(settings->doubtful, F_OK) == 0;
-    for (size_t i = 0; i < N_FORMATS && *written; i++) {
+    for (size_t i = 0; formats_name(i) && *written; i++) {
         if (!(settings->formats & 1u << i))
             continue;
-        char *path = output_path(settings, input, format_names[i]);
+        char *path = output_path(settings, input, formats_name(i));
         if (!path)
             return note_memory();
         *written = stat(path, &status) == 0 && S_ISREG(status.st_mode);
@@ -208,13 +208,13 @@ int files_write(const struct settings *settings, const char *input, const whisp_
         note_error("%s", whisp_last_error());
         code = CODE_OUTPUT;
     }
-    for (size_t i = 0; i < N_FORMATS; i++) {
+    for (size_t i = 0; formats_name(i); i++) {
         if (!(settings->formats & 1u << i))
             continue;
-        char *path = output_path(settings, input, format_names[i]);
+        char *path = output_path(settings, input, formats_name(i));
         if (!path)
             return note_memory();
-        if (whisp_result_write(result, format_names[i], &settings->layout, path) != WHISP_OK) {
+        if (whisp_result_write(result, formats_name(i), &settings->layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;
         }

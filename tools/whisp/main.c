@@ -19,6 +19,7 @@ struct tool {
     int headed;     /* it was named */
     int working;    /* the session is there */
     int code;       /* the first failure's, or CODE_FINE */
+    double began;   /* tool_now() */
     struct inputs inputs;
     struct summary summary;
 };
@@ -63,7 +64,9 @@ static void on_log(void *user, int level, const char *text)
         head(tool);
     if (level == WHISP_LOG_WARNING)
         note_warning("%s", text);
-    else if (level == WHISP_LOG_INFO && tool->settings.verbose)
+    else if (level == WHISP_LOG_DEBUG && tool->settings.debug)
+        note("%9.3f s  %s", tool_now() - tool->began, text);
+    else if (level == WHISP_LOG_INFO && (tool->settings.verbose || tool->settings.debug))
         note("%s", text);
 }
 
@@ -314,6 +317,7 @@ int main(int argc, char **argv)
 {
     struct tool tool;
     memset(&tool, 0, sizeof tool);
+    tool.began = tool_now();
     fill_standard_streams();
     signals_catch();
     int code = settings_read(&tool.settings, argc, argv);

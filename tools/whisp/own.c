@@ -12,7 +12,7 @@ const struct tool_option own_options[N_OWN] = {
                         "where models are looked up by name"}},
     [OPT_OUTPUT_FORMAT] =
         {'f',
-         {"output_format", "txt|vtt|srt|tsv|json|all", "no files; all with --output_dir",
+         {"output_format", formats_values, "no files; all with --output_dir",
           "write the transcript to a file of this format, named after the recording; several with commas between them"}},
     [OPT_OUTPUT_DIR] = {'o',
                         {"output_dir", "FOLDER", "no files; . with --output_format",
@@ -29,6 +29,10 @@ const struct tool_option own_options[N_OWN] = {
         {'q',
          {"quiet", NULL, NULL,
           "say nothing but errors: no progress bar, no notices, no warnings; where files are written, no segments"}},
+    [OPT_LOG_LEVEL] = {0,
+                       {"log_level", "info|debug", "info",
+                        "debug: also what each window's decoding found and what was decided by it, with the seconds "
+                        "since the beginning"}},
     [OPT_DETECT_LANGUAGE] =
         {0,
          {"detect_language", NULL, NULL,

@@ -58,6 +58,7 @@ enum own_option {
     OPT_SKIP_EXISTING,
     OPT_VERBOSE,
     OPT_QUIET,
+    OPT_LOG_LEVEL,
     OPT_DETECT_LANGUAGE,
     OPT_HIGHLIGHT_WORDS,
     OPT_MAX_LINE_WIDTH,
@@ -85,18 +86,27 @@ struct tool_option {
 
 extern const struct tool_option own_options[N_OWN]; /* by enum own_option */
 
-/* ---- args.c ---- */
+/* ---- formats.c ---- */
 
-/* The formats of output files, and their extensions, in the order in which they are written. */
-#define N_FORMATS 5
-extern const char *const format_names[N_FORMATS];
+/* The name of format i of output files, which is their extension, too, in the order in which they are written; NULL
+ * behind the last one. */
+const char *formats_name(size_t i);
+/* A bit for each of them. */
+unsigned formats_all(void);
+/* "txt|srt|...|all", once formats_setup() was called. */
+#define FORMATS_VALUES 256
+extern char formats_values[FORMATS_VALUES];
+void formats_setup(void);
+
+/* ---- args.c ---- */
 
 struct settings {
     const char *model, *model_dir; /* NULL: not given */
     const char *output_dir;        /* NULL: the current folder */
-    unsigned formats;              /* bit i: write format_names[i]; 0: no files */
+    unsigned formats;              /* bit i: write formats_name(i); 0: no files */
     int verbose;                   /* print segments as they become final */
     int quiet;                     /* say nothing but errors */
+    int debug;                     /* and everything, with times */
     int skip_existing;             /* leave out recordings whose output files are there */
     int fp16_given;                /* an option of openai-whisper's that has no effect was used */
     int detect_language;

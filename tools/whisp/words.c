@@ -101,8 +101,8 @@ static int needs_words(const char *name)
 static unsigned subtitle_formats(void)
 {
     unsigned bits = 0;
-    for (unsigned i = 0; i < N_FORMATS; i++)
-        if (strcmp(format_names[i], "srt") == 0 || strcmp(format_names[i], "vtt") == 0)
+    for (unsigned i = 0; formats_name(i); i++)
+        if (strcmp(formats_name(i), "srt") == 0 || strcmp(formats_name(i), "vtt") == 0)
             bits |= 1u << i;
     return bits;
 }
