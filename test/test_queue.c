@@ -94,27 +94,35 @@ static const kind kinds[] = {
     {6, 1, {{"confidence", "True"}}},
     {20, 1, {{"clip_timestamps", "1,4,6,11"}}},
     {9, 2, {{"split_stereo", "True"}}},
-    {40, 1, {{"cut", "15"}, {"language", "None"}}},
+    {24, 1, {{"cut", "15"}, {"language", "None"}}},
     {8, 1, {{"word_timestamps", "True"}}},
-    {33, 1, {{"language", "None"}}},
+    {31, 1, {{"language", "None"}}},
     {5, 1, {{"initial_prompt", "And so"}, {"language", "de"}}},
-    {70, 1, {{"condition_on_previous_text", "False"}, {"beam_size", "2"}}},
+    {61, 1, {{"condition_on_previous_text", "False"}, {"beam_size", "2"}}},
     {2, 1, {{"without_timestamps", "True"}, {"suppress_tokens", "1,2,3"}}},
-    {62, 1, {{"cut", "15"}, {"word_timestamps", "True"}, {"temperature", "0.3"}}},
-    {11, 1, {{"vad_filter", "True"}, {"vad_model", vad_model}, {"vad_threshold", "0.01"}}},
+    {32, 1, {{"cut", "15"}, {"word_timestamps", "True"}, {"temperature", "0.3"}}},
+    {4, 1, {{"vad_filter", "True"}, {"vad_model", vad_model}, {"vad_threshold", "0.01"}}},
     {0, 1, {{"seed", "1"}}}, /* cannot be transcribed */
 };
 
 #define RECORDINGS 50
 
+/* What there is to a kind: its file, and what comes out alone. */
+typedef struct known {
+    char *path;
+    char *json; /* or NULL */
+    int rc;
+} known;
+
 typedef struct recording {
     const kind *kind;
-    char *path;
-    char *alone, *heard; /* JSON, or NULL */
-    int rc_alone, rc, ends, segments, cancelled;
+    const known *known;
+    char *heard; /* JSON, or NULL */
+    int rc, ends, segments, cancelled;
     uint64_t id;
 } recording;
 
+static known knowns[COUNT(kinds)];
 static recording recordings[RECORDINGS];
 
 static whisp_options *options_of(const kind *k)
@@ -133,15 +141,15 @@ static char *json_of(whisp_result *result)
     return json;
 }
 
-static void hear_alone(recording *r)
+static void hear_alone(const kind *k, known *alone)
 {
-    whisp_options *o = options_of(r->kind);
+    whisp_options *o = options_of(k);
     whisp_session *session;
     whisp_result *result = NULL;
     if (whisp_session_new(multilingual, o, &session))
         fail_msg("%s", whisp_last_error());
-    r->rc_alone = transcribe_file(session, r->path, &result);
-    r->alone = json_of(result);
+    alone->rc = transcribe_file(session, alone->path, &result);
+    alone->json = json_of(result);
     whisp_result_free(result);
     whisp_session_free(session);
     whisp_options_free(o);
@@ -154,16 +162,19 @@ static void make_recordings(void)
     fputs("Whisper\nfrequency\nKubernetes\n", f);
     fclose(f);
     snprintf(vad_model, sizeof vad_model, "%s", silero ? silero : "");
-    for (size_t i = 0; i < RECORDINGS; i++) {
-        recording *r = &recordings[i];
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        int needs_silero = kinds[i].options[0][1] == vad_model || kinds[i].options[1][1] == vad_model;
         char name[32];
-        r->kind = &kinds[i % COUNT(kinds)];
-        if (!silero && r->kind->options[0][1] && !strcmp(r->kind->options[0][0], "vad_filter"))
-            r->kind = &kinds[0];
         snprintf(name, sizeof name, "queue%zu.wav", i);
-        r->path = write_noise(name, r->kind->seconds, r->kind->channels, i + 1);
-        r->cancelled = i % 11 == 7;
-        hear_alone(r);
+        knowns[i].path = write_noise(name, kinds[i].seconds, kinds[i].channels, i + 1);
+        if (silero || !needs_silero)
+            hear_alone(&kinds[i], &knowns[i]);
+    }
+    for (size_t i = 0; i < RECORDINGS; i++) {
+        size_t k = i % COUNT(kinds);
+        if (!knowns[k].json && !knowns[k].rc) /* silero-vad is not there */
+            k = 0;
+        recordings[i] = (recording){.kind = &kinds[k], .known = &knowns[k], .cancelled = i % 11 == 7};
     }
 }
 
@@ -181,7 +192,7 @@ static void *submit_some(void *user)
         recording *r = &recordings[i];
         whisp_options *o = options_of(r->kind);
         whisp_audio *audio;
-        int rc = whisp_audio_open(r->path, &audio);
+        int rc = whisp_audio_open(r->known->path, &audio);
         if (rc || (rc = whisp_queue_submit(s->queue, audio, o, r, &r->id))) {
             fprintf(stderr, "%s\n", whisp_last_error());
             abort();
@@ -238,16 +249,18 @@ static void words_are_those_alone(void **state)
         if (r->cancelled && r->rc == WHISP_ERR_CANCELLED) {
             n_cancelled++;
         } else {
-            assert_int_equal(r->rc, r->rc_alone);
-            assert_true(!r->alone == !r->heard);
-            if (r->alone)
-                assert_string_equal(r->heard, r->alone);
+            assert_int_equal(r->rc, r->known->rc);
+            assert_true(!r->known->json == !r->heard);
+            if (r->heard)
+                assert_string_equal(r->heard, r->known->json);
         }
-        assert_true(r->rc_alone != WHISP_OK || r->kind->seconds > 0);
+        assert_true(r->known->rc != WHISP_OK || r->kind->seconds > 0);
         assert_int_equal(whisp_queue_cancel(queue, r->id), WHISP_ERR_ARGUMENT);
-        whisp_string_free(r->alone);
         whisp_string_free(r->heard);
-        free(r->path);
+    }
+    for (size_t i = 0; i < COUNT(knowns); i++) {
+        whisp_string_free(knowns[i].json);
+        free(knowns[i].path);
     }
     printf("  %d were cancelled in time\n", n_cancelled);
     whisp_queue_free(queue);
