@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/search.h"
+#include "search/internal.h"
 
 static whisp_model *model;
 static const wh_specials *sp;
@@ -254,6 +254,46 @@ static void compression_ratio_is_zlibs(void **state)
     assert_true(wh_compression_ratio(loop, 1000) > 40);
 }
 
+static int32_t boosted; /* the token that the rule below makes the most probable */
+
+static int always(const wh_values *values)
+{
+    (void)values;
+    return 1;
+}
+
+static void boost(const wh_search *search, const whisp_token *sampled, size_t n, float *logits)
+{
+    (void)sampled;
+    logits[boosted] = n < search->n_forced + 3 ? 1000 : logits[boosted];
+}
+
+/* A row whose rule changes logits: the tokens follow it, and the backend is asked for logits. */
+static void a_rule_may_change_logits(void **state)
+{
+    (void)state;
+    static const wh_rule rules[] = {{always, NULL, boost}};
+    struct fixture f = open_search("without_timestamps", "True");
+    float *mel = calloc(3000 * (size_t)model->n_mels, sizeof *mel);
+    wh_decoding decoding;
+    const float *window = mel;
+    static const int slot = 0;
+    assert_int_equal(wh_backend_encode(f.backend, 1, &window, &slot), WHISP_OK);
+    assert_int_equal(wh_search_begin(f.search, NULL, 0, 0), WHISP_OK);
+    assert_int_equal(wh_rules_need_logits(f.search), 0);
+    f.search->rules = rules;
+    f.search->n_rules = WH_COUNT(rules);
+    assert_int_equal(wh_rules_need_logits(f.search), 1);
+    for (boosted = 65; boosted < 67; boosted++) {
+        assert_int_equal(wh_search_decode(f.search, 0, 0, &decoding), WHISP_OK);
+        assert_true(decoding.n >= 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(decoding.tokens[i].id, boosted);
+    }
+    free(mel);
+    close_search(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +306,7 @@ int main(void)
         cmocka_unit_test(start_sequences_hold_the_prompts_end),
         cmocka_unit_test(samples_follow_the_distribution),
         cmocka_unit_test(compression_ratio_is_zlibs),
+        cmocka_unit_test(a_rule_may_change_logits),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

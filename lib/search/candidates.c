@@ -53,7 +53,7 @@ int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
     static const int row = 0;
     int n_steps = 0;
     int32_t last[WH_MAX_CANDIDATES];
-    s->is_chosen = wh_backend_chooses(s->backend) >= s->choices[0].most;
+    s->is_chosen = !wh_rules_need_logits(s) && wh_backend_chooses(s->backend) >= s->choices[0].most;
     for (int i = 0; i < n; i++) {
         const wh_candidate *c = &candidates[i];
         if (c->ended)
@@ -73,9 +73,13 @@ int wh_search_step(wh_search *s, const wh_candidate *candidates, int n)
     s->timings->n_decode_tokens += n_steps;
     return rc;
 }
+
 const wh_choice *wh_search_chosen(wh_search *s, int i)
 {
-    if (!s->is_chosen)
-        wh_choose(s, &s->choices[i], s->logits + (size_t)i * (size_t)s->model->n_vocab);
+    float *logits = s->logits + (size_t)i * (size_t)s->model->n_vocab;
+    if (!s->is_chosen) {
+        wh_rules_change(s, s->candidates[i].tokens, s->candidates[i].n, logits);
+        wh_choose(s, &s->choices[i], logits);
+    }
     return &s->choices[i];
 }

@@ -1,7 +1,7 @@
 /* choose.c - a row of logits and the rules for it -> the tokens that are chosen.
  *
  * The definition of what backend.h's wh_choice says, and how it is done for backends that return logits. The rules come
- * from filters.c, the row from the backend; what is chosen goes to sampling.c or beam.c. */
+ * from rules.c, the row from the backend; what is chosen goes to sampling.c or beam.c. */
 #include <math.h>
 
 #include "search/internal.h"
@@ -111,5 +111,6 @@ void wh_search_filter(const wh_search *s, float *logits, const whisp_token *samp
 {
     wh_choice choice;
     wh_search_rules(s, sampled, n, s->lists, &choice);
+    wh_rules_change(s, sampled, n, logits);
     apply(s, &choice, logits);
 }

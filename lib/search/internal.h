@@ -2,8 +2,9 @@
  *
  *   search.c     making, the decoding of a window, ranking, languages
  *   prompt.c     what the decoder is started with
- *   filters.c    what may follow: the reference's rules
- *   penalties.c  what had better not follow: repetitions, and tokens that a regular expression names
+ *   rules.c      what may follow: a row for each rule
+ *   penalties.c  rules about repetitions; tokens that a regular expression names
+ *   suppressed.c the tokens that never follow
  *   choose.c     the rules applied to a row of logits, and the choice
  *   logits.c     sums over a row of logits
  *   candidates.c sequences in the making, and a step of the decoder for all of them
@@ -42,6 +43,8 @@ struct wh_search {
     whisp_timings *timings;
     const wh_kernels *kernels;
 
+    const struct wh_rule *rules; /* [n_rules]: rules.c's table; a test may give others */
+    size_t n_rules;
     int32_t *suppressed; /* sorted ids */
     size_t n_suppressed;
     int forbidden;  /* their number in the backend */
@@ -80,13 +83,29 @@ int wh_filters_init(wh_search *search);
 
 /* penalties.c: append the tokens whose text matches suppress_regex to search->suppressed. */
 int wh_regex_suppress(wh_search *search, size_t *capacity);
-/* Tokens that were sampled already, and those that would complete an n-gram a second time, into `list` and the choice's
- * two lists of tokens; the second may grow. Returns where in `list` it begins. */
-size_t wh_penalize(const wh_search *search, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *choice);
 
-/* filters.c: the rules for what follows n tokens; most = 1, temperature = 0. The choice's lists lie in `list`
- * [search->list_size]. */
+/* rules.c. A rule about what follows n tokens. */
+typedef struct wh_rule {
+    int (*is_on)(const wh_values *values);
+    /* Say it in *choice: wh_forbid() a token, narrow its ranges. May be NULL. */
+    void (*say)(const wh_search *search, const whisp_token *sampled, size_t n, wh_choice *choice);
+    /* Or change the logits [n_vocab], where a wh_choice cannot say it: no backend then chooses by itself. May be NULL. */
+    void (*change)(const wh_search *search, const whisp_token *sampled, size_t n, float *logits);
+} wh_rule;
+
+void wh_rules_init(wh_search *search);
+/* The rules for what follows n tokens; most = 1, temperature = 0. The choice's lists lie in `list` [search->list_size]. */
 void wh_search_rules(const wh_search *search, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *choice);
+/* Is there one that changes logits? And have them do so. */
+int wh_rules_need_logits(const wh_search *search);
+void wh_rules_change(const wh_search *search, const whisp_token *sampled, size_t n, float *logits);
+/* For rules: this token may not follow. In all, list_size has room for the window's tokens twice and a blank. */
+void wh_forbid(wh_choice *choice, int32_t id);
+/* Rows of penalties.c: tokens that were sampled already; those that would complete an n-gram a second time. */
+int wh_is_penalizing(const wh_values *values);
+void wh_penalize_seen(const wh_search *search, const whisp_token *sampled, size_t n, wh_choice *choice);
+int wh_is_without_ngrams(const wh_values *values);
+void wh_forbid_ngrams(const wh_search *search, const whisp_token *sampled, size_t n, wh_choice *choice);
 
 /* choose.c: forbid in a row of logits what the rules say, and choose. */
 void wh_choose(const wh_search *search, wh_choice *choice, float *logits);

@@ -1,4 +1,4 @@
-/* logits.c - sums and the greatest over a row of logits: the bottom of lib/search. */
+/* logits.c - sums and the greatest over a row of logits, and what may not follow it: the bottom of lib/search. */
 #include <math.h>
 
 #include "search/internal.h"
@@ -25,4 +25,10 @@ void wh_search_check(wh_search *s, const float *logits, size_t n)
     for (size_t i = 0; i < n; i++)
         sum += logits[i] * 0; /* NaN from NaN and from infinity */
     s->unsound |= sum != 0;
+}
+
+void wh_forbid(wh_choice *c, int32_t id)
+{
+    int32_t *also = (int32_t *)c->also; /* the list that wh_search_rules() was given */
+    also[c->n_also++] = id;
 }

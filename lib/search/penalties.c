@@ -1,7 +1,7 @@
 /* penalties.c - what had better not follow: tokens that were there already, n-grams that would come a second time,
  * and tokens that a regular expression names.
  *
- * A part of the rules that filters.c makes. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size
+ * Rows of rules.c, and a part of suppressed.c. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size
  * (Paulus et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means
  * in whisper.cpp, in POSIX syntax. */
 #include <locale.h>
@@ -22,36 +22,40 @@ static int seen_before(const whisp_token *sampled, size_t i)
     return 0;
 }
 
-/* What followed the last size - 1 tokens wherever they stood before: into list; how many. */
-static int list_ngrams(const whisp_token *sampled, size_t n, size_t size, int32_t *list)
+int wh_is_penalizing(const wh_values *v)
 {
-    int found = 0;
+    return v->repetition_penalty < 1 || v->repetition_penalty > 1;
+}
+
+void wh_penalize_seen(const wh_search *s, const whisp_token *sampled, size_t n, wh_choice *c)
+{
+    int32_t *list = (int32_t *)c->penalized; /* the list that wh_search_rules() was given */
+    c->penalty = (float)s->options->values.repetition_penalty;
+    for (size_t i = 0; i < n; i++)
+        if (!seen_before(sampled, i))
+            list[c->n_penalized++] = sampled[i].id;
+    c->also = list + c->n_penalized;
+}
+
+int wh_is_without_ngrams(const wh_values *v)
+{
+    return v->no_repeat_ngram_size > 0;
+}
+
+/* What followed the last size - 1 tokens wherever they stood before. */
+void wh_forbid_ngrams(const wh_search *s, const whisp_token *sampled, size_t n, wh_choice *c)
+{
+    size_t size = (size_t)s->options->values.no_repeat_ngram_size;
     if (n < size)
-        return 0;
+        return;
     const whisp_token *last = sampled + n - (size - 1);
     for (size_t at = 0; at + size <= n; at++) {
         size_t same = 0;
         while (same < size - 1 && sampled[at + same].id == last[same].id)
             same++;
         if (same == size - 1)
-            list[found++] = sampled[at + size - 1].id;
+            wh_forbid(c, sampled[at + size - 1].id);
     }
-    return found;
-}
-
-size_t wh_penalize(const wh_search *s, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *c)
-{
-    const wh_values *v = &s->options->values;
-    c->penalized = list;
-    c->penalty = (float)v->repetition_penalty;
-    if (v->repetition_penalty < 1 || v->repetition_penalty > 1)
-        for (size_t i = 0; i < n; i++)
-            if (!seen_before(sampled, i))
-                list[c->n_penalized++] = sampled[i].id;
-    c->also = list + c->n_penalized;
-    if (v->no_repeat_ngram_size > 0)
-        c->n_also = list_ngrams(sampled, n, (size_t)v->no_repeat_ngram_size, list + c->n_penalized);
-    return (size_t)c->n_penalized;
 }
 
 /* ---- regular expressions ---- */

@@ -29,6 +29,7 @@ static int init(wh_search *s)
     if (rc)
         return rc;
     s->first_window = 1;
+    wh_rules_init(s);
     s->n_candidates = wh_search_slots(v);
     s->sample_len = v->sample_len ? (size_t)v->sample_len : (size_t)m->n_text_ctx / 2;
     if (v->max_new_tokens)

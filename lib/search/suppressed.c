@@ -1,7 +1,7 @@
-/* filters.c - what may follow: suppressed tokens, no blank beginning, timestamp rules.
+/* suppressed.c - the tokens that never follow: listed ones, those that a regular expression names, those that are no text.
  *
- * Made of the options and a candidate's tokens so far; choose.c or the backend applies them to a row of logits. The
- * rules are those of the LogitFilter classes in openai-whisper's decoding.py. */
+ * Made once from the options and given to the backend by number; rules.c and choose.c use the list. As SuppressTokens in
+ * openai-whisper's decoding.py. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,45 +93,4 @@ int wh_filters_init(wh_search *s)
         s->max_initial = (int)nearbyint(limit / (30.0 / s->model->n_audio_ctx));
     rc = make_suppressed(s);
     return rc ? rc : wh_backend_forbid(s->backend, s->suppressed, s->n_suppressed, &s->forbidden);
-}
-
-/* Times come in pairs, do not decrease, and stand at the beginning; and when the times together are more probable than
- * any single text token, a time it is. */
-static void timestamp_rules(const wh_search *s, const whisp_token *sampled, size_t n, wh_choice *c)
-{
-    int begin = s->specials->timestamp_begin;
-    int last_was = n >= 1 && sampled[n - 1].id >= begin;
-    int before_was = n < 2 || sampled[n - 2].id >= begin;
-    c->time_begin = c->time_from = begin;
-    c->compare_times = 1;
-    if (last_was && !before_was)
-        c->text_from = s->specials->eot;
-    for (size_t i = n; i-- > 0;)
-        if (sampled[i].id >= begin) {
-            c->time_from = sampled[i].id + (last_was && !before_was ? 0 : 1);
-            break;
-        }
-    if (last_was && before_was)
-        c->time_from = c->time_to;
-    if (n == 0) {
-        c->text_from = begin;
-        if (s->max_initial >= 0)
-            c->time_to = WH_MIN(begin + s->max_initial + 1, c->time_to);
-    }
-}
-
-void wh_search_rules(const wh_search *s, const whisp_token *sampled, size_t n, int32_t *list, wh_choice *c)
-{
-    const wh_values *v = &s->options->values;
-    int n_vocab = s->model->n_vocab;
-    *c = (wh_choice){
-        .forbidden = s->forbidden, .time_begin = n_vocab, .time_from = n_vocab, .time_to = n_vocab, .most = 1};
-    list += wh_penalize(s, sampled, n, list, c);
-    if (v->suppress_blank && n == s->n_forced) {
-        memcpy(list + c->n_also, s->blank, s->n_blank * sizeof *list);
-        c->n_also += (int)s->n_blank;
-        list[c->n_also++] = s->specials->eot;
-    }
-    if (!v->without_timestamps)
-        timestamp_rules(s, sampled, n, c);
 }
