@@ -115,13 +115,17 @@ $(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libw
 $(BUILD)/queue-bench: $(BUILD)/bench/queue/queue.o $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# Tests: every test/test_NAME.c is a cmocka program of its own.
-TEST_NAMES := $(patsubst test/%.c,%,$(wildcard test/test_*.c))
-TEST_PROGRAMS := $(TEST_NAMES:%=$(BUILD)/test/%)
+# Tests: every test/ROOM/test_NAME.c is a cmocka program of its own, build/test/test_NAME.
+TEST_SOURCES := $(wildcard test/*/test_*.c)
+TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/test/%,$(notdir $(TEST_SOURCES)))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/support/*.c))
 .SECONDARY:
-$(BUILD)/test/test_%: $(BUILD)/test/test_%.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+define TEST_PROGRAM
+$(BUILD)/test/$(basename $(notdir $(1))): $(BUILD)/$(1:.c=.o) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
+endef
+$(foreach source,$(TEST_SOURCES),$(eval $(call TEST_PROGRAM,$(source))))
+$(BUILD)/test/test_%:
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
 # test_fault makes the library's own allocations fail.
 $(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
@@ -197,22 +201,17 @@ check-aarch64:
 	    $(BUILD)/aarch64/test/checkkernels/checkkernels
 	qemu-aarch64 -L /usr/aarch64-linux-gnu $(BUILD)/aarch64/test/checkkernels/checkkernels --times 40
 
-# The converter's readers on damaged files: linked with its objects.
-CONVERT_PARTS := $(filter-out %/main.o,$(CONVERT_OBJ))
-$(BUILD)/test/test_convert: $(BUILD)/test/convert_damage.o $(CONVERT_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS) $(TEST_LIBS)
-
-# Parts of the command line tool, likewise.
-WHISP_PARTS := $(filter-out %/main.o,$(WHISP_OBJ))
-$(BUILD)/test/test_tool: $(BUILD)/test/tool_parts.o $(WHISP_PARTS) $(TEST_SUPPORT) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+# The tools' parts are tested with their objects: whisp-convert's readers on damaged files, the command's.
+$(BUILD)/test/test_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
+$(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS)
+$(BUILD)/test/test_tool: $(filter-out %/main.o,$(WHISP_OBJ))
 
 # ---- CUDA (docs/cuda.md) ----
 
 include kernels/cuda/cuda.mk
 
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/test_convert $(BUILD)/test/test_tool $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)

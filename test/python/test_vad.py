@@ -1,6 +1,6 @@
 """Silero VAD through the programs: whisp-convert reads it from safetensors and ONNX, whisp --vad_filter hears with it.
 
-The files are made here from random weights; what the real weights answer is in test/test_vad.c.
+The files are made here from random weights; what the real weights answer is in test/vad/test_vad.c.
 """
 import json
 import subprocess

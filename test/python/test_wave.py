@@ -1,6 +1,6 @@
 """WAV files as they go wrong, through the command (file and pipe) and the module: what is said, and the exit status.
 
-What is heard of them, sample by sample, is in test/test_wave.c.
+What is heard of them, sample by sample, is in test/audio/test_wave.c.
 """
 import json
 import os
