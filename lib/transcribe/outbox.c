@@ -21,11 +21,10 @@ int wh_outbox_add(wh_outbox *box, const whisp_segment *segment, int cleared)
 
 void wh_outbox_log(wh_outbox *box, int level, const char *text)
 {
-    char *copy = strdup(text);
-    if (copy && !wh_grow(&box->lines, &box->lines_capacity, box->n_lines + 1, sizeof *box->lines))
+    int rc = wh_grow(&box->lines, &box->lines_capacity, box->n_lines + 1, sizeof *box->lines);
+    char *copy = rc ? NULL : strdup(text);
+    if (copy)
         box->lines[box->n_lines++] = (struct wh_line){level, copy};
-    else
-        free(copy);
 }
 
 void wh_outbox_tell(wh_outbox *box, const whisp_options *o)
