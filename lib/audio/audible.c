@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS 10            /* of a block, */
-#define MOST_VALUES (8 << 20) /* less where that were more samples: 32 MiB */
+#define SECONDS 10            /* of a block */
+#define MOST_VALUES (8 << 20) /* of a block at most: 32 MiB */
 #define PIECE_VALUES 32768    /* read from the inner decoder at once */
 
 /* Two channels cancel each other where their mix has less of the louder one's power than this: -12 dB. What stands in

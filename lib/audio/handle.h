@@ -32,8 +32,8 @@ struct whisp_audio {
     size_t mono_length, mono_used;
     int decoded_all;
     int64_t frames;     /* decoded so far */
-    uint64_t bad;       /* samples that are no finite numbers, not told yet, */
-    double bad_seconds; /* and how long they last */
+    uint64_t bad;       /* samples that are no finite numbers and were not told yet */
+    double bad_seconds; /* their length */
 
     int rate;                /* that is resampled now; differs from sound.rate where recordings were joined */
     wh_resampler *resampler; /* NULL at 16 kHz */

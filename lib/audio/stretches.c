@@ -26,8 +26,8 @@ typedef struct stretches {
     int is_open;       /* `now` is being read */
     int64_t position;  /* PCM: of the next byte in the source */
     int64_t looked_to; /* PCM: no header of a joined file begins before this byte */
-    wh_view view;      /* libsndfile is shown this, */
-    wh_source part;    /* libmpg123 this: of `now` */
+    wh_view view;      /* what libsndfile is shown of `now` */
+    wh_source part;    /* what libmpg123 is shown of `now` */
     wh_decoder *inner;
     int64_t given; /* frames of `now` */
     double before; /* seconds of the stretches before it */

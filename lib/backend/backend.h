@@ -19,8 +19,8 @@ typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_C
 wh_compute wh_compute_named(const char *name);
 
 typedef struct wh_backend_config {
-    int n_slots;     /* sequences that can be alive at once, */
-    int least_slots; /* or fewer, where a device's memory is short, but not fewer than these; see wh_backend_slots() */
+    int n_slots;     /* sequences that can be alive at once */
+    int least_slots; /* how few will do where a device's memory is short; see wh_backend_slots() */
     int threads;     /* 0: one for each core this process may use */
     wh_compute compute;
     int device; /* "cuda": which one, from 0 */

@@ -1,6 +1,7 @@
 /* format.c - a result as a document in memory: the choice of the writer.
  *
  * All documents are byte for byte those of openai-whisper 20250625 (whisper/utils.py) for the same segments. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,13 +35,20 @@ static int read_layout(const whisp_writer_options *given, whisp_writer_options *
     return WHISP_OK;
 }
 
+static const whisp_format *list[WH_COUNT(writers)];
+static pthread_once_t list_made = PTHREAD_ONCE_INIT;
+
+static void make_list(void)
+{
+    for (size_t i = 0; i < WH_COUNT(writers); i++)
+        list[i] = &writers[i].format;
+}
+
 const whisp_format *const *whisp_format_list(size_t *n)
 {
-    static const whisp_format *const list[] = {&writers[0].format, &writers[1].format, &writers[2].format,
-                                               &writers[3].format, &writers[4].format, &writers[5].format};
-    _Static_assert(WH_COUNT(list) == WH_COUNT(writers), "a row for each writer");
+    pthread_once(&list_made, make_list);
     if (n)
-        *n = WH_COUNT(list);
+        *n = WH_COUNT(writers);
     return list;
 }
 

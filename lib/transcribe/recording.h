@@ -13,8 +13,8 @@ typedef struct wh_recording {
     whisp_session *session; /* whose timeline says, with vad_filter, what is speech; and whose timings count */
     whisp_audio *audio;     /* the caller's */
     int rewinds;            /* it can be read again */
-    int reads_ahead;        /* it is read by a thread of its own, whose reading waits for nobody, */
-    wh_ahead *ahead;        /* once that was started */
+    int reads_ahead;        /* it is read by a thread of its own, whose reading waits for nobody */
+    wh_ahead *ahead;        /* that thread, once it was started */
     int64_t position;       /* of the next block in the recording, with vad_filter */
     size_t span;            /* where it stands in the timeline */
     int16_t *kept;          /* [n_kept] the recording's first samples, behind which the audio stands; or NULL */

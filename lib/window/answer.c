@@ -4,15 +4,15 @@
 
 #include "window/state.h"
 
-#define LOOP_TIMES 6   /* that a phrase is said, */
-#define LOOP_TOKENS 24 /* its tokens all together, at least, */
-#define LOOP_PHRASE 32 /* and one time's at most */
+#define LOOP_TIMES 6   /* that a phrase is said in a loop, at least */
+#define LOOP_TOKENS 24 /* a loop's tokens all together, at least */
+#define LOOP_PHRASE 32 /* a phrase's, at most */
 
-#define SURE (-0.65)        /* mean log-probability, at least, of an answer that is sure, */
-#define SURE_SPEECH 0.5     /* the no-speech probability, at most, */
-#define SURE_TOKENS 6       /* and its text tokens, at least: a machine that beeps gets fewer, surely */
-#define LOTTERY (-2.0)      /* mean log-probability of words that were drawn by lot, */
-#define NEAR_SILENCE (-1.5) /* or where the model rather takes the window for silence */
+#define SURE (-0.65)        /* mean log-probability, at least, of a sure answer */
+#define SURE_SPEECH 0.5     /* no-speech probability, at most, of a sure answer */
+#define SURE_TOKENS 6       /* text tokens, at least, of a sure answer: a machine that beeps gets fewer */
+#define LOTTERY (-2.0)      /* mean log-probability, at most, of words that were drawn by lot */
+#define NEAR_SILENCE (-1.5) /* the same where the model rather takes the window for silence */
 
 #define ECHO_LEAST 4 /* text tokens of a segment that repeats the history */
 #define ECHO_MOST 64

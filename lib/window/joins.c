@@ -14,8 +14,8 @@
 #define NUDGE 0.001 /* seconds from a join, so that rounding does not cross it */
 #define PAUSE 15    /* blocks without a voice between two of a speaker's segments, at least */
 #define EDGE 5      /* blocks by which a segment may be longer than its speech */
-#define LEAD 1      /* blocks before a voice, */
-#define TRAIL 2     /* and after it, that belong to a segment */
+#define LEAD 1      /* blocks before a voice that belong to a segment */
+#define TRAIL 2     /* blocks after a voice that belong to a segment */
 
 /* ---- vad_filter ---- */
 

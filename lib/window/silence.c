@@ -13,8 +13,8 @@
 #define HOLE 30     /* blocks of silence in a segment with too many words */
 #define RATE 12.0   /* text tokens a second: nobody speaks faster */
 #define SLACK 0.3   /* seconds of sound more than was found */
-#define AFTER 3     /* blocks of silence that stay behind a sound, */
-#define BEFORE 5    /* and before one */
+#define AFTER 3     /* blocks of silence that stay behind a sound */
+#define BEFORE 5    /* blocks of silence that stay before a sound */
 #define UNCLAIMED 5 /* blocks of a voice that are worth hearing by themselves */
 
 /* Blocks from .. to - 1 of the window. */

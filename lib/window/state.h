@@ -77,14 +77,14 @@ int wh_history_remember(wh_window *window);
 /* ---- the language (language.c) ---- */
 
 typedef struct wh_language {
-    int known;           /* -1: not yet */
-    int guess;           /* until then: of the first window, or of the first that text stayed of; -1 before any */
-    int text_stayed;     /* text of a window stayed */
-    int asked;           /* the first window was asked for the language, or */
-    int64_t ask_at;      /* the one that begins at this frame, with more of a voice in it */
-    int doubt_told;      /* that the language is not sure */
-    float *probs;        /* [n_languages], of the window that it was detected in */
-    int window;          /* of the current window */
+    int known;       /* -1: not yet */
+    int guess;       /* until then: of the first window, or of the first that text stayed of; -1 before any */
+    int text_stayed; /* text of a window stayed */
+    int asked;       /* a window was asked for the language */
+    int64_t ask_at; /* the frame at which the window begins that was asked, or is to be: it has more of a voice in it */
+    int doubt_told; /* that the language is not sure */
+    float *probs;   /* [n_languages], of the window that it was detected in */
+    int window;     /* of the current window */
     float *window_probs; /* [n_languages] of the current window, where it was asked */
     int left_encoding;   /* slot 0 holds the encoding of the window at frame 0 */
 } wh_language;
@@ -235,8 +235,8 @@ struct wh_window {
     int only_mel;         /* log-Mel was given instead: no voice can be looked for */
     int64_t length;       /* frames of all, where it was measured; else -1 */
     int64_t seek;         /* the next window's first frame */
-    int64_t begin;        /* the current window's, */
-    int64_t frames;       /* and how many of its frames hold sound */
+    int64_t begin;        /* the current window's first frame */
+    int64_t frames;       /* the current window's that hold sound */
     wh_decoding decoding; /* of the current window (decode.c) */
     int unsound_told;
     int next_id;

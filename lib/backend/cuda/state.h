@@ -64,14 +64,14 @@ struct wh_cuda_engine {
     float *partial, *logits;                         /* decode attention's workspace; [FEW_ROWS][stride of n_vocab] */
     float *scores;                                   /* [rows][n_alignment][audio_ctx], once somebody wants them */
     wh_choice *choices_host, *choices, *chosen_host; /* [FEW_ROWS]: to the device and back; its pointers */
-    int32_t *listed_host, *listed, *best;            /* [FEW_ROWS][list_size]; choose.cu's workspace, and */
-    float *stats;
-    uint32_t *masks;                /* [MASKS][words], once there is one */
-    Mel *mel_maker;                 /* NULL: it is not there */
-    cudaGraphExec_t steps[CLASSES]; /* a decoding step of so many rows, once there was one */
-    bool no_graphs;                 /* they could not be made: steps are queued kernel by kernel */
-    half **self;                    /* [n_slots]: [text_layers][2][heads][positions][dp] */
-    char **windows;                 /* [n_slots]: the same, or int8 (layers.h) */
+    int32_t *listed_host, *listed, *best;            /* [FEW_ROWS][list_size]; best: choose.cu's workspace */
+    float *stats;                                    /* choose.cu's workspace */
+    uint32_t *masks;                                 /* [MASKS][words], once there is one */
+    Mel *mel_maker;                                  /* NULL: it is not there */
+    cudaGraphExec_t steps[CLASSES];                  /* a decoding step of so many rows, once there was one */
+    bool no_graphs;                                  /* they could not be made: steps are queued kernel by kernel */
+    half **self;                                     /* [n_slots]: [text_layers][2][heads][positions][dp] */
+    char **windows;                                  /* [n_slots]: the same, or int8 (layers.h) */
 };
 
 #define TRY(call)                                                                                                      \
