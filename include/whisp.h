@@ -336,6 +336,12 @@ WHISP_API void whisp_string_free(char *text);
 WHISP_API int whisp_result_write(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                  const char *path);
 
+/* A transcript back from the `length` bytes of a json document that openai-whisper or whisp_result_format() wrote:
+ * written again it is the same document, and so are the others. Tokens have no log-probability then (NaN), words no
+ * tokens. Other keys are passed over. WHISP_ERR_ARGUMENT for anything else, with the place; whatever the bytes are,
+ * nothing else happens. */
+WHISP_API int whisp_result_read(const char *json, size_t length, whisp_result **result);
+
 /* For who has made the samples and knows that something of the recording is not in them: what
  * whisp_result_info.incomplete and the writers say from now on, behind what they say already. `why` is copied. WHISP_OK
  * or an error. */
@@ -445,10 +451,10 @@ WHISP_API int whisp_session_align(whisp_session *session, whisp_audio *audio, co
 WHISP_API int whisp_session_detect_language(whisp_session *session, whisp_audio *audio, float *probabilities, size_t n);
 
 /* Many files: the same as transcribing each alone, word for word, but several are transcribed at a time (option
- * batch_size), so that the decoder reads its weights once for all of them. `done` is called in this thread once for each
- * file, in their order, after its segment callbacks: with WHISP_OK and its result, which is now the callee's, or with
- * the error's code (whisp_last_error() says what was wrong) and what was final until then, or NULL. Return nonzero to
- * stop. What is not a regular file, and all with `cut off`, go one by one. WHISP_OK when all had their turn,
+ * batch_size), so that the decoder reads its weights once for all of them. `done` is called in this thread once for
+ * each file, in their order, after its segment callbacks: with WHISP_OK and its result, which is now the callee's, or
+ * with the error's code (whisp_last_error() says what was wrong) and what was final until then, or NULL. Return nonzero
+ * to stop. What is not a regular file, and all with `cut off`, go one by one. WHISP_OK when all had their turn,
  * WHISP_ERR_CANCELLED when not; another code when nothing can go on. */
 typedef int (*whisp_file_fn)(void *user, size_t index, int rc, whisp_result *result);
 WHISP_API int whisp_session_transcribe_files(whisp_session *session, const char *const *paths, size_t n,

@@ -372,7 +372,7 @@ static void readers_that_fail_are_told(void **state)
     whisp_result *result = NULL;
     make_recording(&b, 1, 60);
     whisp_session *s = open_session(model, plain);
-    source from = {.bytes = b.data, .n = (int64_t)b.n, .fails_at = (int64_t)b.n / 2};
+    source from = {.bytes = b.data, .n = (int64_t)b.n, .fails_at = (int64_t)b.n / 10 * 9};
     whisp_reader reader = {.size = sizeof reader, .user = &from, .read = read_source};
     for (int seeks = 0; seeks < 2; seeks++) {
         from.at = 0;
@@ -381,6 +381,11 @@ static void readers_that_fail_are_told(void **state)
         assert_int_equal(whisp_audio_open_reader(&reader, &audio), WHISP_OK);
         assert_int_equal(whisp_session_transcribe(s, audio, &result), WHISP_ERR_IO);
         assert_non_null(strstr(whisp_last_error(), "cannot be read"));
+        assert_true(seeks == !result); /* a pipe's first windows were final; a file was being measured */
+        if (result) {
+            assert_true(result_info(result).n_segments > 0 && whisp_result_segment(result, 0)->end < 46);
+            assert_non_null(strstr(result_info(result).incomplete, "the work stopped: the recording: cannot be read"));
+        }
         whisp_result_free(result);
         whisp_audio_free(audio);
     }

@@ -254,6 +254,11 @@ void wh_source_skip(wh_source *source, int64_t n)
     }
 }
 
+static int write_kept(wh_source *source, const void *bytes, size_t n)
+{
+    return n == 0 || fwrite(bytes, 1, n, source->kept) == n;
+}
+
 /* What follows the window in the pipe, to the end. */
 static int copy_rest(wh_source *source, int (*check)(const void *user), const void *user)
 {
@@ -266,7 +271,7 @@ static int copy_rest(wh_source *source, int (*check)(const void *user), const vo
         n = source->at_end ? 0 : read_fully(source, -1, block, sizeof block);
         if (source->error)
             return wh_fail(WHISP_ERR_IO, "it cannot be read: %s", strerror(source->error));
-        if (fwrite(block, 1, n, source->kept) != n)
+        if (!write_kept(source, block, n))
             return wh_fail(WHISP_ERR_IO, "the temporary file cannot be written: %s", strerror(errno));
     } while (n == sizeof block);
     return WHISP_OK;
@@ -278,8 +283,8 @@ int wh_source_keep(wh_source *source, int (*check)(const void *user), const void
         return wh_fail(WHISP_ERR_IO, "its beginning is too long to be kept");
     if (!(source->kept = tmpfile()))
         return wh_fail(WHISP_ERR_IO, "there can be none: %s", strerror(errno));
-    if (fwrite(source->saved.data, 1, source->saved.length, source->kept) != source->saved.length ||
-        fwrite(source->window, 1, source->window_length, source->kept) != source->window_length)
+    if (!write_kept(source, source->saved.data, source->saved.length) ||
+        !write_kept(source, source->window, source->window_length))
         return wh_fail(WHISP_ERR_IO, "the temporary file cannot be written: %s", strerror(errno));
     int rc = copy_rest(source, check, user);
     if (!rc && fflush(source->kept) != 0)

@@ -56,8 +56,9 @@ static const char *language_of(whisp_result *const *parts)
     return wh_result_about(parts[0]).language;
 }
 
-/* All segments of the channels' results by the time at which they begin; the left channel first where both do. */
-static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **result)
+/* All segments of the channels' results by the time at which they begin; the left channel first where both do. Shown to
+ * `shown_to`, or nobody. */
+static int merge(const whisp_options *shown_to, whisp_result *const *parts, whisp_result **result)
 {
     size_t at[CHANNELS] = {0};
     wh_buf text = {0};
@@ -81,8 +82,8 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
         labelled.speaker = from + 1;
         wh_buf_puts(&text, labelled.text);
         rc = wh_result_add(*result, &labelled, 0);
-        if (!rc && s->options->segment)
-            s->options->segment(s->options->segment_user, wh_result_last(*result));
+        if (!rc && shown_to && shown_to->segment)
+            shown_to->segment(shown_to->segment_user, wh_result_last(*result));
     }
     if (!rc && text.failed)
         rc = wh_fail_memory();
@@ -98,6 +99,19 @@ static int merge(whisp_session *s, whisp_result *const *parts, whisp_result **re
         *result = NULL;
     }
     return rc;
+}
+
+/* The work stopped midway, for the reason of the last error: what was final until then. */
+static void merge_stopped(whisp_audio *audio, whisp_result *const *parts, whisp_result **result)
+{
+    wh_buf why = {0};
+    wh_buf_printf(&why, "%s: the work stopped: %s", wh_audio_name(audio), whisp_last_error());
+    if ((parts[0] || parts[1]) && !why.failed && !merge(NULL, parts, result) &&
+        wh_result_set_incomplete(*result, why.data)) {
+        whisp_result_free(*result);
+        *result = NULL;
+    }
+    wh_buf_free(&why);
 }
 
 int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, whisp_result **result)
@@ -121,7 +135,9 @@ int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, 
     o->progress = all.progress;
     o->progress_user = all.progress_user;
     if (!rc)
-        rc = merge(s, parts, result);
+        rc = merge(o, parts, result);
+    else
+        merge_stopped(audio, parts, result);
     for (int c = 0; c < CHANNELS; c++)
         whisp_result_free(parts[c]);
     return rc;

@@ -46,6 +46,22 @@ int wh_collect_end(wh_collected *c, const whisp_model *model, int language, doub
     return rc;
 }
 
+void wh_collect_stop(wh_collected *c, const whisp_model *model, int language, const char *name, whisp_result **result)
+{
+    wh_buf why = {0};
+    size_t n = wh_result_about(c->result).n_segments;
+    if (n == 0)
+        return;
+    wh_buf_printf(&why, "%s: the work stopped: %s", name, whisp_last_error());
+    double end = wh_result_last(c->result)->end;
+    if (!why.failed && !wh_collect_end(c, model, language, end, result) &&
+        wh_result_set_incomplete(*result, why.data)) {
+        whisp_result_free(*result);
+        *result = NULL;
+    }
+    wh_buf_free(&why);
+}
+
 void wh_collect_free(wh_collected *c)
 {
     whisp_result_free(c->result);

@@ -203,6 +203,17 @@ static int all_over(files *f)
     return over;
 }
 
+/* All jobs are over, cancelled: what was final of the file whose turn it is. */
+static void hand_over_stopped(files *f)
+{
+    file *one = f->n_given < f->n_begun ? f->list[f->n_given] : NULL;
+    if (!one || one->rc != WHISP_ERR_CANCELLED || !one->result)
+        return;
+    whisp_result *result = one->result;
+    one->result = NULL;
+    hand_over(f, wh_fail(one->rc, "cancelled"), result);
+}
+
 /* Hand out what there is, begin more. */
 static int go_on(files *f, size_t n)
 {
@@ -224,8 +235,11 @@ static int serve(files *f, size_t n)
             snprintf(problem, sizeof problem, "%s", whisp_last_error());
             wh_jobs_stop(f->jobs);
         }
-        if (over && rc)
+        if (over && rc) {
+            if (rc == WHISP_ERR_CANCELLED)
+                hand_over_stopped(f);
             return wh_fail(rc, "%s", problem);
+        }
         if (over && f->n_given == n)
             return WHISP_OK;
         if (!all_over(f))
@@ -279,10 +293,10 @@ static int run_alone(files *f)
 {
     whisp_result *result = NULL;
     int rc = transcribe(f->session, f->paths[f->out], &result);
-    if (rc != WHISP_ERR_CANCELLED)
-        return hand_over(f, rc, result);
-    whisp_result_free(result);
-    return rc;
+    if (rc == WHISP_ERR_CANCELLED && !result)
+        return rc;
+    int stopped = hand_over(f, rc, result); /* also what was final until it was cancelled */
+    return rc == WHISP_ERR_CANCELLED ? wh_fail(rc, "cancelled") : stopped;
 }
 
 /* Can it be read twice, and beside others? *seconds: how long it is, as far as that is known. */

@@ -1,9 +1,9 @@
 /* jobs.h - recordings transcribed side by side on one backend, each by a session and in a thread of its own: what
  * whisp_session_transcribe_files() (files.c) and whisp_queue (queue.c) are made of.
  *
- * There are two lanes. In the long one at most `places` recordings, or parts of those that are cut, are transcribed at a
- * time; in the short one as many again, and what they ask for is computed first. So a short recording never waits for a
- * long one, neither for a place nor for its windows. Within a lane they begin in the order in which they came. */
+ * There are two lanes. In the long one at most `places` recordings, or parts of those that are cut, are transcribed at
+ * a time; in the short one as many again, and what they ask for is computed first. So a short recording never waits for
+ * a long one, neither for a place nor for its windows. Within a lane they begin in the order in which they came. */
 #ifndef WH_JOBS_H
 #define WH_JOBS_H
 
@@ -22,8 +22,8 @@ typedef struct wh_job {
     int quiet;    /* what the options say was said already */
     void *user;
     int (*run)(struct wh_job *job, whisp_session *session, whisp_result **result);
-    /* It is over: with a result (now the callee's), or with an error (whisp_last_error() tells) and NULL. `session` may be
-     * NULL. In the job's thread, or in that which stops all. */
+    /* It is over: with a result (now the callee's), or with an error (whisp_last_error() tells) and what was final
+     * until then or NULL. `session` may be NULL. In the job's thread, or in that which stops all. */
     void (*end)(struct wh_job *job, int rc, whisp_result *result, const whisp_session *session);
 
     /* jobs.c's */
@@ -49,8 +49,8 @@ void wh_jobs_stop(wh_jobs *jobs);
 
 /* Any thread. The job must live until its end() is called. WHISP_ERR_MEMORY when no thread can be started. */
 int wh_jobs_add(wh_jobs *jobs, wh_job *job);
-/* A job whose end() was not called ends with WHISP_ERR_CANCELLED, within a decoding step; or, if it has not begun, it is
- * the caller's again: 1, and end() will not be called. */
+/* A job whose end() was not called ends with WHISP_ERR_CANCELLED, within a decoding step; or, if it has not begun, it
+ * is the caller's again: 1, and end() will not be called. */
 int wh_jobs_cancel(wh_jobs *jobs, wh_job *job);
 
 wh_multiplex *wh_jobs_multiplex(wh_jobs *jobs);

@@ -98,6 +98,8 @@ static int transcribe(whisp_session *s, wh_recording *in, int in_parts, whisp_re
         rc = in_parts ? run_parts(s, &w) : feed(s, in, &w);
     if (!rc)
         rc = wh_collect_end(&w.out, s->model, wh_session_spoken(s), s->total, result);
+    else if (w.out.result)
+        wh_collect_stop(&w.out, s->model, wh_session_spoken(s), wh_audio_name(in->audio), result);
     wh_collect_free(&w.out);
     return rc;
 }
@@ -144,7 +146,7 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
         wh_recording_hear_warnings(in);
         rc = wh_result_set_incomplete(*result, wh_session_why_incomplete(s));
     }
-    if (rc) {
+    if (rc && !wh_result_about(*result).incomplete) { /* not what was final when the work stopped */
         whisp_result_free(*result);
         *result = NULL;
     }

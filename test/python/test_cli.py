@@ -958,13 +958,20 @@ def start_waiting(run, english, arguments=()):
     return process
 
 
+def is_partial(folder, name):
+    """What was final before the end is there, under names that are nobody's transcript, and says what it is."""
+    assert sorted(p.name for p in folder.iterdir()) == sorted("%s.partial.%s" % (name, f) for f in FORMATS)
+    result = json.loads((folder / (name + ".partial.json")).read_text())
+    assert result["segments"] and "the work stopped: cancelled" in result["incomplete"]
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signal_while_waiting_for_sound(run, english, number, code):
     recordings.write_wav(run.work.parent / "head.wav", [0])
     process = start_waiting(run, english, ["--verbose", "True", "-o", "out"])
     process.send_signal(number)
     assert process.wait(20) == code
-    assert list((run.work / "out").iterdir()) == []
+    is_partial(run.work / "out", "stdin")
     for stream in (process.stdin, process.stdout, process.stderr):
         stream.close()
 
@@ -979,11 +986,55 @@ def test_signal_while_transcribing(run, english, tmp_path):
     began = time.monotonic()
     assert process.wait(30) == 143
     assert time.monotonic() - began < 10
-    assert list((run.work / "out").iterdir()) == []
+    is_partial(run.work / "out", "long")
     errors = process.stderr.read().decode()
     assert not any(line.startswith("whisp: ") for line in errors.splitlines()), errors
     process.stdout.close()
     process.stderr.close()
+
+
+# ---- transcripts that are there ----
+
+
+def test_from(run, english, talk):
+    """The documents that the transcription wrote, without a model; several; from a pipe; printed."""
+    options = ["--word_timestamps", "True", "--max_line_width", "20"]
+    assert run("--model", english, *ONCE, *options, "-o", "made", talk).returncode == FINE
+    made = run.work / "made"
+    shutil.copy(made / "talk.json", run.work / "other.json")
+    done = run("--from", "made/talk.json", "other.json", "-o", "again", "--max_line_width", "20")
+    assert done.returncode == FINE and "other.json:" in done.stderr, done.stderr
+    for form in FORMATS:
+        for name in ("talk", "other"):
+            assert (run.work / "again" / (name + "." + form)).read_bytes() == (made / ("talk." + form)).read_bytes()
+    done = run("--from", "-", "-f", "srt", input=(made / "talk.json").read_bytes())
+    assert done.returncode == FINE and (run.work / "stdin.srt").exists()
+    lines = run("--from", "other.json").stdout.splitlines()
+    assert lines and all(LINE.match(line) for line in lines)
+    text = run("--from", "other.json", "--verbose", "False").stdout
+    assert text.strip() == json.loads((made / "talk.json").read_text())["text"].strip()
+    assert run("--from", "other.json", "-f", "srt", "--skip_existing", "True").returncode == FINE
+    assert run("--from", "other.json", "-f", "srt", "--skip_existing", "True").returncode == FINE
+    assert run("--from", "other.json", "--doubtful", "doubtful.txt").returncode == FINE
+
+
+def test_from_what_makes_no_sense(run, tmp_path):
+    (tmp_path / "a.json").write_text('{"segments": [{"start": 0, "end": 1, "text": " One."}]}')
+    path = tmp_path / "a.json"
+    for option in (["--language", "de"], ["--model", "base"], ["--align", "One."], ["--detect_language"], ["--stream"],
+                   ["--word_timestamps", "True"], ["--model_dir", "x"]):
+        for arguments in (["--from", *option, path], [*option, path, "--from"]):
+            fails(run(*arguments), USAGE, option[0], "--from")
+    fails(run("--from", path, "-f", "json", cwd=tmp_path), USAGE, "overwritten")
+    fails(run("--from", tmp_path / "none.json"), INPUT, "none.json", "No such file")
+    fails(run("--from", tmp_path), INPUT, "directory")
+    (tmp_path / "b.json").write_text('{"segments": [{"start": 0, "end": 1}]}')
+    fails(run("--from", tmp_path / "b.json"), INPUT, "b.json", "not a transcript", "\"text\"")
+    done = run("--from", tmp_path / "b.json", path, "-f", "txt")  # the others are written
+    assert done.returncode == INPUT and (run.work / "a.txt").read_text() == "One.\n"
+    (tmp_path / "c.json").write_text('{"segments": [], "incomplete": "talk: stopped"}')
+    done = run("--from", tmp_path / "c.json", "-f", "txt")
+    assert done.returncode == PART and "talk: stopped" in done.stderr
 
 
 # ---- the terminal ----

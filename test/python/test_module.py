@@ -304,6 +304,40 @@ def test_model_from_bytes(whisp, invented_dir, noise, answer):
         whisp.load_model(data[:1000])
 
 
+def test_what_was_final(whisp, model, noise):
+    """A transcription that was stopped has what was final until then; also where a callback's exception stopped it."""
+    long = list(noise) * 12
+    seen = []
+    with pytest.raises(whisp.Cancelled) as stopped:
+        model.transcribe(long, cancel=lambda: len(seen) > 1, segment=seen.append, **GREEDY)
+    result = stopped.value.result
+    assert result["segments"] == seen and "the work stopped: cancelled" in result["incomplete"]
+    seen.clear()
+
+    def segment(final):
+        seen.append(final)
+        if len(seen) == 2:
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough") as raised:
+        model.transcribe(long, segment=segment, **GREEDY)
+    assert raised.value.result["segments"][:2] == seen
+    with pytest.raises(whisp.Cancelled) as stopped:
+        model.transcribe(long, cancel=lambda: True, **GREEDY)
+    assert stopped.value.result is None
+
+
+def test_transcripts_that_are_there(whisp, model, answer, noise_wav):
+    for form in ("txt", "srt", "vtt", "tsv", "json"):
+        document = model.transcribe_text(noise_wav, form, word_timestamps=True, **GREEDY)
+        made = model.transcribe(noise_wav, word_timestamps=True, **GREEDY)
+        assert whisp.format_transcript(made, form) == document
+        assert whisp.format_transcript(json.dumps(made), form) == document
+    assert whisp.format_transcript(answer, "json") == json.dumps(answer)
+    with pytest.raises(whisp.ArgumentError, match="not a transcript"):
+        whisp.format_transcript({"text": "a"})
+
+
 @pytest.fixture
 def ffmpeg(tmp_path, monkeypatch, noise):
     """Puts a program in ffmpeg's place, which finds the samples of `noise` in "$SOUND"."""

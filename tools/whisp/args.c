@@ -103,6 +103,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_QUIET: settings->quiet = 1; break;
     case OPT_LOG_LEVEL: return set_log_level(value, &settings->debug);
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
+    case OPT_FROM: settings->from = 1; break;
     case OPT_HIGHLIGHT_WORDS: return set_bool("highlight_words", value, &settings->layout.highlight_words);
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
     case OPT_MAX_LINE_COUNT: return words_limit("max_line_count", value, &settings->layout.max_line_count);
@@ -242,6 +243,8 @@ static int read_long(struct settings *settings, const char *argument, struct cur
         note_error("%s", whisp_last_error());
         return CODE_USAGE;
     }
+    if (!settings->first_given)
+        settings->first_given = info->name;
     return CODE_DONE;
 }
 
@@ -328,6 +331,9 @@ static int complete(struct settings *settings)
         note_error("no FILE to transcribe; whisp --help tells how to use it");
         return CODE_USAGE;
     }
+    int checked = settings->from ? from_check(settings) : CODE_DONE;
+    if (checked != CODE_DONE)
+        return checked;
     if (settings->output_dir && !settings->formats)
         settings->formats = formats_all();
     if (settings->detect_language && settings->formats && !settings->quiet)

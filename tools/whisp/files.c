@@ -200,10 +200,10 @@ int files_prepare(const struct settings *settings)
     return check_all(settings, 1);
 }
 
-int files_write(const struct settings *settings, const char *input, const whisp_result *result)
+int files_write(const struct settings *settings, const char *input, int in_part, const whisp_result *result)
 {
     int code = CODE_DONE;
-    if (settings->doubtful &&
+    if (settings->doubtful && !in_part &&
         whisp_result_write(result, "doubtful", &settings->layout, settings->doubtful) != WHISP_OK) {
         note_error("%s", whisp_last_error());
         code = CODE_OUTPUT;
@@ -211,12 +211,16 @@ int files_write(const struct settings *settings, const char *input, const whisp_
     for (size_t i = 0; formats_name(i); i++) {
         if (!(settings->formats & 1u << i))
             continue;
-        char *path = output_path(settings, input, formats_name(i));
+        char ending[64];
+        snprintf(ending, sizeof ending, "%s%s", in_part ? "partial." : "", formats_name(i));
+        char *path = output_path(settings, input, ending);
         if (!path)
             return note_memory();
         if (whisp_result_write(result, formats_name(i), &settings->layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;
+        } else if (in_part) {
+            note("%s: what was final until then", path);
         }
         free(path);
     }

@@ -166,28 +166,37 @@ static void print_text(struct tool *tool, const whisp_result *result)
     transcript_print(&tool->out, "\n");
 }
 
+/* A transcript, as files or text. Where the work stopped midway, `error` says why, and it goes to files of other names,
+ * that nobody takes for the whole. */
+static void write_result(struct tool *tool, const char *name, int error, const whisp_result *result)
+{
+    const struct settings *settings = &tool->settings;
+    whisp_result_info info = {.size = sizeof info};
+    if (error == WHISP_OK && !settings->verbose && !settings->formats)
+        print_text(tool, result);
+    signals_writing(1);
+    int written = files_write(settings, name, error != WHISP_OK, result);
+    signals_writing(0);
+    if (written == CODE_DONE && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
+        written = CODE_PART; /* the log has said why */
+    if (error == WHISP_OK || written != CODE_PART)
+        remember_input(tool, name, written);
+}
+
 /* Input tool->current, or what became of it. */
 static void end_input(struct tool *tool, int error, whisp_result *result)
 {
-    const struct settings *settings = &tool->settings;
     const struct input *input = &tool->inputs.list[tool->current];
     head(tool);
-    if (error == WHISP_OK && input->spooled.incomplete)
-        error = whisp_result_set_incomplete(result, input->spooled.incomplete);
-    if (error == WHISP_OK) {
-        if (!settings->verbose && !settings->formats)
-            print_text(tool, result);
-        signals_writing(1);
-        int written = files_write(settings, input->name, result);
-        signals_writing(0);
-        whisp_result_info info = {.size = sizeof info};
-        if (written == CODE_DONE && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
-            written = CODE_PART; /* the log has said why */
-        remember_input(tool, input->name, written);
-    } else if (error != WHISP_ERR_CANCELLED) {
+    if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
         note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
         remember_input(tool, input->name, exit_code(error, CODE_INPUT));
     }
+    if (error == WHISP_OK && input->spooled.incomplete &&
+        whisp_result_set_incomplete(result, input->spooled.incomplete))
+        remember_input(tool, input->name, note_memory());
+    if (result)
+        write_result(tool, input->name, error, result);
     whisp_result_free(result);
     tool->current++;
     tool->headed = 0;
@@ -259,6 +268,43 @@ static void work(struct tool *tool, whisp_session *session)
     remember(tool, transcript_check(&tool->out));
 }
 
+/* ---- transcripts that are there already ---- */
+
+static void show_transcript(struct tool *tool, const char *name, const whisp_result *result)
+{
+    whisp_result_info info = {.size = sizeof info};
+    whisp_result_describe(result, &info);
+    if (tool->several)
+        note("%s:", name);
+    if (info.incomplete)
+        note_warning("%s: was heard in part: %s", name, info.incomplete);
+    for (size_t i = 0; i < info.n_segments && tool->settings.verbose && !tool->settings.formats; i++)
+        transcript_segment(&tool->out, whisp_result_segment(result, i));
+    write_result(tool, name, WHISP_OK, result);
+}
+
+static int work_from(struct tool *tool)
+{
+    const struct settings *settings = &tool->settings;
+    int code = files_prepare(settings);
+    for (size_t i = 0; i < settings->n_inputs && code == CODE_DONE && !on_cancel(tool); i++) {
+        whisp_result *result;
+        char *problem = NULL;
+        int error = from_read(settings->inputs[i], &result, &problem);
+        if (error == WHISP_OK) {
+            show_transcript(tool, settings->inputs[i], result);
+        } else {
+            note_error("%s", problem ? problem : "out of memory");
+            remember_input(tool, settings->inputs[i],
+                           error == WHISP_ERR_ARGUMENT ? CODE_INPUT : exit_code(error, CODE_INPUT));
+        }
+        whisp_result_free(result);
+        free(problem);
+    }
+    remember(tool, transcript_check(&tool->out));
+    return code;
+}
+
 /* What is left to say when all is done and nobody has ended it. */
 static void say_last(struct tool *tool, double seconds)
 {
@@ -280,6 +326,11 @@ static int run(struct tool *tool)
     if (tool->settings.fp16_given && tool->settings.verbose)
         note("--fp16 has no effect; --compute_type says how to compute");
     int code = files_skip(&tool->settings);
+    if (code == CODE_DONE && tool->settings.from) {
+        remember(tool, work_from(tool));
+        say_last(tool, 0);
+        return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
+    }
     if (code == CODE_DONE)
         code = check_inputs(tool);
     if (code == CODE_DONE)

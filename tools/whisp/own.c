@@ -38,6 +38,10 @@ const struct tool_option own_options[N_OWN] = {
          {"detect_language", NULL, NULL,
           "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
           "speaks, as code, name and probability, the most probable first"}},
+    [OPT_FROM] = {0,
+                  {"from", NULL, NULL,
+                   "transcribe nothing: the FILEs are transcripts in JSON that whisp or openai-whisper wrote, to be "
+                   "written in other formats or printed"}},
     [OPT_HIGHLIGHT_WORDS] =
         {0,
          {"highlight_words", "True|False", "False",

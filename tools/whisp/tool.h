@@ -13,6 +13,7 @@
  *   files.c       the output files
  *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
+ *   from.c        --from: transcripts that are there already
  *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   stream.c      --stream: words as they settle
  *   signals.c     Ctrl-C and its kin
@@ -60,6 +61,7 @@ enum own_option {
     OPT_QUIET,
     OPT_LOG_LEVEL,
     OPT_DETECT_LANGUAGE,
+    OPT_FROM,
     OPT_HIGHLIGHT_WORDS,
     OPT_MAX_LINE_WIDTH,
     OPT_MAX_LINE_COUNT,
@@ -110,6 +112,8 @@ struct settings {
     int skip_existing;             /* leave out recordings whose output files are there */
     int fp16_given;                /* an option of openai-whisper's that has no effect was used */
     int detect_language;
+    int from;                         /* the inputs are transcripts in JSON */
+    const char *first_given;          /* the first of the library's options that was used, or NULL */
     int stream;                       /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
     const char *stream_final;         /* the file for the final text, - for standard output; NULL: none */
@@ -202,8 +206,16 @@ int files_skip(struct settings *settings);
 /* Before any work: make the folder, see that files can be made in it, that no two recordings would be written to the
  * same file, and that none would be overwritten by its own transcript. CODE_DONE or an exit code. */
 int files_prepare(const struct settings *settings);
-/* Write one recording's result in all wanted formats. CODE_DONE or CODE_OUTPUT. */
-int files_write(const struct settings *settings, const char *input, const whisp_result *result);
+/* Write one recording's result in all wanted formats; with `in_part` to files named .partial.srt and so on, which is told.
+ * CODE_DONE or CODE_OUTPUT. */
+int files_write(const struct settings *settings, const char *input, int in_part, const whisp_result *result);
+
+/* ---- from.c ---- */
+
+/* With --from: options that have no say over a transcript that is there. CODE_DONE or CODE_USAGE. */
+int from_check(const struct settings *settings);
+/* Read a transcript, "-" from standard input. WHISP_OK or an error, its text in *problem, to be freed. */
+int from_read(const char *path, whisp_result **result, char **problem);
 
 /* ---- ffmpeg.c ---- */
 

@@ -82,6 +82,8 @@ static int check_doubtful(struct settings *settings)
         note_error("--doubtful and %s exclude each other", without);
         return CODE_USAGE;
     }
+    if (settings->from)
+        return CODE_DONE;
     if (settings->n_inputs > 1) {
         note_error("--doubtful takes one recording at a time");
         return CODE_USAGE;
@@ -117,7 +119,8 @@ int words_check(struct settings *settings)
     int code = check_doubtful(settings);
     if (code != CODE_DONE)
         return code;
-    if (!settings->align && strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0 &&
+    if (!settings->align && !settings->from &&
+        strcmp(whisp_options_get(settings->options, "word_timestamps"), "True") != 0 &&
         strcmp(whisp_options_get(settings->options, "confidence"), "True") != 0) {
         if (layout->highlight_words)
             return needs_words("highlight_words");

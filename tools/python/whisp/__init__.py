@@ -33,6 +33,7 @@ from ._live import Live
 from ._model import Dims, Model, available_models, load_model
 from ._options import option_list
 from ._recording import load_audio
+from ._result import format_transcript
 from ._session import Session
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ __all__ = [
     "Session",
     "StateError",
     "available_models",
+    "format_transcript",
     "languages",
     "library_version",
     "load_audio",

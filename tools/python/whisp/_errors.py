@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict, Optional
+
 
 class Error(Exception):
-    """What this module raises. `code` is the library's WHISP_ERR_* number, 0 where Python found the fault."""
+    """What this module raises. `code` is the library's WHISP_ERR_* number, 0 where Python found the fault. `result` is
+    None; or, of a transcription that stopped midway, the dictionary of what was final until then. An exception from a
+    callback that stopped one has such a `result` too."""
 
     code = 0
+    result: Optional[Dict[str, Any]] = None
 
 
 class ArgumentError(Error, ValueError):

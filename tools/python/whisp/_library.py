@@ -263,6 +263,7 @@ _PROTOTYPES = {
         POINTER(c_void_p),
         POINTER(c_size_t),
     ),
+    "whisp_result_read": (c_int, c_char_p, c_size_t, POINTER(c_void_p)),
     "whisp_string_free": (None, c_void_p),
     "whisp_segment_line": (c_int, POINTER(Segment), c_char_p, c_size_t),
     "whisp_language_list": (POINTER(POINTER(Language)), POINTER(c_size_t)),

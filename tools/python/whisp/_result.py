@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._errors import ArgumentError
@@ -122,3 +123,17 @@ class Result:
             return self._named(document) if self.incomplete else document
         finally:
             lib.whisp_string_free(text)
+
+
+def format_transcript(transcript: Any, format: str = "txt", **layout: Any) -> str:
+    """A transcript that is there already as another document: see Model.transcribe_text() for formats and layout.
+
+    transcript    the dictionary that transcribe() returned, openai-whisper's as well, or the JSON document of one
+    """
+    document = transcript if isinstance(transcript, (str, bytes)) else json.dumps(transcript)
+    data = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
+    handle = ctypes.c_void_p()
+    options = layout_of(layout)
+    check(library().whisp_result_read(data, len(data), ctypes.byref(handle)))
+    with Result(handle) as result:
+        return result.format(format, options)

@@ -132,8 +132,10 @@ class Session:
                 heard(audio, hear)
                 made = Result(result, names[-1])
                 self._callbacks.warn(made.incomplete, 4)
-            except BaseException:
-                lib.whisp_result_free(result)
+            except BaseException as error:
+                if result:  # what was final until then; or a warning was made an error
+                    with contextlib.suppress(Exception), Result(result) as partial:
+                        error.result = partial.to_dict()  # type: ignore[attr-defined]
                 raise
         return made
 

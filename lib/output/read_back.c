@@ -1,0 +1,302 @@
+/* read_back.c - the json document, as openai-whisper and json.c write it, becomes a result again.
+ *
+ * What the document holds is all there again, to the last digit, so that written again it is the same bytes, and so are
+ * the other documents. It does not hold the tokens' log-probabilities, which words have which tokens, and how long the
+ * recording was. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/json_in.h"
+#include "output/writers.h"
+
+#define LONGEST 1e9 /* seconds of a recording */
+
+/* A word's text lies in a pool that moves while it grows. */
+typedef struct read_word {
+    whisp_word word;
+    size_t text;
+} read_word;
+
+typedef struct reading {
+    whisp_result *result;
+    wh_buf text, language, incomplete; /* of the whole */
+    int has_text, has_language, has_incomplete;
+    int with_words; /* a segment is there whose list of words is not that of an emptied one */
+
+    whisp_segment segment; /* the one being read; text, tokens and words below */
+    wh_buf segment_text;
+    whisp_token *tokens;
+    size_t n_tokens, tokens_capacity;
+    read_word *words;
+    size_t n_words, words_capacity;
+    int has_words;
+    wh_buf word_texts;
+    const whisp_word **list; /* pointers to words */
+    size_t list_capacity;
+} reading;
+
+/* ---- members ---- */
+
+static int read_time(wh_json *j, double *seconds)
+{
+    if (!wh_json_number(j, seconds))
+        return 0;
+    return fabs(*seconds) <= LONGEST || wh_json_fail(j, "a time that cannot be");
+}
+
+#define MEMBER(name, field, reader)                                                                                    \
+    static int name(wh_json *j, void *to)                                                                              \
+    {                                                                                                                  \
+        return reader(j, &((reading *)to)->field);                                                                     \
+    }
+
+/* The word being read is the last one. */
+#define WORD(name, field, reader)                                                                                      \
+    static int name(wh_json *j, void *to)                                                                              \
+    {                                                                                                                  \
+        reading *r = to;                                                                                               \
+        return reader(j, &r->words[r->n_words - 1].word.field);                                                        \
+    }
+
+WORD(word_start, start, read_time)
+WORD(word_end, end, read_time)
+WORD(word_probability, probability, wh_json_number)
+WORD(word_confidence, confidence, wh_json_number)
+
+static int word_text(wh_json *j, void *to)
+{
+    reading *r = to;
+    r->words[r->n_words - 1].text = r->word_texts.length;
+    if (!wh_json_string(j, &r->word_texts))
+        return 0;
+    wh_buf_append(&r->word_texts, "", 1); /* the closing NUL is part of the pool */
+    return 1;
+}
+
+static int read_word_object(wh_json *j, void *to)
+{
+    static const wh_json_member members[] = {{"word", word_text, 1},
+                                             {"start", word_start, 1},
+                                             {"end", word_end, 1},
+                                             {"probability", word_probability, 0},
+                                             {"confidence", word_confidence, 0}};
+    reading *r = to;
+    if (wh_grow(&r->words, &r->words_capacity, r->n_words + 1, sizeof *r->words)) {
+        j->failed = 1;
+        return 0;
+    }
+    r->words[r->n_words++] = (read_word){0};
+    return wh_json_object(j, members, WH_COUNT(members), to);
+}
+
+static int segment_words(wh_json *j, void *to)
+{
+    ((reading *)to)->has_words = 1;
+    return wh_json_list(j, read_word_object, to);
+}
+
+static int read_token(wh_json *j, void *to)
+{
+    reading *r = to;
+    int64_t id;
+    if (!wh_json_integer(j, 0, INT32_MAX, &id))
+        return 0;
+    if (wh_grow(&r->tokens, &r->tokens_capacity, r->n_tokens + 1, sizeof *r->tokens)) {
+        j->failed = 1;
+        return 0;
+    }
+    r->tokens[r->n_tokens++] = (whisp_token){(int32_t)id, NAN};
+    return 1;
+}
+
+static int segment_tokens(wh_json *j, void *to)
+{
+    return wh_json_list(j, read_token, to);
+}
+
+static int read_int(wh_json *j, int *value)
+{
+    int64_t n = 0;
+    int good = wh_json_integer(j, 0, INT32_MAX, &n);
+    *value = (int)n;
+    return good;
+}
+
+static int read_seek(wh_json *j, int64_t *value)
+{
+    return wh_json_integer(j, 0, (int64_t)(LONGEST * 100), value);
+}
+
+MEMBER(segment_id, segment.id, read_int)
+MEMBER(segment_seek, segment.seek, read_seek)
+MEMBER(segment_start, segment.start, read_time)
+MEMBER(segment_end, segment.end, read_time)
+MEMBER(segment_text, segment_text, wh_json_string)
+MEMBER(segment_temperature, segment.temperature, wh_json_number)
+MEMBER(segment_logprob, segment.avg_logprob, wh_json_number)
+MEMBER(segment_ratio, segment.compression_ratio, wh_json_number)
+MEMBER(segment_silence, segment.no_speech_prob, wh_json_number)
+MEMBER(segment_confidence, segment.confidence, wh_json_number)
+MEMBER(segment_speaker, segment.speaker, read_int)
+
+/* ---- segments ---- */
+
+/* What was read of a segment becomes one of the result's. */
+static int add_segment(reading *r)
+{
+    int rc = wh_grow(&r->list, &r->list_capacity, r->n_words + 1, sizeof *r->list);
+    for (size_t i = 0; i < r->n_words && !rc; i++) {
+        r->words[i].word.text = r->word_texts.data + r->words[i].text;
+        r->list[i] = &r->words[i].word;
+    }
+    whisp_segment *s = &r->segment;
+    int id = s->id, is_empty = r->segment_text.length == 0 && r->n_tokens == 0 && r->n_words == 0;
+    s->text = r->segment_text.data ? r->segment_text.data : "";
+    s->tokens = r->tokens;
+    s->n_tokens = r->n_tokens;
+    s->words = r->has_words ? r->list : NULL;
+    s->n_words = r->n_words;
+    r->with_words |= r->has_words && !is_empty;
+    if (!rc)
+        rc = wh_result_add(r->result, s, r->has_words && is_empty);
+    if (!rc)
+        r->result->segments[r->result->n - 1].segment.id = id;
+    return rc;
+}
+
+static int read_segment(wh_json *j, void *to)
+{
+    static const wh_json_member members[] = {{"id", segment_id, 0},
+                                             {"seek", segment_seek, 0},
+                                             {"start", segment_start, 1},
+                                             {"end", segment_end, 1},
+                                             {"text", segment_text, 1},
+                                             {"tokens", segment_tokens, 0},
+                                             {"temperature", segment_temperature, 0},
+                                             {"avg_logprob", segment_logprob, 0},
+                                             {"compression_ratio", segment_ratio, 0},
+                                             {"no_speech_prob", segment_silence, 0},
+                                             {"confidence", segment_confidence, 0},
+                                             {"speaker", segment_speaker, 0},
+                                             {"words", segment_words, 0}};
+    reading *r = to;
+    r->segment = (whisp_segment){.id = (int)WH_MIN(r->result->n, (size_t)INT32_MAX)};
+    r->segment_text.length = r->word_texts.length = 0;
+    if (r->segment_text.data)
+        r->segment_text.data[0] = 0;
+    r->n_tokens = r->n_words = 0;
+    r->has_words = 0;
+    if (!wh_json_object(j, members, WH_COUNT(members), to))
+        return 0;
+    if (r->word_texts.failed || add_segment(r))
+        j->failed = 1;
+    return !j->failed;
+}
+
+/* ---- the whole ---- */
+
+static int whole_segments(wh_json *j, void *to)
+{
+    return wh_json_list(j, read_segment, to);
+}
+
+static int whole_text(wh_json *j, void *to)
+{
+    ((reading *)to)->has_text = 1;
+    return wh_json_string(j, &((reading *)to)->text);
+}
+
+static int whole_language(wh_json *j, void *to)
+{
+    reading *r = to;
+    r->has_language = !wh_json_is_null(j);
+    return !r->has_language || wh_json_string(j, &r->language);
+}
+
+static int whole_incomplete(wh_json *j, void *to)
+{
+    reading *r = to;
+    r->has_incomplete = !wh_json_is_null(j);
+    return !r->has_incomplete || wh_json_string(j, &r->incomplete);
+}
+
+static const char *text_of(const wh_buf *buf)
+{
+    return buf->data ? buf->data : "";
+}
+
+/* Without a text of its own the whole has its segments'. */
+static int gather_text(reading *r)
+{
+    for (size_t i = 0; i < r->result->n && !r->has_text; i++)
+        wh_buf_puts(&r->text, r->result->segments[i].segment.text);
+    return r->text.failed ? wh_fail_memory() : WHISP_OK;
+}
+
+/* All segments are there. Those that were emptied have a list of words in the document even where no others have. */
+static int finish(reading *r)
+{
+    whisp_result *result = r->result;
+    double end = 0;
+    int rc = gather_text(r);
+    for (size_t i = 0; i < result->n; i++) {
+        whisp_segment *s = &result->segments[i].segment;
+        end = fmax(end, s->end);
+        if (!r->with_words) {
+            free((void *)(uintptr_t)s->words);
+            s->words = NULL;
+        }
+    }
+    if (!rc)
+        rc = wh_result_finish(result, text_of(&r->text), r->has_language ? text_of(&r->language) : NULL, end);
+    for (size_t i = 0; i < result->n && !rc; i++)
+        result->segments[i].segment.language = result->language;
+    if (!rc && r->has_incomplete)
+        rc = wh_result_set_incomplete(result, text_of(&r->incomplete));
+    return rc;
+}
+
+static void free_reading(reading *r)
+{
+    wh_buf_free(&r->text);
+    wh_buf_free(&r->language);
+    wh_buf_free(&r->incomplete);
+    wh_buf_free(&r->segment_text);
+    wh_buf_free(&r->word_texts);
+    free(r->tokens);
+    free(r->words);
+    free(r->list);
+}
+
+int whisp_result_read(const char *json, size_t length, whisp_result **result)
+{
+    static const wh_json_member members[] = {{"text", whole_text, 0},
+                                             {"segments", whole_segments, 1},
+                                             {"language", whole_language, 0},
+                                             {"incomplete", whole_incomplete, 0}};
+    if (result)
+        *result = NULL;
+    if (!json || !result)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_result_read: an argument is NULL");
+    wh_json j;
+    reading r = {0};
+    int rc = wh_result_new(&r.result);
+    if (!rc)
+        rc = wh_json_begin(&j, json, length);
+    if (rc) {
+        whisp_result_free(r.result);
+        return rc;
+    }
+    if (!wh_json_object(&j, members, WH_COUNT(members), &r) || !wh_json_end(&j))
+        rc = j.why[0] ? wh_fail(WHISP_ERR_ARGUMENT, "not a transcript in JSON: %s", j.why) : wh_fail_memory();
+    if (!rc)
+        rc = finish(&r);
+    if (rc)
+        whisp_result_free(r.result);
+    else
+        *result = r.result;
+    wh_json_free(&j);
+    free_reading(&r);
+    return rc;
+}

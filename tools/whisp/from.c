@@ -1,0 +1,83 @@
+/* from.c - --from: transcripts that are there already, in JSON, instead of recordings. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+#define MOST_BYTES ((size_t)1 << 30) /* of a transcript: a day of speech has 20 million */
+
+static int refuse(const char *name)
+{
+    note_error("--%s has no say over a transcript that is there; --from only writes it in other formats", name);
+    return CODE_USAGE;
+}
+
+int from_check(const struct settings *settings)
+{
+    if (settings->stream)
+        return refuse("stream");
+    if (settings->align)
+        return refuse(settings->align_text ? "align_file" : "align");
+    if (settings->detect_language)
+        return refuse("detect_language");
+    if (settings->model || settings->model_dir)
+        return refuse(settings->model ? "model" : "model_dir");
+    return settings->first_given ? refuse(settings->first_given) : CODE_DONE;
+}
+
+static char *format_problem(const char *path, const char *what)
+{
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    size_t size = strlen(name) + strlen(what) + 3;
+    char *text = malloc(size);
+    if (text)
+        snprintf(text, size, "%s: %s", name, what);
+    return text;
+}
+
+/* All of a file; NULL: errno says why not. */
+static char *read_all(FILE *file, size_t *n)
+{
+    char *bytes = NULL;
+    size_t room = 0;
+    *n = 0;
+    do {
+        if (*n == room) {
+            size_t more = room ? room * 2 : 1 << 16;
+            char *larger = more <= MOST_BYTES ? realloc(bytes, more) : NULL;
+            if (!larger) {
+                free(bytes);
+                errno = room < MOST_BYTES / 2 ? ENOMEM : EFBIG;
+                return NULL;
+            }
+            bytes = larger;
+            room = more;
+        }
+        size_t got = fread(bytes + *n, 1, room - *n, file);
+        *n += got;
+        if (!got)
+            break;
+    } while (1);
+    if (!ferror(file))
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+int from_read(const char *path, whisp_result **result, char **problem)
+{
+    size_t n;
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    char *bytes = file ? read_all(file, &n) : NULL;
+    int error = bytes ? WHISP_OK : WHISP_ERR_IO;
+    *result = NULL;
+    if (!bytes)
+        *problem = format_problem(path, strerror(errno));
+    if (file && file != stdin)
+        fclose(file);
+    if (error == WHISP_OK && (error = whisp_result_read(bytes, n, result)) != WHISP_OK)
+        *problem = format_problem(path, whisp_last_error());
+    free(bytes);
+    return error;
+}
