@@ -278,7 +278,7 @@ CMAKE_FILES := $(BUILD)/whisp-config.cmake $(BUILD)/whisp-config-version.cmake
 .PHONY: abi-baseline
 abi-baseline: $(BUILD)/libwhisp.so
 	cp $(HEADERS) test/abi/
-	abidw --exported-interfaces-only --headers-dir include --drop-private-types --no-show-locs \
+	abidw --exported-interfaces-only --type-id-style hash --headers-dir include --drop-private-types --no-show-locs \
 	    --no-corpus-path --no-comp-dir-path \
 	    --out-file test/abi/baseline.abi $(BUILD)/libwhisp.so
 
