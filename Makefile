@@ -28,13 +28,14 @@ AR ?= ar
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+INCLUDE ?= include
 CFLAGS ?= -O3 -g
 VERSION := $(shell sed -n 's/^\#define WHISP_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/whisp.h | paste -sd.)
 SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings
 # -ffp-contract=off: every instruction-set level rounds alike
-BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -Iinclude -Ilib -Ikernels -fPIC -fvisibility=hidden -pthread \
+BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -I$(INCLUDE) -Ilib -Ikernels -fPIC -fvisibility=hidden -pthread \
         -ffp-contract=off -fno-math-errno -MMD -MP $(WARN)
 
 LIB_SRC := $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
@@ -271,6 +272,14 @@ $(BUILD)/%.cmake: lib/%.cmake.in Makefile include/whisp.h
 
 HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h
 CMAKE_FILES := $(BUILD)/whisp-config.cmake $(BUILD)/whisp-config-version.cmake
+
+# The ABI that test/abi holds the library to: today's. docs/abi.md says when this may be done.
+.PHONY: abi-baseline
+abi-baseline: $(BUILD)/libwhisp.so
+	cp $(HEADERS) test/abi/
+	abidw --exported-interfaces-only --type-id-style hash --headers-dir include --drop-private-types --no-show-locs \
+	    --no-corpus-path --no-comp-dir-path \
+	    --out-file test/abi/baseline.abi $(BUILD)/libwhisp.so
 
 .PHONY: install uninstall
 install: all $(CMAKE_FILES)

@@ -210,6 +210,8 @@ int whisp_audio_open(const char *path, whisp_audio **audio)
 
 int whisp_audio_open_memory(const void *bytes, size_t n, whisp_audio **audio)
 {
+    if (audio)
+        *audio = NULL;
     if (!audio || (!bytes && n))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_memory: an argument is NULL");
     int rc = make("the recording in memory", audio);
@@ -222,6 +224,8 @@ int whisp_audio_open_memory(const void *bytes, size_t n, whisp_audio **audio)
 int whisp_audio_open_samples(const float *samples, size_t n, whisp_audio **audio)
 {
     static const float none[1];
+    if (audio)
+        *audio = NULL;
     if (!audio || (!samples && n))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_audio_open_samples: an argument is NULL");
     int rc = make("the samples in memory", audio);

@@ -90,9 +90,10 @@ int whisp_model_load_fd(int fd, const whisp_callbacks *callbacks, whisp_model **
 
 int whisp_model_load_memory(const void *bytes, size_t size, const whisp_callbacks *callbacks, whisp_model **model)
 {
+    if (model)
+        *model = NULL;
     if (!model || (!bytes && size))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_model_load_memory: an argument is NULL");
-    *model = NULL;
     whisp_callbacks all;
     wh_gguf *file = NULL;
     double started = wh_now();

@@ -674,6 +674,85 @@ static void models_are_listed(void **state)
     assert_int_equal(whisp_model_list("/no/such/folder", note_model, &l), 0);
 }
 
+/* ---- NULL ---- */
+
+#define REFUSED(call) assert_int_equal(call, WHISP_ERR_ARGUMENT)
+
+static void nothing_minds_null_handles(void **state)
+{
+    (void)state;
+    const whisp_segment *segment;
+    const whisp_word *const *words;
+    float x[4] = {0};
+    size_t n;
+    int32_t token = 0;
+    whisp_span span;
+    whisp_queue *queue;
+    whisp_session *session;
+    whisp_result *result;
+    whisp_stream *stream;
+    whisp_vad *vad;
+    whisp_vad_stream *vad_stream;
+    REFUSED(whisp_model_describe(NULL, NULL));
+    REFUSED(whisp_model_load(NULL, NULL, NULL));
+    REFUSED(whisp_options_set(NULL, "language", "en"));
+    REFUSED(whisp_options_on(NULL, NULL));
+    assert_null(whisp_options_get(NULL, "language"));
+    REFUSED(whisp_transcribe(NULL, "a.wav", NULL, &result));
+    assert_string_equal(whisp_result_text(NULL), "");
+    REFUSED(whisp_result_describe(NULL, NULL));
+    assert_null(whisp_result_segment(NULL, 0));
+    REFUSED(whisp_result_set_incomplete(NULL, "why"));
+    REFUSED(whisp_result_write(NULL, "txt", NULL, "a.txt"));
+    REFUSED(whisp_segment_line(NULL, NULL, 0));
+    REFUSED(whisp_audio_describe(NULL, NULL));
+    REFUSED(whisp_audio_select_channel(NULL, 0));
+    REFUSED((int)whisp_audio_read(NULL, x, 4));
+    assert_null(whisp_audio_warning(NULL, 0, NULL));
+    REFUSED(whisp_session_new(NULL, NULL, &session));
+    REFUSED(whisp_session_transcribe(NULL, NULL, &result));
+    REFUSED(whisp_session_align(NULL, NULL, "a", &result));
+    REFUSED(whisp_session_detect_language(NULL, NULL, x, 4));
+    REFUSED(whisp_session_transcribe_files(NULL, NULL, 0, NULL, NULL));
+    REFUSED(whisp_session_describe(NULL, NULL));
+    REFUSED(whisp_session_decode_mel(NULL, x, 0, NULL, 0, &result));
+    REFUSED(whisp_session_reset(NULL));
+    REFUSED((int)whisp_session_push(NULL, x, 4));
+    REFUSED(whisp_session_finish(NULL));
+    REFUSED(whisp_session_pull(NULL, &segment));
+    REFUSED(whisp_session_measure(NULL, x, 4));
+    REFUSED((int)whisp_tokenize(NULL, "a", &token, 1));
+    REFUSED((int)whisp_detokenize(NULL, &token, 1, NULL, 0));
+    REFUSED(whisp_queue_new(NULL, NULL, &queue));
+    REFUSED(whisp_queue_submit(NULL, NULL, NULL, NULL, NULL));
+    REFUSED(whisp_queue_next(NULL, 0, NULL));
+    REFUSED(whisp_queue_cancel(NULL, 1));
+    REFUSED(whisp_stream_new(NULL, NULL, &stream));
+    REFUSED((int)whisp_stream_push(NULL, x, 4));
+    REFUSED(whisp_stream_finish(NULL));
+    REFUSED(whisp_stream_pull(NULL, &words, &n));
+    REFUSED(whisp_stream_describe(NULL, NULL));
+    whisp_stream_catch_up(NULL);
+    REFUSED(whisp_vad_load(NULL, &vad));
+    REFUSED(whisp_speech_describe(NULL, NULL));
+    assert_true(whisp_speech_original_time(NULL, 2, 0) == 2);
+    REFUSED(whisp_vad_stream_new(NULL, NULL, &vad_stream));
+    whisp_vad_stream_reset(NULL);
+    REFUSED((int)whisp_vad_push(NULL, x, 4, NULL, 1));
+    REFUSED(whisp_vad_finish(NULL, NULL));
+    REFUSED(whisp_vad_pull(NULL, &span));
+    whisp_model_free(NULL);
+    whisp_options_free(NULL);
+    whisp_result_free(NULL);
+    whisp_string_free(NULL);
+    whisp_session_free(NULL);
+    whisp_queue_free(NULL);
+    whisp_stream_free(NULL);
+    whisp_vad_free(NULL);
+    whisp_speech_free(NULL);
+    whisp_vad_stream_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -688,6 +767,7 @@ int main(void)
         cmocka_unit_test(a_mel_tells_the_language),
         cmocka_unit_test(models_come_by_every_way),
         cmocka_unit_test(models_are_listed),
+        cmocka_unit_test(nothing_minds_null_handles),
     };
     return cmocka_run_group_tests(tests, load_models, free_models);
 }

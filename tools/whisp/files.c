@@ -211,7 +211,7 @@ int files_write(const struct settings *settings, const char *input, int in_part,
     for (size_t i = 0; formats_name(i); i++) {
         if (!(settings->formats & 1u << i))
             continue;
-        char ending[32];
+        char ending[64];
         snprintf(ending, sizeof ending, "%s%s", in_part ? "partial." : "", formats_name(i));
         char *path = output_path(settings, input, ending);
         if (!path)
