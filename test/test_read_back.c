@@ -86,8 +86,8 @@ static void results_come_back(void **state)
             whisp_result *result;
             assert_int_equal(wh_result_new(&result), WHISP_OK);
             for (int k = 0; k < last; k++)
-                add(result, k == 2 ? " a --> b\t\x7f" : " Text\u2028 \u00e4", cases[i].n_words[k],
-                    cases[i].cleared[k], 1.1 * k, cases[i].speaker);
+                add(result, k == 2 ? " a --> b\t\x7f" : " Text\u2028 \u00e4", cases[i].n_words[k], cases[i].cleared[k],
+                    1.1 * k, cases[i].speaker);
             assert_int_equal(wh_result_finish(result, " All\x01 of it", last == 3 ? NULL : "de", 9), WHISP_OK);
             if (last == 2)
                 assert_int_equal(whisp_result_set_incomplete(result, "talk.wav: stopped"), WHISP_OK);
