@@ -164,7 +164,8 @@ static whisp_audio *open_recording(source *from)
     check(whisp_audio_describe(audio, &info.s) == WHISP_OK, "audio");
     CHECK(reader);
     CHECK(info);
-    printf("audio %d Hz, %d channels, %.2f s, %s\n", info.s.sample_rate, info.s.channels, info.s.duration, info.s.format);
+    printf("audio %d Hz, %d channels, %.2f s, %s\n", info.s.sample_rate, info.s.channels, info.s.duration,
+           info.s.format);
     return audio;
 }
 
