@@ -228,11 +228,13 @@ static char *run_whisp(const char *before, const char *options)
     return text;
 }
 
-/* The first line names the backend. */
+/* What follows the line that names the backend. */
 static const char *words(const char *text)
 {
-    const char *line = strchr(text, '\n');
-    return line ? line + 1 : text;
+    const char *line = strstr(text, "\ncuda: ") ? strstr(text, "\ncuda: ") : strstr(text, "\ncpu: ");
+    const char *end = line ? strchr(line + 1, '\n') : NULL;
+    assert_non_null(end);
+    return end + 1;
 }
 
 /* Times in brackets taken out: eight bits move them by a few hundredths. */
