@@ -19,7 +19,7 @@
 #   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
 #   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
 #   make bench-scale  cost against length, threads, batch size and model size
-#   make install      PREFIX=/usr/local DESTDIR=
+#   make install      PREFIX=/usr/local DESTDIR=; make uninstall takes the same away
 #   make clean        remove build/ (models/ stays)
 #   make help         print this
 

@@ -45,18 +45,19 @@ const struct tool_option own_options[N_OWN] = {
     [OPT_HIGHLIGHT_WORDS] =
         {0,
          {"highlight_words", "True|False", "False",
-          "(needs --word_timestamps True) underline each word in srt and vtt files while it is spoken"}},
-    [OPT_MAX_LINE_WIDTH] = {0,
-                            {"max_line_width", "INT|None", "None",
-                             "(needs --word_timestamps True) the most characters in a line of srt and vtt files"}},
+          "(needs --word_timestamps True, --confidence True, --align or --from) underline each word in srt and vtt files while it is spoken"}},
+    [OPT_MAX_LINE_WIDTH] =
+        {0,
+         {"max_line_width", "INT|None", "None",
+          "(needs what --highlight_words needs) the most characters in a line of srt and vtt files"}},
     [OPT_MAX_LINE_COUNT] =
         {0,
          {"max_line_count", "INT|None", "None",
-          "(needs --word_timestamps True; no effect without --max_line_width) the most lines in a subtitle"}},
+          "(needs what --highlight_words needs; no effect without --max_line_width) the most lines in a subtitle"}},
     [OPT_MAX_WORDS_PER_LINE] =
         {0,
          {"max_words_per_line", "INT|None", "None",
-          "(needs --word_timestamps True; no effect with --max_line_width) the most words in a subtitle"}},
+          "(needs what --highlight_words needs; no effect with --max_line_width) the most words in a subtitle"}},
     [OPT_DOUBTFUL] =
         {0,
          {"doubtful", "FILE", NULL,
