@@ -195,6 +195,7 @@ static int share_backend(wh_batch *b, int *workers)
     if (s->company) {
         b->multiplex = s->company->multiplex;
         b->quota = s->company->quota;
+        wh_multiplex_leave(s->backend); /* it may have heard another channel: its place is the first part's now */
         *workers = wh_quota_open(b->quota);
         return WHISP_OK;
     }
