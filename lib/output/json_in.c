@@ -176,11 +176,11 @@ static int32_t hexadecimal(const wh_json *j, size_t at)
 {
     int32_t code = 0;
     for (size_t i = at; i < at + 4; i++) {
-        static const char all[] = "0123456789abcdef";
-        const char *digit = i < j->n && j->text[i] ? strchr(all, j->text[i] | 0x20) : NULL;
-        if (!digit || (j->text[i] < 'A' && j->text[i] > '9'))
+        static const char all[] = "0123456789abcdefABCDEF";
+        const char *digit = i < j->n && j->text[i] ? strchr(all, j->text[i]) : NULL;
+        if (!digit)
             return -1;
-        code = code * 16 + (int32_t)(digit - all);
+        code = code * 16 + (int32_t)(digit - all < 16 ? digit - all : digit - all - 6);
     }
     return code;
 }

@@ -78,7 +78,8 @@ static int serve(wh_batch *b)
     int rc = WHISP_OK;
     int64_t seen = -1;
     for (;;) {
-        int over = is_over(b), failed = hand_out(b); /* in this order: the last part's segments come first */
+        int over = is_over(b);                    /* asked before: the last part's segments are handed out then */
+        int failed = rc ? WHISP_OK : hand_out(b); /* nothing behind what failed, which would leave a gap */
         if (!rc && !failed)
             failed = wh_check_cancel(b->job->session->options);
         if (!rc && failed) {
@@ -194,6 +195,7 @@ static int share_backend(wh_batch *b, int *workers)
     if (s->company) {
         b->multiplex = s->company->multiplex;
         b->quota = s->company->quota;
+        wh_multiplex_leave(s->backend); /* it may have heard another channel: its place is the first part's now */
         *workers = wh_quota_open(b->quota);
         return WHISP_OK;
     }

@@ -119,6 +119,7 @@ int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, 
     whisp_result *parts[CHANNELS] = {NULL};
     whisp_options *o = s->options;
     shown all = {o->progress, o->progress_user, o->segment, 0};
+    int selected = wh_audio_channel(audio); /* none, or this fails */
     int rc = prepare(s, audio);
     o->segment = NULL;
     if (all.progress) {
@@ -130,7 +131,7 @@ int wh_channels_transcribe(whisp_session *s, whisp_audio *audio, wh_run_fn run, 
         rc = run(s, audio, NULL, &parts[c]);
     }
     s->channel = -1;
-    wh_audio_hear(audio, -1);
+    wh_audio_hear(audio, selected);
     o->segment = all.segment;
     o->progress = all.progress;
     o->progress_user = all.progress_user;

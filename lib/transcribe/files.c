@@ -20,6 +20,7 @@ typedef struct file {
     const char *path;
     wh_outbox out;
     int over, rc;
+    int lost; /* a segment could not be kept for the callback */
     char *problem;
     whisp_result *result;
 } file;
@@ -30,6 +31,7 @@ typedef struct files {
     size_t out, end; /* those to be heard side by side are [out, end): the next to be handed over */
     whisp_file_fn done;
     void *user;
+    int told_to_stop; /* by done() */
 
     wh_jobs *jobs;
     file **list; /* [n_begun] of this group; NULL once handed over */
@@ -42,7 +44,8 @@ typedef struct files {
 static int hand_over(files *f, int rc, whisp_result *result)
 {
     size_t i = f->out++;
-    return f->done(f->user, i, rc, result) ? wh_fail(WHISP_ERR_CANCELLED, "cancelled") : WHISP_OK;
+    f->told_to_stop = f->done(f->user, i, rc, result) != 0;
+    return f->told_to_stop ? wh_fail(WHISP_ERR_CANCELLED, "cancelled") : WHISP_OK;
 }
 
 static int transcribe(whisp_session *session, const char *path, whisp_result **result)
@@ -74,12 +77,11 @@ static void on_progress(void *user, double done, double total)
     pthread_mutex_unlock(&one->files->mutex);
 }
 
-/* Without memory for it the result, which has the same segments, will fail. */
 static void on_segment(void *user, const whisp_segment *segment)
 {
     file *one = user;
     pthread_mutex_lock(&one->files->mutex);
-    wh_outbox_add(&one->out, segment, 0);
+    one->lost |= wh_outbox_add(&one->out, segment, 0) != WHISP_OK;
     pthread_mutex_unlock(&one->files->mutex);
 }
 
@@ -93,6 +95,11 @@ static void end(wh_job *job, int rc, whisp_result *result, const whisp_session *
     file *one = (file *)(void *)job;
     files *f = one->files;
     wh_multiplex *multiplex = wh_jobs_multiplex(f->jobs);
+    if (one->lost && !rc) {
+        whisp_result_free(result);
+        result = NULL;
+        rc = wh_fail_memory();
+    }
     pthread_mutex_lock(&f->mutex);
     one->over = 1;
     one->rc = rc;
@@ -164,20 +171,24 @@ static int hand_out_one(files *f, file *one)
     return over;
 }
 
+/* The file whose turn it is, which is over. */
+static int hand_over_next(files *f)
+{
+    file *one = f->list[f->n_given];
+    whisp_result *result = one->result;
+    one->result = NULL;
+    f->heard += one->out.done;
+    f->list[f->n_given++] = NULL;
+    int rc = hand_over(f, one->rc ? wh_fail(one->rc, "%s", one->problem ? one->problem : "") : WHISP_OK, result);
+    free_file(one);
+    return rc;
+}
+
 static int hand_out(files *f)
 {
     int rc = WHISP_OK;
-    while (!rc && f->n_given < f->n_begun) {
-        file *one = f->list[f->n_given];
-        if (!hand_out_one(f, one))
-            break;
-        whisp_result *result = one->result;
-        one->result = NULL;
-        f->heard += one->out.done;
-        f->list[f->n_given++] = NULL;
-        rc = hand_over(f, one->rc ? wh_fail(one->rc, "%s", one->problem ? one->problem : "") : WHISP_OK, result);
-        free_file(one);
-    }
+    while (!rc && f->n_given < f->n_begun && hand_out_one(f, f->list[f->n_given]))
+        rc = hand_over_next(f);
     return rc;
 }
 
@@ -203,15 +214,18 @@ static int all_over(files *f)
     return over;
 }
 
-/* All jobs are over, cancelled: what was final of the file whose turn it is. */
+/* All jobs are over, cancelled or before that: those that had their turn until then, and what was final of the next. */
 static void hand_over_stopped(files *f)
 {
-    file *one = f->n_given < f->n_begun ? f->list[f->n_given] : NULL;
-    if (!one || one->rc != WHISP_ERR_CANCELLED || !one->result)
-        return;
-    whisp_result *result = one->result;
-    one->result = NULL;
-    hand_over(f, wh_fail(one->rc, "cancelled"), result);
+    int goes_on = !f->told_to_stop;
+    while (goes_on && f->n_given < f->n_begun) {
+        file *one = f->list[f->n_given];
+        int is_cancelled = one->rc == WHISP_ERR_CANCELLED;
+        if (is_cancelled && !one->result)
+            return;
+        hand_out_one(f, one);
+        goes_on = !hand_over_next(f) && !is_cancelled;
+    }
 }
 
 /* Hand out what there is, begin more. */
@@ -235,12 +249,12 @@ static int serve(files *f, size_t n)
             snprintf(problem, sizeof problem, "%s", whisp_last_error());
             wh_jobs_stop(f->jobs);
         }
-        if (over && rc) {
+        if (rc && all_over(f)) { /* also those that were begun just now */
             if (rc == WHISP_ERR_CANCELLED)
                 hand_over_stopped(f);
             return wh_fail(rc, "%s", problem);
         }
-        if (over && f->n_given == n)
+        if (!rc && over && f->n_given == n)
             return WHISP_OK;
         if (!all_over(f))
             wh_multiplex_serve(wh_jobs_multiplex(f->jobs));

@@ -153,10 +153,11 @@ int wh_jobs_add(wh_jobs *jobs, wh_job *job)
     job->next = NULL;
     atomic_init(&job->stop, 0);
     pthread_mutex_lock(&jobs->mutex);
-    if (l->n_idle <= l->n_waiting && l->n_threads < l->most_threads &&
+    int stopping = jobs->stopping; /* then nobody would wait for a new thread's end */
+    if (!stopping && l->n_idle <= l->n_waiting && l->n_threads < l->most_threads &&
         !(failed = wh_thread_start(&l->threads[l->n_threads], work, l)))
         l->n_threads++;
-    int taken = l->n_threads > 0 && !jobs->stopping; /* one thread does it, only later */
+    int taken = l->n_threads > 0 && !stopping; /* one thread does it, only later */
     if (taken) {
         *l->last = job;
         l->last = &job->next;
@@ -164,6 +165,8 @@ int wh_jobs_add(wh_jobs *jobs, wh_job *job)
         pthread_cond_broadcast(&jobs->changed);
     }
     pthread_mutex_unlock(&jobs->mutex);
+    if (stopping)
+        return wh_fail(WHISP_ERR_STATE, "all is being stopped; nothing can be added any more");
     return taken ? WHISP_OK : wh_fail(WHISP_ERR_MEMORY, "cannot start a thread: %s", strerror(failed));
 }
 

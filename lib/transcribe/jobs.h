@@ -47,7 +47,8 @@ void wh_jobs_free(wh_jobs *jobs);
 /* Stop all jobs, as wh_jobs_cancel() does; none may be added any more. */
 void wh_jobs_stop(wh_jobs *jobs);
 
-/* Any thread. The job must live until its end() is called. WHISP_ERR_MEMORY when no thread can be started. */
+/* Any thread. The job must live until its end() is called. WHISP_ERR_MEMORY when no thread can be started,
+ * WHISP_ERR_STATE after wh_jobs_stop(). */
 int wh_jobs_add(wh_jobs *jobs, wh_job *job);
 /* A job whose end() was not called ends with WHISP_ERR_CANCELLED, within a decoding step; or, if it has not begun, it
  * is the caller's again: 1, and end() will not be called. */

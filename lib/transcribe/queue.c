@@ -106,9 +106,12 @@ static void on_segment(void *user, const whisp_segment *segment)
     pthread_mutex_unlock(&e->queue->mutex);
 }
 
-/* With the mutex held: the end's event was made with the entry, so that there always is one. */
+/* With the mutex held: the end's event was made with the entry, so that there always is one. Whoever is told may release
+ * what the audio stands on. */
 static void add_end(entry *e, int rc, whisp_result *result)
 {
+    whisp_audio_free(e->audio);
+    e->audio = NULL;
     e->over = 1;
     e->rc = rc;
     e->result = result;

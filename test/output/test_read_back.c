@@ -233,6 +233,7 @@ static void hostile_documents_are_refused(void **state)
         {S(", \"other\": \"\\x\""), "an unknown escape"},
         {S(", \"other\": \"\\u12g4\""), "hexadecimal"},
         {S(", \"other\": \"\\u12"), "hexadecimal"},
+        {S(", \"other\": \"\\u00\x14\x11\""), "hexadecimal"},
         {S(", \"other\": \"\\u0000\""), "a NUL"},
         {S(", \"other\": tru"), "a number is expected"},
         {S(", \"other\": \"never closed"), "\"\"\" is missing"},

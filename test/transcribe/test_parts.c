@@ -235,6 +235,11 @@ static void files_come_in_order(void **state)
     assert_int_equal(some.n, 2);
     whisp_string_free(some.json[0]);
     whisp_string_free(some.json[1]);
+    const char *both[] = {paths[3], paths[3]}; /* much of the second is final when the first one is handed over */
+    handed one = {.most = 1};
+    assert_int_equal(whisp_session_transcribe_files(session, both, 2, on_file, &one), WHISP_ERR_CANCELLED);
+    assert_int_equal(one.n, 1);
+    whisp_string_free(one.json[0]);
     whisp_session_free(session);
     whisp_options_free(o);
     for (size_t i = 0; i < n; i++)

@@ -1,10 +1,13 @@
 /* test_queue.c - whisp_queue: recordings of all kinds that join a running batch from several threads have the words that they
  * have alone; order of events, bound, cancelling, callbacks, errors, newcomers. With invented models. Runs under
  * ThreadSanitizer, too. */
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <sndfile.h>
 
@@ -455,6 +458,130 @@ static void newcomers_are_let_in(void **state)
     free(clip);
 }
 
+/* Left somebody speaks for three seconds, right for half a minute: one channel is heard whole, the other in parts, and what the
+ * first one borrowed for its beams must be there for the second. */
+static char *write_two_speakers(void)
+{
+    char *path = strdup(temp_path("speakers.wav"));
+    SF_INFO info = {.samplerate = 16000, .channels = 2, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    whisp_audio *demo = opened("test/data/demo.flac");
+    float mono[1600], both[3200];
+    int64_t n;
+    for (int block = 0; block < 300; block++) {
+        if ((n = whisp_audio_read(demo, mono, 1600)) < 1600) {
+            whisp_audio_free(demo);
+            demo = opened("test/data/demo.flac");
+            assert_int_equal(whisp_audio_read(demo, mono, 1600), 1600);
+        }
+        for (int i = 0; i < 1600; i++) {
+            both[2 * i] = block < 30 ? mono[i] : 0;
+            both[2 * i + 1] = mono[i];
+        }
+        assert_int_equal(sf_writef_float(file, both, 1600), 1600);
+    }
+    sf_close(file);
+    whisp_audio_free(demo);
+    return path;
+}
+
+static void one_channel_leaves_its_slots_to_the_other(void **state)
+{
+    (void)state;
+    const char *silero = model_path("silero-vad");
+    if (!silero)
+        skip();
+    whisp_queue *queue = new_queue(english, "1");
+    char *path = write_two_speakers();
+    whisp_options *o = plain();
+    set(o, "split_stereo", "True");
+    set(o, "vad_filter", "True");
+    set(o, "vad_model", silero);
+    set(o, "cut", "5");
+    set(o, "beam_size", "16");
+    int rc;
+    wait_end(queue, submit(queue, path, o, NULL), &rc);
+    assert_int_equal(rc, WHISP_OK);
+    whisp_queue_free(queue);
+    whisp_options_free(o);
+    free(path);
+}
+
+/* ---- ends ---- */
+
+static int open_files(void)
+{
+    int n = 0;
+    DIR *all = opendir("/proc/self/fd");
+    assert_non_null(all);
+    while (readdir(all))
+        n++;
+    closedir(all);
+    return n;
+}
+
+/* Whoever is told that a recording is over may release what its audio stands on. */
+static void the_audio_goes_before_the_end(void **state)
+{
+    (void)state;
+    whisp_queue *queue = new_queue(english, "1");
+    char *path = write_noise("gone.wav", 2, 1, 1);
+    whisp_options *o = plain();
+    int before = open_files(), rc;
+    uint64_t id = submit(queue, path, o, NULL);
+    assert_int_equal(open_files(), before + 1);
+    wait_end(queue, id, &rc);
+    assert_int_equal(rc, WHISP_OK);
+    assert_int_equal(open_files(), before);
+    whisp_queue_free(queue);
+    whisp_options_free(o);
+    free(path);
+}
+
+typedef struct late {
+    whisp_queue *queue;
+    const char *path;
+    whisp_options *options;
+    atomic_int there;
+    int rc;
+    char text[128];
+} late;
+
+/* In the queue's thread: submit until the queue, which is being freed, does not take it. */
+static void submit_late(void *user, const whisp_segment *segment)
+{
+    late *l = user;
+    (void)segment;
+    atomic_store(&l->there, 1);
+    while (!l->rc) {
+        const struct timespec moment = {.tv_nsec = 1000000};
+        whisp_audio *audio;
+        int rc = whisp_audio_open(l->path, &audio);
+        if (!rc && (rc = whisp_queue_submit(l->queue, audio, l->options, NULL, NULL)))
+            whisp_audio_free(audio);
+        snprintf(l->text, sizeof l->text, "%s", rc ? whisp_last_error() : "");
+        l->rc = strstr(l->text, "take the end of one first") ? 0 : rc;
+        nanosleep(&moment, NULL);
+    }
+}
+
+static void nothing_joins_what_is_freed(void **state)
+{
+    (void)state;
+    late l = {.queue = new_queue(english, "4"), .path = write_noise("late.wav", 2, 1, 1), .options = plain()};
+    whisp_options *o = plain();
+    set_callbacks(o, NULL, NULL, submit_late, NULL, &l);
+    submit(l.queue, l.path, o, NULL);
+    while (!atomic_load(&l.there))
+        sched_yield();
+    whisp_queue_free(l.queue);
+    assert_int_equal(l.rc, WHISP_ERR_STATE);
+    assert_non_null(strstr(l.text, "being stopped"));
+    whisp_options_free(l.options);
+    whisp_options_free(o);
+    free((char *)(uintptr_t)l.path);
+}
+
 static void errors_say_what_is_wrong(void **state)
 {
     (void)state;
@@ -511,6 +638,9 @@ int main(void)
         cmocka_unit_test(callbacks_are_the_recordings_own),
         cmocka_unit_test(cancel_comes_within_a_step),
         cmocka_unit_test(newcomers_are_let_in),
+        cmocka_unit_test(one_channel_leaves_its_slots_to_the_other),
+        cmocka_unit_test(the_audio_goes_before_the_end),
+        cmocka_unit_test(nothing_joins_what_is_freed),
         cmocka_unit_test(errors_say_what_is_wrong),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
