@@ -219,6 +219,8 @@ size_t wh_source_peek(wh_source *source, int64_t offset, void *bytes, size_t n)
     } else {
         n = (size_t)WH_MIN((int64_t)n, source->size - offset);
         done = read_fully(source, source->origin + offset, bytes, n);
+        if (done < n && !source->error) /* it has become shorter, or the reader told too much */
+            source->size = offset + (int64_t)done;
     }
     return done;
 }

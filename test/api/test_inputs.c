@@ -417,6 +417,38 @@ static void readers_that_fail_are_told(void **state)
     free(b.data);
 }
 
+/* What ends before its length, a file that became shorter or a reader that told too much, is said to be heard in part. */
+static void what_ends_early_is_told(void **state)
+{
+    (void)state;
+    static const char *const plain[][2] = {{NULL, NULL}};
+    wave_bytes b = {0};
+    whisp_result *result;
+    char path[] = "/tmp/test_inputs.XXXXXX";
+    opened o;
+    make_recording(&b, 1, 20);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, b.data, b.n) == (ssize_t)b.n);
+    whisp_session *s = open_session(model, plain);
+    for (enum way way = PATH; way <= READER; way++) {
+        if (way == MEMORY)
+            continue;
+        assert_int_equal(ftruncate(fd, (off_t)b.n), 0);
+        open_way(&o, way, path, (const char *)b.data, b.n);
+        o.source.n = (int64_t)b.n / 2; /* from now on */
+        assert_int_equal(ftruncate(fd, (off_t)b.n / 2), 0);
+        assert_int_equal(whisp_session_transcribe(s, o.audio, &result), WHISP_OK);
+        assert_non_null(result_info(result).incomplete);
+        assert_non_null(strstr(result_info(result).incomplete, "stopped at 0:10.0 of 0:20.0"));
+        whisp_result_free(result);
+        close_way(&o);
+    }
+    whisp_session_free(s);
+    close(fd);
+    unlink(path);
+    free(b.data);
+}
+
 /* ---- from clip to clip ---- */
 
 /* Many minutes of a sawtooth that nobody keeps. */
@@ -770,6 +802,7 @@ int main(void)
         cmocka_unit_test(a_handle_is_heard_from_its_beginning),
         cmocka_unit_test(what_can_be_heard_once_says_so),
         cmocka_unit_test(readers_that_fail_are_told),
+        cmocka_unit_test(what_ends_early_is_told),
         cmocka_unit_test(clips_of_a_long_reader_are_jumped_to),
         cmocka_unit_test(a_window_is_decoded_from_its_mel),
         cmocka_unit_test(a_mel_tells_the_language),
