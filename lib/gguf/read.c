@@ -8,6 +8,7 @@
  *   padding to general.alignment, then the tensors' data at their offsets from here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,17 @@ static int grow_owned(wh_gguf *g, size_t *room)
     return WHISP_OK;
 }
 
+/* As read(); where there is nothing yet it is waited for. */
+static ssize_t read_some(int fd, char *bytes, size_t n)
+{
+    for (;;) {
+        ssize_t got = read(fd, bytes, n);
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK) || poll(&wait, 1, -1) < 0)
+            return got;
+    }
+}
+
 /* What a pipe gives, to its end. */
 static int read_pipe(wh_gguf *g, int fd, int (*check)(const void *user), const void *user)
 {
@@ -335,7 +347,7 @@ static int read_pipe(wh_gguf *g, int fd, int (*check)(const void *user), const v
             rc = grow_owned(g, &room);
         if (rc)
             return rc;
-        ssize_t n = read(fd, (char *)g->owned + g->size, WH_MIN(room - g->size, (size_t)1 << 20));
+        ssize_t n = read_some(fd, (char *)g->owned + g->size, WH_MIN(room - g->size, (size_t)1 << 20));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -628,7 +628,7 @@ static void models_come_by_every_way(void **state)
     whisp_audio *audio;
     assert_int_equal(whisp_audio_open_memory(b.data, b.n, &audio), WHISP_OK);
     char *want = NULL;
-    for (int way = 0; way < 4; way++) {
+    for (int way = 0; way < 5; way++) {
         whisp_model *m;
         int ends[2], rc = WHISP_OK;
         pump p = {.from = &bytes};
@@ -641,8 +641,10 @@ static void models_come_by_every_way(void **state)
         }
         if (way == 2)
             rc = whisp_model_load_memory(shifted, invented_bytes, &callbacks, &m);
-        if (way == 3) {
+        if (way >= 3) {
             assert_int_equal(pipe(ends), 0);
+            if (way == 4) /* one that does not wait */
+                assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
             p.fd = ends[1];
             assert_int_equal(pthread_create(&p.thread, NULL, pump_main, &p), 0);
             rc = whisp_model_load_fd(ends[0], &callbacks, &m);
