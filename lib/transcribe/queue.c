@@ -360,7 +360,8 @@ int whisp_queue_next(whisp_queue *q, double timeout, whisp_event *out)
             filled.rc = e->rc;
             filled.error = e->rc ? (e->problem ? e->problem : "out of memory") : NULL;
             filled.result = e->result;
-            e->result = NULL;
+            if (size >= offsetof(whisp_event, result) + sizeof e->result) /* else it goes with the event */
+                e->result = NULL;
             forget(q, e);
         }
         memcpy(out, &filled, size);
