@@ -586,9 +586,9 @@ typedef struct whisp_event {
  * recording the segments come in order, then its end, once. One thread at a time. */
 WHISP_API int whisp_queue_next(whisp_queue *queue, double timeout, whisp_event *event);
 
-/* Any thread. A recording that waits ends at once, one that is being transcribed within a decoding step, with
- * WHISP_ERR_CANCELLED; one that is over has ended as it did. WHISP_ERR_ARGUMENT: there is no such recording, or its end
- * was taken. */
+/* Any thread. A recording that waits ends at once, one that is being transcribed within a decoding step (where its reader
+ * or a pipe keeps it waiting, once that returns), with WHISP_ERR_CANCELLED; one that is over has ended as it did.
+ * WHISP_ERR_ARGUMENT: there is no such recording, or its end was taken. */
 WHISP_API int whisp_queue_cancel(whisp_queue *queue, uint64_t id);
 
 #ifdef __cplusplus

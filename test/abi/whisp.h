@@ -559,12 +559,12 @@ WHISP_API void whisp_queue_free(whisp_queue *queue);
 /* The most recordings that a queue holds, from submit until their end is taken. */
 #define WHISP_QUEUE_MOST 256
 
-/* Any thread. `audio` has not been read from; on success the queue owns it, on failure it stays the caller's. `options`
- * (copied; NULL: defaults) are the recording's own, but for those that belong to the queue; so are its callbacks, which
- * are called in the thread of the queue that transcribes it: one after the other for a recording, at the same time for
- * different ones. They may submit and cancel. `user` comes back with its events. *id (may be NULL) is its number, above
- * 0. WHISP_ERR_STATE when the queue is full: take an end, then try again. What options and model say against each other
- * is told at the recording's end. */
+/* Any thread. `audio` has not been read from; on success the queue owns it, and has released it when its end is told;
+ * on failure it stays the caller's. `options` (copied; NULL: defaults) are the recording's own, but for those that
+ * belong to the queue; so are its callbacks, which are called in the thread of the queue that transcribes it: one
+ * after the other for a recording, at the same time for different ones. They may submit and cancel. `user` comes back
+ * with its events. *id (may be NULL) is its number, above 0. WHISP_ERR_STATE when the queue is full: take an end, then
+ * try again. What options and model say against each other is told at the recording's end. */
 WHISP_API int whisp_queue_submit(whisp_queue *queue, whisp_audio *audio, const whisp_options *options, void *user,
                                  uint64_t *id);
 
@@ -586,9 +586,9 @@ typedef struct whisp_event {
  * recording the segments come in order, then its end, once. One thread at a time. */
 WHISP_API int whisp_queue_next(whisp_queue *queue, double timeout, whisp_event *event);
 
-/* Any thread. A recording that waits ends at once, one that is being transcribed within a decoding step, with
- * WHISP_ERR_CANCELLED; one that is over has ended as it did. WHISP_ERR_ARGUMENT: there is no such recording, or its end
- * was taken. */
+/* Any thread. A recording that waits ends at once, one that is being transcribed within a decoding step (where its reader
+ * or a pipe keeps it waiting, once that returns), with WHISP_ERR_CANCELLED; one that is over has ended as it did.
+ * WHISP_ERR_ARGUMENT: there is no such recording, or its end was taken. */
 WHISP_API int whisp_queue_cancel(whisp_queue *queue, uint64_t id);
 
 #ifdef __cplusplus

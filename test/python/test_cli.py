@@ -1015,7 +1015,11 @@ def test_from(run, english, talk):
     assert text.strip() == json.loads((made / "talk.json").read_text())["text"].strip()
     assert run("--from", "other.json", "-f", "srt", "--skip_existing", "True").returncode == FINE
     assert run("--from", "other.json", "-f", "srt", "--skip_existing", "True").returncode == FINE
-    assert run("--from", "other.json", "--doubtful", "doubtful.txt").returncode == FINE
+    done = run("--from", "other.json", "--doubtful", "doubtful.txt")
+    assert done.returncode == FINE and "other.json: holds no confidence" in done.stderr
+    (run.work / "bare.json").write_text('{"segments": [{"start": 0, "end": 1, "text": " One."}]}')
+    done = run("--from", "bare.json", "-f", "srt", "--max_line_width", "20")
+    assert done.returncode == FINE and "bare.json: holds no words" in done.stderr
 
 
 def test_from_what_makes_no_sense(run, tmp_path):

@@ -81,3 +81,26 @@ int from_read(const char *path, whisp_result **result, char **problem)
     free(bytes);
     return error;
 }
+
+void from_warn(const struct settings *settings, const char *name, const whisp_result *result)
+{
+    const whisp_writer_options *layout = &settings->layout;
+    whisp_result_info info = {.size = sizeof info};
+    int words = 0, confidence = 0;
+    whisp_result_describe(result, &info);
+    for (size_t i = 0; i < info.n_segments; i++) {
+        const whisp_segment *segment = whisp_result_segment(result, i);
+        words |= segment->n_words > 0;
+        confidence |= segment->confidence > 0;
+    }
+    if (info.n_segments == 0)
+        return;
+    if (!words &&
+        (layout->highlight_words || layout->max_line_count || layout->max_line_width || layout->max_words_per_line))
+        note_warning("%s: holds no words with times, so lines are laid out as its segments are; transcribe with "
+                     "--word_timestamps True for others",
+                     name);
+    if (!confidence && settings->doubtful)
+        note_warning("%s: holds no confidence, so nothing in it counts as doubtful; transcribe with --confidence True",
+                     name);
+}

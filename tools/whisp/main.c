@@ -292,6 +292,7 @@ static int work_from(struct tool *tool)
         char *problem = NULL;
         int error = from_read(settings->inputs[i], &result, &problem);
         if (error == WHISP_OK) {
+            from_warn(settings, settings->inputs[i], result);
             show_transcript(tool, settings->inputs[i], result);
         } else {
             note_error("%s", problem ? problem : "out of memory");

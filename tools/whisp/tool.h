@@ -216,6 +216,8 @@ int files_write(const struct settings *settings, const char *input, int in_part,
 int from_check(const struct settings *settings);
 /* Read a transcript, "-" from standard input. WHISP_OK or an error, its text in *problem, to be freed. */
 int from_read(const char *path, whisp_result **result, char **problem);
+/* What was asked for and cannot be had from this transcript: said. */
+void from_warn(const struct settings *settings, const char *name, const whisp_result *result);
 
 /* ---- ffmpeg.c ---- */
 
