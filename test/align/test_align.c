@@ -1,5 +1,6 @@
 /* test_align.c - texts matched with what was heard; then whole sessions with words, clips and given texts. */
 #include "support/testing.h"
+#include "support/models.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,27 +9,6 @@
 #include "align/align_text.h"
 #include "support/calls.h"
 #include "support/words.h"
-
-static whisp_model *model, *multilingual;
-
-static int load_models(void **state)
-{
-    (void)state;
-    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
-        fprintf(stderr, "%s\n", whisp_last_error());
-        return -1;
-    }
-    return 0;
-}
-
-static int free_models(void **state)
-{
-    (void)state;
-    whisp_model_free(model);
-    whisp_model_free(multilingual);
-    return 0;
-}
 
 /* ---- texts and what was heard ---- */
 

@@ -1,6 +1,7 @@
 /* test_timing.c - median filter and time warping against plain versions, words from tokens, punctuation, the limits of
  * durations. */
 #include "support/testing.h"
+#include "support/models.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -152,27 +153,6 @@ static void warping_is_the_plain_one(void **state)
 }
 
 /* ---- words ---- */
-
-static whisp_model *model, *multilingual;
-
-static int load_models(void **state)
-{
-    (void)state;
-    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
-        fprintf(stderr, "%s\n", whisp_last_error());
-        return -1;
-    }
-    return 0;
-}
-
-static int free_models(void **state)
-{
-    (void)state;
-    whisp_model_free(model);
-    whisp_model_free(multilingual);
-    return 0;
-}
 
 /* The words with '|' between them; checks that their tokens follow one another. */
 static char *words_text(const wh_words *words)

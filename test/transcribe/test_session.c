@@ -1,5 +1,6 @@
 /* test_session.c - sessions on an invented model: pushes and pulls, states, callbacks, fallback, languages, limits. */
 #include "support/testing.h"
+#include "support/models.h"
 
 #include <math.h>
 #include <sndfile.h>
@@ -8,27 +9,6 @@
 
 #include "transcribe/session.h"
 #include "support/calls.h"
-
-static whisp_model *model, *multilingual;
-
-static int load_models(void **state)
-{
-    (void)state;
-    if (whisp_model_load(invented_path("invented"), NULL, &model) ||
-        whisp_model_load(invented_path("invented-multilingual"), NULL, &multilingual)) {
-        fprintf(stderr, "%s\n", whisp_last_error());
-        return -1;
-    }
-    return 0;
-}
-
-static int free_models(void **state)
-{
-    (void)state;
-    whisp_model_free(model);
-    whisp_model_free(multilingual);
-    return 0;
-}
 
 /* Noise that swells and fades, so that windows differ. */
 static float *make_noise(size_t n)
