@@ -38,6 +38,13 @@ WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-pro
 BASE := -std=c11 -D_GNU_SOURCE -DWHISP_BUILD -I$(INCLUDE) -Ilib -Ikernels -fPIC -fvisibility=hidden -pthread \
         -ffp-contract=off -fno-math-errno -MMD -MP $(WARN)
 
+# What the compiler has of hardening (docs/security.md): it costs nothing that shows in the benchmark. `make HARDEN=`
+# leaves it out.
+ifeq ($(origin HARDEN),undefined)
+HARDEN := $(shell tools/hardening $(CC) -- $(CFLAGS))
+HARDEN_LINK := -Wl,-z,relro,-z,now,-z,noexecstack
+endif
+
 LIB_SRC := $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB_LIBS := -lsndfile -lFLAC -lvorbis -lopus -logg -lmpg123 -lsamplerate -lz -lutf8proc -lm -ldl -pthread
@@ -84,7 +91,7 @@ $(BUILD)/kernels/%.o: KERNEL = $(KERNEL_CFLAGS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(KERNEL) $(LEVEL) -c -o $@ $<
+	$(CC) $(BASE) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(KERNEL) $(LEVEL) -c -o $@ $<
 
 $(BUILD)/libwhisp.a: $(LIB_OBJ)
 	rm -f $@
@@ -92,29 +99,29 @@ $(BUILD)/libwhisp.a: $(LIB_OBJ)
 
 $(BUILD)/libwhisp.so.$(VERSION): $(LIB_OBJ) lib/libwhisp.map
 	$(CC) -shared -Wl,-soname,libwhisp.so.$(SOVERSION) -Wl,--version-script=lib/libwhisp.map -Wl,-z,defs \
-	    $(CFLAGS) $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	    $(CFLAGS) $(HARDEN_LINK) $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIB_LIBS)
 
 $(BUILD)/libwhisp.so: $(BUILD)/libwhisp.so.$(VERSION)
 	ln -sf $(<F) $(BUILD)/libwhisp.so.$(SOVERSION)
 	ln -sf $(<F) $@
 
 $(BUILD)/whisp: $(WHISP_OBJ) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CONVERT_LIBS)
 # The ceilings of whisp-bench --stages are checkkernels'.
 CEILING_OBJ := $(patsubst %.c,$(BUILD)/%.o,test/checkkernels/bench.c $(wildcard test/checkkernels/ceiling_*.c))
 $(BENCH_OBJ) $(CEILING_OBJ): CPPFLAGS += -Itest
 $(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # The features that the confidence of words is fitted to; see docs/confidence.md.
 $(BUILD)/confidence-features: $(BUILD)/bench/confidence/features.o $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # What a queue costs and gains; see docs/queue.md.
 $(BUILD)/queue-bench: $(BUILD)/bench/queue/queue.o $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # Tests: every test/ROOM/test_NAME.c is a cmocka program of its own, build/test/test_NAME.
 TEST_SOURCES := $(wildcard test/*/test_*.c)
@@ -222,7 +229,7 @@ $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 	python3 $< $@ --multilingual
 
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
+	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
 
 # ---- for who changes it ----
 
