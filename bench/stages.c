@@ -245,7 +245,7 @@ static int run(const choice *c)
 {
     check_level level;
     int best = wh_cpu_levels();
-    while (!check_level_get(--best, &level) || strcmp(level.name, wh_cpu_best().name))
+    while (!check_level_get(--best, &level) || strcmp(level.name, wh_cpu_best().name) != 0)
         ;
     double ceilings[TYPES][MAX_THREADS], reading[MAX_THREADS];
     for (int n = 1; n <= MAX_THREADS; n++) {
@@ -297,11 +297,11 @@ int stages_main(int argc, char **argv)
                             : strcmp(argv[i], "--threads") == 0      ? &c.threads
                             : strcmp(argv[i], "--compute_type") == 0 ? &c.types
                                                                      : NULL;
-        if (i + 1 == argc || (!text && strcmp(argv[i], "--batch")))
+        if (i + 1 == argc || (!text && strcmp(argv[i], "--batch") != 0))
             return usage_error("--stages takes --sizes, --batch, --threads, --compute_type and --json");
         if (text)
             *text = argv[++i];
-        else if ((c.batch = atoi(argv[++i])) < 1 || c.batch > MAX_BATCH)
+        else if ((c.batch = (int)strtol(argv[++i], NULL, 10)) < 1 || c.batch > MAX_BATCH)
             return usage_error("--batch takes 1 to 16");
     }
     return run(&c);

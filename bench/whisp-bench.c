@@ -318,7 +318,7 @@ static int read_arguments(struct settings *set, int argc, char **argv)
             const char *option, **value;
         } texts[] = {{"--model", &set->name}, {"--threads", &set->threads}, {"--compute_type", &set->compute_type}};
         size_t t = 0;
-        while (t < 3 && strcmp(a, texts[t].option))
+        while (t < 3 && strcmp(a, texts[t].option) != 0)
             t++;
         int has_value = t < 3 || strcmp(a, "--runs") == 0 || strcmp(a, "--backend") == 0;
         if (has_value && i + 1 == argc) {
@@ -338,7 +338,7 @@ static int read_arguments(struct settings *set, int argc, char **argv)
             for (char *rest = list, *one; (one = strtok_r(rest, ",", &rest)) && set->n_backends < MAX_BACKENDS;)
                 set->backends[set->n_backends++] = one;
         } else if (strcmp(a, "--runs") == 0) {
-            set->n_runs = atoi(argv[++i]);
+            set->n_runs = (int)strtol(argv[++i], NULL, 10);
             if (set->n_runs < 1 || set->n_runs > MAX_RUNS) {
                 fprintf(stderr, "whisp-bench: --runs takes 1 to %d\n", MAX_RUNS);
                 return 2;

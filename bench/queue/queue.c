@@ -126,7 +126,8 @@ int main(int argc, char **argv)
     whisp_model *model;
     whisp_queue *queue;
     whisp_options *options = whisp_options_new();
-    int is_all = argc > 1 && !strcmp(argv[1], "--all"), times = argc > 4 && !is_all ? atoi(argv[4]) : 10;
+    int is_all = argc > 1 && !strcmp(argv[1], "--all"),
+        times = argc > 4 && !is_all ? (int)strtol(argv[4], NULL, 10) : 10;
     if (argc < 4 || times < 1 || times > MOST || !options) {
         fprintf(stderr,
                 "usage: queue-bench MODEL.gguf LONG CLIP [TIMES]\n       queue-bench --all MODEL.gguf FILE...\n");

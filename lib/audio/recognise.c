@@ -46,7 +46,7 @@ const char *wh_foreign_format(wh_source *source)
     unsigned char head[189] = {0};
     size_t n = wh_source_peek(source, 0, head, sizeof head);
     for (size_t i = 0; i < WH_COUNT(known); i++)
-        if (n >= (size_t)(known[i].offset + known[i].length) &&
+        if (n >= (size_t)known[i].offset + (size_t)known[i].length &&
             memcmp(head + known[i].offset, known[i].bytes, (size_t)known[i].length) == 0)
             return known[i].name;
     if (is_adts(source))

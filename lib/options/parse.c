@@ -49,7 +49,7 @@ static int is_within(const wh_option *o, double x)
 
 int wh_parse_flag(const wh_option *o, const char *text, wh_values *v)
 {
-    if (strcmp(text, "True") && strcmp(text, "False"))
+    if (strcmp(text, "True") != 0 && strcmp(text, "False") != 0)
         return wh_option_refuse(o, text, "True or False is expected");
     *(int *)member_of(o, v) = strcmp(text, "True") == 0;
     return WHISP_OK;

@@ -34,7 +34,7 @@ static void round_to(double x, int n, decimal *d)
         if (*p >= '0' && *p <= '9')
             d->digits[d->n++] = *p;
     d->digits[d->n] = 0;
-    d->point = atoi(p + 1) + 1;
+    d->point = (int)strtol(p + 1, NULL, 10) + 1;
 }
 
 /* Count the last digit up by one. */

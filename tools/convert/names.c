@@ -92,6 +92,7 @@ int translate_name(const char *name, char *out, size_t capacity)
     for (size_t i = 0; i < WH_COUNT(wholes); i++)
         if (strcmp(name, wholes[i][0]) == 0)
             return snprintf(out, capacity, "%s", wholes[i][1]) > 0;
+    /* four digits are an int: NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(name, "%7[a-z].%7[a-z].%4d.%n", side, kind, &layer, &rest) != 3 || rest == 0 || layer < 0 ||
         (strcmp(side, "encoder") != 0 && strcmp(side, "decoder") != 0) ||
         (strcmp(kind, "layers") != 0 && strcmp(kind, "blocks") != 0) || !translate_part(name + rest, &ours, &last))

@@ -140,7 +140,7 @@ static int choose_products(wh_backend *b, const char *name)
     static const char *const types[] = {
         [WH_COMPUTE_F32] = "float32", [WH_COMPUTE_BF16] = "bfloat16", [WH_COMPUTE_INT8] = "int8"};
     int wants_blas = !strcmp(name, "blas");
-    if (!wants_blas && strcmp(name, "auto") && strcmp(name, "cpu"))
+    if (!wants_blas && strcmp(name, "auto") != 0 && strcmp(name, "cpu") != 0)
         return wh_fail(WHISP_ERR_BACKEND, "no backend \"%s\" here; there are auto, cpu, blas and cuda", name);
     const wh_blas *blas = wants_blas ? wh_blas_get() : NULL;
     if (blas && !blas->sgemm)

@@ -116,7 +116,7 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
                            d / heads,
                            (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed V goes over h, the heads over k */
     wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
-    wh_pool_run(backend->pool, (size_t)(heads * call.blocks), attention_task, &call);
+    wh_pool_run(backend->pool, (size_t)heads * (size_t)call.blocks, attention_task, &call);
     const wh_product project = {
         .x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld, .after = WH_ADD};
     wh_cpu_products(backend, &project, 1);

@@ -102,7 +102,7 @@ static void finish(const wh_backend *backend, const wh_product *p, float *tile, 
     if (p->after == WH_GELU) {
         if (bias)
             gemm->store(tile, rows, columns, bias, WH_STORE_SET, tile, WH_PANEL);
-        backend->kernels->bias_gelu(tile, NULL, (size_t)(rows * WH_PANEL));
+        backend->kernels->bias_gelu(tile, NULL, (size_t)rows * WH_PANEL);
         bias = NULL;
     }
     wh_store how = p->after == WH_ADD ? WH_STORE_ADD : WH_STORE_SET;
