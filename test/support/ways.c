@@ -133,6 +133,8 @@ static char *by_stream(const way *w, const ways_ground *g, const ways_stop *stop
     }
     if (!*rc)
         *rc = whisp_stream_finish(stream);
+    if (!*rc && !size)
+        *rc = WHISP_ERR_STATE; /* nothing was heard: what does this say? */
     whisp_stream_free(stream);
     whisp_options_free(o);
     if (!*rc)
@@ -194,7 +196,7 @@ static const way ways[] = {
     {"channels", by_session, {{"split_stereo", "True"}}},
     {"alignment", by_session, {{0}}},
     {"queue", by_queue, {{"batch_size", "2"}}},
-    {"live", by_stream, {{0}}},
+    {"live", by_stream, {{"vad_threshold", "0.0001"}}},
     {"language", by_language, {{"language", "None"}}},
     {"tokens", by_tokens, {{0}}},
 };
