@@ -48,7 +48,7 @@ endif
 LIB_SRC := $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB_LIBS := -lsndfile -lFLAC -lvorbis -lopus -logg -lmpg123 -lsamplerate -lz -lutf8proc -lm -ldl -pthread
-CONVERT_LIBS := -lzip -ljansson -lnettle
+CONVERT_LIBS := -ljansson -lnettle
 TEST_LIBS := -lcmocka -ljansson
 
 WHISP_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/whisp/*.c))
@@ -63,8 +63,8 @@ DEMO := test/data/demo.flac
 # What each package is for is in docs/dependencies.md.
 DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbis-dev libopus-dev \
               libogg-dev libmpg123-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
-              libopenblas0-pthread libjansson-dev libzip-dev nettle-dev python3 python3-pip
-DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
+              libopenblas0-pthread libjansson-dev nettle-dev python3 python3-pip
+DEPS_TEST := g++ libcmocka-dev libzip-dev valgrind python3-venv
 DEPS_LONG := clang clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake
 
 .PHONY: all
@@ -211,7 +211,7 @@ check-aarch64:
 
 # The tools' parts are tested with their objects: whisp-convert's readers on damaged files, the command's.
 $(BUILD)/test/test_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
-$(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS)
+$(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS) -lzip
 $(BUILD)/test/test_tool: $(filter-out %/main.o,$(WHISP_OBJ))
 
 # ---- CUDA (docs/cuda.md) ----
