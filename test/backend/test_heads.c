@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/testing.h"
@@ -20,6 +19,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/blas.h"
 #include "cpu/registry.h"
+#include "support/bounds.h"
 #include "support/slow_model.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -343,8 +343,8 @@ static void draw(uint64_t seed)
 static void test_by_chance(void **state)
 {
     (void)state;
-    const char *given = getenv("WHISP_SEED"), *many = getenv("WHISP_MODELS");
-    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000;
+    const char *many = getenv("WHISP_MODELS");
+    uint64_t seed = test_seed();
     int n = many ? atoi(many) : 6;
     for (int i = 0; i < n; i++, seed++) {
         printf("  WHISP_SEED=%llu WHISP_MODELS=1:\n", (unsigned long long)seed);
