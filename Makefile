@@ -212,6 +212,8 @@ check-aarch64:
 # The tools' parts are tested with their objects: whisp-convert's readers on damaged files, the command's.
 $(BUILD)/test/test_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
 $(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS) -lzip
+$(BUILD)/test/test_crafted_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
+$(BUILD)/test/test_crafted_convert: TEST_LIBS += $(CONVERT_LIBS)
 $(BUILD)/test/test_tool: $(filter-out %/main.o,$(WHISP_OBJ))
 
 # ---- CUDA (docs/cuda.md) ----

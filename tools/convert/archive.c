@@ -173,6 +173,8 @@ static int read_directory(struct archive *a)
     for (; a->n < n; a->n++)
         if (!take_entry(&c, &a->entries[a->n]))
             return archive_damaged(a, "the archive's directory");
+    if (c.left)
+        return archive_damaged(a, "the archive's directory");
     if ((rc = check_places(a)))
         return rc;
     qsort(a->entries, a->n, sizeof *a->entries, by_name);

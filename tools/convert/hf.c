@@ -49,6 +49,31 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
     return WHISP_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    return (x->data > y->data) - (x->data < y->data);
+}
+
+/* No bytes belong to two of the tensors from number `first` on: the format forbids it, and a small file could claim to be
+ * a large model. */
+static int check_overlap(const struct source *s, const char *path, size_t first)
+{
+    size_t n = s->n_tensors - first;
+    const struct tensor **list = wh_calloc(n, sizeof *list);
+    int rc = list ? WHISP_OK : wh_fail_memory();
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = &s->tensors[first + i];
+    if (list && n)
+        qsort(list, n, sizeof *list, by_place);
+    for (size_t i = 1; !rc && i < n; i++)
+        if (list[i - 1]->data + stored_bytes(list[i - 1]->type, tensor_elements(list[i - 1])) > list[i]->data)
+            rc = wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensors %s and %s overlap; get the file again", path,
+                         list[i - 1]->name, list[i]->name);
+    free(list);
+    return rc;
+}
+
 int read_tensors(struct source *s, const char *path)
 {
     const unsigned char *data = NULL;
@@ -69,9 +94,10 @@ int read_tensors(struct source *s, const char *path)
         return wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a safetensors file", path);
     }
     const char *key;
+    size_t first = s->n_tensors;
     json_object_foreach(root, key, entry) if (!rc) rc = add_tensor(s, path, key, entry, c.at, c.left);
     json_decref(root);
-    return rc;
+    return rc ? rc : check_overlap(s, path, first);
 }
 
 static int compare_text(const void *a, const void *b)

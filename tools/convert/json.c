@@ -1,7 +1,6 @@
 /* json.c - see json.h. */
 #include "json.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,7 +53,7 @@ int json_read(const char *folder, const char *name, json_t **root)
         return WHISP_OK;
     int fd = file_open(path);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        int rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+        int rc = file_fail(path);
         if (fd >= 0)
             close(fd);
         return rc;

@@ -19,6 +19,12 @@ int file_open(const char *path)
     return -1;
 }
 
+int file_fail(const char *path)
+{
+    return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path,
+                   errno == EINVAL ? "not a regular file" : strerror(errno));
+}
+
 size_t file_head(const char *path, unsigned char *head, size_t size)
 {
     int fd = file_open(path);

@@ -33,8 +33,7 @@ int source_map(struct source *s, const char *path, const unsigned char **data, s
     struct stat st;
     int fd = file_open(path);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        int rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path,
-                         errno == EINVAL ? "not a regular file" : strerror(errno));
+        int rc = file_fail(path);
         if (fd >= 0)
             close(fd);
         return rc;

@@ -131,9 +131,10 @@ int fail_adapter(const char *path);
 /* The dimensions by the tensors' shapes, where nothing else says them. */
 int derive_dims(struct source *source);
 
-/* A descriptor of a regular file; -1 with errno where it is none: nothing is waited for. The first bytes of one, at most
- * `size`: how many there are, 0 also where it cannot be read. (kind.c) */
+/* A descriptor of a regular file; -1 with errno, of which file_fail() makes an error, where it is none: nothing is waited
+ * for. The first bytes of one, at most `size`: how many there are, 0 also where it cannot be read. (kind.c) */
 int file_open(const char *path);
+int file_fail(const char *path);
 size_t file_head(const char *path, unsigned char *head, size_t size);
 
 /* What a file's first bytes say (kind.c). */

@@ -306,23 +306,27 @@ int vocab_read_folder(struct source *s, const char *folder)
     return rc;
 }
 
-static int read_vocabulary(struct source *s, const char *path)
+static int read_file(struct source *s, const char *path)
 {
-    struct stat st;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        int rc = vocab_begin(s);
-        return rc ? rc : read_any(s, path);
-    }
-    forget(s);
-    int rc = vocab_read_folder(s, path);
-    return rc || s->pieces ? rc : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
+    int rc = vocab_begin(s);
+    return rc ? rc : read_any(s, path);
 }
 
 int vocab_read_in(struct source *s, const char *folder, const char *name)
 {
     char path[4096];
     int rc = source_join(path, sizeof path, folder, name);
-    return rc || access(path, F_OK) != 0 ? rc : read_vocabulary(s, path);
+    return rc || access(path, F_OK) != 0 ? rc : read_file(s, path);
+}
+
+static int read_vocabulary(struct source *s, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return read_file(s, path);
+    forget(s);
+    int rc = vocab_read_folder(s, path);
+    return rc || s->pieces ? rc : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
 }
 
 int vocab_from_gguf(struct source *s, const wh_gguf *gguf)
