@@ -156,6 +156,12 @@ int run_bounded(const char *const *arguments, size_t input, wh_buf *said)
     return status;
 }
 
+int run_unbounded(const char *const *arguments, wh_buf *said)
+{
+    struct rusage usage;
+    return run_once(arguments, said, &usage);
+}
+
 const char *program_path(const char *name)
 {
     static char path[4200];

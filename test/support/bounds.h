@@ -30,6 +30,9 @@ void within_bounds(const char *what, size_t input, void (*f)(void *user), void *
  * *said. Fails the test if it takes more than an input of so many bytes may cost. Its standard input is empty. */
 int run_bounded(const char *const *arguments, size_t input, wh_buf *said);
 
+/* The same of what may take as long as it needs. */
+int run_unbounded(const char *const *arguments, wh_buf *said);
+
 /* The program of that name that lies in the build of this test. Static storage. */
 const char *program_path(const char *name);
 
