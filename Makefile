@@ -48,7 +48,7 @@ endif
 LIB_SRC := $(wildcard lib/*/*.c lib/*/*/*.c kernels/cpu/*.c kernels/cpu/*/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB_LIBS := -lsndfile -lFLAC -lvorbis -lopus -logg -lmpg123 -lsamplerate -lz -lutf8proc -lm -ldl -pthread
-CONVERT_LIBS := -lzip -ljansson -lnettle
+CONVERT_LIBS := -ljansson -lnettle
 TEST_LIBS := -lcmocka -ljansson
 
 WHISP_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/whisp/*.c))
@@ -63,8 +63,8 @@ DEMO := test/data/demo.flac
 # What each package is for is in docs/dependencies.md.
 DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbis-dev libopus-dev \
               libogg-dev libmpg123-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
-              libopenblas0-pthread libjansson-dev libzip-dev nettle-dev python3 python3-pip
-DEPS_TEST := g++ libcmocka-dev valgrind python3-venv
+              libopenblas0-pthread libjansson-dev nettle-dev python3 python3-pip
+DEPS_TEST := g++ libcmocka-dev libzip-dev valgrind python3-venv
 DEPS_LONG := clang clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake
 
 .PHONY: all
@@ -139,8 +139,8 @@ $(BUILD)/test/%.o: CPPFLAGS += -Itest
 $(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
 # test_amx makes a backend believe that the CPU has AMX.
 $(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_best wh_x86_has_amx wh_gemm_amx)
-# test_heads gives the library memory whose size is not rounded up.
-$(BUILD)/test/test_heads: LDFLAGS += -Wl$(comma)--wrap=wh_alloc_aligned
+# test_heads gives the library memory whose size is not rounded up, between pages that may not be touched.
+$(BUILD)/test/test_heads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_alloc_aligned free)
 comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.
@@ -211,7 +211,9 @@ check-aarch64:
 
 # The tools' parts are tested with their objects: whisp-convert's readers on damaged files, the command's.
 $(BUILD)/test/test_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
-$(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS)
+$(BUILD)/test/test_convert: TEST_LIBS += $(CONVERT_LIBS) -lzip
+$(BUILD)/test/test_crafted_convert: $(filter-out %/main.o,$(CONVERT_OBJ))
+$(BUILD)/test/test_crafted_convert: TEST_LIBS += $(CONVERT_LIBS)
 $(BUILD)/test/test_tool: $(filter-out %/main.o,$(WHISP_OBJ))
 
 # ---- CUDA (docs/cuda.md) ----

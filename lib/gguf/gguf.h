@@ -47,6 +47,8 @@ size_t wh_gguf_bytes(const wh_gguf *gguf);
 void wh_gguf_close(wh_gguf *gguf);
 const char *wh_gguf_path(const wh_gguf *gguf);
 
+/* Nonzero: the bytes are pages of a file; else they are the caller's, or a copy, and nowhere else. */
+int wh_gguf_is_mapped(const wh_gguf *gguf);
 /* The file's pages need not stay in the process; they come back when they are read. From any thread. */
 void wh_gguf_rest(const wh_gguf *gguf);
 

@@ -23,6 +23,7 @@
 #define DATA_ALIGNMENT 32   /* what the kernels are promised */
 #define MIN_VALUE_BYTES 13  /* empty key, type, one byte */
 #define MIN_TENSOR_BYTES 32 /* empty name, one dimension */
+#define MAX_ENTRIES 65536   /* values, or tensors: large-v3 in int8 has 30 and 1,800 */
 
 /* Where the reading of the head stands. */
 struct cursor {
@@ -236,6 +237,32 @@ static int place_tensors(wh_gguf *g, size_t head, const uint64_t *offsets)
     return WHISP_OK;
 }
 
+static int by_place(const void *a, const void *b, void *tensors)
+{
+    const wh_tensor *list = tensors;
+    const char *x = list[*(const size_t *)a].data, *y = list[*(const size_t *)b].data;
+    return (x > y) - (x < y);
+}
+
+/* No bytes belong to two tensors: a small file could claim to be a large model, which takes a large one's memory. */
+static int check_overlap(wh_gguf *g)
+{
+    size_t *order = wh_calloc(g->n_tensors, sizeof *order);
+    int rc = order ? WHISP_OK : wh_fail_memory();
+    for (size_t i = 0; order && i < g->n_tensors; i++)
+        order[i] = i;
+    if (order)
+        qsort_r(order, g->n_tensors, sizeof *order, by_place, g->tensors);
+    for (size_t i = 1; !rc && i < g->n_tensors; i++) {
+        const wh_tensor *a = &g->tensors[order[i - 1]], *b = &g->tensors[order[i]];
+        if ((const char *)a->data + a->bytes > (const char *)b->data)
+            rc = wh_fail(WHISP_ERR_MODEL, "%s: the file is damaged: tensors %s and %s overlap", g->path, a->name,
+                         b->name);
+    }
+    free(order);
+    return rc;
+}
+
 /* The rows of an int8 tensor have a scale each, in a tensor of their own. */
 static void link_scales(wh_gguf *g)
 {
@@ -277,6 +304,9 @@ static int parse(wh_gguf *g)
     /* counts are believed only as far as the file has room for them, which bounds what is allocated */
     if (n_values > c.left / MIN_VALUE_BYTES || n_tensors > c.left / MIN_TENSOR_BYTES)
         return truncated(&c);
+    if (n_values > MAX_ENTRIES || n_tensors > MAX_ENTRIES)
+        return wh_fail(WHISP_ERR_MODEL, "%s: %llu values and %llu tensors, more than the %d of any model: damaged?",
+                       g->path, (unsigned long long)n_values, (unsigned long long)n_tensors, MAX_ENTRIES);
     g->values = wh_calloc((size_t)n_values, sizeof *g->values);
     g->tensors = wh_calloc((size_t)n_tensors, sizeof *g->tensors);
     uint64_t *offsets = wh_calloc((size_t)n_tensors, sizeof *offsets);
@@ -290,7 +320,7 @@ static int parse(wh_gguf *g)
     }
     if (!rc && !(rc = index_file(g)))
         rc = place_tensors(g, (size_t)(c.at - c.start), offsets);
-    if (!rc)
+    if (!rc && !(rc = check_overlap(g)))
         link_scales(g);
     free(offsets);
     return rc;
@@ -396,7 +426,7 @@ int wh_gguf_open(const char *path, wh_gguf **gguf)
     if (rc)
         return rc;
     (*gguf)->has_path = 1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody may ever write into a FIFO */
     if (fd < 0)
         return finish(wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno)), gguf);
     if (fstat(fd, &st) != 0)
@@ -452,6 +482,11 @@ int wh_gguf_has_path(const wh_gguf *g)
 size_t wh_gguf_bytes(const wh_gguf *g)
 {
     return g->size;
+}
+
+int wh_gguf_is_mapped(const wh_gguf *g)
+{
+    return g->is_mapped;
 }
 
 void wh_gguf_rest(const wh_gguf *g)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "tokenizer/utf8.h"
 
@@ -20,19 +21,42 @@ static int byte_of(int32_t code)
     return i < 33 ? i : i < 67 ? 127 + (i - 33) : 173;
 }
 
-/* FNV-1a. */
-static size_t hash_of(const char *bytes, size_t n)
+/* A random odd-looking number for each place i of a text; splitmix64 (Steele, Lea and Flood: Fast Splittable Pseudorandom
+ * Number Generators, 2014), from what the kernel has given the process. */
+static uint64_t factor(const wh_vocabulary *v, uint64_t i)
 {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return (size_t)(h ^ h >> 32);
+    uint64_t z = v->secret[0] + i * 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (z ^ z >> 31) ^ v->secret[1];
+}
+
+/* The upper half of the sum of four bytes times a factor each: universal hashing (Dietzfelbinger, 1996), so that nobody
+ * can make a vocabulary all of whose tokens have one place. */
+static size_t hash_of(const wh_vocabulary *v, const char *bytes, size_t n)
+{
+    uint64_t h = factor(v, 0) * (n + 1);
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t four = 0;
+        memcpy(&four, bytes + i, WH_MIN(n - i, (size_t)4));
+        h += factor(v, 1 + i / 4) * four;
+    }
+    return (size_t)(h >> 32);
+}
+
+/* Where the system gives none: other places each time, at least. */
+static void choose_secret(wh_vocabulary *v)
+{
+    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    v->secret[0] = (uint64_t)(uintptr_t)v;
+    if (random)
+        memcpy(v->secret, random, sizeof v->secret);
 }
 
 /* The place in the table where these bytes are, or where they would be put. */
 static size_t slot_of(const wh_vocabulary *v, const char *bytes, size_t n)
 {
-    size_t slot = hash_of(bytes, n) & v->mask;
+    size_t slot = hash_of(v, bytes, n) & v->mask;
     for (; v->table[slot] >= 0; slot = (slot + 1) & v->mask) {
         size_t begin = v->offsets[v->table[slot]], end = v->offsets[v->table[slot] + 1];
         if (end - begin == n && memcmp(v->bytes + begin, bytes, n) == 0)
@@ -93,6 +117,7 @@ int wh_vocabulary_fill(wh_vocabulary *v, const char *const *pieces, const size_t
                            i, lengths[i], 2 * WH_MAX_PIECE);
         total += lengths[i];
     }
+    choose_secret(v);
     v->n = n;
     v->bytes = wh_calloc(total, 1);
     v->offsets = wh_calloc(n + 1, sizeof *v->offsets);

@@ -127,7 +127,7 @@ static int is_join(const wh_window *w, const whisp_word *before, const whisp_wor
 static void piece_times(const wh_window *w, const wh_segment *whole, size_t first, size_t end, double *start,
                         double *stop)
 {
-    const whisp_word *words = w->words.list + whole->first_word;
+    const whisp_word *words = wh_heard_words_at(&w->words, whole->first_word);
     *start = first ? words[first].start : whole->start;
     *stop = end < whole->n_words ? words[end - 1].end : whole->end;
     if (!w->timeline)
@@ -142,7 +142,7 @@ static void piece_times(const wh_window *w, const wh_segment *whole, size_t firs
 /* Words first .. end - 1 of a segment become one of their own, with the tokens from the first word's on. */
 static int add_piece(wh_window *w, const wh_segment *whole, size_t first, size_t end)
 {
-    const whisp_word *words = w->words.list + whole->first_word;
+    const whisp_word *words = wh_heard_words_at(&w->words, whole->first_word);
     size_t from = first ? words[first].first_token : 0,
            to = end < whole->n_words ? words[end].first_token : whole->n_tokens;
     double start, stop;

@@ -155,6 +155,8 @@ int wh_heard_words_time(wh_window *window, int64_t *advance);
 int wh_heard_words_find(wh_window *window);
 /* Words first .. first + n - 1 as the caller gets them, valid until the next call; NULL if out of memory. */
 const whisp_word *const *wh_heard_words_hand(wh_heard_words *words, size_t first, size_t n);
+/* Where word i is, if there are any. */
+const whisp_word *wh_heard_words_at(const wh_heard_words *words, size_t i);
 /* Move word i. */
 void wh_heard_words_move(wh_heard_words *words, size_t i, double start, double end);
 /* The first `n` tokens of a segment are another's: word i's tokens count from behind them. */

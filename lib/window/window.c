@@ -383,7 +383,7 @@ int wh_window_take(wh_window *w, whisp_segment *segment, int *cleared)
         .start = next->start,
         .end = next->end,
         .text = w->segments.text.data + next->text,
-        .tokens = w->segments.tokens + next->first_token,
+        .tokens = w->segments.tokens ? w->segments.tokens + next->first_token : NULL,
         .n_tokens = next->n_tokens,
         .temperature = w->decoding.temperature,
         .avg_logprob = w->decoding.avg_logprob,
@@ -391,7 +391,7 @@ int wh_window_take(wh_window *w, whisp_segment *segment, int *cleared)
         .no_speech_prob = w->decoding.no_speech_prob,
         .words = with_words ? words : NULL,
         .n_words = next->n_words,
-        .confidence = v->confidence ? wh_doubts_mean(w->words.list + next->first_word, next->n_words) : 0,
+        .confidence = v->confidence ? wh_doubts_mean(wh_heard_words_at(&w->words, next->first_word), next->n_words) : 0,
         .language = wh_language_code(w->language.window),
     };
     place(w, next, segment);

@@ -42,9 +42,14 @@ int wh_hand_words(const whisp_word ***list, size_t *capacity, const whisp_word *
     return rc;
 }
 
+const whisp_word *wh_heard_words_at(const wh_heard_words *h, size_t i)
+{
+    return h->list ? h->list + i : NULL;
+}
+
 const whisp_word *const *wh_heard_words_hand(wh_heard_words *h, size_t first, size_t n)
 {
-    return wh_hand_words(&h->handed, &h->handed_capacity, h->list + first, n) ? NULL : h->handed;
+    return wh_hand_words(&h->handed, &h->handed_capacity, wh_heard_words_at(h, first), n) ? NULL : h->handed;
 }
 
 void wh_heard_words_move(wh_heard_words *h, size_t i, double start, double end)

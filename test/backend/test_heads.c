@@ -1,54 +1,132 @@
-/* test_heads.c - heads of every size, odd ones too, in the encoder and in the decoder, with every arithmetic and every
- * instruction set that is here: within the room that is planned for them, and right.
+/* test_heads.c - heads of every size, odd ones too, in the encoder and in the decoder, and models of sizes drawn by
+ * chance, with every arithmetic, every element type and every instruction set that is here: within the room that is
+ * planned for them, and right.
  *
- * The linker puts a wh_alloc_aligned in place that rounds no size up, so that AddressSanitizer sees the first byte that
- * is read or written behind the end. */
+ * All that is allocated, weights included, lies between pages that may not be touched: in every other run it begins
+ * behind such a page, else it ends before one (but for less than 64 bytes, which allocations are aligned to; these are
+ * looked at afterwards). Under AddressSanitizer, which sees every byte but not what assembly does, it is left to that.
+ *
+ * WHISP_SEED=N takes the chance's seed, which is printed; WHISP_MODELS=N the number of models drawn. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "support/testing.h"
 
 #include "backend/backend.h"
 #include "backend/cpu/blas.h"
 #include "cpu/registry.h"
+#include "support/bounds.h"
 #include "support/slow_model.h"
 
-#define N 21         /* tokens: more than a pass of few rows */
+#if defined(__SANITIZE_ADDRESS__)
+#define GUARDED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GUARDED 0
+#endif
+#endif
+#ifndef GUARDED
+#define GUARDED 1
+#endif
+
+#define N 21 /* tokens: more than a pass of few rows */
+#define MOST_TOKENS 96
+#define MOST_SLOTS 18
 #define MOST_HEAD 80 /* channels; no published model has more than 64 */
 
+/* ---- memory between guard pages ---- */
+
+#define MOST_BLOCKS 8192
+#define FILL 0xa5
+
+static struct block {
+    char *room, *map; /* what was asked for; all of it, guard pages included */
+    size_t size, mapped;
+} blocks[MOST_BLOCKS];
+static int n_blocks, at_start;
+static pthread_mutex_t blocks_mutex = PTHREAD_MUTEX_INITIALIZER;
+
 void *__wrap_wh_alloc_aligned(size_t n, size_t size);
+void __wrap_free(void *room);
+void __real_free(void *room);
+
+static void *guarded(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (size + page - 1) / page * page;
+    char *map = mmap(NULL, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED || mprotect(map + page, inside, PROT_READ | PROT_WRITE))
+        return NULL;
+    memset(map + page, FILL, inside); /* not zeros: nothing may count on them */
+    char *room = at_start ? map + page : map + page + (inside - size) / 64 * 64;
+    pthread_mutex_lock(&blocks_mutex);
+    assert_true(n_blocks < MOST_BLOCKS);
+    blocks[n_blocks++] = (struct block){room, map, size, inside + 2 * page};
+    pthread_mutex_unlock(&blocks_mutex);
+    return room;
+}
 
 void *__wrap_wh_alloc_aligned(size_t n, size_t size)
 {
     void *room;
     assert_true(!size || n <= SIZE_MAX / size);
-    return posix_memalign(&room, 64, n && size ? n * size : 1) ? NULL : room;
+    size_t bytes = n && size ? n * size : 1;
+    if (GUARDED)
+        return guarded(bytes);
+    return posix_memalign(&room, 64, bytes) ? NULL : room;
 }
+
+void __wrap_free(void *room)
+{
+    pthread_mutex_lock(&blocks_mutex);
+    int i = n_blocks - 1;
+    while (i >= 0 && blocks[i].room != room)
+        i--;
+    struct block b = i >= 0 && room ? blocks[i] : (struct block){0};
+    if (b.map)
+        blocks[i] = blocks[--n_blocks];
+    pthread_mutex_unlock(&blocks_mutex);
+    if (!b.map) {
+        __real_free(room);
+        return;
+    }
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const char *inside = b.map + page, *end = b.map + b.mapped - page;
+    for (const char *p = inside; p < end; p++)
+        if ((p < b.room || p >= b.room + b.size) && *p != (char)FILL)
+            fail_msg("%td bytes from a block of %zu bytes something was written", p - b.room, b.size);
+    munmap(b.map, b.mapped);
+}
+
+/* ---- what is expected ---- */
 
 typedef struct expected {
     const whisp_model *model;
     float *mel;
-    int32_t tokens[N];
+    int n; /* tokens */
+    int32_t tokens[MOST_TOKENS];
     double *logits, *scores; /* in double precision */
 } expected;
 
-static void expect(expected *e, const whisp_model *m)
+static void expect(expected *e, const whisp_model *m, int n)
 {
     size_t n_mel = (size_t)(2 * m->n_audio_ctx * m->n_mels), ctx = (size_t)m->n_audio_ctx;
     uint64_t seed = 11;
     double *audio = calloc(ctx * (size_t)m->n_audio_state, sizeof *audio);
     double *block0 = calloc(ctx * (size_t)m->n_audio_state, sizeof *block0);
-    *e = (expected){.model = m, .mel = malloc(n_mel * sizeof(float))};
-    e->logits = calloc(N * (size_t)m->n_vocab, sizeof(double));
-    e->scores = calloc((size_t)m->n_alignment_heads * N * ctx, sizeof(double));
+    *e = (expected){.model = m, .n = n, .mel = malloc(n_mel * sizeof(float))};
+    e->logits = calloc((size_t)n * (size_t)m->n_vocab, sizeof(double));
+    e->scores = calloc((size_t)m->n_alignment_heads * (size_t)n * ctx, sizeof(double));
     assert_true(audio && block0 && e->mel && e->logits && e->scores);
     for (size_t i = 0; i < n_mel; i++)
         e->mel[i] = (float)(2 * random_unit(&seed) - 1);
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < n; i++)
         e->tokens[i] = (int32_t)(random_unit(&seed) * m->n_vocab);
     slow_encode(m, e->mel, audio, block0);
-    slow_decode(m, audio, e->tokens, N, e->logits, e->scores);
+    slow_decode(m, audio, e->tokens, n, e->logits, e->scores);
     free(audio);
     free(block0);
 }
@@ -60,49 +138,70 @@ static void free_expected(expected *e)
     free(e->scores);
 }
 
-/* Tokens first .. first + n - 1: the error (root of mean squares) of their logits and the alignment heads' scores. */
-static double error_of(const expected *e, wh_backend *b, int first, int n)
+/* What one slot gave for tokens first .. first + n - 1: the mean square of the errors of logits and scores. */
+static double error_of(const expected *e, int first, int n, const float *logits, const float *scores)
 {
     const whisp_model *m = e->model;
     size_t vocab = (size_t)m->n_vocab, ctx = (size_t)m->n_audio_ctx, heads = (size_t)m->n_alignment_heads;
-    float *logits = malloc((size_t)n * vocab * sizeof *logits);
-    float *scores = malloc(heads * (size_t)n * ctx * sizeof *scores);
+    size_t rows = (size_t)n;
     double sum = 0;
-    int rows[N];
+    for (size_t i = 0; i < rows * vocab; i++) {
+        double error = logits[i] - e->logits[(size_t)first * vocab + i];
+        sum += error * error / (double)(rows * vocab);
+    }
+    for (size_t i = 0; i < heads * rows * ctx; i++) {
+        size_t head = i / (rows * ctx), at = i % (rows * ctx);
+        double error = scores[i] - e->scores[(head * (size_t)e->n + (size_t)first) * ctx + at];
+        sum += error * error / (double)(heads * rows * ctx);
+    }
+    return sum;
+}
+
+/* The same tokens in so many slots in one call: the greatest error (root of mean squares). */
+static double decode(const expected *e, wh_backend *b, int first, int n, int n_slots)
+{
+    const whisp_model *m = e->model;
+    size_t n_logits = (size_t)n * (size_t)m->n_vocab;
+    size_t n_scores = (size_t)m->n_alignment_heads * (size_t)n * (size_t)m->n_audio_ctx;
+    float *logits = wh_alloc_aligned((size_t)n_slots * n_logits, sizeof *logits);
+    float *scores = wh_alloc_aligned((size_t)n_slots * n_scores, sizeof *scores);
+    double worst_sum = 0;
+    int rows[MOST_TOKENS];
+    wh_step steps[MOST_SLOTS];
     assert_true(logits && scores);
     for (int i = 0; i < n; i++)
         rows[i] = i;
-    const wh_step step = {.n_tokens = n,
-                          .tokens = e->tokens + first,
-                          .n_rows = n,
-                          .rows = rows,
-                          .logits = logits,
-                          .cross_scores = scores};
-    assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_OK);
-    for (size_t i = 0; i < (size_t)n * vocab; i++) {
-        double error = logits[i] - e->logits[(size_t)first * vocab + i];
-        sum += error * error / (double)((size_t)n * vocab);
-    }
-    for (size_t i = 0; i < heads * (size_t)n * ctx; i++) {
-        size_t head = i / ((size_t)n * ctx), at = i % ((size_t)n * ctx);
-        double error = scores[i] - e->scores[(head * N + (size_t)first) * ctx + at];
-        sum += error * error / (double)(heads * (size_t)n * ctx);
+    for (int i = 0; i < n_slots; i++)
+        steps[i] = (wh_step){.slot = i,
+                             .n_tokens = n,
+                             .tokens = e->tokens + first,
+                             .n_rows = n,
+                             .rows = rows,
+                             .logits = logits + (size_t)i * n_logits,
+                             .cross_scores = scores + (size_t)i * n_scores};
+    assert_int_equal(wh_backend_decode(b, n_slots, steps), WHISP_OK);
+    for (int i = 0; i < n_slots; i++) {
+        double sum = error_of(e, first, n, steps[i].logits, steps[i].cross_scores);
+        worst_sum = sum > worst_sum || isnan(sum) ? sum : worst_sum;
     }
     free(logits);
     free(scores);
-    return sqrt(sum);
+    return sqrt(worst_sum);
 }
 
-/* All tokens but the last in one pass, then the last alone. */
-static double run(const expected *e, const char *name, wh_compute compute)
+/* All tokens but the last in one pass, then the last alone in all slots, which are forked from the first. */
+static double run(const expected *e, const char *name, wh_compute compute, int n_slots, int threads)
 {
-    const wh_backend_config config = {.n_slots = 1, .threads = 1, .compute = compute};
+    const wh_backend_config config = {.n_slots = n_slots, .threads = threads, .compute = compute};
     const float *mel = e->mel;
     wh_backend *b;
     if (wh_backend_new(name, e->model, &config, &b))
         fail_msg("%s", whisp_last_error());
     assert_int_equal(wh_backend_encode(b, 1, &mel, (int[]){0}), WHISP_OK);
-    double prompt = error_of(e, b, 0, N - 1), last = error_of(e, b, N - 1, 1);
+    double prompt = decode(e, b, 0, e->n - 1, 1);
+    for (int slot = 1; slot < n_slots; slot++)
+        assert_int_equal(wh_backend_fork(b, slot, 0), WHISP_OK);
+    double last = decode(e, b, e->n - 1, 1, n_slots);
     wh_backend_free(b);
     return prompt > last || isnan(prompt) ? prompt : last;
 }
@@ -116,17 +215,21 @@ static const struct {
 /* The largest of these errors, by arithmetic. */
 static double worst[WH_COUNT(computes)];
 
-static void try_levels(const expected *e)
+static void try_levels(const expected *e, int n_slots, int threads)
 {
     /* a layer norm of a few channels magnifies what is rounded: then only what is far off is seen */
-    double looser = e->model->n_text_state < 24 ? 1000 : 1;
+    const whisp_model *m = e->model;
+    double layers = m->n_audio_layer + m->n_text_layer, looser = m->n_text_state < 24 ? 1000 : layers * layers / 4;
     for (int level = 0; level < wh_cpu_levels(); level++) {
         wh_cpu cpu;
         if (!wh_cpu_get(level, &cpu))
             continue;
         setenv("WHISP_CPU", cpu.name, 1);
         for (size_t c = 0; c < WH_COUNT(computes); c++) {
-            double error = run(e, "cpu", computes[c].compute);
+            if (e->model->is_int8 && computes[c].compute != WH_COMPUTE_INT8)
+                continue;
+            at_start = !at_start;
+            double error = run(e, "cpu", computes[c].compute, n_slots, threads);
             worst[c] = looser > 1 ? worst[c] : fmax(worst[c], error);
             if (!(error < computes[c].tolerance * looser))
                 fail_msg("%s, %s, %d channels, %d and %d heads: off by %g", cpu.name, computes[c].name,
@@ -134,8 +237,18 @@ static void try_levels(const expected *e)
         }
         unsetenv("WHISP_CPU");
     }
-    if (wh_blas_get()->sgemm)
-        assert_true(run(e, "blas", WH_COMPUTE_F32) < computes[0].tolerance * looser);
+    if (wh_blas_get()->sgemm && !e->model->is_int8)
+        assert_true(run(e, "blas", WH_COMPUTE_F32, n_slots, threads) < computes[0].tolerance * looser);
+}
+
+static void try_sizes(const slow_sizes *sizes, wh_type type, uint64_t seed, int n, int n_slots, int threads)
+{
+    whisp_model *m = slow_model_new(sizes, type, seed);
+    expected e;
+    expect(&e, m, n);
+    try_levels(&e, n_slots, threads);
+    free_expected(&e);
+    slow_model_free(m);
 }
 
 static void try_model(int d, int audio_heads, int text_heads, int ctx, wh_type type)
@@ -149,12 +262,7 @@ static void try_model(int d, int audio_heads, int text_heads, int ctx, wh_type t
                               .text_heads = text_heads,
                               .audio_layers = 1,
                               .text_layers = 1};
-    whisp_model *m = slow_model_new(&sizes, type, (uint64_t)d);
-    expected e;
-    expect(&e, m);
-    try_levels(&e);
-    free_expected(&e);
-    slow_model_free(m);
+    try_sizes(&sizes, type, (uint64_t)d, N, 1, 1);
 }
 
 static void test_every_size(void **state)
@@ -191,12 +299,66 @@ static void test_long_windows(void **state)
     try_model(6, 2, 0, 700, WH_F32);
 }
 
+/* A number from lo to hi. */
+static int between(int lo, int hi, uint64_t *seed)
+{
+    return lo + (int)(random_unit(seed) * (hi - lo + 1));
+}
+
+/* A divisor of d, any of them. */
+static int divisor(int d, uint64_t *seed)
+{
+    int n = between(1, d, seed);
+    while (d % n)
+        n--;
+    return n;
+}
+
+static void draw(uint64_t seed)
+{
+    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0, WH_I8, SLOW_MIXED, SLOW_MIXED_INT8};
+    wh_type type = types[between(0, 6, &seed)];
+    int n = between(2, MOST_TOKENS, &seed),
+        d = between(1, 5, &seed) < 5 ? between(2, 100, &seed) : 16 * between(2, 12, &seed);
+    d = type == WH_Q8_0 ? (d + 31) / 32 * 32 : d;
+    slow_sizes sizes = {.n_vocab = between(5, 700, &seed),
+                        .n_mels = between(1, 4, &seed) < 4 ? between(1, 40, &seed) : 80 + 48 * between(0, 1, &seed),
+                        .n_audio_ctx = between(1, 160, &seed),
+                        .n_text_ctx = n + between(0, 20, &seed),
+                        .d = d,
+                        .heads = divisor(d, &seed),
+                        .text_heads = divisor(d, &seed),
+                        .audio_layers = between(1, 2, &seed),
+                        .text_layers = between(1, 2, &seed),
+                        .own_output = between(0, 1, &seed)};
+    int n_slots = between(1, MOST_SLOTS, &seed), threads = between(1, 3, &seed);
+    printf(
+        "  type %d, %d channels, %d and %d heads, %d and %d layers, %d tokens of %d, %d bands, context %d and %d, %d "
+        "slots, %d threads\n",
+        (int)type, d, sizes.heads, sizes.text_heads, sizes.audio_layers, sizes.text_layers, n, sizes.n_vocab,
+        sizes.n_mels, sizes.n_audio_ctx, sizes.n_text_ctx, n_slots, threads);
+    try_sizes(&sizes, type, seed, n, n_slots, threads);
+}
+
+static void test_by_chance(void **state)
+{
+    (void)state;
+    const char *many = getenv("WHISP_MODELS");
+    uint64_t seed = test_seed();
+    int n = many ? atoi(many) : 6;
+    for (int i = 0; i < n; i++, seed++) {
+        printf("  WHISP_SEED=%llu WHISP_MODELS=1:\n", (unsigned long long)seed);
+        draw(seed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size),
         cmocka_unit_test(test_unlike_heads),
         cmocka_unit_test(test_long_windows),
+        cmocka_unit_test(test_by_chance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -376,7 +376,7 @@ static void test_any_damage_is_safe(void **state)
     for (int i = 0; i < 1500; i++) {
         memcpy(data, whole, n);
         for (int k = 0; k <= i % 4; k++)
-            data[(size_t)(random_unit(&seed) * (double)n * 0.7)] = (char)(random_unit(&seed) * 256);
+            data[(size_t)(random_unit(&seed) * (double)n * 0.7)] = (char)(int)(random_unit(&seed) * 256);
         write_bytes(damaged, data, n);
         if (wh_gguf_open(damaged, &g) == 0)
             use_all(g);

@@ -150,7 +150,7 @@ static void damaged_models_do_not_crash(void **state)
         int n = 1 + (int)(random_unit(&seed) * 4);
         for (int k = 0; k < n; k++) {
             size_t head = random_unit(&seed) < 0.9 ? WH_MIN(good_size, (size_t)90000) : good_size;
-            copy[(size_t)(random_unit(&seed) * (double)head)] = (char)(random_unit(&seed) * 256);
+            copy[(size_t)(random_unit(&seed) * (double)head)] = (char)(int)(random_unit(&seed) * 256);
         }
         whisp_model *model;
         if (load_variant(copy, good_size, &model))

@@ -9,13 +9,18 @@
 
 /* ---- a random model; its arrays hang on model->owned ---- */
 
-static float *keep(whisp_model *m, size_t floats)
+static void *keep_bytes(whisp_model *m, size_t bytes)
 {
-    float *array = wh_alloc_aligned(floats, sizeof *array);
+    void *array = wh_alloc_aligned(bytes, 1);
     assert_non_null(array);
     assert_int_equal(wh_grow(&m->owned, &m->owned_capacity, m->n_owned + 1, sizeof *m->owned), 0);
     m->owned[m->n_owned++] = array;
     return array;
+}
+
+static float *keep(whisp_model *m, size_t floats)
+{
+    return keep_bytes(m, floats * sizeof(float));
 }
 
 /* Uniform in center +- spread. */
@@ -27,24 +32,50 @@ static float *vector(whisp_model *m, size_t n, double center, double spread, uin
     return v;
 }
 
+/* One of the types that a matrix with rows of n elements may have, if it is not told. */
+static wh_type type_of(wh_type type, int64_t n, int is_conv, uint64_t *seed)
+{
+    if (type != SLOW_MIXED && type != SLOW_MIXED_INT8)
+        return is_conv && type != WH_F32 ? WH_F16 : type;
+    const wh_type types[] = {WH_F32, WH_F16, WH_BF16, n % 32 || is_conv ? WH_F16 : WH_Q8_0, WH_I8};
+    size_t k = (size_t)(random_unit(seed) * (type == SLOW_MIXED_INT8 ? 5 : 4));
+    return types[k];
+}
+
+/* Divide a row by its scale, so that it fits int8. */
+static float scale_row(float *row, int64_t n)
+{
+    float most = 1e-20f;
+    for (int64_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(row[i]));
+    for (int64_t i = 0; i < n; i++)
+        row[i] *= 127 / most;
+    return most / 127;
+}
+
 static const wh_tensor *matrix(whisp_model *m, wh_type type, int64_t rows, int64_t columns, int64_t taps,
                                uint64_t *seed)
 {
     int64_t n = columns * taps;
+    type = type_of(type, n, taps > 1, seed);
     size_t bytes = wh_type_row_size(type, n);
-    wh_tensor *t = (wh_tensor *)keep(m, sizeof *t / sizeof(float) + 1);
-    char *data = (char *)keep(m, (size_t)rows * bytes / sizeof(float) + 1);
+    wh_tensor *t = keep_bytes(m, sizeof *t);
+    char *data = keep_bytes(m, (size_t)rows * bytes);
     *t = (wh_tensor){.name = "random",
                      .type = type,
                      .n_dims = taps > 1 ? 3 : 2,
                      .shape = {rows, columns, taps, 1},
                      .data = data,
                      .bytes = (size_t)rows * bytes};
-    float *row = malloc((size_t)n * sizeof *row);
+    float *row = malloc((size_t)n * sizeof *row), *scale = type == WH_I8 ? keep(m, (size_t)rows) : NULL;
     assert_non_null(row);
+    m->is_int8 |= type == WH_I8;
+    t->scale = scale;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t i = 0; i < n; i++)
             row[i] = (float)((2 * random_unit(seed) - 1) * 2.5 / sqrt((double)n));
+        if (scale)
+            scale[r] = scale_row(row, n);
         wh_encode_row(type, row, data + (size_t)r * bytes, n);
     }
     free(row);
@@ -99,9 +130,8 @@ whisp_model *slow_model_new(const slow_sizes *s, wh_type type, uint64_t seed)
     m->n_audio_ctx = s->n_audio_ctx, m->n_audio_state = s->d, m->n_audio_head = s->heads;
     m->n_text_ctx = s->n_text_ctx, m->n_text_state = s->d, m->n_text_head = s->text_heads ? s->text_heads : s->heads;
     m->n_audio_layer = s->audio_layers, m->n_text_layer = s->text_layers;
-    wh_type conv = type == WH_F32 ? WH_F32 : WH_F16;
-    m->conv1_w = matrix(m, conv, s->d, s->n_mels, 3, &seed);
-    m->conv2_w = matrix(m, conv, s->d, s->d, 3, &seed);
+    m->conv1_w = matrix(m, type == SLOW_MIXED_INT8 ? SLOW_MIXED : type, s->d, s->n_mels, 3, &seed);
+    m->conv2_w = matrix(m, type, s->d, s->d, 3, &seed);
     m->conv1_b = vector(m, (size_t)s->d, 0.0, 0.2, &seed);
     m->conv2_b = vector(m, (size_t)s->d, 0.0, 0.2, &seed);
     m->audio_positions = vector(m, (size_t)(s->n_audio_ctx * s->d), 0.0, 1.0, &seed);
@@ -146,6 +176,8 @@ static float *decoded_row(const wh_tensor *w, int64_t j)
     float *row = malloc((size_t)n * sizeof *row);
     assert_non_null(row);
     wh_decode_row(w->type, (const char *)w->data + (size_t)j * wh_type_row_size(w->type, n), row, n);
+    for (int64_t i = 0; w->scale && i < n; i++)
+        row[i] *= w->scale[j];
     return row;
 }
 

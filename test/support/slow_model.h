@@ -11,7 +11,10 @@ typedef struct slow_sizes {
     int own_output; /* logits are not made with the token embedding */
 } slow_sizes;
 
-/* Linear weights and the token embedding are stored as `type`, the convolutions as f16 or f32. */
+/* Linear weights and the token embedding are stored as `type`, the convolutions as f16 or f32. Or each matrix has a type
+ * drawn by chance of those that a model may have; with int8 among them, so that the model is_int8. */
+#define SLOW_MIXED ((wh_type)1000)
+#define SLOW_MIXED_INT8 ((wh_type)1001)
 whisp_model *slow_model_new(const slow_sizes *sizes, wh_type type, uint64_t seed);
 void slow_model_free(whisp_model *model);
 

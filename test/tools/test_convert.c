@@ -577,7 +577,7 @@ static size_t damage(char *data, size_t n, uint64_t *seed)
     case 0: return at;
     case 1:
         for (int i = (int)(random_unit(seed) * 6); i >= 0; i--)
-            data[any_place(seed, n)] = (char)(random_unit(seed) * 256);
+            data[any_place(seed, n)] = (char)(int)(random_unit(seed) * 256);
         return n;
     case 2: {
         uint64_t value = extremes[(size_t)(random_unit(seed) * (double)WH_COUNT(extremes))];

@@ -1,22 +1,40 @@
-/* archive.h - the zip archives of torch.save, whose storages are read into memory one at a time, when their tensor is
- * written. pt.c reads what they say, source.c loads from them and closes them. */
+/* archive.h - the zip archives of torch.save, mapped: their directory is read once, and an entry's bytes are used where
+ * they stand (torch.save compresses nothing). pt.c reads what they say, source.c loads from them and closes them. */
 #ifndef CONVERT_ARCHIVE_H
 #define CONVERT_ARCHIVE_H
 
-#include <zip.h>
-
 #include "source.h"
 
-struct archive {
-    zip_t *zip;
-    char *path;
-    uint64_t size; /* bytes of the whole file */
+/* A file in an archive. */
+struct entry {
+    const unsigned char *name; /* in the mapping, not NUL-terminated */
+    uint16_t name_length;
+    uint16_t method;      /* 0: stored */
+    uint32_t checksum;    /* CRC-32 */
+    uint64_t header;      /* where its own header begins */
+    uint64_t packed_size; /* bytes that follow that header */
+    uint64_t size;
+    const unsigned char *data; /* packed_size bytes; NULL until the header was looked at */
+    int is_sound;              /* its bytes have the checksum */
 };
 
+struct archive {
+    char *path;
+    const unsigned char *bytes; /* the whole file: one of the source's mappings */
+    uint64_t size;
+    struct entry *entries; /* [n], ascending by name */
+    size_t n;
+};
+
+/* Add an archive to the source's. */
+int archive_open(struct source *source, const char *path);
 int archive_damaged(const struct archive *archive, const char *what);
 
-/* Read a whole entry of at most `most` bytes; its checksum is verified by reading to the end. torch.save compresses
- * nothing, so no entry can claim more bytes than the file has. */
-int archive_read(const struct archive *archive, uint64_t entry, uint64_t most, unsigned char **data, size_t *size);
+/* The number of the entry of a name; n if there is none. */
+size_t archive_find(const struct archive *archive, const char *name);
+
+/* An entry's bytes, its checksum verified: they must be stored as they are, so no entry can claim more bytes than the
+ * file has. */
+int archive_read(struct archive *archive, size_t entry, const unsigned char **data, size_t *size);
 
 #endif

@@ -28,7 +28,7 @@ struct ct2 {
     struct source *s;
     struct variable *variables; /* ascending by name */
     size_t n;
-    const char *(*aliases)[2]; /* name, what it stands for */
+    const char *(*aliases)[2]; /* name, what it stands for; ascending by name */
     size_t n_aliases;
 };
 
@@ -69,6 +69,11 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct variable *)a)->name, ((const struct variable *)b)->name);
 }
 
+static int by_alias(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static int parse(struct ct2 *ct2, const unsigned char *data, size_t size)
 {
     struct cursor c = {data, size, 0};
@@ -101,6 +106,7 @@ static int parse(struct ct2 *ct2, const unsigned char *data, size_t size)
     if (c.failed)
         return source_damaged(ct2->s, "the aliases of model.bin");
     qsort(ct2->variables, ct2->n, sizeof *ct2->variables, by_name);
+    qsort(ct2->aliases, ct2->n_aliases, sizeof *ct2->aliases, by_alias);
     return WHISP_OK;
 }
 
@@ -113,10 +119,9 @@ static const struct variable *find_exactly(const struct ct2 *ct2, const char *na
 static const struct variable *find(const struct ct2 *ct2, const char *name)
 {
     const struct variable *v = find_exactly(ct2, name);
-    for (size_t i = 0; !v && i < ct2->n_aliases; i++)
-        if (strcmp(ct2->aliases[i][0], name) == 0)
-            v = find_exactly(ct2, ct2->aliases[i][1]);
-    return v;
+    const char *key[2] = {name, NULL};
+    const char *const *alias = v ? NULL : bsearch(key, ct2->aliases, ct2->n_aliases, sizeof *ct2->aliases, by_alias);
+    return alias ? find_exactly(ct2, alias[1]) : v;
 }
 
 static int require(const struct ct2 *ct2, const char *name, const struct variable **v)

@@ -99,6 +99,20 @@ static int read_file(struct source *s)
                    s->path);
 }
 
+/* The vocabulary is as large as the embedding's bytes say: what is made for each of its tokens is in proportion to the
+ * file, then. */
+static int check_embedding(const struct source *s)
+{
+    const struct tensor *t = source_find(s, "decoder.token_embedding.weight");
+    if (!t)
+        return wh_fail(WHISP_ERR_MODEL, "%s: tensor decoder.token_embedding.weight is missing", s->path);
+    if (t->n_dims != 2 || t->shape[0] != s->dims.n_vocab || t->shape[1] != s->dims.n_text_state)
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: tensor decoder.token_embedding.weight has the shape %lld x %lld where %d x %d is expected",
+                       s->path, (long long)t->shape[0], (long long)t->shape[1], s->dims.n_vocab, s->dims.n_text_state);
+    return WHISP_OK;
+}
+
 int source_open(const char *path, struct source *s)
 {
     memset(s, 0, sizeof *s);
@@ -109,8 +123,12 @@ int source_open(const char *path, struct source *s)
     int rc;
     if (stat(path, &st) != 0)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        rc = wh_fail(WHISP_ERR_IO, "%s: neither a file nor a folder", path);
     else
         rc = S_ISDIR(st.st_mode) ? read_folder(s, path) : read_file(s);
+    if (!rc && !s->is_vad)
+        rc = check_embedding(s);
     if (rc)
         source_close(s);
     return rc;

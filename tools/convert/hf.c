@@ -49,6 +49,31 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
     return WHISP_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    return (x->data > y->data) - (x->data < y->data);
+}
+
+/* No bytes belong to two of the tensors from number `first` on: the format forbids it, and a small file could claim to be
+ * a large model. */
+static int check_overlap(const struct source *s, const char *path, size_t first)
+{
+    size_t n = s->n_tensors - first;
+    const struct tensor **list = wh_calloc(n, sizeof *list);
+    int rc = list ? WHISP_OK : wh_fail_memory();
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = &s->tensors[first + i];
+    if (list && n)
+        qsort(list, n, sizeof *list, by_place);
+    for (size_t i = 1; !rc && i < n; i++)
+        if (list[i - 1]->data + stored_bytes(list[i - 1]->type, tensor_elements(list[i - 1])) > list[i]->data)
+            rc = wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensors %s and %s overlap; get the file again", path,
+                         list[i - 1]->name, list[i]->name);
+    free(list);
+    return rc;
+}
+
 int read_tensors(struct source *s, const char *path)
 {
     const unsigned char *data = NULL;
@@ -59,18 +84,20 @@ int read_tensors(struct source *s, const char *path)
     struct cursor c = {data, size, 0};
     uint64_t length = cursor_u64(&c);
     const unsigned char *head = cursor_take(&c, length);
-    json_error_t error;
     if (!head)
         return wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a safetensors file; get it again", path);
-    json_t *root = json_loadb((const char *)head, (size_t)length, JSON_REJECT_DUPLICATES, &error), *entry;
+    json_t *root, *entry;
+    if ((rc = json_parse(path, (const char *)head, (size_t)length, JSON_REJECT_DUPLICATES, &root)))
+        return rc;
     if (!json_is_object(root)) {
         json_decref(root);
-        return wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a safetensors file: %s", path, error.text);
+        return wh_fail(WHISP_ERR_MODEL, "%s: truncated or not a safetensors file", path);
     }
     const char *key;
+    size_t first = s->n_tensors;
     json_object_foreach(root, key, entry) if (!rc) rc = add_tensor(s, path, key, entry, c.at, c.left);
     json_decref(root);
-    return rc;
+    return rc ? rc : check_overlap(s, path, first);
 }
 
 static int compare_text(const void *a, const void *b)
@@ -113,17 +140,14 @@ static int read_shards(struct source *s, const char *folder, const char *index_n
 {
     json_t *index, *file;
     const char *key, **names = NULL;
-    size_t n = 0, capacity = 0;
+    size_t n = 0, n_parts = 0, capacity = 0;
     int rc = json_read(folder, index_name, &index);
     json_object_foreach(json_object_get(index, "weight_map"), key, file)
     {
         const char *name = json_string_value(file);
-        size_t i = 0;
-        while (i < n && name && strcmp(names[i], name) != 0)
-            i++;
-        if (rc || (name && i < n))
-            continue;
-        if (!name || !*name || strchr(name, '/') || n == MAX_SHARDS)
+        if (rc)
+            break;
+        if (!name || !*name || strchr(name, '/'))
             rc = wh_fail(WHISP_ERR_MODEL, "%s/%s: damaged: the shards' names", folder, index_name);
         else if (!(rc = wh_grow(&names, &capacity, n + 1, sizeof *names)))
             names[n++] = name;
@@ -132,8 +156,13 @@ static int read_shards(struct source *s, const char *folder, const char *index_n
         rc = wh_fail(WHISP_ERR_MODEL, "%s/%s: names no shards", folder, index_name);
     if (n)
         qsort(names, n, sizeof *names, compare_text);
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = read_part(s, folder, names[i], is_bin);
+    for (size_t i = 0; i < n && !rc; i++) {
+        if (i && strcmp(names[i - 1], names[i]) == 0)
+            continue;
+        rc = ++n_parts > MAX_SHARDS
+                 ? wh_fail(WHISP_ERR_MODEL, "%s/%s: names more than %d shards", folder, index_name, MAX_SHARDS)
+                 : read_part(s, folder, names[i], is_bin);
+    }
     free(names);
     json_decref(index);
     return rc;

@@ -3,21 +3,69 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define MOST_BYTES ((size_t)40 << 20) /* of a document in memory, and as many times its text: */
+#define MOST_TIMES 3
+
+/* About how much memory jansson takes for it, by its signs: those in strings do not count. */
+static size_t memory_of(const char *text, size_t n)
+{
+    enum { OBJECT = 232, ARRAY = 136, MEMBER = 96, VALUE = 72 };
+    size_t bytes = n;
+    for (const char *p = text, *end = text + n; p < end; p++) {
+        switch (*p) {
+        case '{': bytes += OBJECT + VALUE; break;
+        case '[': bytes += ARRAY + VALUE; break;
+        case ':': bytes += MEMBER; break;
+        case ',': bytes += VALUE; break;
+        case '"':
+            while (++p < end && *p != '"')
+                p += *p == '\\';
+            break;
+        }
+    }
+    return bytes;
+}
+
+int json_parse(const char *path, const char *text, size_t n, size_t flags, json_t **root)
+{
+    json_error_t error;
+    *root = NULL;
+    if (memory_of(text, n) > MOST_BYTES + MOST_TIMES * n)
+        return wh_fail(WHISP_ERR_MODEL, "%s: JSON of more values than any model's", path);
+    *root = json_loadb(text, n, flags, &error);
+    if (!*root)
+        return wh_fail(WHISP_ERR_MODEL, "%s: not JSON that can be read: %s (line %d)", path, error.text, error.line);
+    return WHISP_OK;
+}
 
 int json_read(const char *folder, const char *name, json_t **root)
 {
     char path[4096];
-    json_error_t error;
+    struct stat st;
     *root = NULL;
     if ((size_t)snprintf(path, sizeof path, "%s%s%s", folder ? folder : "", folder ? "/" : "", name) >= sizeof path)
         return wh_fail(WHISP_ERR_IO, "%s: the path is too long", name);
     if (access(path, F_OK) != 0)
         return WHISP_OK;
-    *root = json_load_file(path, JSON_ALLOW_NUL, &error);
-    if (!*root)
-        return wh_fail(WHISP_ERR_MODEL, "%s: not JSON that can be read: %s (line %d)", path, error.text, error.line);
-    return WHISP_OK;
+    int fd = file_open(path);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        int rc = file_fail(path);
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    size_t size = (size_t)st.st_size;
+    void *text = size ? mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    close(fd);
+    if (text == MAP_FAILED)
+        return wh_fail(WHISP_ERR_MODEL, "%s: %s", path, size ? "cannot be mapped" : "the file is empty; get it again");
+    int rc = json_parse(path, text, size, JSON_ALLOW_NUL, root);
+    munmap(text, size);
+    return rc;
 }
 
 int json_int(const json_t *object, const char *key)

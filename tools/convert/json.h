@@ -6,6 +6,10 @@
 
 #include "source.h"
 
+/* The document in n bytes, which `path` names in errors; flags are jansson's. Refused if in memory it would be out of
+ * proportion to its text, as a list of millions of empty lists is. */
+int json_parse(const char *path, const char *text, size_t n, size_t flags, json_t **root);
+
 /* Read FOLDER/NAME (or NAME alone if folder is NULL). *root is the caller's reference. A file that is not there gives
  * WHISP_OK and *root NULL. */
 int json_read(const char *folder, const char *name, json_t **root);

@@ -1,16 +1,38 @@
 /* kind.c - what a file is by its first bytes. Asked by detect.c, and by the readers of formats that consist of several
  * files. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "source.h"
 
-static size_t read_head(const char *path, unsigned char *head, size_t size)
+int file_open(const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    size_t n = file ? fread(head, 1, size, file) : 0;
-    if (file)
-        fclose(file);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody may ever write into a FIFO */
+    if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+        return fd;
+    close(fd);
+    errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    return -1;
+}
+
+int file_fail(const char *path)
+{
+    return wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path,
+                   errno == EINVAL ? "not a regular file" : strerror(errno));
+}
+
+size_t file_head(const char *path, unsigned char *head, size_t size)
+{
+    int fd = file_open(path);
+    size_t n = 0;
+    for (ssize_t got = 1; fd >= 0 && n < size && got > 0; n += got > 0 ? (size_t)got : 0)
+        got = read(fd, head + n, size - n);
+    if (fd >= 0)
+        close(fd);
     return n;
 }
 
@@ -35,7 +57,7 @@ enum file_kind file_kind(const char *path)
     unsigned char head[64];
     if (access(path, F_OK) != 0)
         return FILE_NONE;
-    size_t n = read_head(path, head, sizeof head);
+    size_t n = file_head(path, head, sizeof head);
     if (n == 0)
         return FILE_EMPTY;
     if (begins(head, n, "GGUF"))

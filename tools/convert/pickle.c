@@ -6,7 +6,8 @@
 
 #include "source.h"
 
-#define MAX_VALUES 500000 /* a large-v3 has about 20,000 */
+#define MAX_VALUES 150000     /* a large-v3 has about 20,000, and 60,000 with its optimizer's state */
+#define MAX_REFERENCES 600000 /* to them: on the stack and in containers */
 
 struct pickle {
     struct cursor c;
@@ -16,7 +17,8 @@ struct pickle {
     size_t depth, stack_capacity;
     struct pickle_value **memo;
     size_t n_memo, memo_capacity;
-    const char *reason; /* NULL while all is well */
+    size_t n_references; /* that were ever made: a pickle of a few bytes could name one object without end */
+    const char *reason;  /* NULL while all is well */
 };
 
 static void *stop(struct pickle *p, const char *reason)
@@ -44,7 +46,9 @@ static void push(struct pickle *p, struct pickle_value *v)
 {
     if (!v || p->reason)
         return;
-    if (wh_grow(&p->stack, &p->stack_capacity, p->depth + 1, sizeof *p->stack))
+    if (++p->n_references > MAX_REFERENCES)
+        stop(p, "too many objects");
+    else if (wh_grow(&p->stack, &p->stack_capacity, p->depth + 1, sizeof *p->stack))
         stop(p, "out of memory");
     else
         p->stack[p->depth++] = v;
@@ -55,11 +59,25 @@ static struct pickle_value *pop(struct pickle *p)
     return p->depth ? p->stack[--p->depth] : stop(p, "the stack is empty");
 }
 
+/* Most containers hold one to four items. */
+static int grow_items(struct pickle_value *v)
+{
+    size_t capacity = v->capacity ? 2 * v->capacity : 4;
+    struct pickle_value **grown = v->n < v->capacity ? v->items : realloc(v->items, capacity * sizeof *grown);
+    if (!grown)
+        return 0;
+    v->capacity = v->n < v->capacity ? v->capacity : capacity;
+    v->items = grown;
+    return 1;
+}
+
 static void append(struct pickle *p, struct pickle_value *to, struct pickle_value *item)
 {
     if (!to || !item || p->reason)
         return;
-    if (wh_grow(&to->items, &to->capacity, to->n + 1, sizeof *to->items))
+    if (++p->n_references > MAX_REFERENCES)
+        stop(p, "too many objects");
+    else if (!grow_items(to))
         stop(p, "out of memory");
     else
         to->items[to->n++] = item;

@@ -7,39 +7,36 @@
  *
  * A tensor is _rebuild_tensor_v2(storage, offset, size, stride, ...) and a storage ("storage", type, KEY, device,
  * elements), both only looked at here. */
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "archive.h"
 #include "pickle.h"
 
-#define MAX_PICKLE (16 << 20) /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
+#define MAX_PICKLE (8 << 20) /* bytes; large-v3's has 200,000, and an optimizer's state a few times that */
 
 /* An archive while it is read. */
 struct reading {
     struct source *s;
-    const struct archive *archive;
+    struct archive *archive;
     size_t number;    /* of it */
     char folder[256]; /* "NAME/", perhaps "" */
 };
 
 /* The archive's entry of the pickle, and the folder it is in. */
-static int find_pickle(struct reading *r, uint64_t *entry)
+static int find_pickle(struct reading *r, size_t *entry)
 {
     static const char name[] = "data.pkl";
-    zip_int64_t n = zip_get_num_entries(r->archive->zip, 0);
-    for (zip_int64_t i = 0; i < n; i++) {
-        const char *path = zip_get_name(r->archive->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
-        size_t length = path ? strlen(path) : 0, tail = sizeof name - 1;
-        if (length < tail || length - tail >= sizeof r->folder || strcmp(path + length - tail, name) != 0 ||
+    for (size_t i = 0; i < r->archive->n; i++) {
+        const unsigned char *path = r->archive->entries[i].name;
+        size_t length = r->archive->entries[i].name_length, tail = sizeof name - 1;
+        if (length < tail || length - tail >= sizeof r->folder || memcmp(path + length - tail, name, tail) != 0 ||
             (length > tail && path[length - tail - 1] != '/'))
             continue;
         memcpy(r->folder, path, length - tail);
         r->folder[length - tail] = 0;
-        *entry = (uint64_t)i;
+        *entry = i;
         return WHISP_OK;
     }
     return wh_fail(WHISP_ERR_MODEL, "%s: a zip archive, but not one of torch.save: it has no data.pkl",
@@ -96,7 +93,7 @@ static const struct pickle_value *tensor_arguments(const struct pickle_value *v)
 }
 
 /* The storage's type, its entry in the archive and how many elements it has there. */
-static int find_storage(const struct reading *r, const struct pickle_value *v, enum stored *type, uint64_t *entry,
+static int find_storage(const struct reading *r, const struct pickle_value *v, enum stored *type, size_t *entry,
                         int64_t *elements)
 {
     static const struct {
@@ -113,16 +110,14 @@ static int find_storage(const struct reading *r, const struct pickle_value *v, e
                        r->archive->path);
     *type = types[i].type;
     char path[512];
-    zip_int64_t found = -1;
+    const struct archive *a = r->archive;
+    *entry = a->n;
     if (pickle_is_text(pickle_item(id, PICKLE_TUPLE, 0), "storage") && key && key->kind == PICKLE_STRING &&
         key->length < 32 && snprintf(path, sizeof path, "%sdata/%.*s", r->folder, (int)key->length, key->text) > 0)
-        found = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
-    zip_stat_t st;
-    if (found < 0 || zip_stat_index(r->archive->zip, (zip_uint64_t)found, 0, &st) != 0 || !(st.valid & ZIP_STAT_SIZE) ||
-        st.size > INT64_MAX)
-        return archive_damaged(r->archive, "a tensor's storage is missing");
-    *entry = (uint64_t)found;
-    *elements = (int64_t)(st.size / stored_bytes(*type, 1));
+        *entry = archive_find(a, path);
+    if (*entry == a->n || a->entries[*entry].size > a->size)
+        return archive_damaged(a, "a tensor's storage is missing");
+    *elements = (int64_t)(a->entries[*entry].size / stored_bytes(*type, 1));
     return WHISP_OK;
 }
 
@@ -164,7 +159,7 @@ static int add_tensor(const struct reading *r, const struct pickle_value *key, c
 {
     char name[sizeof r->s->tensors->name];
     enum stored type = ST_F32;
-    uint64_t entry = 0;
+    size_t entry = 0;
     int is_adapter = 0;
     int64_t elements = 0, offset, shape[WH_MAX_DIMS], stride[WH_MAX_DIMS];
     int is_whispers = read_key(key, name, sizeof name, &is_adapter);
@@ -235,61 +230,33 @@ static int read_state(const struct reading *r, const unsigned char *data, size_t
 static int check_byte_order(const struct reading *r)
 {
     char path[300];
-    unsigned char *text = NULL;
+    const unsigned char *text = NULL;
     size_t size = 0;
     snprintf(path, sizeof path, "%sbyteorder", r->folder);
-    zip_int64_t entry = zip_name_locate(r->archive->zip, path, ZIP_FL_ENC_RAW);
-    if (entry < 0)
+    size_t entry = archive_find(r->archive, path);
+    if (entry == r->archive->n)
         return WHISP_OK;
-    int rc = archive_read(r->archive, (uint64_t)entry, 64, &text, &size);
+    int rc = archive_read(r->archive, entry, &text, &size);
     if (!rc && (size != 6 || memcmp(text, "little", 6) != 0))
         rc = wh_fail(WHISP_ERR_MODEL, "%s: saved on a big-endian machine; save it again on a little-endian one",
                      r->archive->path);
-    free(text);
-    return rc;
-}
-
-static int open_archive(struct source *s, const char *path)
-{
-    int error = 0;
-    struct stat st;
-    if (wh_grow(&s->archives, &s->archive_capacity, s->n_archives + 1, sizeof *s->archives))
-        return WHISP_ERR_MEMORY;
-    struct archive *a = &s->archives[s->n_archives];
-    *a = (struct archive){.path = strdup(path)};
-    if (!a->path)
-        return wh_fail_memory();
-    if (stat(path, &st) == 0 && (a->zip = zip_open(path, ZIP_RDONLY, &error))) {
-        a->size = (uint64_t)st.st_size;
-        s->n_archives++;
-        return source_add_file(s, path);
-    }
-    free(a->path);
-    if (!error)
-        return wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    zip_error_t reason;
-    zip_error_init_with_code(&reason, error);
-    int rc = wh_fail(WHISP_ERR_MODEL, "%s: truncated or damaged: %s; get the file again", path,
-                     zip_error_strerror(&reason));
-    zip_error_fini(&reason);
     return rc;
 }
 
 int read_archive(struct source *s, const char *path, int with_dims)
 {
-    uint64_t entry = 0;
-    unsigned char *data = NULL;
-    size_t size = 0;
-    int rc = open_archive(s, path);
+    size_t entry = 0, size = 0;
+    const unsigned char *data = NULL;
+    int rc = archive_open(s, path);
     if (rc)
         return rc;
     struct reading r = {.s = s, .archive = &s->archives[s->n_archives - 1], .number = s->n_archives - 1};
     if ((rc = find_pickle(&r, &entry)) || (rc = check_byte_order(&r)) ||
-        (rc = archive_read(r.archive, entry, MAX_PICKLE, &data, &size)))
+        (rc = archive_read(r.archive, entry, &data, &size)))
         return rc;
-    rc = read_state(&r, data, size, with_dims);
-    free(data);
-    return rc;
+    if (size > MAX_PICKLE)
+        return archive_damaged(r.archive, "the pickle is larger than that of any checkpoint");
+    return read_state(&r, data, size, with_dims);
 }
 
 int read_pt(struct source *s, const char *path)

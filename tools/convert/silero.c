@@ -45,11 +45,8 @@ static int is_onnx(const unsigned char *head, size_t n)
 int silero_recognise(const char *path)
 {
     unsigned char head[8192];
-    FILE *file = fopen(path, "rb");
-    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
     static const char name[] = "\"lstm_cell.weight_ih\"";
-    if (file)
-        fclose(file);
+    size_t n = file_head(path, head, sizeof head);
     return is_onnx(head, n) || (n > 9 && head[8] == '{' && memmem(head, n, name, sizeof name - 1) != NULL);
 }
 
@@ -166,11 +163,7 @@ int read_silero(struct source *s)
 {
     unsigned char head[16] = {0};
     const unsigned char *data = NULL;
-    size_t size = 0;
-    FILE *file = fopen(s->path, "rb");
-    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
-    if (file)
-        fclose(file);
+    size_t size = 0, n = file_head(s->path, head, sizeof head);
     s->is_vad = 1;
     s->format = is_onnx(head, n) ? "onnx" : "safetensors";
     int rc = WHISP_OK;

@@ -1,6 +1,5 @@
 /* source.c - what the format readers map and find, and its end. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,7 +8,7 @@
 
 #include "source.h"
 
-#define MAX_TENSORS 16384 /* the largest published model has 1,259; names are searched one by one */
+#define MAX_TENSORS 16384 /* the largest published model has 1,259 */
 #define MAX_HEADS 65536
 
 int source_damaged(const struct source *s, const char *what)
@@ -31,18 +30,16 @@ int source_map(struct source *s, const char *path, const unsigned char **data, s
 {
     if (wh_grow(&s->mappings, &s->mapping_capacity, s->n_mappings + 1, sizeof *s->mappings))
         return WHISP_ERR_MEMORY;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
+    int fd = file_open(path);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        int rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+        int rc = file_fail(path);
         if (fd >= 0)
             close(fd);
         return rc;
     }
     int rc = WHISP_OK;
-    if (!S_ISREG(st.st_mode))
-        rc = wh_fail(WHISP_ERR_IO, "%s: not a regular file", path);
-    else if (st.st_size == 0)
+    if (st.st_size == 0)
         rc = wh_fail(WHISP_ERR_MODEL, "%s: the file is empty; get it again", path);
     else if ((uintmax_t)st.st_size > SIZE_MAX / 2)
         rc = wh_fail(WHISP_ERR_IO, "%s: too large for this machine's addresses", path);
@@ -67,17 +64,44 @@ int source_join(char *path, size_t capacity, const char *folder, const char *nam
     return WHISP_OK;
 }
 
+/* ---- tensors, by name ---- */
+
+/* The place of `name` among the tensors' names, or where it would be. */
+static size_t place_of(const struct source *s, const char *name, int *is_there)
+{
+    size_t lo = 0, hi = s->n_tensors;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int order = strcmp(name, s->tensors[s->by_name[mid]].name);
+        if (order == 0) {
+            *is_there = 1;
+            return mid;
+        }
+        if (order < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    *is_there = 0;
+    return lo;
+}
+
 struct tensor *source_add(struct source *s, const char *name, enum stored type, int n_dims, const int64_t *shape,
                           const unsigned char *data)
 {
+    int is_there;
+    size_t place = place_of(s, name, &is_there);
     if (s->n_tensors >= MAX_TENSORS || strlen(name) >= sizeof s->tensors->name || n_dims < 1 || n_dims > WH_MAX_DIMS ||
-        source_find(s, name)) {
+        is_there) {
         wh_fail(WHISP_ERR_MODEL, "%s: damaged: tensor %.80s is there twice or cannot be one of Whisper's", s->path,
                 name);
         return NULL;
     }
-    if (wh_grow(&s->tensors, &s->tensor_capacity, s->n_tensors + 1, sizeof *s->tensors))
+    if (wh_grow(&s->tensors, &s->tensor_capacity, s->n_tensors + 1, sizeof *s->tensors) ||
+        wh_grow(&s->by_name, &s->by_name_capacity, s->n_tensors + 1, sizeof *s->by_name))
         return NULL;
+    memmove(s->by_name + place + 1, s->by_name + place, (s->n_tensors - place) * sizeof *s->by_name);
+    s->by_name[place] = (uint16_t)s->n_tensors;
     struct tensor *t = &s->tensors[s->n_tensors++];
     memset(t, 0, sizeof *t);
     strcpy(t->name, name);
@@ -91,17 +115,23 @@ struct tensor *source_add(struct source *s, const char *name, enum stored type, 
 
 struct tensor *source_find(const struct source *s, const char *name)
 {
-    for (size_t i = 0; i < s->n_tensors; i++)
-        if (strcmp(s->tensors[i].name, name) == 0)
-            return &s->tensors[i];
-    return NULL;
+    int is_there;
+    size_t place = place_of(s, name, &is_there);
+    return is_there ? &s->tensors[s->by_name[place]] : NULL;
 }
 
 void source_remove(struct source *s, struct tensor *t)
 {
-    size_t i = (size_t)(t - s->tensors);
-    memmove(t, t + 1, (--s->n_tensors - i) * sizeof *t);
+    int is_there;
+    size_t i = (size_t)(t - s->tensors), place = place_of(s, t->name, &is_there), last = s->n_tensors - 1;
+    memmove(s->by_name + place, s->by_name + place + 1, (last - place) * sizeof *s->by_name);
+    memmove(t, t + 1, (last - i) * sizeof *t);
+    s->n_tensors = last;
+    for (size_t k = 0; k < last; k++)
+        s->by_name[k] -= s->by_name[k] > i;
 }
+
+/* ---- what else readers find ---- */
 
 int source_add_heads(struct source *s, int64_t layer, int64_t head)
 {
@@ -174,6 +204,7 @@ void source_close(struct source *s)
     free(s->files);
     free(s->mappings);
     free(s->tensors);
+    free(s->by_name);
     free(s->heads);
     free(s->hint);
     free(s->earlier_format);

@@ -5,7 +5,7 @@
  *   detect.c    opens a checkpoint: which reader it needs
  *   kind.c      what a file is by its first bytes
  *   source.c    owns mappings and tensors
- *   archive.c   the archives of torch.save: their tensors are read one at a time
+ *   archive.c   the archives of torch.save
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
  *   names.c     tensors' names in state dicts of all kinds
  *   silero.c    the voice activity model, which is no Whisper: reads and writes it
@@ -49,12 +49,12 @@ struct tensor {
     enum stored type;
     int n_dims;
     int64_t shape[WH_MAX_DIMS]; /* row-major, slowest first; unused ones are 1 */
-    const unsigned char *data;  /* in a mapping, any alignment; NULL: in an archive until tensor_open() */
+    const unsigned char *data;  /* in a mapping, any alignment; NULL: in an archive until source_load() */
     const unsigned char *scale; /* ST_I8, ST_I8_ROWS: float32 [shape[0]] */
     int is_strided;             /* elements are at sum(index * stride) instead of in row-major order */
     int64_t stride[WH_MAX_DIMS];
     size_t archive;       /* which of the source's archives (.pt), */
-    uint64_t entry;       /* the number of the storage's file in it, */
+    size_t entry;         /* the number of the storage's file in it, */
     int64_t entry_offset; /* and the tensor's first element in that */
 };
 
@@ -75,6 +75,8 @@ struct source {
     struct dims dims;
     struct tensor *tensors;
     size_t n_tensors, tensor_capacity;
+    uint16_t *by_name; /* [n_tensors]: their numbers, ascending by name */
+    size_t by_name_capacity;
     char *hint; /* a name the source gives itself, or NULL */
 
     /* The vocabulary, NULL if the source has none: each token in GPT-2's printable notation, special ones by their
@@ -100,9 +102,6 @@ struct source {
     wh_gguf *gguf;
     struct archive *archives; /* pt.c's */
     size_t n_archives, archive_capacity;
-    unsigned char *storage; /* of the archives' entry that was loaded last */
-    size_t loaded_archive;
-    uint64_t loaded_entry;
 };
 
 /* Open a checkpoint, told by its content. On failure *source needs no closing. */
@@ -132,6 +131,12 @@ int fail_adapter(const char *path);
 /* The dimensions by the tensors' shapes, where nothing else says them. */
 int derive_dims(struct source *source);
 
+/* A descriptor of a regular file; -1 with errno, of which file_fail() makes an error, where it is none: nothing is waited
+ * for. The first bytes of one, at most `size`: how many there are, 0 also where it cannot be read. (kind.c) */
+int file_open(const char *path);
+int file_fail(const char *path);
+size_t file_head(const char *path, unsigned char *head, size_t size);
+
 /* What a file's first bytes say (kind.c). */
 enum file_kind {
     FILE_NONE,
@@ -158,7 +163,7 @@ int read_archive(struct source *source, const char *path, int with_dims);
 int read_ggml(struct source *source);
 int read_gguf(struct source *source);
 
-/* Make tensor->data valid until the next call: tensors of an archive are read into memory one storage at a time. */
+/* Make tensor->data valid: those of an archive are verified when they are first needed. */
 int source_load(struct source *source, struct tensor *tensor);
 /* Let the system drop the mappings' pages that were read; they come back when they are needed. */
 void source_forget(const struct source *source);

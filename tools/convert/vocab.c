@@ -216,7 +216,7 @@ static int read_any(struct source *s, const char *path)
     if (i == size || (data[i] != '{' && data[i] != '['))
         return read_lines(s, path, (const char *)data, size);
     json_t *root;
-    if ((rc = json_read(NULL, path, &root)))
+    if ((rc = json_parse(path, (const char *)data, size, JSON_ALLOW_NUL, &root)))
         return rc;
     rc = json_is_object(root) ? read_object(s, path, root) : read_list(s, path, root);
     json_decref(root);
@@ -241,12 +241,17 @@ static int read_decoder(struct source *s, const char *path, const json_t *root)
     return WHISP_OK;
 }
 
-static int is_named(const struct source *s, const char *name)
+/* The names that are taken, as a set. */
+static json_t *names_of(const struct source *s)
 {
-    for (int i = 0; i < s->n_pieces; i++)
-        if ((s->pieces[i] && strcmp(s->pieces[i], name) == 0) || (s->added[i] && strcmp(s->added[i], name) == 0))
-            return 1;
-    return 0;
+    json_t *names = json_object();
+    int failed = names == NULL;
+    for (int i = 0; i < s->n_pieces && !failed; i++)
+        failed |= (s->pieces[i] && json_object_set_new_nocheck(names, s->pieces[i], json_true())) ||
+                  (s->added[i] && json_object_set_new_nocheck(names, s->added[i], json_true()));
+    if (failed)
+        json_decref(names);
+    return failed ? NULL : names;
 }
 
 /* {"additional_special_tokens": [name or {"content": name}, ...]}: those that nothing has given a number follow the
@@ -254,20 +259,25 @@ static int is_named(const struct source *s, const char *name)
 static int read_map(struct source *s, const char *path, const json_t *root)
 {
     const json_t *list = json_object_get(root, "additional_special_tokens");
-    int next = s->n_pieces;
+    int next = s->n_pieces, rc = WHISP_OK;
     while (next > 0 && !s->pieces[next - 1] && !s->added[next - 1])
         next--;
     if (json_array_size(list) > (size_t)s->n_pieces)
         return wh_fail(WHISP_ERR_MODEL, "%s: additional_special_tokens names more tokens than the vocabulary has",
                        path);
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    json_t *names = names_of(s);
+    if (!names)
+        return wh_fail_memory();
+    for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
         const json_t *token = json_array_get(list, i), *content = json_object_get(token, "content");
         const char *name = json_string_value(content ? content : token);
-        int rc = name && is_named(s, name) ? WHISP_OK : set_added(s, path, next++, name);
-        if (rc)
-            return rc;
+        if (name && json_object_get(names, name))
+            continue;
+        if (!(rc = set_added(s, path, next++, name)) && json_object_set_new_nocheck(names, name, json_true()))
+            rc = wh_fail_memory();
     }
-    return WHISP_OK;
+    json_decref(names);
+    return rc;
 }
 
 int vocab_read_folder(struct source *s, const char *folder)
@@ -296,23 +306,27 @@ int vocab_read_folder(struct source *s, const char *folder)
     return rc;
 }
 
-static int read_vocabulary(struct source *s, const char *path)
+static int read_file(struct source *s, const char *path)
 {
-    struct stat st;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        int rc = vocab_begin(s);
-        return rc ? rc : read_any(s, path);
-    }
-    forget(s);
-    int rc = vocab_read_folder(s, path);
-    return rc || s->pieces ? rc : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
+    int rc = vocab_begin(s);
+    return rc ? rc : read_any(s, path);
 }
 
 int vocab_read_in(struct source *s, const char *folder, const char *name)
 {
     char path[4096];
     int rc = source_join(path, sizeof path, folder, name);
-    return rc || access(path, F_OK) != 0 ? rc : read_vocabulary(s, path);
+    return rc || access(path, F_OK) != 0 ? rc : read_file(s, path);
+}
+
+static int read_vocabulary(struct source *s, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return read_file(s, path);
+    forget(s);
+    int rc = vocab_read_folder(s, path);
+    return rc || s->pieces ? rc : wh_fail(WHISP_ERR_MODEL, "%s: neither tokenizer.json nor vocab.json is there", path);
 }
 
 int vocab_from_gguf(struct source *s, const wh_gguf *gguf)

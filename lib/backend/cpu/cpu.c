@@ -69,7 +69,7 @@ static int plan_packed(wh_backend *b)
 static int plan_encoder(wh_backend *b)
 {
     const whisp_model *m = b->model;
-    size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = 2 * ctx + 2;
+    size_t ctx = (size_t)m->n_audio_ctx, d = (size_t)m->n_audio_state, mel = wh_cpu_mel_size(b);
     int rc = order_taps(b->kernels, m->conv1_w, &b->conv1);
     if (!rc && b->config.compute != WH_COMPUTE_F32)
         rc = plan_packed(b);
@@ -77,10 +77,10 @@ static int plan_encoder(wh_backend *b)
         rc = order_taps(b->kernels, m->conv2_w, &b->conv2);
     if (rc)
         return rc;
-    if (alloc_floats(&b->mel, mel, (size_t)m->n_mels) || alloc_floats(&b->audio_x, ctx, d) ||
-        alloc_floats(&b->audio_h, ctx, d) || alloc_floats(&b->audio_wide, wh_cpu_wide_size(b), 1))
+    if (alloc_floats(&b->mel, mel, 1) || alloc_floats(&b->audio_x, ctx, d) || alloc_floats(&b->audio_h, ctx, d) ||
+        alloc_floats(&b->audio_wide, wh_cpu_wide_size(b), 1))
         return WHISP_ERR_MEMORY;
-    memset(b->mel, 0, mel * (size_t)m->n_mels * sizeof *b->mel); /* its first and last row stay zeros */
+    memset(b->mel, 0, mel * sizeof *b->mel); /* its first and last row stay zeros */
     return WHISP_OK;
 }
 
@@ -96,17 +96,11 @@ static int plan_decoder(wh_backend *b)
     return b->groups ? alloc_floats(&b->wide, n, times(4, d)) : wh_fail_memory();
 }
 
-/* What one task needs at most: a decoded tile (more than a group of rounded rows), the encoder's attention, the
- * decoder's scores, a slice of logits. */
+/* What one task needs at most. */
 static int plan_scratch(wh_backend *b)
 {
-    const whisp_model *m = b->model;
-    size_t d_head = (size_t)(m->n_audio_state / m->n_audio_head);
-    size_t size = times(WH_TILE, wh_f32_stride(times(4, (size_t)m->n_text_state)));
-    size = WH_MAX(size, WH_MAX(wh_attend_scratch(d_head), wh_attend_int_scratch(d_head)));
-    size = WH_MAX(size, (size_t)m->n_text_ctx + 15);
-    size = WH_MAX(size, WH_PROMPT_ROWS * ((size_t)m->n_audio_ctx + 15));
-    size = WH_MAX(size, WH_FEW_ROWS * (size_t)WH_LOGITS_SLICE);
+    size_t size = WH_MAX(wh_cpu_product_scratch(b), wh_cpu_packed_scratch(b));
+    size = WH_MAX(size, WH_MAX(wh_cpu_encode_scratch(b), wh_cpu_decode_scratch(b)));
     b->scratch_size = (size + 15) / 16 * 16; /* whole cache lines */
     return alloc_floats(&b->scratch, (size_t)wh_pool_threads(b->pool), b->scratch_size);
 }

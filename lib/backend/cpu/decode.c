@@ -9,6 +9,23 @@
 #include "backend/cpu/decode.h"
 #include "backend/cpu/product.h"
 
+/* Query rows that are one task of the cross-attention at most. */
+#define PROMPT_ROWS 64
+/* Token embeddings that are one task when logits are computed. */
+#define LOGITS_SLICE 256
+
+/* Floats from one row of scores of n keys to the next: kernels->kv_scores writes whole vectors. */
+static size_t score_stride(int n)
+{
+    return ((size_t)n + 15) / 16 * 16;
+}
+
+size_t wh_cpu_decode_scratch(const wh_backend *b)
+{
+    size_t self = score_stride(b->model->n_text_ctx), cross = PROMPT_ROWS * score_stride(b->model->n_audio_ctx);
+    return WH_MAX(WH_MAX(self, cross), WH_FEW_ROWS * (size_t)LOGITS_SLICE);
+}
+
 typedef struct layer_call {
     wh_backend *backend;
     int n; /* rows in the pass */
@@ -73,9 +90,9 @@ static void self_attention_task(void *context, size_t task, int worker)
     int n = row->position + 1;
     float *scores = wh_cpu_scratch(backend, worker); /* [n] */
 
-    kernels->kv_scores[type](backend->q + channel, d, 1, (char *)self->k + at, n, d_head, scores, (size_t)n);
+    kernels->kv_scores[type](backend->q + channel, d, 1, (char *)self->k + at, n, d_head, scores, score_stride(n));
     kernels->softmax(scores, head_scale(model), (size_t)n);
-    kernels->kv_values[type](scores, (size_t)n, 1, (char *)self->v + at, n, d_head, backend->heads + channel, d);
+    kernels->kv_values[type](scores, score_stride(n), 1, (char *)self->v + at, n, d_head, backend->heads + channel, d);
 }
 
 /* Hand out the raw scores of an alignment head, for those rows that want them. scores: [group->n][lds] */
@@ -107,7 +124,7 @@ static void cross_attention_task(void *context, size_t task, int worker)
     int head = (int)(task % (size_t)model->n_text_head), d_head = head_size(model), ctx = model->n_audio_ctx;
     const wh_group *group = &backend->groups[task / (size_t)model->n_text_head];
     size_t d = (size_t)model->n_text_state, channel = (size_t)group->first * d + (size_t)(head * d_head);
-    size_t at = wh_cpu_kv_at(model, type, ctx, c->layer, head), lds = ((size_t)ctx + 15) / 16 * 16;
+    size_t at = wh_cpu_kv_at(model, type, ctx, c->layer, head), lds = score_stride(ctx);
     float *scores = wh_cpu_scratch(backend, worker); /* [group->n][lds] */
 
     kernels->kv_scores[type](backend->q + channel, d, group->n, (const char *)group->cross->k + at, ctx, d_head, scores,
@@ -122,7 +139,7 @@ static void cross_attention_task(void *context, size_t task, int worker)
 /* Put neighbouring rows that attend to the same window together: it is read once for all of them. */
 static int find_groups(wh_backend *backend, int n)
 {
-    int limit = n > WH_FEW_ROWS ? WH_PROMPT_ROWS : WH_FEW_ROWS, count = 0;
+    int limit = n > WH_FEW_ROWS ? PROMPT_ROWS : WH_FEW_ROWS, count = 0;
     for (int r = 0; r < n; r++) {
         const wh_kv_store *cross = &backend->cross[backend->rows[r].window];
         if (count == 0 || backend->groups[count - 1].cross != cross || backend->groups[count - 1].n == limit)
@@ -198,8 +215,8 @@ static void logits_task(void *context, size_t task, int worker)
 {
     const logits_call *c = context;
     const wh_tensor *w = c->backend->model->output;
-    size_t k = (size_t)w->shape[1], first = task * WH_LOGITS_SLICE;
-    size_t n = WH_MIN(WH_LOGITS_SLICE, (size_t)w->shape[0] - first);
+    size_t k = (size_t)w->shape[1], first = task * LOGITS_SLICE;
+    size_t n = WH_MIN(LOGITS_SLICE, (size_t)w->shape[0] - first);
     float *y = wh_cpu_scratch(c->backend, worker); /* [c->n][n] */
     c->backend->kernels->rows[wh_cpu_storage(w->type)](c->backend->h, k, c->n, wh_cpu_row(w, (int64_t)first),
                                                        wh_type_row_size(w->type, w->shape[1]), n, k, y, n, 0);
@@ -209,7 +226,7 @@ static void logits_task(void *context, size_t task, int worker)
 
 static void flush_logits(wh_backend *backend, logits_call *call)
 {
-    size_t tasks = ((size_t)backend->model->n_vocab + WH_LOGITS_SLICE - 1) / WH_LOGITS_SLICE;
+    size_t tasks = ((size_t)backend->model->n_vocab + LOGITS_SLICE - 1) / LOGITS_SLICE;
     if (call->n && wh_weights_find(backend->weights, backend->model->output)) {
         const wh_product p = {.x = backend->h,
                               .ldx = (size_t)backend->model->n_text_state,

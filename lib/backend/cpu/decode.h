@@ -4,10 +4,8 @@
 
 #include "backend/cpu/state.h"
 
-/* Query rows that are one task of the cross-attention at most. */
-#define WH_PROMPT_ROWS 64
-/* Token embeddings that are one task when logits are computed. */
-#define WH_LOGITS_SLICE 256
+/* Floats that a task of a pass needs. */
+size_t wh_cpu_decode_scratch(const wh_backend *backend);
 
 /* slots.h, run_pass. */
 void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows);

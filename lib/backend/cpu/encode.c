@@ -7,6 +7,9 @@
 #include "backend/cpu/encode.h"
 #include "backend/cpu/product.h"
 
+/* Query rows of the attention that are one task. */
+#define QUERY_ROWS 144
+
 /* A convolution of width 3 with GELU: a product whose rows of x overlap. x: input rows of `in` channels, the first one of
  * zeros; output row r begins at input row r * stride. w is `conv`, [d][3][in] as floats, or weights' own int8 form. */
 static void convolve(wh_backend *backend, const float *x, int in, int stride, const wh_tensor *conv, const float *bias,
@@ -45,6 +48,18 @@ static size_t packed_at(const wh_backend *b)
     return (3 * (size_t)b->model->n_audio_ctx * (size_t)b->model->n_audio_state + 15) / 16 * 16;
 }
 
+/* Rows of zeros before and after the window's, which the convolution reads too. */
+size_t wh_cpu_mel_size(const wh_backend *b)
+{
+    return (1 + 2 * (size_t)b->model->n_audio_ctx + 1) * (size_t)b->model->n_mels;
+}
+
+size_t wh_cpu_encode_scratch(const wh_backend *b)
+{
+    size_t d_head = (size_t)(b->model->n_audio_state / b->model->n_audio_head);
+    return b->attention_int ? wh_attend_int_scratch(d_head) : wh_attend_scratch(d_head);
+}
+
 size_t wh_cpu_wide_size(const wh_backend *b)
 {
     size_t ctx = (size_t)b->model->n_audio_ctx, d = (size_t)b->model->n_audio_state;
@@ -73,12 +88,12 @@ static void pack_task(void *context, size_t head, int worker)
         memcpy(c->packed_v + (head * ctx + t) * d_head, c->v + t * d + head * d_head, d_head * sizeof *c->v);
 }
 
-/* One head, WH_QUERY_ROWS queries. */
+/* One head, QUERY_ROWS queries. */
 static void attention_task(void *context, size_t task, int worker)
 {
     const attention_call *c = context;
     size_t ctx = (size_t)c->ctx, d = (size_t)c->d, d_head = (size_t)c->d_head, head = task / (size_t)c->blocks;
-    int r = (int)(task % (size_t)c->blocks) * WH_QUERY_ROWS, rows = WH_MIN(WH_QUERY_ROWS, c->ctx - r);
+    int r = (int)(task % (size_t)c->blocks) * QUERY_ROWS, rows = WH_MIN(QUERY_ROWS, c->ctx - r);
     size_t at = (size_t)r * d + head * d_head;
     if (c->backend->attention_int) {
         c->backend->attention_int->attend(c->q + at, d, rows, packed_keys(c, head), c->ctx, c->d_head, c->out + at, d,
@@ -104,17 +119,9 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
         {.x = h, .ldx = ld, .m = n, .linear = block->attn.v, .y = v, .ldy = ld},
     };
     wh_cpu_products(backend, qkv, 3);
-    attention_call call = {backend,
-                           q,
-                           k,
-                           v,
-                           wide + packed_at(backend),
-                           h,
-                           k,
-                           n,
-                           d,
-                           d / heads,
-                           (n + WH_QUERY_ROWS - 1) / WH_QUERY_ROWS}; /* packed V goes over h, the heads over k */
+    attention_call call = {
+        backend, q, k, v,         wide + packed_at(backend),        h,
+        k,       n, d, d / heads, (n + QUERY_ROWS - 1) / QUERY_ROWS}; /* packed V goes over h, the heads over k */
     wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
     wh_pool_run(backend->pool, (size_t)heads * (size_t)call.blocks, attention_task, &call);
     const wh_product project = {

@@ -4,11 +4,10 @@
 
 #include "backend/cpu/state.h"
 
-/* Query rows of the attention that are one task. */
-#define WH_QUERY_ROWS 144
-
-/* Floats of audio_wide: all that is put there. */
+/* Floats of the backend's mel, of audio_wide (all that is put there) and of what a task needs. */
+size_t wh_cpu_mel_size(const wh_backend *backend);
 size_t wh_cpu_wide_size(const wh_backend *backend);
+size_t wh_cpu_encode_scratch(const wh_backend *backend);
 
 /* A window of log-Mel (backend.h) into `cross`. */
 void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross);

@@ -17,8 +17,15 @@
 #define PANELS_A_TASK 8
 #define FEW_PANELS 2
 
-/* A product has the rows of a window or of a decoder's pass, and at most 4 d columns (the MLP's; conv2 has 3 d), two
- * bytes each: a wide row is two of a group's, one of bfloat16 as long as two. Groups are filled up to WH_GROUP. */
+/* Bytes of the longest row of x that is rounded: 4 d columns (the MLP's; conv2 has 3 d) of two bytes, as bfloat16 or as
+ * an integer and what is left of it. */
+static size_t longest_row(const wh_backend *b)
+{
+    return 2 * 4 * (size_t)b->model->n_audio_state;
+}
+
+/* A product has the rows of a window or of a decoder's pass; groups are filled up to WH_GROUP. A wide row is two of a
+ * group's, one of bfloat16 as long as two. */
 size_t wh_cpu_packed_rows(const wh_backend *b)
 {
     int m = WH_MAX(b->model->n_audio_ctx, b->ledger.most_rows);
@@ -27,7 +34,12 @@ size_t wh_cpu_packed_rows(const wh_backend *b)
 
 size_t wh_cpu_packed_size(const wh_backend *b)
 {
-    return wh_cpu_packed_rows(b) * wh_steps(4 * (size_t)b->model->n_audio_state) * 4;
+    return wh_cpu_packed_rows(b) * wh_steps(longest_row(b) / 2) * 4;
+}
+
+size_t wh_cpu_packed_scratch(const wh_backend *b)
+{
+    return WH_GROUP * longest_row(b) / sizeof(float);
 }
 
 /* Group g of x's quantized rows and its scales. */

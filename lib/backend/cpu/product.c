@@ -1,6 +1,6 @@
 /* product.c - matrix products with stored weights, spread over the threads. Under encode.c and decode.c.
  *
- * Weights stay in the model file in their type. A product of many rows is cut into tiles of WH_TILE weight rows, which
+ * Weights stay in the model file in their type. A product of many rows is cut into tiles of TILE weight rows, which
  * a task decodes into its scratch and multiplies with gemm->f32 (or OpenBLAS, where that was asked for). A product of
  * few rows streams the stored weights once through kernels->rows, which adds in the same order. Where there are int8
  * weights packed.c does it. Tiles have fixed sizes and every sum is within one task, so the bits do
@@ -13,6 +13,14 @@
 /* Few rows: weight rows a task takes; more for the vocabulary's matrix, which has tens of thousands. */
 #define SLICE 64
 #define WIDE_SLICE 256
+/* Many: weight rows that are decoded and multiplied as one task. */
+#define TILE 128
+
+/* A tile of the longest rows: the MLP's, 4 d (a convolution's have fewer, and are floats). */
+size_t wh_cpu_product_scratch(const wh_backend *b)
+{
+    return TILE * wh_f32_stride(4 * (size_t)b->model->n_text_state);
+}
 
 /* y[m][n] (+)= x[m][k] w[n][k]^T, all floats, in the calling thread. */
 static void multiply(const wh_backend *backend, int m, int n, int k, const float *x, size_t ldx, const float *w,
@@ -50,7 +58,7 @@ static int slice_rows(const wh_product *p)
 {
     if (p->m <= WH_FEW_ROWS)
         return n_weights(p) > 8192 ? WIDE_SLICE : SLICE;
-    return WH_TILE;
+    return TILE;
 }
 
 static int row_blocks(const wh_product *p)

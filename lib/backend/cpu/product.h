@@ -5,8 +5,8 @@
 
 #include "backend/cpu/state.h"
 
-/* Rows of a matrix product's weights that are decoded and multiplied as one task. */
-#define WH_TILE 128
+/* Floats that a task needs. */
+size_t wh_cpu_product_scratch(const wh_backend *backend);
 
 /* Run products that do not depend on each other. At most WH_FEW_ROWS rows each (same bits for a row whatever else is
  * there), or all of them more than that. */

@@ -162,7 +162,8 @@ static void round_rows(const pack_call *call, const wh_packed *t, size_t first, 
     }
 }
 
-/* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are.) */
+/* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are; those
+ * of a model in memory would not.) */
 static void give_back(const wh_packed *t, size_t first, size_t n)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), stored = t->tensor->bytes / t->n;
@@ -220,7 +221,7 @@ static int make(const whisp_model *model, int is_bf16, const wh_kernels *kernels
     wh_weights *made = wh_calloc(1, sizeof *made);
     if (!made)
         return wh_fail_memory();
-    made->is_mapped = model->file != NULL;
+    made->is_mapped = model->file && wh_gguf_is_mapped(model->file);
     made->is_bf16 = is_bf16;
     int rc = list_matrices(made, model);
     if (!rc)

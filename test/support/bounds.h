@@ -1,0 +1,42 @@
+/* bounds.h - what crafted input may cost, measured: 100 ms of the processor, and 64 MB of memory plus four times the
+ * input. In this process between bounds_begin() and bounds_end(), or of a command.
+ *
+ * Processor time of the process itself does not depend on what else the machine does but for its caches; still what took
+ * too long is tried again, and the best of three counts. Sanitizers take twenty times as long and memory of their own:
+ * there only the time is looked at, with that factor. */
+#ifndef TEST_BOUNDS_H
+#define TEST_BOUNDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/util.h"
+
+typedef struct bounds {
+    double started; /* of the processor */
+    size_t limit;   /* bytes of private memory that the process might have before, or RLIM_INFINITY */
+} bounds;
+
+/* From here to bounds_end() allocations fail beyond what an input of so many bytes may cost. */
+bounds bounds_begin(size_t input);
+/* Seconds of the processor since then. */
+double bounds_end(const bounds *b);
+
+/* Call f(user) within the bounds; fails the test with `what` if none of three calls was fast enough. f must not leave
+ * things behind. */
+void within_bounds(const char *what, size_t input, void (*f)(void *user), void *user);
+
+/* Run a command: its exit status (-1: a signal ended it, or 20 s were too few), what it said on both outputs appended to
+ * *said. Fails the test if it takes more than an input of so many bytes may cost. Its standard input is empty. */
+int run_bounded(const char *const *arguments, size_t input, wh_buf *said);
+
+/* The same of what may take as long as it needs. */
+int run_unbounded(const char *const *arguments, wh_buf *said);
+
+/* The program of that name that lies in the build of this test. Static storage. */
+const char *program_path(const char *name);
+
+/* The number that a test's chance begins with: $WHISP_SEED, or a new one each time. It is printed. */
+uint64_t test_seed(void);
+
+#endif
