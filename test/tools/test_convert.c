@@ -454,13 +454,15 @@ static void make_state_pickle(wh_buf *b, size_t first, size_t step)
     wh_buf_puts(b, "u}b."); /* with a state of its own, as state dicts have their _metadata */
 }
 
+static int packed_by = ZIP_CM_STORE;
+
 static void zip_entry(zip_t *zip, const char *name, const void *data, size_t n)
 {
     zip_source_t *source = zip_source_buffer(zip, data, n, 0);
     assert_non_null(source);
     zip_int64_t index = zip_file_add(zip, name, source, 0);
     assert_true(index >= 0);
-    assert_int_equal(zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0), 0);
+    assert_int_equal(zip_set_file_compression(zip, (zip_uint64_t)index, packed_by, 0), 0);
 }
 
 static void make_archive(const char *file, const void *pickle, size_t n)
@@ -723,6 +725,32 @@ static void test_pt(void **state)
     damage_files("in/model.pt", "in/vocab.json", files, WH_COUNT(files));
 }
 
+/* torch.save stores; who packs its archive again compresses. What comes out is the same. */
+static void test_packed(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"in/model.pt"};
+    size_t n, m;
+    make_vocabulary("in/vocab.json", 1);
+    make_pt();
+    assert_int_equal(convert("in/model.pt", "in/vocab.json"), 0);
+    char *stored = read_file(path_of("out.gguf"), &n);
+    packed_by = ZIP_CM_DEFLATE;
+    make_pt();
+    assert_int_equal(convert("in/model.pt", "in/vocab.json"), 0);
+    char *packed = read_file(path_of("out.gguf"), &m);
+    /* beside the checksum of the file that it was made of, 64 digits */
+    size_t other = 0;
+    assert_int_equal(n, m);
+    for (size_t i = 0; i < n; i++)
+        other += stored[i] != packed[i];
+    assert_true(other > 0 && other <= 64);
+    free(stored);
+    free(packed);
+    damage_files("in/model.pt", "in/vocab.json", files, WH_COUNT(files));
+    packed_by = ZIP_CM_STORE;
+}
+
 /* The archive's checksums hide the pickle from random damage, so it is damaged before it is packed. */
 static void damage_pickle(const char *file, const char *input, const char *vocab, wh_buf *pickle)
 {
@@ -881,6 +909,7 @@ int main(void)
         cmocka_unit_test_teardown(test_hf, clear),
         cmocka_unit_test_teardown(test_ggml, clear),
         cmocka_unit_test_teardown(test_pt, clear),
+        cmocka_unit_test_teardown(test_packed, clear),
         cmocka_unit_test_teardown(test_pickle, clear),
         cmocka_unit_test_teardown(test_bin, clear),
         cmocka_unit_test_teardown(test_shards, clear),

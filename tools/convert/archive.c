@@ -15,6 +15,9 @@
 #define LOCATOR_BYTES 20
 #define HEADER_BYTES 30 /* of a file's own header, before its name */
 #define MAX_COMMENT 65535
+/* What is compressed may be so large in all, beside a multiple of the archive: weights hardly shrink. */
+#define MOST_UNPACKED ((uint64_t)16 << 20)
+#define MOST_TIMES 3
 
 enum {
     END_MARK = 0x06054b50,
@@ -27,6 +30,8 @@ enum {
 void archives_close(struct source *s)
 {
     for (size_t i = 0; i < s->n_archives; i++) {
+        for (size_t k = 0; k < s->archives[i].n; k++)
+            free(s->archives[i].entries[k].unpacked);
         free(s->archives[i].entries);
         free(s->archives[i].path);
     }
@@ -233,14 +238,56 @@ static int find_data(const struct archive *a, struct entry *e)
     return WHISP_OK;
 }
 
+/* All of `n` bytes of deflate, no more and no fewer than `size` when they are unpacked? */
+static int inflate_all(const unsigned char *packed, uint64_t n, unsigned char *to, uint64_t size)
+{
+    enum { STEP = 1 << 30 }; /* zlib counts in 32 bits */
+    z_stream z = {.next_in = (unsigned char *)(uintptr_t)packed, .next_out = to};
+    int rc = inflateInit2(&z, -MAX_WBITS);
+    if (rc != Z_OK)
+        return rc;
+    while (rc == Z_OK) {
+        uint64_t in = WH_MIN(n, STEP), out = WH_MIN(size, STEP);
+        z.avail_in = (uInt)in;
+        z.avail_out = (uInt)out;
+        rc = inflate(&z, Z_NO_FLUSH);
+        n -= in - z.avail_in;
+        size -= out - z.avail_out;
+        if (rc == Z_OK && z.avail_in == in && z.avail_out == out)
+            rc = Z_DATA_ERROR;
+    }
+    inflateEnd(&z);
+    return rc == Z_STREAM_END && (n || size) ? Z_DATA_ERROR : rc;
+}
+
+/* torch.save compresses nothing; who packs its archive again may. */
+static int unpack(struct archive *a, struct entry *e)
+{
+    if (e->size > MOST_UNPACKED + MOST_TIMES * a->size - a->unpacked)
+        return archive_damaged(a, "its files are out of all proportion to the archive");
+    e->unpacked = malloc((size_t)e->size + 1);
+    if (!e->unpacked)
+        return wh_fail_memory();
+    a->unpacked += e->size;
+    int rc = inflate_all(e->data, e->packed_size, e->unpacked, e->size);
+    if (rc == Z_MEM_ERROR)
+        return wh_fail_memory();
+    if (rc != Z_STREAM_END)
+        return archive_damaged(a, "a compressed file in the archive");
+    e->data = e->unpacked;
+    return WHISP_OK;
+}
+
 int archive_read(struct archive *a, size_t entry, const unsigned char **data, size_t *size)
 {
     struct entry *e = &a->entries[entry];
     int rc = e->data ? WHISP_OK : find_data(a, e);
+    if (!rc && e->method == Z_DEFLATED && !e->unpacked)
+        rc = unpack(a, e);
     if (rc)
         return rc;
-    if (e->method != 0 || e->size != e->packed_size)
-        return archive_damaged(a, "a file in the archive is compressed, which torch.save does not do");
+    if (e->method != Z_DEFLATED && (e->method != 0 || e->size != e->packed_size))
+        return archive_damaged(a, "a file in the archive is compressed in a way that is not read here");
     if (!e->is_sound && crc32_z(0, e->data, (size_t)e->size) != e->checksum)
         return archive_damaged(a, "a file in the archive is cut off or its checksum is wrong");
     e->is_sound = 1;
