@@ -333,11 +333,14 @@ int wh_model_read(wh_gguf *file, whisp_model **model)
     }
     m->file = file;
     int rc = read_model(m);
-    if (rc)
+    if (rc) {
         whisp_model_free(m);
-    else
-        *model = m;
-    return rc;
+        return rc;
+    }
+    m->fingerprint = WH_KEY_EMPTY;
+    wh_model_add_fingerprint(m, &m->fingerprint);
+    *model = m;
+    return WHISP_OK;
 }
 
 void whisp_model_free(whisp_model *m)
