@@ -279,8 +279,8 @@ typedef int (*whisp_cancel_fn)(void *user);
 /* Where the journal of a recording stands: the file in which a transcription leaves what the model answered so far, so
  * that one that was ended, be it by SIGKILL, can be continued with the same result (docs/resume.md). `recording` is what
  * messages call it: its path, if it has one. Write the file's path to `path` and say what to do: NEW replaces a journal
- * that is there; RESUME believes it as far as it fits: the log is told what does not. The file is made once more than one
- * window is to be heard, and stays: remove it when you have the result where you want it. Pipes have none. */
+ * that is there; RESUME believes it as far as it fits: the log is told what does not. The file is made for
+ * recordings of more than 30 s, and stays: remove it when you have the result where you want it. Pipes have none. */
 enum { WHISP_JOURNAL_NONE = 0, WHISP_JOURNAL_NEW = 1, WHISP_JOURNAL_RESUME = 2 };
 typedef int (*whisp_journal_fn)(void *user, const char *recording, char *path, size_t capacity);
 

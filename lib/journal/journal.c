@@ -37,15 +37,13 @@ typedef struct entry {
 
 struct wh_journal {
     char *path, *identity;
-    int fd;         /* -1: there is no file of this run's yet */
-    int is_off;     /* nothing is written (any more) */
-    int64_t end;    /* of what was written whole */
-    wh_buf waiting; /* records, until there is a file */
-    wh_key start;   /* the identity's, with which every sum begins */
-    entry *list;    /* [n] what was there, by question */
+    int fd;       /* -1: there is no file of this run's yet */
+    int is_off;   /* nothing is written (any more) */
+    int64_t end;  /* of what was written whole */
+    wh_key start; /* the identity's, with which every sum begins */
+    entry *list;  /* [n] what was there, by question */
     size_t n, capacity;
     size_t n_asked;
-    wh_heard first; /* what was asked about first */
     int change_told;
     wh_buf record; /* scratch */
     pthread_mutex_t mutex;
@@ -253,20 +251,16 @@ static void append(wh_journal *j, const whisp_options *o, const char *bytes, siz
     stop_writing(j, o, error);
 }
 
-/* A new file in the place of what is there, with the records that wait. */
+/* A new file in the place of what is there. */
 static int make_file(wh_journal *j, const whisp_options *o)
 {
     wh_buf all = {0};
     const wh_heard none = {.kind = IDENTITY};
     wh_key start = j->start;
-    if (j->fd >= 0 || j->is_off)
-        return WHISP_OK;
     wh_buf_append(&all, magic, sizeof magic);
     j->start = WH_KEY_EMPTY;
     put_record(j, &none, &start, j->identity, strlen(j->identity), &all);
     j->start = start;
-    if (j->waiting.length)
-        wh_buf_append(&all, j->waiting.data, j->waiting.length);
     if (all.failed) {
         wh_buf_free(&all);
         return wh_fail_memory();
@@ -279,7 +273,6 @@ static int make_file(wh_journal *j, const whisp_options *o)
     else
         append(j, o, all.data, all.length);
     wh_buf_free(&all);
-    wh_buf_free(&j->waiting);
     return WHISP_OK;
 }
 
@@ -314,7 +307,6 @@ void wh_journal_free(wh_journal *j)
     if (j->fd >= 0)
         close(j->fd);
     pthread_mutex_destroy(&j->mutex);
-    wh_buf_free(&j->waiting);
     wh_buf_free(&j->record);
     free(j->list);
     free(j->identity);
@@ -323,11 +315,6 @@ void wh_journal_free(wh_journal *j)
 }
 
 /* ---- asked ---- */
-
-static int is_same_place(const wh_heard *a, const wh_heard *b)
-{
-    return a->at == b->at && a->channel == b->channel;
-}
 
 /* Nothing is known of this place. Is that because the recording is another one? What comes first in a recording is the
  * first that is written; and a place sounds as it did. */
@@ -345,8 +332,8 @@ static void look_for_change(wh_journal *j, const whisp_options *o, const wh_hear
     }
     for (size_t i = 0; i < j->n && !j->change_told; i++) {
         const wh_heard *h = &j->list[i].heard;
-        if (!is_same_place(h, heard) || h->frames != heard->frames || h->kind != heard->kind ||
-            h->sound == heard->sound)
+        if (h->at != heard->at || h->channel != heard->channel || h->frames != heard->frames ||
+            h->kind != heard->kind || h->sound == heard->sound)
             continue;
         j->change_told = 1;
         wh_log(o, WHISP_LOG_WARNING, "%s: is of another recording from %.2f s on, which is heard anew", j->path,
@@ -375,10 +362,7 @@ int wh_journal_find(wh_journal *j, const whisp_options *o, const wh_heard *heard
 {
     pthread_mutex_lock(&j->mutex);
     int rc = look_up(j, o, heard, key, answer);
-    if (j->n_asked++ == 0)
-        j->first = *heard;
-    if (rc == 0 && !is_same_place(&j->first, heard))
-        rc = make_file(j, o);
+    j->n_asked++;
     pthread_mutex_unlock(&j->mutex);
     return rc;
 }
@@ -390,15 +374,16 @@ int wh_journal_keep(wh_journal *j, const whisp_options *o, const wh_heard *heard
     if (answer->failed)
         return wh_fail_memory();
     pthread_mutex_lock(&j->mutex);
-    wh_buf *out = j->fd >= 0 ? &j->record : &j->waiting;
-    if (j->fd >= 0)
+    if (j->fd < 0 && !j->is_off)
+        rc = make_file(j, o);
+    if (!rc && !j->is_off) {
         j->record.length = 0;
-    if (!j->is_off) {
-        put_record(j, heard, key, answer->data, answer->length, out);
-        if (out->failed)
+        j->record.failed = 0;
+        put_record(j, heard, key, answer->data, answer->length, &j->record);
+        if (j->record.failed)
             rc = wh_fail_memory();
-        else if (j->fd >= 0)
-            append(j, o, out->data, out->length);
+        else
+            append(j, o, j->record.data, j->record.length);
     }
     pthread_mutex_unlock(&j->mutex);
     return rc;

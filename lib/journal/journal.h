@@ -27,15 +27,14 @@ typedef struct wh_journal_config {
     int resumes;          /* believe what is there; else it is replaced */
 } wh_journal_config;
 
-/* Read what is there; what is to be said about it goes to the options' log. A file is made only once there is more to be
- * heard than one window (wh_journal_find()). WHISP_ERR_MEMORY; whatever is wrong with the file is no error. */
+/* Read what is there; what is to be said about it goes to the options' log. A file is made with the
+ * first answer. WHISP_ERR_MEMORY; whatever is wrong with the file is no error. */
 int wh_journal_open(const wh_journal_config *config, const whisp_options *options, wh_journal **journal);
 /* The file stays: it is the caller's, who removes it when the work is done. */
 void wh_journal_free(wh_journal *journal);
 
-/* Any thread. find: 1 and the answer, 0 where the model must be asked, or a code. keep: what it answered; from the moment
- * on when a second place is asked about, it is in the file when this returns. A file that cannot be written is told,
- * once. WHISP_ERR_MEMORY. */
+/* Any thread. find: 1 and the answer, 0 where the model must be asked, or a code. keep: what it answered, which
+ * is in the file when this returns. A file that cannot be written is told, once. WHISP_ERR_MEMORY. */
 int wh_journal_find(wh_journal *journal, const whisp_options *options, const wh_heard *heard, const wh_key *key,
                     wh_buf *answer);
 int wh_journal_keep(wh_journal *journal, const whisp_options *options, const wh_heard *heard, const wh_key *key,

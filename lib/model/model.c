@@ -333,14 +333,13 @@ int wh_model_read(wh_gguf *file, whisp_model **model)
     }
     m->file = file;
     int rc = read_model(m);
-    if (rc) {
+    if (!rc)
+        rc = wh_model_fingerprint(m);
+    if (rc)
         whisp_model_free(m);
-        return rc;
-    }
-    m->fingerprint = WH_KEY_EMPTY;
-    wh_model_add_fingerprint(m, &m->fingerprint);
-    *model = m;
-    return WHISP_OK;
+    else
+        *model = m;
+    return rc;
 }
 
 void whisp_model_free(whisp_model *m)

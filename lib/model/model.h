@@ -96,8 +96,8 @@ const char *wh_model_unsound(const whisp_model *model);
  * it is none that is known. */
 int wh_model_foreign(const char *path);
 
-/* What a model is known by: all but the middle of its weights. (fingerprint.c) */
-void wh_model_add_fingerprint(const whisp_model *model, wh_key *key);
+/* What it is known by: all but the middle of its weights. (fingerprint.c) */
+int wh_model_fingerprint(whisp_model *model);
 
 /* A model from an open file, which it owns from now on, also on failure. */
 int wh_model_read(wh_gguf *file, whisp_model **model);
