@@ -148,8 +148,6 @@ int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
     size_t n_text = w->words.n_tokens;
     int rc = make_room(w, n_text);
     if (!rc && n_text)
-        rc = wh_decode_begin(w);
-    if (!rc && n_text)
         rc = compare_samples(w, n_text);
     if (!rc && n_text)
         rc = read_again(w, n_text);

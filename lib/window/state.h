@@ -168,7 +168,7 @@ int wh_imagined_end(const wh_window *window, double *end);
 
 /* ---- the option confidence (evidence.c) ---- */
 
-/* listen_again: between decoding and alignment, gather what the decoder knows of the text tokens; *bare is where the
+/* listen_again: the decoding having begun (wh_decode_begin()), before the alignment, gather what the decoder knows of the text tokens; *bare is where the
  * alignment leaves what it sees. judge: *words' confidence. */
 typedef struct wh_doubts wh_doubts;
 int wh_doubts_listen_again(wh_window *window, wh_evidence **bare);

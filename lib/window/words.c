@@ -107,6 +107,8 @@ static int find(wh_window *w, int with_evidence, double *median)
     wh_heard_words *h = &w->words;
     wh_evidence *evidence = NULL;
     int rc = wh_recall_words(w, with_evidence), is_found = rc > 0;
+    if (!rc && with_evidence && h->n_tokens)
+        rc = wh_decode_begin(w);
     if (!rc && with_evidence)
         rc = wh_doubts_listen_again(w, &evidence);
     if (!rc)
