@@ -1,7 +1,7 @@
 /* write.c - a GGUF file written front to back: values and descriptions are collected, then tensor data stream through.
  *
  * Last step of whisp-convert. A regular file appears under its name only when it is whole: until then it has a
- * temporary name in the same folder. A device or pipe is written directly. */
+ * temporary name in the same folder, and is on the disk then. A device or pipe is written directly. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gguf/file.h"
+#include "util/write.h"
 
 #define ALIGNMENT 64
 
@@ -244,11 +245,19 @@ int wh_gguf_writer_finish(wh_gguf_writer *w)
     if (!rc) {
         FILE *file = w->file;
         w->file = NULL;
+        int error = 0;
         errno = 0;
-        if (fclose(file) != 0)
+        if (fflush(file) != 0 || (w->temporary && (error = wh_write_through(fileno(file)))))
+            error = error ? error : errno ? errno : EIO;
+        if (fclose(file) != 0 && !error)
+            error = errno ? errno : EIO;
+        if (!error && w->temporary && rename(w->temporary, w->path) != 0)
+            error = errno;
+        errno = error;
+        if (error)
             rc = write_error(w);
-        else if (w->temporary && rename(w->temporary, w->path) != 0)
-            rc = write_error(w);
+        else if (w->temporary)
+            wh_write_folder(w->path);
     }
     if (!rc) {
         free(w->temporary);

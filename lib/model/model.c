@@ -333,6 +333,8 @@ int wh_model_read(wh_gguf *file, whisp_model **model)
     }
     m->file = file;
     int rc = read_model(m);
+    if (!rc)
+        rc = wh_model_fingerprint(m);
     if (rc)
         whisp_model_free(m);
     else

@@ -10,6 +10,7 @@
 
 #include "gguf/gguf.h"
 #include "tokenizer/tokenizer.h"
+#include "util/key.h"
 
 #define WH_SAMPLE_RATE 16000
 #define WH_FFT 400            /* samples in an analysis window */
@@ -80,6 +81,8 @@ struct whisp_model {
     wh_tokenizer *tokenizer;
     float *mel_filters; /* [n_mels][201], see wh_mel_filters() */
 
+    wh_key fingerprint; /* by which another run knows that it is the same model */
+
     wh_gguf *file;
     wh_derived *derived; /* NULL: the backends keep what they make */
     float **owned;       /* float32 copies of vectors that the file stores otherwise */
@@ -92,6 +95,9 @@ const char *wh_model_unsound(const whisp_model *model);
 /* A file or folder that is another program's model: fails with what it is and the command that converts it. WHISP_OK:
  * it is none that is known. */
 int wh_model_foreign(const char *path);
+
+/* What it is known by: all but the middle of its weights. (fingerprint.c) */
+int wh_model_fingerprint(whisp_model *model);
 
 /* A model from an open file, which it owns from now on, also on failure. */
 int wh_model_read(wh_gguf *file, whisp_model **model);

@@ -34,7 +34,9 @@ int whisp_options_on(whisp_options *options, const whisp_callbacks *callbacks)
     options->progress = all.progress;
     options->segment = all.segment;
     options->cancel = all.cancel;
-    options->log_user = options->progress_user = options->segment_user = options->cancel_user = all.user;
+    options->journal = all.journal;
+    options->log_user = options->progress_user = options->segment_user = all.user;
+    options->cancel_user = options->journal_user = all.user;
     return WHISP_OK;
 }
 

@@ -83,9 +83,29 @@ whisp_options *wh_options_copy(const whisp_options *options)
     copy->progress = options->progress;
     copy->segment = options->segment;
     copy->cancel = options->cancel;
+    copy->journal = options->journal;
     copy->log_user = options->log_user;
     copy->progress_user = options->progress_user;
     copy->segment_user = options->segment_user;
     copy->cancel_user = options->cancel_user;
+    copy->journal_user = options->journal_user;
     return copy;
+}
+
+/* A line end in a value becomes two characters, and so does what stands for it. */
+static void put_value(wh_buf *text, const char *value)
+{
+    for (const char *p = value; *p; p++)
+        wh_buf_append(text, *p == '\n' ? "\\n" : *p == '\\' ? "\\\\" : p, *p == '\n' || *p == '\\' ? 2 : 1);
+}
+
+void wh_options_put(const whisp_options *options, wh_buf *text)
+{
+    for (size_t i = 0; i < wh_n_options; i++) {
+        if (wh_options[i].same_words)
+            continue;
+        wh_buf_printf(text, "option %s=", wh_options[i].info.name);
+        put_value(text, options->texts[i]);
+        wh_buf_puts(text, "\n");
+    }
 }

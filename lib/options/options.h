@@ -85,7 +85,8 @@ struct whisp_options {
     whisp_progress_fn progress;
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
-    void *log_user, *progress_user, *segment_user, *cancel_user;
+    whisp_journal_fn journal;
+    void *log_user, *progress_user, *segment_user, *cancel_user, *journal_user;
 };
 
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
@@ -93,6 +94,9 @@ whisp_options *wh_options_copy(const whisp_options *options);
 
 /* The option languages: may it be language i (of wh_language_code())? With None any may. */
 int wh_options_has_language(const wh_values *values, int i);
+
+/* All options that may change the words, as lines "name=value" appended to *text. */
+void wh_options_put(const whisp_options *options, wh_buf *text);
 
 /* Warnings, to the log: what was set and has no effect by what its row in the table says that it needs. */
 void wh_options_warn(const whisp_options *options);

@@ -28,8 +28,9 @@ struct wh_option {
     whisp_option_info info;
     size_t at; /* the member of wh_values */
     wh_parse_fn parse;
-    double lo, hi; /* of numbers */
-    int none;      /* what None means where the member is a whole number */
+    double lo, hi;  /* of numbers */
+    int none;       /* what None means where the member is a whole number */
+    int same_words; /* it changes the speed, not the words: what was heard with another value counts */
     wh_other_option needs, not_with;
 };
 

@@ -104,7 +104,7 @@ const wh_option wh_options[] = {
     OPTION(seed, seed, wh_parse_seed, "INT", "0",
            "of the random numbers at temperatures above 0; same seed, same words", RANGE(-9.2e18, 9.2e18)),
     OPTION(threads, threads, wh_parse_integer, "INT", "0",
-           "threads for the computation; 0: one for each core this process may use", RANGE(0, 1024)),
+           "threads for the computation; 0: one for each core this process may use", RANGE(0, 1024), .same_words = 1),
     OPTION(backend, backend_given, wh_parse_name, "auto|cpu|blas|cuda", "auto",
            "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"),
     OPTION(
@@ -121,14 +121,14 @@ const wh_option wh_options[] = {
         split_stereo, split_stereo, wh_parse_flag, "True|False", "False",
         "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"),
     OPTION(stream_step, stream_step, wh_parse_real, "FLOAT", "0.4",
-           "live transcription: seconds of sound from one pass to the next", RANGE(0.1, 10)),
+           "live transcription: seconds of sound from one pass to the next", RANGE(0.1, 10), .same_words = 1),
     OPTION(
         cut, cut_seconds, wh_parse_cut, "auto|off|SECONDS", "auto",
         "cut long recordings at pauses into parts of about so many seconds that are transcribed side by side; auto cuts "
         "those of more than five minutes; off is openai-whisper's way, each window knows the text before it",
         RANGE(5, 86400)),
     OPTION(batch_size, batch_size, wh_parse_batch, "auto|INT", "auto",
-           "parts that are transcribed at a time; changes the speed, not the words", RANGE(1, 64)),
+           "parts that are transcribed at a time; changes the speed, not the words", RANGE(1, 64), .same_words = 1),
     OPTION(
         vad_filter, vad_filter, wh_parse_flag, "True|False", "False",
         "take out what is not speech before transcribing, by voice activity detection; times stay the recording's own"),

@@ -1,15 +1,15 @@
-/* file.c - a document into a file, all or nothing: written beside it under another name, then renamed. */
+/* file.c - a document into a file, all or nothing, also after a power cut: written beside it under another name, brought
+ * to the disk, then renamed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "output/writers.h"
+#include "util/write.h"
 
 #define MAX_LINKS 40
 
@@ -31,52 +31,13 @@ static const char *advice(int error)
     }
 }
 
-static int write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, text, WH_MIN(length, (size_t)1 << 30));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0)
-            return EIO;
-        text += n;
-        length -= (size_t)n;
-    }
-    return 0;
-}
-
-/* write_all() with the signals held back in this thread that would end the program, and taken away if they came from
- * here: SIGPIPE for a pipe without a reader, SIGXFSZ for a file beyond the process's limit. */
-static int write_all_quietly(int fd, const char *text, size_t length)
-{
-    sigset_t signals, before, pending;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGPIPE);
-    sigaddset(&signals, SIGXFSZ);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &signals, &before);
-    int error = write_all(fd, text, length);
-    int raised = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
-    if (raised && !sigismember(&pending, raised)) {
-        struct timespec now = {0, 0};
-        sigemptyset(&signals);
-        sigaddset(&signals, raised);
-        while (sigtimedwait(&signals, NULL, &now) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 /* Devices, pipes and the like cannot be replaced by a file. */
 static int write_directly(const char *path, const char *text, size_t length)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return errno;
-    int error = write_all_quietly(fd, text, length);
+    int error = wh_write_quietly(fd, text, length);
     if (close(fd) != 0 && !error)
         error = errno;
     return error;
@@ -137,15 +98,19 @@ static int replace(const char *target, const struct stat *old, const char *text,
         return errno;
     int error = open_temporary(target, &name, &fd);
     if (!error) {
-        error = write_all_quietly(fd, text, length);
+        error = wh_write_quietly(fd, text, length);
         if (old)
             (void)!fchmod(fd, old->st_mode & 0777); /* some file systems have no modes */
+        if (!error)
+            error = wh_write_through(fd);
         if (close(fd) != 0 && !error)
             error = errno;
         if (!error && rename(name.data, target) != 0)
             error = errno;
         if (error)
             unlink(name.data);
+        else
+            wh_write_folder(target);
     }
     wh_buf_free(&name);
     return error;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/vocabulary.h"
+#include "search/corrector.h"
 
 #define FOLLOWING 6 /* tokens after the place that must bear the term out */
 
@@ -24,43 +24,7 @@
 #define FEW 3             /* places in a window: more are screened first */
 #define MOST_IN_WINDOW 32 /* of a window's places, the likeliest ones are screened: what a long list costs at most */
 
-/* What was taken for a term before. */
-struct known {
-    int term;
-    size_t first_sound, n_sounds; /* in a pool */
-};
-
-/* A term in the window's corrected tokens, and what was heard there. */
-struct corrected {
-    size_t at, n;          /* in the corrected tokens */
-    size_t heard, n_heard; /* in the pool */
-};
-
-typedef struct wh_corrector {
-    wh_vocabulary *vocabulary;
-    wh_places places;
-    whisp_token *tokens; /* [n] the window's, corrected */
-    size_t n, capacity;
-    whisp_token *other; /* scratch: the tokens with a term put in */
-    size_t other_capacity;
-    int32_t *fed;    /* scratch: what the decoder is fed */
-    int *rows;       /* 0, 1, 2, ... */
-    int *some_rows;  /* scratch: other rows */
-    float *logits;   /* [longest_tokens + FOLLOWING][n_vocab] */
-    float *logprobs; /* pool: the log-probabilities of the tokens of each term that was weighed */
-    size_t n_logprobs, logprobs_capacity;
-    struct corrected *corrected; /* [n_corrected] what was put into the window */
-    size_t n_corrected, corrected_capacity;
-    int32_t *heard; /* pool: the tokens that they took the place of */
-    size_t n_heard, heard_capacity;
-    struct known *known; /* [n_known] since the recording or its part began */
-    size_t n_known, known_capacity;
-    int32_t *known_sounds; /* pool */
-    size_t n_known_sounds, known_sounds_capacity;
-    double *margins; /* scratch: those of the window's places that are worth weighing, the largest first */
-    size_t margins_capacity;
-    int64_t in_slot; /* how many of the tokens slot 0 holds; -1: it lacks the start sequence's last one, too */
-} corrector;
+typedef struct wh_corrector corrector;
 
 void wh_corrector_free(corrector *c)
 {
@@ -176,7 +140,7 @@ static int is_known(const corrector *c, const wh_place *place)
     size_t n;
     const int32_t *sounds = place_sounds(&c->places, place, &n);
     for (size_t i = 0; i < c->n_known; i++) {
-        const struct known *k = &c->known[i];
+        const struct wh_known *k = &c->known[i];
         if (k->term == place->term && k->n_sounds == n &&
             memcmp(c->known_sounds + k->first_sound, sounds, n * sizeof *sounds) == 0)
             return 1;
@@ -281,15 +245,9 @@ static int make_known(corrector *c, const wh_place *place)
     if (rc)
         return rc;
     memcpy(c->known_sounds + c->n_known_sounds, sounds, n * sizeof *sounds);
-    c->known[c->n_known++] = (struct known){place->term, c->n_known_sounds, n};
+    c->known[c->n_known++] = (struct wh_known){place->term, c->n_known_sounds, n};
     c->n_known_sounds += n;
     return WHISP_OK;
-}
-
-void wh_search_forget(wh_search *s)
-{
-    if (s->corrector)
-        s->corrector->n_known = s->corrector->n_known_sounds = 0;
 }
 
 /* Remember what is written in a place that n tokens are put into. */
@@ -304,29 +262,10 @@ static int keep_heard(corrector *c, const wh_place *place, size_t n, int64_t mov
     for (size_t i = 0; i < c->n_corrected; i++)
         if (c->corrected[i].at > place->from)
             c->corrected[i].at = (size_t)((int64_t)c->corrected[i].at + moved);
-    c->corrected[c->n_corrected++] = (struct corrected){place->from, n, c->n_heard, n_heard};
+    c->corrected[c->n_corrected++] = (struct wh_corrected){place->from, n, c->n_heard, n_heard};
     for (size_t i = 0; i < n_heard; i++)
         c->heard[c->n_heard++] = c->tokens[place->from + i].id;
     return WHISP_OK;
-}
-
-size_t wh_search_heard(const wh_search *s, const whisp_token *tokens, size_t first, size_t n, int32_t *to)
-{
-    const corrector *c = s->corrector;
-    size_t count = 0;
-    for (size_t i = first; i < first + n; i++) {
-        const struct corrected *put = NULL;
-        for (size_t k = 0; c && k < c->n_corrected; k++)
-            if (c->corrected[k].at == i)
-                put = &c->corrected[k];
-        for (size_t k = 0; put && to && k < put->n_heard; k++)
-            to[count + k] = c->heard[put->heard + k];
-        if (!put && to)
-            to[count] = tokens[i].id;
-        count += put ? put->n_heard : 1;
-        i += put ? put->n - 1 : 0;
-    }
-    return count;
 }
 
 /* Put a term in its place. The places after it move by *moved more. */

@@ -160,6 +160,11 @@ int wh_search_is_sound(const wh_search *s)
     return !s->unsound;
 }
 
+void wh_search_set_sound(wh_search *s, int is_sound)
+{
+    s->unsound = !is_sound;
+}
+
 static double no_speech_prob(const wh_search *s)
 {
     return exp((double)s->start_logits[s->specials->no_speech] - wh_log_sum_exp(s, s->start_logits, s->model->n_vocab));

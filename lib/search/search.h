@@ -6,6 +6,7 @@
 
 #include "options/options.h"
 #include "backend/backend.h"
+#include "util/key.h"
 
 typedef struct wh_search wh_search;
 
@@ -66,6 +67,16 @@ size_t wh_search_heard(const wh_search *search, const whisp_token *tokens, size_
 
 /* Were all of the model's numbers finite since the last wh_search_begin() or wh_search_languages()? */
 int wh_search_is_sound(const wh_search *search);
+void wh_search_set_sound(wh_search *search, int is_sound); /* of languages that were asked for before */
+
+/* What was decoded before takes the place of a decoding (lib/window/recall.c). save: what the last one left in the search,
+ * beside its tokens, appended to *state. restore: the same again, and whether all numbers were finite, for a decoding of
+ * n_tokens; WHISP_ERR_MODEL where `state` is not such a thing. add_known: which terms of the vocabulary were found so
+ * far, which the next decoding depends on. add_vocabulary: the list of terms. (corrected.c) */
+void wh_search_save(const wh_search *search, wh_buf *state);
+int wh_search_restore(wh_search *search, int is_sound, size_t n_tokens, const char *state, size_t n);
+void wh_search_add_known(const wh_search *search, wh_key *key);
+void wh_search_add_vocabulary(const wh_search *search, wh_key *key);
 
 /* Probabilities of the languages for the encoding in slot 0, [n_languages], among those of the option languages; returns
  * the best one's index or a code. *no_speech (may be NULL): the probability that nobody speaks. */

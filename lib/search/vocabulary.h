@@ -3,7 +3,8 @@
  *   vocabulary.c  the list's file, its terms, the prefix tree of their sounds
  *   sounds.c      how spellings sound, roughly, and how far sounds are apart
  *   near.c        places in a window where a term may have been said
- *   correct.c     what the model thinks of the term there; replacing
+ *   correct.c     what the model thinks of the term there; replacing (corrector.h)
+ *   corrected.c   what that left
  *
  * Shared by the files of lib/search only; docs/vocabulary.md tells the method and its sources. */
 #ifndef WH_VOCABULARY_H

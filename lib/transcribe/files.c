@@ -18,6 +18,8 @@ typedef struct file {
     wh_job job;
     struct files *files;
     const char *path;
+    char *journal; /* where it is, or NULL */
+    int resumes;
     wh_outbox out;
     int over, rc;
     int lost; /* a segment could not be kept for the callback */
@@ -85,6 +87,17 @@ static void on_segment(void *user, const whisp_segment *segment)
     pthread_mutex_unlock(&one->files->mutex);
 }
 
+/* What the caller said in his thread. */
+static int name_journal(void *user, const char *recording, char *path, size_t capacity)
+{
+    const file *one = user;
+    (void)recording;
+    int n = one->journal ? snprintf(path, capacity, "%s", one->journal) : -1;
+    return n < 0 || (size_t)n >= capacity ? WHISP_JOURNAL_NONE
+           : one->resumes                 ? WHISP_JOURNAL_RESUME
+                                          : WHISP_JOURNAL_NEW;
+}
+
 static int run(wh_job *job, whisp_session *session, whisp_result **result)
 {
     return transcribe(session, ((file *)(void *)job)->path, result);
@@ -121,8 +134,19 @@ static void free_file(file *one)
     wh_outbox_free(&one->out);
     whisp_options_free(one->job.options);
     whisp_result_free(one->result);
+    free(one->journal);
     free(one->problem);
     free(one);
+}
+
+static int ask_journal(const whisp_options *o, file *one)
+{
+    char path[4096] = "";
+    int wanted = o->journal ? o->journal(o->journal_user, one->path, path, sizeof path) : WHISP_JOURNAL_NONE;
+    one->resumes = wanted == WHISP_JOURNAL_RESUME;
+    if (wanted != WHISP_JOURNAL_NONE && !(one->journal = strdup(path)))
+        return wh_fail_memory();
+    return WHISP_OK;
 }
 
 static int begin(files *f, size_t i)
@@ -133,14 +157,15 @@ static int begin(files *f, size_t i)
     one->files = f;
     one->path = f->paths[i];
     one->job = (wh_job){.options = wh_options_copy(f->session->options), .quiet = 1, .run = run, .end = end};
-    int rc = one->job.options ? WHISP_OK : WHISP_ERR_MEMORY;
+    int rc = one->job.options ? ask_journal(f->session->options, one) : WHISP_ERR_MEMORY;
     if (!rc) {
         whisp_options *o = one->job.options;
         o->log = on_log;
         o->progress = on_progress;
         o->segment = on_segment;
         o->cancel = NULL;
-        o->log_user = o->progress_user = o->segment_user = one;
+        o->journal = name_journal;
+        o->log_user = o->progress_user = o->segment_user = o->journal_user = one;
         rc = wh_jobs_add(f->jobs, &one->job);
     }
     if (rc)

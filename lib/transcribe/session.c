@@ -196,6 +196,7 @@ int wh_session_begin_part(whisp_session *s, int64_t at, int last)
     int rc = whisp_session_reset(s);
     wh_window_place(s->window, at / WH_HOP, last);
     wh_window_set_timeline(s->window, wh_speech_only_timeline(s->whole));
+    wh_window_set_journal(s->window, s->whole->journal, WH_MAX(s->whole->channel, 0));
     return rc;
 }
 

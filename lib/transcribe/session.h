@@ -17,6 +17,7 @@
  *   recording.c       the samples of a whole recording, as often as they are wanted (recording.h)
  *   passes.c          the passes over it before the one that counts (passes.h)
  *   jump.c            a long one of which only some clips are asked for (jump.h)
+ *   resume.c          the journal of a whole recording
  *   one_window.c      log-Mel spectrograms from outside
  *   detect.c          the language of a whole recording */
 #ifndef WH_SESSION_H
@@ -45,6 +46,8 @@ struct whisp_session {
     whisp_vad *vad;       /* with vad_filter, else NULL (speech_only.c) */
     wh_timeline timeline; /* where speech is in the recording */
     int64_t recording;    /* its samples, once speech was looked for; else -1 */
+
+    wh_journal *journal; /* of the recording that is transcribed, or NULL (resume.c) */
 
     int channel; /* with split_stereo: the one being heard, from 0 on; else -1 (channels.c) */
 
@@ -106,6 +109,12 @@ int wh_session_wants(const void *session, double from, double to);
 /* Forced alignment: give the session, which was reset, a text. result: what became of it. */
 int wh_session_set_text(whisp_session *session, const char *text);
 int wh_session_align_result(whisp_session *session, whisp_result **result);
+
+/* The journal. open: if the callbacks name one, and the recording can be read again. use: once it is known how long the
+ * recording is: what one window holds needs none. (resume.c) */
+int wh_session_open_journal(whisp_session *session, whisp_audio *audio);
+void wh_session_use_journal(whisp_session *session, int in_parts);
+void wh_session_close_journal(whisp_session *session);
 
 /* vad_filter. load: the model, if the options ask for it. load_model: in any case. model: where it is;
  * WHISP_ERR_ARGUMENT or another code where it is not found. find: where speech is in all that `read` gives. check: fails

@@ -138,8 +138,10 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
         rc = wh_recording_new(s, audio, &in);
     if (!rc)
         rc = wh_passes_before(in, &in_parts);
-    if (!rc)
+    if (!rc) {
+        wh_session_use_journal(s, in_parts);
         rc = text ? align(s, in, result) : transcribe(s, in, in_parts, result);
+    }
     if (!rc)
         rc = check_heard(s, in);
     if (!rc) {
@@ -159,9 +161,13 @@ int whisp_session_transcribe(whisp_session *s, whisp_audio *audio, whisp_result 
     if (!s || !audio || !result)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_transcribe: an argument is NULL");
     *result = NULL;
-    if (s->options->values.split_stereo)
-        return wh_channels_transcribe(s, audio, run, result);
-    return run(s, audio, NULL, result);
+    int rc = wh_session_open_journal(s, audio);
+    if (!rc && s->options->values.split_stereo)
+        rc = wh_channels_transcribe(s, audio, run, result);
+    else if (!rc)
+        rc = run(s, audio, NULL, result);
+    wh_session_close_journal(s);
+    return rc;
 }
 
 int whisp_session_align(whisp_session *s, whisp_audio *audio, const char *text, whisp_result **result)

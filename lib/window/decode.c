@@ -8,6 +8,8 @@ int wh_decode_encode(wh_window *w)
 {
     const float *mel = w->input;
     static const int slot = 0;
+    if (w->recall.is_encoded)
+        return WHISP_OK;
     int rc = wh_check_cancel(w->config.options);
     if (rc)
         return rc;
@@ -15,6 +17,17 @@ int wh_decode_encode(wh_window *w)
     rc = wh_backend_encode(w->config.backend, 1, &mel, &slot);
     w->config.timings->encode += wh_now() - t0;
     w->config.timings->n_encode++;
+    w->recall.is_encoded = !rc;
+    return rc;
+}
+
+int wh_decode_begin(wh_window *w)
+{
+    wh_recall *r = &w->recall;
+    int rc = r->is_begun ? WHISP_OK : wh_decode_encode(w);
+    if (!rc && !r->is_begun)
+        rc = wh_search_begin(w->search, r->prompt, r->n_prompt, w->language.window);
+    r->is_begun = !rc;
     return rc;
 }
 
@@ -59,9 +72,12 @@ int wh_window_decode(wh_window *w)
     int rc;
     wh_search_first_window(w->search, w->origin + w->begin == 0);
     if ((rc = wh_history_prompt(&w->history, w->values, (size_t)w->model->n_text_ctx / 2 - 1, &prompt, &n)) ||
-        (rc = wh_search_begin(w->search, prompt, n, w->language.window)) || (rc = decode_with_fallback(w)))
+        (rc = wh_recall_decoding(w, prompt, n)))
+        return WH_MIN(rc, 0);
+    if ((rc = wh_decode_begin(w)) || (rc = decode_with_fallback(w)) ||
+        (rc = wh_search_correct(w->search, w->begin, &w->decoding)))
         return rc;
-    return wh_search_correct(w->search, w->begin, &w->decoding);
+    return wh_recall_keep_decoding(w);
 }
 
 int wh_window_is_silent(const wh_window *w)

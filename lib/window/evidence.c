@@ -155,6 +155,39 @@ int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
     return rc;
 }
 
+void wh_doubts_save(const wh_window *w, wh_buf *bytes)
+{
+    const wh_doubts *d = w->doubts;
+    size_t n = w->words.n_tokens;
+    wh_buf_append(bytes, d->told, n * sizeof *d->told);
+    wh_buf_append(bytes, d->bare, n * sizeof *d->bare);
+    wh_buf_append(bytes, d->agreement, n * sizeof *d->agreement);
+}
+
+static int are_finite(const float *x, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * 0; /* NaN from NaN and from infinity */
+    return sum == 0;
+}
+
+int wh_doubts_restore(wh_window *w, const char *bytes, size_t n_bytes)
+{
+    size_t n = w->words.n_tokens, told = n * sizeof(wh_evidence), numbers = sizeof(wh_evidence) / sizeof(float);
+    if (n_bytes != 2 * told + n * sizeof(float))
+        return 0;
+    int rc = make_room(w, n);
+    if (rc)
+        return rc;
+    wh_doubts *d = w->doubts;
+    memcpy(d->told, bytes, told);
+    memcpy(d->bare, bytes + told, told);
+    memcpy(d->agreement, bytes + 2 * told, n * sizeof *d->agreement);
+    return are_finite(&d->told->logprob, n * numbers) && are_finite(&d->bare->logprob, n * numbers) &&
+           are_finite(d->agreement, n);
+}
+
 /* All that is known of a word; `timed` has its tokens. */
 static void gather(const wh_window *w, const wh_word *timed, const whisp_word *word, wh_word_evidence *e)
 {

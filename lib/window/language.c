@@ -96,13 +96,28 @@ static void know(wh_window *w, int language, int64_t seek, const float *probabil
     tell_doubt(w, probabilities, language);
 }
 
-/* The window in w->input, whose encoding is in slot 0: its language, and whether that is the recording's. 0, or where
+/* Of the window in w->input: the most probable language, or a code; [n_languages] how probable each is; and how probable
+ * that nobody speaks. */
+static int ask_model(wh_window *w, float *probabilities, double *silence)
+{
+    int best, rc = wh_recall_language(w, probabilities, silence, &best);
+    if (rc)
+        return rc < 0 ? rc : best;
+    if ((rc = wh_decode_encode(w)))
+        return rc;
+    w->recall.is_begun = 0; /* the decoder reads something else */
+    best = wh_search_languages(w->search, probabilities, silence);
+    rc = best < 0 ? best : wh_recall_keep_language(w, probabilities, *silence, best);
+    return rc ? rc : best;
+}
+
+/* The window in w->input: its language, and whether that is the recording's. 0, or where
  * the window is to be asked instead that begins so many frames later; or a code. */
 static int64_t ask(wh_window *w, int64_t seek, int64_t frames)
 {
     wh_language *l = &w->language;
     double silence;
-    int best = wh_search_languages(w->search, l->window_probs, &silence);
+    int best = ask_model(w, l->window_probs, &silence);
     if (best < 0)
         return best;
     l->window = best;
@@ -135,7 +150,8 @@ int wh_window_detect(wh_window *w)
         if (!w->finished && content < at + WH_WINDOW_FRAMES)
             return WHISP_OK;
         wh_mel_window(w->mel, at, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, w->input);
-        int64_t rc = wh_decode_encode(w);
+        wh_recall_listen(w, at, WH_WINDOW_FRAMES);
+        int64_t rc = wh_check_cancel(w->config.options);
         if (rc || (rc = ask(w, at, WH_MIN(WH_WINDOW_FRAMES, WH_MAX(content - at, 0)))) < 0)
             return (int)rc;
         /* With a full window the first transcription window is this very one. */
@@ -166,7 +182,8 @@ static int of_window(wh_window *w)
     if (!each && w->seek == 0 && l->ask_at == 0) /* it was asked just now */
         return l->window;
     if (each) {
-        int language = wh_search_languages(w->search, l->window_probs, NULL);
+        double silence;
+        int language = ask_model(w, l->window_probs, &silence);
         if (language >= 0)
             wh_log(w->config.options, WHISP_LOG_DEBUG, "language at %.2f s: %s",
                    (double)w->seek * WH_HOP / WH_SAMPLE_RATE, wh_language_name(language));
@@ -280,7 +297,7 @@ const float *wh_window_asked(const wh_window *w)
 int wh_window_ask_language(wh_window *w, int *speech)
 {
     double silence;
-    int best = wh_search_languages(w->search, w->language.window_probs, &silence);
+    int best = ask_model(w, w->language.window_probs, &silence);
     if (best >= 0 && speech && (*speech = is_speech(w, w->begin, w->frames, silence)) < 0)
         return *speech;
     return best;

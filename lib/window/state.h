@@ -170,11 +170,14 @@ int wh_imagined_end(const wh_window *window, double *end);
 
 /* ---- the option confidence (evidence.c) ---- */
 
-/* listen_again: between decoding and alignment, gather what the decoder knows of the text tokens; *bare is where the
+/* listen_again: the decoding having begun (wh_decode_begin()), before the alignment, gather what the decoder knows of the text tokens; *bare is where the
  * alignment leaves what it sees. judge: *words' confidence. */
 typedef struct wh_doubts wh_doubts;
 int wh_doubts_listen_again(wh_window *window, wh_evidence **bare);
 int wh_doubts_judge(wh_window *window, whisp_word *words, size_t n);
+/* All that was gathered, appended to *bytes; and the same again, 0: it is not such a thing. (Not what is judged by it.) */
+void wh_doubts_save(const wh_window *window, wh_buf *bytes);
+int wh_doubts_restore(wh_window *window, const char *bytes, size_t n);
 double wh_doubts_mean(const whisp_word *words, size_t n);
 void wh_doubts_free(wh_doubts *doubts);
 
@@ -212,8 +215,39 @@ int wh_joins_part(wh_window *window);
 
 /* ---- decoding (decode.c) ---- */
 
-/* Run the encoder on window->input. */
+/* Slot 0 holds the encoding of window->input when it returns, and the search has begun the current window with its
+ * prompt: each only where that has not been done yet. */
 int wh_decode_encode(wh_window *window);
+int wh_decode_begin(wh_window *window);
+
+/* ---- what the journal knows (recall.c) ---- */
+
+typedef struct wh_recall {
+    wh_journal *journal; /* NULL: none */
+    wh_heard heard;      /* what is asked about: window->input */
+    wh_key sound;        /* the same as a number */
+    wh_key decoding;     /* the question of the current window's decoding */
+    wh_key question;     /* the last other one */
+    wh_buf answer;
+    size_t at;           /* bytes of the answer that were taken */
+    whisp_token *tokens; /* of a decoding that was found */
+    size_t tokens_capacity;
+    int is_encoded, is_begun; /* slot 0 holds the encoding; and the search has begun */
+    const int32_t *prompt;    /* [n_prompt] with which it begins; the history's */
+    size_t n_prompt;
+} wh_recall;
+
+void wh_recall_free(wh_recall *recall);
+/* window->input has changed: it begins at frame `at` of what was pushed, of which `frames` hold sound. */
+void wh_recall_listen(wh_window *window, int64_t at, int64_t frames);
+/* 1: found, and all is as if the model had been asked; 0: ask it, and then keep what it says; or a code. words: of
+ * window->words.tokens, into window->words.timed and, with_evidence, into what evidence.c gathers. */
+int wh_recall_language(wh_window *window, float *probabilities, double *silence, int *best);
+int wh_recall_keep_language(wh_window *window, const float *probabilities, double silence, int best);
+int wh_recall_decoding(wh_window *window, const int32_t *prompt, size_t n_prompt);
+int wh_recall_keep_decoding(wh_window *window);
+int wh_recall_words(wh_window *window, int with_evidence);
+int wh_recall_keep_words(wh_window *window, int with_evidence);
 
 /* ---- the whole ---- */
 
@@ -249,6 +283,7 @@ struct wh_window {
     wh_clips clips;
     wh_gap gap;
     wh_heard_words words;
+    wh_recall recall;
     wh_doubts *doubts; /* with the option confidence, once it was asked; else NULL */
 };
 

@@ -72,6 +72,7 @@ void wh_window_free(wh_window *w)
     wh_clips_free(&w->clips);
     wh_heard_words_free(&w->words);
     wh_doubts_free(w->doubts);
+    wh_recall_free(&w->recall);
     free(w->input);
     free(w);
 }
@@ -90,6 +91,7 @@ int wh_window_reset(wh_window *w)
     w->is_last = 1;
     w->timeline = NULL;
     w->follows = NULL;
+    wh_window_set_journal(w, NULL, 0);
     w->finished = w->only_mel = 0;
     w->length = -1;
     w->begin = w->frames = 0;
@@ -229,7 +231,8 @@ int wh_window_open(wh_window *w)
     if (wh_language_encoded(w))
         return WHISP_OK;
     wh_mel_window(w->mel, w->begin, w->frames, WH_PAD_MEL, w->input);
-    return wh_decode_encode(w);
+    wh_recall_listen(w, w->begin, w->frames);
+    return wh_check_cancel(w->config.options);
 }
 
 /* The decoding becomes segments: cut, guarded, their words timed, remembered for the next window's prompt. *advance is where

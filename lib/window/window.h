@@ -17,12 +17,14 @@
  *   answer.c     what a decoding is worth: sure, doubtful, a loop, an echo
  *   guard.c      hallucination_guard: text that nobody said
  *   silence.c    the same: windows with a long silence in them
- *   joins.c      segments parted where they reach over silence */
+ *   joins.c      segments parted where they reach over silence
+ *   recall.c     what the journal knows already */
 #ifndef WH_WINDOW_H
 #define WH_WINDOW_H
 
 #include "options/options.h"
 #include "backend/backend.h"
+#include "journal/journal.h"
 #include "mel/mel.h"
 #include "search/search.h"
 #include "timing/timing.h"
@@ -57,6 +59,9 @@ void wh_window_free(wh_window *window);
 int wh_window_reset(wh_window *window);
 void wh_window_place(wh_window *window, int64_t origin, int is_last);
 void wh_window_set_timeline(wh_window *window, const wh_timeline *timeline);
+/* After that: where what the model answers is looked for and kept, and which channel the recording's is; NULL, and after
+ * a reset: nowhere. It must outlive the loop. (recall.c) */
+void wh_window_set_journal(wh_window *window, wh_journal *journal, int channel);
 /* From times without silence to the recording's. Nothing changes without a timeline. */
 void wh_window_original(const wh_timeline *timeline, double *start, double *end);
 
@@ -120,6 +125,9 @@ int wh_window_knows_where(const wh_window *window);
 void wh_window_settle_language(wh_window *window);
 
 /* ---- clips (clips.c) ---- */
+
+/* The terms of the option vocabulary. */
+void wh_window_add_vocabulary(const wh_window *window, wh_key *key);
 
 /* The option clip_timestamps: does it ask for less than all? clip: 1, and where clip i is, in frames, an end that is not
  * given being INT64_MAX; 0: there are not so many. wants, for wh_audio_ask(): does a clip reach between two times? */

@@ -100,15 +100,27 @@ static int align(wh_window *w, const int32_t *tokens, size_t n, wh_evidence *evi
                                     .translate = w->values->translate,
                                     .frames = w->frames,
                                     .evidence = evidence};
-    return wh_align(&alignment, tokens, n, o->cancel, o->cancel_user, timed);
+    int rc = n ? wh_decode_encode(w) : WHISP_OK;
+    w->recall.is_begun = 0; /* the decoder reads something else */
+    return rc ? rc : wh_align(&alignment, tokens, n, o->cancel, o->cancel_user, timed);
 }
 
-/* The words of the collected tokens, each with its punctuation; *median is of their durations. */
-static int find(wh_window *w, wh_evidence *evidence, double *median)
+/* The words of the collected tokens, each with its punctuation; *median is of their durations. with_evidence: and what
+ * speaks for each token (evidence.c). */
+static int find(wh_window *w, int with_evidence, double *median)
 {
     wh_heard_words *h = &w->words;
-    int rc = align(w, h->tokens, h->n_tokens, evidence, &h->timed);
-    if (rc)
+    wh_evidence *evidence = NULL;
+    int rc = wh_recall_words(w, with_evidence), is_found = rc > 0;
+    if (!rc && with_evidence && h->n_tokens)
+        rc = wh_decode_begin(w);
+    if (!rc && with_evidence)
+        rc = wh_doubts_listen_again(w, &evidence);
+    if (!rc)
+        rc = align(w, h->tokens, h->n_tokens, evidence, &h->timed);
+    if (!rc)
+        rc = wh_recall_keep_words(w, with_evidence);
+    if (rc && !is_found)
         return rc;
     *median = wh_words_shorten(&h->timed);
     wh_words_merge_punctuation(&h->timed, w->values->prepend_punctuations, w->values->append_punctuations);
@@ -193,7 +205,7 @@ int wh_heard_words_find(wh_window *w)
 {
     double t0 = wh_now(), median = 0;
     int rc = collect_tokens(w);
-    if (!rc && !(rc = find(w, NULL, &median)) && !(rc = copy_texts(w)))
+    if (!rc && !(rc = find(w, 0, &median)) && !(rc = copy_texts(w)))
         share_words(w, median);
     w->config.timings->words += wh_now() - t0;
     return rc;
@@ -211,12 +223,9 @@ static void settle(wh_window *w)
 static int time_words(wh_window *w, int64_t *advance)
 {
     const wh_values *v = w->values;
-    wh_evidence *evidence = NULL;
     double median = 0, end;
     int single_ending = wh_segments_end_single(w), rc = collect_tokens(w);
-    if (!rc && v->confidence)
-        rc = wh_doubts_listen_again(w, &evidence);
-    if (rc || (rc = find(w, evidence, &median)) || (rc = copy_texts(w)))
+    if (rc || (rc = find(w, v->confidence, &median)) || (rc = copy_texts(w)))
         return rc;
     share_words(w, median);
     if (v->confidence && (rc = wh_doubts_judge(w, w->words.list, w->words.n)))
@@ -257,7 +266,7 @@ int wh_window_words(wh_window *w, const wh_words **words, const int32_t **tokens
     wh_words_clear(&w->words.timed);
     int rc = take_tokens(w, w->decoding.tokens, 0, w->decoding.n);
     if (!rc && w->words.n_tokens)
-        rc = find(w, NULL, &median);
+        rc = find(w, 0, &median);
     *words = &w->words.timed;
     *tokens = w->words.tokens;
     w->config.timings->words += wh_now() - t0;

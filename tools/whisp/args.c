@@ -97,6 +97,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MODEL_DIR: settings->model_dir = value; break;
     case OPT_OUTPUT_FORMAT: return set_formats(value, &settings->formats);
     case OPT_OUTPUT_DIR: return set_folder(value, &settings->output_dir);
+    case OPT_RESUME: settings->resume = 1; return CODE_DONE;
     case OPT_SKIP_EXISTING: return set_bool("skip_existing", value, &settings->skip_existing);
     case OPT_FP16: settings->fp16_given = 1; return set_bool("fp16", value, &(int){0});
     case OPT_VERBOSE: return set_bool("verbose", value, &settings->verbose);
@@ -347,6 +348,8 @@ static int complete(struct settings *settings)
     if (settings->quiet && settings->formats)
         settings->verbose = 0;
     int code = stream_check(settings);
+    if (code == CODE_DONE)
+        code = journals_check(settings);
     return code == CODE_DONE ? words_check(settings) : code;
 }
 

@@ -7,8 +7,7 @@
 
 #include "tool.h"
 
-/* Where a recording's transcript goes: its name without folder and last extension, in the output folder. malloc()ed. */
-static char *output_path(const struct settings *settings, const char *input, const char *format)
+char *files_path(const struct settings *settings, const char *input, const char *format)
 {
     const char *folder = settings->output_dir ? settings->output_dir : "";
     const char *slash = strrchr(input, '/');
@@ -107,30 +106,26 @@ static int compare_targets(const void *a, const void *b)
 
 /* Two recordings whose names differ only in folder or extension would be written to the same file. `overwrites`: what
  * is there will be. */
-static int check_targets(const struct settings *settings, int overwrites, struct target *targets)
+static int check_targets(const struct settings *settings, const char *ending, int overwrites, struct target *targets)
 {
     size_t n = settings->n_inputs, n_made = 0;
     int code = CODE_DONE;
-    for (size_t i = 0; formats_name(i) && code == CODE_DONE; i++) {
-        if (!(settings->formats & 1u << i))
-            continue;
-        for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
-            char *path = output_path(settings, settings->inputs[n_made], formats_name(i));
-            targets[n_made] = (struct target){path, settings->inputs[n_made]};
-            code = !path ? note_memory() : overwrites ? check_target(settings, path) : CODE_DONE;
-        }
-        if (code == CODE_DONE)
-            qsort(targets, n, sizeof *targets, compare_targets);
-        for (size_t k = 1; k < n && code == CODE_DONE; k++) {
-            if (strcmp(targets[k - 1].path, targets[k].path) != 0)
-                continue;
-            note_error("%s and %s would both be written to %s; transcribe them apart, with another --output_dir each",
-                       targets[k - 1].input, targets[k].input, targets[k].path);
-            code = CODE_USAGE;
-        }
-        while (n_made > 0)
-            free(targets[--n_made].path);
+    for (n_made = 0; n_made < n && code == CODE_DONE; n_made++) {
+        char *path = files_path(settings, settings->inputs[n_made], ending);
+        targets[n_made] = (struct target){path, settings->inputs[n_made]};
+        code = !path ? note_memory() : overwrites ? check_target(settings, path) : CODE_DONE;
     }
+    if (code == CODE_DONE)
+        qsort(targets, n, sizeof *targets, compare_targets);
+    for (size_t k = 1; k < n && code == CODE_DONE; k++) {
+        if (strcmp(targets[k - 1].path, targets[k].path) != 0)
+            continue;
+        note_error("%s and %s would both be written to %s; transcribe them apart, with another --output_dir each",
+                   targets[k - 1].input, targets[k].input, targets[k].path);
+        code = CODE_USAGE;
+    }
+    while (n_made > 0)
+        free(targets[--n_made].path);
     return code;
 }
 
@@ -139,7 +134,12 @@ static int check_all(const struct settings *settings, int overwrites)
     struct target *targets = calloc(settings->n_inputs, sizeof *targets);
     if (!targets)
         return note_memory();
-    int code = check_targets(settings, overwrites, targets);
+    int code = CODE_DONE;
+    for (size_t i = 0; formats_name(i) && code == CODE_DONE; i++)
+        if (settings->formats & 1u << i)
+            code = check_targets(settings, formats_name(i), overwrites, targets);
+    if (settings->resume && !settings->formats && code == CODE_DONE)
+        code = check_targets(settings, "journal", 0, targets);
     free(targets);
     return code;
 }
@@ -152,7 +152,7 @@ static int is_written(const struct settings *settings, const char *input, int *w
     for (size_t i = 0; formats_name(i) && *written; i++) {
         if (!(settings->formats & 1u << i))
             continue;
-        char *path = output_path(settings, input, formats_name(i));
+        char *path = files_path(settings, input, formats_name(i));
         if (!path)
             return note_memory();
         *written = stat(path, &status) == 0 && S_ISREG(status.st_mode);
@@ -191,7 +191,7 @@ int files_prepare(const struct settings *settings)
             return code;
     }
     if (!settings->formats)
-        return CODE_DONE;
+        return settings->resume ? check_all(settings, 0) : CODE_DONE;
     int code = settings->output_dir ? make_folder(settings->output_dir) : CODE_DONE;
     if (code == CODE_DONE)
         code = try_folder(settings->output_dir ? settings->output_dir : ".");
@@ -213,7 +213,7 @@ int files_write(const struct settings *settings, const char *input, int in_part,
             continue;
         char ending[64];
         snprintf(ending, sizeof ending, "%s%s", in_part ? "partial." : "", formats_name(i));
-        char *path = output_path(settings, input, ending);
+        char *path = files_path(settings, input, ending);
         if (!path)
             return note_memory();
         if (whisp_result_write(result, formats_name(i), &settings->layout, path) != WHISP_OK) {

@@ -98,6 +98,16 @@ static int on_cancel(void *user)
     return signals_stop() != 0 || tool->out.failed != 0;
 }
 
+/* `recording` is the path that the library was given, or what it calls standard input. */
+static int on_journal(void *user, const char *recording, char *path, size_t capacity)
+{
+    const struct tool *tool = user;
+    size_t i = 0;
+    while (i < tool->inputs.n && (!tool->inputs.paths[i] || strcmp(tool->inputs.paths[i], recording) != 0))
+        i++;
+    return journals_name(&tool->settings, i < tool->inputs.n ? tool->inputs.list[i].name : "-", path, capacity);
+}
+
 static whisp_callbacks callbacks_of(struct tool *tool)
 {
     return (whisp_callbacks){.size = sizeof(whisp_callbacks),
@@ -105,7 +115,8 @@ static whisp_callbacks callbacks_of(struct tool *tool)
                              .log = on_log,
                              .progress = on_progress,
                              .segment = on_segment,
-                             .cancel = on_cancel};
+                             .cancel = on_cancel,
+                             .journal = on_journal};
 }
 
 /* ---- before the work ---- */
@@ -167,8 +178,8 @@ static void print_text(struct tool *tool, const whisp_result *result)
 }
 
 /* A transcript, as files or text. Where the work stopped midway, `error` says why, and it goes to files of other names,
- * that nobody takes for the whole. */
-static void write_result(struct tool *tool, const char *name, int error, const whisp_result *result)
+ * that nobody takes for the whole. 1: it is all where it was wanted. */
+static int write_result(struct tool *tool, const char *name, int error, const whisp_result *result)
 {
     const struct settings *settings = &tool->settings;
     whisp_result_info info = {.size = sizeof info};
@@ -177,10 +188,12 @@ static void write_result(struct tool *tool, const char *name, int error, const w
     signals_writing(1);
     int written = files_write(settings, name, error != WHISP_OK, result);
     signals_writing(0);
-    if (written == CODE_DONE && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
+    int is_written = written == CODE_DONE;
+    if (is_written && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
         written = CODE_PART; /* the log has said why */
     if (error == WHISP_OK || written != CODE_PART)
         remember_input(tool, name, written);
+    return is_written && error == WHISP_OK;
 }
 
 /* Input tool->current, or what became of it. */
@@ -195,8 +208,8 @@ static void end_input(struct tool *tool, int error, whisp_result *result)
     if (error == WHISP_OK && input->spooled.incomplete &&
         whisp_result_set_incomplete(result, input->spooled.incomplete))
         remember_input(tool, input->name, note_memory());
-    if (result)
-        write_result(tool, input->name, error, result);
+    int is_done = result && write_result(tool, input->name, error, result);
+    journals_end(&tool->settings, input->name, is_done);
     whisp_result_free(result);
     tool->current++;
     tool->headed = 0;
@@ -218,6 +231,8 @@ static void transcribe(struct tool *tool, whisp_session *session, size_t first, 
         note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
         remember(tool, exit_code(error, CODE_OTHER));
     }
+    for (size_t i = tool->current; i < end; i++) /* those that nothing was said of */
+        journals_end(&tool->settings, tool->inputs.list[i].name, 0);
 }
 
 static void align(struct tool *tool, whisp_session *session)
@@ -336,6 +351,8 @@ static int run(struct tool *tool)
         code = check_inputs(tool);
     if (code == CODE_DONE)
         code = files_prepare(&tool->settings);
+    if (code == CODE_DONE)
+        journals_tell(&tool->settings);
     if (code == CODE_DONE)
         code = load_model(tool, &model);
     whisp_callbacks callbacks = callbacks_of(tool);

@@ -20,6 +20,11 @@ const struct tool_option own_options[N_OWN] = {
     [OPT_SKIP_EXISTING] = {0,
                            {"skip_existing", "True|False", "False",
                             "leave out recordings whose output files are all there already"}},
+    [OPT_RESUME] =
+        {0,
+         {"resume", NULL, NULL,
+          "go on where a run with the same recordings and options ended, be it by a power cut: what was heard is "
+          "in NAME.journal beside the output files; the result is that of a run that nobody disturbed"}},
     [OPT_VERBOSE] =
         {0,
          {"verbose", "True|False", "True",

@@ -11,6 +11,7 @@
  *   inputs.c      the recordings: looked at before the work, opened during it
  *   ffmpeg.c      those that the library does not decode
  *   files.c       the output files
+ *   journals.c    --resume
  *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
  *   from.c        --from: transcripts that are there already
@@ -57,6 +58,7 @@ enum own_option {
     OPT_OUTPUT_FORMAT,
     OPT_OUTPUT_DIR,
     OPT_SKIP_EXISTING,
+    OPT_RESUME,
     OPT_VERBOSE,
     OPT_QUIET,
     OPT_LOG_LEVEL,
@@ -110,6 +112,7 @@ struct settings {
     int quiet;                     /* say nothing but errors */
     int debug;                     /* and everything, with times */
     int skip_existing;             /* leave out recordings whose output files are there */
+    int resume;                    /* go on where the last run ended */
     int fp16_given;                /* an option of openai-whisper's that has no effect was used */
     int detect_language;
     int from;                         /* the inputs are transcripts in JSON */
@@ -201,6 +204,10 @@ int transcript_check(const struct transcript *out);
 
 /* ---- files.c ---- */
 
+/* Where a recording's file goes: its name without folder and last extension, with `ending`, in the output folder.
+ * malloc()ed; NULL: no memory. */
+char *files_path(const struct settings *settings, const char *input, const char *ending);
+
 /* With --skip_existing: take the recordings out of the inputs whose files are all there. CODE_DONE or an exit code. */
 int files_skip(struct settings *settings);
 /* Before any work: make the folder, see that files can be made in it, that no two recordings would be written to the
@@ -209,6 +216,17 @@ int files_prepare(const struct settings *settings);
 /* Write one recording's result in all wanted formats; with `in_part` to files named .partial.srt and so on, which is told.
  * CODE_DONE or CODE_OUTPUT. */
 int files_write(const struct settings *settings, const char *input, int in_part, const whisp_result *result);
+
+/* ---- journals.c ---- */
+
+/* Which options do not go together with --resume. CODE_DONE or CODE_USAGE. */
+int journals_check(const struct settings *settings);
+/* Without --resume: of which recordings there is one, which will be replaced. */
+void journals_tell(const struct settings *settings);
+/* The journal of a recording, for whisp_callbacks.journal: which kind, and its path. */
+int journals_name(const struct settings *settings, const char *input, char *path, size_t capacity);
+/* A recording's transcript is where it was wanted: its journal goes. Or not: it stays, which is told. */
+void journals_end(const struct settings *settings, const char *input, int is_done);
 
 /* ---- from.c ---- */
 
