@@ -53,7 +53,8 @@ whisp_options *fuzz_choose_options(fuzz_input *in)
                 {"suppress_tokens", {"", "-1", "5,6", NULL}}};
     whisp_options *o = whisp_options_new();
     FUZZ_CHECK(o && whisp_options_set(o, "sample_len", "5") == WHISP_OK);
-    FUZZ_CHECK(whisp_options_set(o, "temperature", "0") == WHISP_OK && whisp_options_set(o, "threads", "1") == WHISP_OK);
+    FUZZ_CHECK(whisp_options_set(o, "temperature", "0") == WHISP_OK &&
+               whisp_options_set(o, "threads", "1") == WHISP_OK);
     FUZZ_CHECK(whisp_options_set(o, "hallucination_guard", "False") == WHISP_OK);
     FUZZ_CHECK(whisp_options_set(o, "temperature_increment_on_fallback", "None") == WHISP_OK);
     for (unsigned n = fuzz_below(in, 6); n; n--) {

@@ -143,8 +143,11 @@ size_t fuzz_change_file(const char *name, uint8_t *data, size_t size, size_t max
     static const struct {
         const char *end;
         size_t (*change)(uint8_t *data, size_t size, size_t max_size, uint64_t *seed);
-    } kinds[] = {{".json", fuzz_mutate_json}, {"data.pkl", change_pickle},        {".safetensors", change_safetensors},
-                 {".onnx", change_protobuf},  {".gguf", fuzz_mutate_gguf}};
+    } kinds[] = {{".json", fuzz_mutate_json},
+                 {"data.pkl", change_pickle},
+                 {".safetensors", change_safetensors},
+                 {".onnx", change_protobuf},
+                 {".gguf", fuzz_mutate_gguf}};
     for (size_t i = 0; i < WH_COUNT(kinds); i++)
         if (ends(name, kinds[i].end))
             return kinds[i].change(data, size, max_size, seed);

@@ -81,7 +81,8 @@ static uint8_t *expand(const uint8_t *data, size_t n, size_t *size)
         if (i == n)
             break;
         size_t run = (size_t)fuzz_get(data + i + 4, 4, 0);
-        if (zeros + run > MOST_ZEROS) /* a number that was changed: what is far too much is as good as a little too much */
+        if (zeros + run >
+            MOST_ZEROS) /* a number that was changed: what is far too much is as good as a little too much */
             run %= 4096;
         zeros += run;
         uint8_t *nothing = calloc(run + 1, 1);

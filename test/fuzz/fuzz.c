@@ -73,12 +73,25 @@ size_t fuzz_random(uint64_t *state, size_t n)
 
 uint64_t fuzz_number(uint64_t *state, uint64_t old)
 {
-    static const uint64_t numbers[] = {
-        0,          1,           2,          3,          4,          5,         7,          8,          16,
-        31,         32,          33,         63,         64,         80,        127,        128,        255,
-        256,        1500,        0x7fff,     0x8000,     0xffff,     0x10000,   0x3fffffff, 0x40000000, 0x7fffffff,
-        0x80000000, 0xfffffff8,  0xffffffff, 1ull << 32, 1ull << 40, 1ull << 61, 1ull << 62, INT64_MAX,  1ull << 63,
-        UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t numbers[] = {0,          1,
+                                       2,          3,
+                                       4,          5,
+                                       7,          8,
+                                       16,         31,
+                                       32,         33,
+                                       63,         64,
+                                       80,         127,
+                                       128,        255,
+                                       256,        1500,
+                                       0x7fff,     0x8000,
+                                       0xffff,     0x10000,
+                                       0x3fffffff, 0x40000000,
+                                       0x7fffffff, 0x80000000,
+                                       0xfffffff8, 0xffffffff,
+                                       1ull << 32, 1ull << 40,
+                                       1ull << 61, 1ull << 62,
+                                       INT64_MAX,  1ull << 63,
+                                       UINT64_MAX, UINT64_MAX - 7};
     switch (fuzz_random(state, 5)) {
     case 0: return old + fuzz_random(state, 9) - 4;
     case 1: return old << 1 >> fuzz_random(state, 3);
@@ -147,11 +160,11 @@ static size_t find_byte(const uint8_t *data, size_t size, const char *set, uint6
     return size;
 }
 
-static const char *const json_values[] = {"0",      "-1",    "1e999",      "-0.0",
-                                          "NaN",    "null",  "true",       "{}",
-                                          "[]",     "\"\"",  "2147483648", "9223372036854775807",
-                                          "1.5",    "\"a\"", "-Infinity",  "[[0,0]]",
-                                          "\"\\ud800\"", "\"\\u0000\"", "1e-400", "18446744073709551616"};
+static const char *const json_values[] = {"0",           "-1",          "1e999",      "-0.0",
+                                          "NaN",         "null",        "true",       "{}",
+                                          "[]",          "\"\"",        "2147483648", "9223372036854775807",
+                                          "1.5",         "\"a\"",       "-Infinity",  "[[0,0]]",
+                                          "\"\\ud800\"", "\"\\u0000\"", "1e-400",     "18446744073709551616"};
 
 size_t fuzz_mutate_json(uint8_t *data, size_t size, size_t max_size, uint64_t *seed)
 {

@@ -73,8 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* Another line: an option that there is, with a value that its own text names, or a number. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
-    static const char *const values[] = {"None", "True", "False", "auto", "0", "-1", "1e9", "nan", "0.5,0.7", "0,1,2",
-                                         "en", "German,fr", "1 ", "", "2147483648", "1e-320", "-0", "0x10", "cuda:1"};
+    static const char *const values[] = {"None",       "True",    "False", "auto", "0",         "-1", "1e9",
+                                         "nan",        "0.5,0.7", "0,1,2", "en",   "German,fr", "1 ", "",
+                                         "2147483648", "1e-320",  "-0",    "0x10", "cuda:1"};
     uint64_t random = seed;
     size_t n;
     char line[256];
@@ -91,7 +92,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if (fuzz_random(&random, 8) == 0) { /* longer than anybody thought */
         length = snprintf(line, sizeof line, "%s=", option->name);
         for (size_t more = fuzz_random(&random, 150); more; more--)
-            length += snprintf(line + length, sizeof line - (size_t)length, "%c", "0123456789,. -ae"[fuzz_random(&random, 16)]);
+            length += snprintf(line + length, sizeof line - (size_t)length, "%c",
+                               "0123456789,. -ae"[fuzz_random(&random, 16)]);
         length += snprintf(line + length, sizeof line - (size_t)length, "\n");
     }
     length = length < (int)sizeof line ? length : (int)sizeof line - 1;

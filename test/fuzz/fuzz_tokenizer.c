@@ -106,9 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         names(text = fuzz_rest(&in));
         free(text);
         break;
-    default:
-        there_and_back(m, text = fuzz_rest(&in));
-        free(text);
+    default: there_and_back(m, text = fuzz_rest(&in)); free(text);
     }
     return 0;
 }

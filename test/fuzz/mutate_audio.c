@@ -109,9 +109,7 @@ static size_t change_chunks(uint8_t *data, size_t size, size_t max_size, uint64_
         fuzz_splice(data, &size, max_size, c.at[k], 0, copy, c.whole[i]);
         free(copy);
         return size;
-    case 2: /* one's name for the other */
-        memmove(data + c.at[k], data + c.at[i], c.size_at);
-        return size;
+    case 2: /* one's name for the other */ memmove(data + c.at[k], data + c.at[i], c.size_at); return size;
     case 3: {
         uint8_t *at = data + c.at[i] + c.size_at;
         fuzz_put(at, c.size_bytes, fuzz_number(seed, fuzz_get(at, c.size_bytes, c.is_big)), c.is_big);
