@@ -15,6 +15,7 @@
 #   make compile_commands.json   for editors, clang-tidy and the like
 #   make check-aarch64  the kernels' plain level, cross-compiled, under qemu-user (not part of `make test`)
 #   make bench        print how long each stage takes
+#   make fuzz         fuzz all parsers, or TARGET=NAME, each for SECONDS=60 (clang); make fuzz-coverage says what is reached
 #   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
 #   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
 #   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
@@ -65,7 +66,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbi
               libogg-dev libmpg123-dev libsamplerate0-dev libutf8proc-dev zlib1g-dev \
               libopenblas0-pthread libjansson-dev nettle-dev python3 python3-pip
 DEPS_TEST := g++ libcmocka-dev libzip-dev valgrind python3-venv
-DEPS_LONG := clang clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake
+DEPS_LONG := clang libclang-rt-14-dev llvm clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake
 
 .PHONY: all
 all: $(BUILD)/libwhisp.a $(BUILD)/libwhisp.so $(PROGRAMS) $(if $(CUDA),cuda)
@@ -185,7 +186,8 @@ $(VENV)/ready: test/python/requirements.txt
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check-programs:
 	@$(MAKE) --no-print-directory -j2 all test-programs cuda-programs $(VENV)/ready
-	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs $(BUILD)/asan/whisp
+	@$(MAKE) --no-print-directory -j2 $(BUILD)/fuzz-seeds/ready
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan CFLAGS="$(SANITIZE)" test-programs fuzz-programs $(BUILD)/asan/whisp
 check: check-programs
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run
 # Where threads of several recordings meet, again under ThreadSanitizer; kernels, which know of none, as fast as they are.
@@ -219,6 +221,10 @@ $(BUILD)/test/test_tool: $(filter-out %/main.o,$(WHISP_OBJ))
 # ---- CUDA (docs/cuda.md) ----
 
 include kernels/cuda/cuda.mk
+
+# ---- fuzzing (docs/testing.md) ----
+
+include test/fuzz/fuzz.mk
 
 .PHONY: test-programs
 test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf

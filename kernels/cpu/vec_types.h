@@ -94,10 +94,10 @@ INLINE float largest_magnitude(const float *x, size_t n)
 
 INLINE int32_t sum_lanes(ivec x)
 {
-    int32_t lanes[LANES];
+    uint32_t lanes[LANES]; /* what a NaN became may not fit: it wraps around, as it does within a vector */
     memcpy(lanes, &x, sizeof lanes);
     for (int step = LANES / 2; step > 0; step /= 2)
         for (int l = 0; l < step; l++)
             lanes[l] += lanes[l + step];
-    return lanes[0];
+    return (int32_t)lanes[0];
 }

@@ -64,7 +64,8 @@ int wh_history_remember(wh_window *w)
         int rc = wh_grow(&h->tokens, &h->capacity, h->n + n, sizeof *h->tokens);
         if (rc)
             return rc;
-        wh_search_heard(w->search, tokens, segment->first_token, segment->n_tokens, h->tokens + h->n);
+        if (n)
+            wh_search_heard(w->search, tokens, segment->first_token, segment->n_tokens, h->tokens + h->n);
         h->n += n;
     }
     if (!w->values->condition_on_previous_text || w->decoding.temperature > 0.5) {

@@ -1,0 +1,4 @@
+/* fuzz_flac.c - recordings: FLAC. */
+#include "fuzz.h"
+
+FUZZ_AUDIO
