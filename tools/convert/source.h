@@ -4,7 +4,7 @@
  *   main.c      options
  *   detect.c    opens a checkpoint: which reader it needs
  *   kind.c      what a file is by its first bytes
- *   source.c    owns mappings and tensors
+ *   source.c    owns tensors, files.c what is mapped
  *   archive.c   the archives of torch.save
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
  *   names.c     tensors' names in state dicts of all kinds
