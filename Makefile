@@ -18,6 +18,8 @@
 #   make fuzz         fuzz all parsers, or TARGET=NAME, each for SECONDS=60 (clang); make fuzz-coverage says what is reached
 #   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
 #   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
+#   make soak         two passes over RECORDING=FILE, 1,000 clips, an hour live, MODEL=base: nothing grows (docs/security.md)
+#   make determinism  every thread count, batch, order and company gives the same bytes: RECORDINGS="FILES" MODEL=base
 #   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
 #   make bench-scale  cost against length, threads, batch size and model size
 #   make install      PREFIX=/usr/local DESTDIR=; make uninstall takes the same away
@@ -259,7 +261,7 @@ docs: $(BUILD)/whisp
 	@test/check-docs $(BUILD) --write && test/write-times
 CLANG_FORMAT ?= clang-format
 
-.PHONY: parity bench bench-peers bench-scale
+.PHONY: parity bench bench-peers bench-scale soak determinism
 parity: $(BUILD)/test/parity $(BUILD)/whisp
 	$(BUILD)/test/parity
 	python3 test/python/parity.py --whisp $(BUILD)/whisp
@@ -273,6 +275,11 @@ TEXT ?=
 bench-peers: $(BUILD)/whisp
 	python3 bench/peers --whisp $(BUILD)/whisp --model $(MODEL) $(if $(TEXT),--text $(TEXT)) --json $(BUILD)/peers.json \
 	    --docs docs/performance.md $(RECORDING)
+soak: $(BUILD)/test/test_soak
+	WHISP_SOAK_MODEL=$(MODEL) WHISP_SOAK_RECORDING=$(RECORDING) WHISP_SOAK_CLIPS=1000 WHISP_SOAK_LIVE=3600 $<
+RECORDINGS ?= ../shared/audio/*.*
+determinism: $(BUILD)/whisp $(VENV)/ready
+	WHISP_RECORDINGS="$(RECORDINGS)" WHISP_MODEL=$(MODEL) $(VENV)/bin/python -m pytest -q test/python/test_determinism.py
 bench-scale: $(BUILD)/whisp $(BUILD)/whisp-bench
 	python3 bench/scale --whisp $(BUILD)/whisp --bench $(BUILD)/whisp-bench --json $(BUILD)/scale.json
 
