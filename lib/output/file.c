@@ -71,8 +71,8 @@ static int follow_links(const char *path, wh_buf *target)
     return target->failed ? ENOMEM : ELOOP;
 }
 
-/* Create a file that nobody else has in the target's folder. */
-static int open_temporary(const char *target, wh_buf *name, int *fd)
+/* A name that nothing has yet in the target's folder: `make` makes a file of it, or fails with EEXIST. */
+static int find_name(const char *target, int (*make)(const char *name, int *fd), int *fd, wh_buf *name)
 {
     for (int i = 0; i < 1000; i++) {
         name->length = 0;
@@ -80,37 +80,81 @@ static int open_temporary(const char *target, wh_buf *name, int *fd)
         wh_buf_printf(name, ".whisp-%ld-%d.tmp", (long)getpid(), i);
         if (name->failed)
             return ENOMEM;
-        *fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*fd >= 0)
-            return 0;
-        if (errno != EEXIST)
-            return errno;
+        int error = make(name->data, fd);
+        if (error != EEXIST)
+            return error;
     }
     return EEXIST;
+}
+
+static int create(const char *name, int *fd)
+{
+    *fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return *fd < 0 ? errno : 0;
+}
+
+/* The file that *fd stands for, which has no name, gets one. */
+static int give_name(const char *name, int *fd)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
+    return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? errno : 0;
+}
+
+/* A file in the target's folder that has no name, so that nothing is left of it however the process ends. -1: where
+ * there can be none. */
+static int open_nameless(const char *target)
+{
+    wh_buf folder = {0};
+    put_folder(&folder, target);
+    wh_buf_puts(&folder, folder.length ? "" : ".");
+    int fd = folder.failed ? -1 : open(folder.data, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    wh_buf_free(&folder);
+    return fd;
+}
+
+/* The document and, if there is an old one, its mode; on the disk. */
+static int fill(int fd, const struct stat *old, const char *text, size_t length)
+{
+    int error = wh_write_quietly(fd, text, length);
+    if (old)
+        (void)!fchmod(fd, old->st_mode & 0777); /* some file systems have no modes */
+    return error ? error : wh_write_through(fd);
+}
+
+/* The document in a file beside the target, whose name is *name when there is no error. */
+static int write_beside(const char *target, const struct stat *old, const char *text, size_t length, wh_buf *name)
+{
+    int fd = open_nameless(target);
+    if (fd >= 0) {
+        int error = fill(fd, old, text, length), unnamed = error ? error : find_name(target, give_name, &fd, name);
+        close(fd);
+        if (!unnamed || error)
+            return unnamed;
+    }
+    int error = find_name(target, create, &fd, name);
+    if (error)
+        return error;
+    error = fill(fd, old, text, length);
+    if (close(fd) != 0 && !error)
+        error = errno;
+    if (error)
+        unlink(name->data);
+    return error;
 }
 
 /* Put a new file in the target's place. `old` describes the file there now, or is NULL. */
 static int replace(const char *target, const struct stat *old, const char *text, size_t length)
 {
     wh_buf name = {0};
-    int fd = -1;
     if (old && access(target, W_OK) != 0)
         return errno;
-    int error = open_temporary(target, &name, &fd);
-    if (!error) {
-        error = wh_write_quietly(fd, text, length);
-        if (old)
-            (void)!fchmod(fd, old->st_mode & 0777); /* some file systems have no modes */
-        if (!error)
-            error = wh_write_through(fd);
-        if (close(fd) != 0 && !error)
-            error = errno;
-        if (!error && rename(name.data, target) != 0)
-            error = errno;
-        if (error)
-            unlink(name.data);
-        else
-            wh_write_folder(target);
+    int error = write_beside(target, old, text, length, &name);
+    if (!error && rename(name.data, target) != 0) {
+        error = errno;
+        unlink(name.data);
+    } else if (!error) {
+        wh_write_folder(target);
     }
     wh_buf_free(&name);
     return error;

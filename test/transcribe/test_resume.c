@@ -19,10 +19,10 @@
 #include "support/models.h"
 #include "support/testing.h"
 
-#define SECONDS 62
+#define SECONDS 37
 #define HEAD 48 /* bytes of a record before its answer, as docs/resume.md has it; its sum is 8 */
 
-#define SOME 5 /* sets of options */
+#define SOME 3 /* sets of options */
 
 static uint64_t seed;
 static int times, all_sets;
@@ -142,7 +142,7 @@ static const struct set {
     {"cut=off;temperature=0;language=de;task=translate;condition_on_previous_text=False", 1, 0},
     {"cut=off;temperature=0;language=en;split_stereo=True", 0, 1},
     {"cut=15;batch_size=2;temperature=0;split_stereo=True;word_timestamps=True", 1, 1},
-    {"temperature=0;language=en;clip_timestamps=1,20,25,40.5,60;initial_prompt=And so;carry_initial_prompt=True", 0, 0},
+    {"temperature=0;language=en;clip_timestamps=1,20,25,30.5,33;initial_prompt=And so;carry_initial_prompt=True", 0, 0},
     {"cut=off;temperature=0;language=en;word_timestamps=True;hallucination_silence_threshold=1", 0, 0},
     {"cut=off;temperature=0;language=en;vocabulary=TERMS;word_timestamps=True", 0, 0},
     {"cut=15;batch_size=3;temperature=0;vocabulary=TERMS;hotwords=one two;prefix=On", 0, 0},
@@ -159,7 +159,7 @@ static void ended_anywhere_it_goes_on(void **state)
 {
     (void)state;
     size_t from = (size_t)(random_unit(&seed) * WH_COUNT(sets));
-    for (size_t i = 0; i < (all_sets ? WH_COUNT(sets) : SOME); i++) {
+    for (size_t i = 0; i < (all_sets ? WH_COUNT(sets) : SOME); i++) { /* 3 and 14 have no divisor in common */
         const struct set *s = &sets[(from + i * SOME) % WH_COUNT(sets)];
         printf("%s\n", s->options);
         const whisp_model *with = s->is_multilingual ? multilingual : model;
@@ -219,12 +219,10 @@ static void cancelled_it_goes_on(void **state)
 
 #define QUICK "cut=off;temperature=0;language=en;"
 
-/* Continue what QUICK left, with something that differs: told in these words, all is heard, the result is right, and the
- * journal is this run's. */
+/* Continue what QUICK left, with something that differs: told in these words, all is heard, the result is right. */
 static void is_refused(const whisp_model *with, const char *recording, const char *options, const char *words)
 {
     told none = {.wanted = WHISP_JOURNAL_NONE}, t = {.wanted = WHISP_JOURNAL_RESUME};
-    told again = {.wanted = WHISP_JOURNAL_RESUME};
     done plain = run(with, recording, options, &none), got = run(with, recording, options, &t);
     assert_string_equal(plain.json, got.json);
     if (plain.n_encode != got.n_encode)
@@ -232,11 +230,6 @@ static void is_refused(const whisp_model *with, const char *recording, const cha
                  t.warnings);
     if (!strstr(t.warnings, words) || strchr(t.warnings, '\n')[1])
         fail_msg("'%s' is not all that was said: %s", words, t.warnings);
-    forget(&got);
-    got = run(with, recording, options, &again);
-    assert_string_equal(plain.json, got.json);
-    if (got.n_encode || *again.warnings)
-        fail_msg("%s: %d windows were heard again: %s", options, (int)got.n_encode, again.warnings);
     forget(&plain);
     forget(&got);
 }
@@ -254,6 +247,10 @@ static void what_differs_is_told_and_not_used(void **state)
     char *file = read_file(path, &n);
     write_sound(other, 1, SECONDS, 0.5);
     is_refused(model, other, QUICK, "of another recording");
+    told again = {.wanted = WHISP_JOURNAL_RESUME}; /* and the journal is that recording's now */
+    done same = run(model, other, QUICK, &again);
+    assert_true(same.n_encode == 0 && !*again.warnings);
+    forget(&same);
     write_file(path, file, n);
     write_sound(other, 1, SECONDS + 1, 0);
     is_refused(model, other, QUICK, "the recording was WAV");
@@ -270,7 +267,7 @@ static void what_differs_is_told_and_not_used(void **state)
     write_file(path, file, n);
     size_t length;
     char *sound = read_file(mono, &length);
-    memset(sound + length * 3 / 4, 0, length / 4);
+    memset(sound + length * 6 / 7, 0, length / 7);
     write_file(later, sound, length);
     free(sound);
     told none = {.wanted = WHISP_JOURNAL_NONE}, t = {.wanted = WHISP_JOURNAL_RESUME};
@@ -309,7 +306,7 @@ static void damage_is_found(void **state)
     done plain = run(model, mono, options, &kept);
     size_t n;
     char *file = read_file(path, &n);
-    for (int k = 0; k < 6 * times; k++) {
+    for (int k = 0; k < 4 * times; k++) {
         told t = {.wanted = WHISP_JOURNAL_RESUME};
         size_t at = (size_t)(random_unit(&seed) * (double)n);
         file[at] = (char)(file[at] ^ 1 << (k % 8));
@@ -450,7 +447,7 @@ static void many_files_have_one_each(void **state)
     counted before = {0}, after = {0};
     char journal[4096];
     for (int i = 0; i < 3; i++)
-        write_sound(names[i], 1, i == 1 ? 20 : 50, i);
+        write_sound(names[i], 1, i == 1 ? 12 : 33, i);
     for (int pass = 0; pass < 2; pass++) {
         whisp_options *o = options_of("cut=15;batch_size=4;temperature=0;language=en", &t);
         const whisp_callbacks callbacks = {.size = sizeof callbacks, .user = &t, .log = on_log, .journal = on_one_each};
@@ -508,7 +505,7 @@ static int set_up(void **state)
     terms = strdup(temp_path("terms.txt"));
     path = strdup(temp_path("the.journal"));
     write_sound(mono, 1, SECONDS, 0);
-    write_sound(stereo, 2, 36, 0);
+    write_sound(stereo, 2, 33, 0);
     write_file(terms, "on the\nand\nten\n", 15);
     return load_models(state);
 }

@@ -345,7 +345,7 @@ static int run(struct tool *tool)
     if (code == CODE_DONE && tool->settings.from) {
         remember(tool, work_from(tool));
         say_last(tool, 0);
-        return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
+        return tool->code;
     }
     if (code == CODE_DONE)
         code = check_inputs(tool);
@@ -379,7 +379,7 @@ static int run(struct tool *tool)
     whisp_session_free(session);
     whisp_model_free(model);
     say_last(tool, tool_now() - started);
-    return signals_stop() ? CODE_SIGNAL + signals_stop() : tool->code;
+    return tool->code;
 }
 
 int main(int argc, char **argv)
@@ -403,5 +403,5 @@ int main(int argc, char **argv)
         inputs_free(&tool.inputs);
     }
     settings_free(&tool.settings);
-    return code;
+    return signals_stop() ? CODE_SIGNAL + signals_stop() : code;
 }

@@ -1,10 +1,12 @@
 /* signals.c - Ctrl-C and its kin: end in order if that is quick, else at once, never with half a file.
  *
- * The first signal is noticed by the cancel callback, which the library asks for every token. Where it is not asked for
- * a second (waiting for sound from a pipe, encoding a window of a big model) or where a second signal comes, the
- * program ends from the handler, unless a file is just being written. */
+ * The first signal is noticed by the cancel callback, which the library asks for every token. Where it is not asked soon
+ * (waiting for a pipe, reading a model from a slow disk) or where a second signal comes, the program ends from the
+ * handler: after two thirds of a second, or where files are being written after nine tenths. What is half-written then
+ * has no name yet (lib/output/file.c). */
 #include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -13,17 +15,37 @@ static volatile sig_atomic_t stop_signal; /* the first that came, or 0 */
 static volatile sig_atomic_t writing_files;
 static volatile sig_atomic_t bar_on_terminal; /* the cursor's line may hold a progress bar */
 
+#define IN_ORDER 650000   /* microseconds to end in */
+#define WITH_FILES 250000 /* more, where files are being written */
+
+/* setitimer() is a system call and no more here, as alarm() is, which counts whole seconds. */
+static void wake_after(long microseconds)
+{
+    const struct itimerval once = {.it_value = {.tv_usec = microseconds}};
+    setitimer(ITIMER_REAL, &once, NULL);
+}
+
 /* Only what is safe in a signal handler. */
 static void on_signal(int number)
 {
-    if (!stop_signal && number != SIGALRM) {
-        stop_signal = number;
-    } else if (!writing_files) {
-        if (bar_on_terminal)
-            (void)!write(STDERR_FILENO, "\n", 1);
-        _exit(CODE_SIGNAL + stop_signal);
+    static volatile sig_atomic_t waited; /* for files */
+    if (!stop_signal) {
+        if (number != SIGALRM) {
+            stop_signal = number;
+            wake_after(IN_ORDER);
+        }
+        return;
     }
-    alarm(1);
+    if (writing_files && !waited) {
+        waited = 1;
+        wake_after(WITH_FILES);
+        return;
+    }
+    if (writing_files && number != SIGALRM)
+        return; /* the time that files have is running */
+    if (bar_on_terminal)
+        (void)!write(STDERR_FILENO, "\n", 1);
+    _exit(CODE_SIGNAL + stop_signal);
 }
 
 void signals_catch(void)
@@ -40,6 +62,7 @@ void signals_catch(void)
             sigaction(numbers[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe then fails like writing to a full disk */
+    signal(SIGXFSZ, SIG_IGN); /* and so does writing beyond the process's limit */
 }
 
 int signals_stop(void)
