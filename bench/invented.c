@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ending.h"
 #include "gguf/gguf.h"
 #include "invented.h"
 
@@ -232,7 +233,7 @@ static void vocabulary(writer *w, const invented_size *s, int n_vocab)
 
 int invented_write(const invented_size *s, const char *path)
 {
-    writer w = {.out = fopen(path, "wb"), .random = 1};
+    writer w = {.out = ending_open(path), .random = 1};
     if (!w.out) {
         perror(path);
         return -1;
@@ -266,8 +267,7 @@ int invented_write(const invented_size *s, const char *path)
     tensors(&w, s, n_vocab, DESCRIBE);
     pad(&w);
     tensors(&w, s, n_vocab, WRITE);
-    int failed = ferror(w.out);
-    if ((fclose(w.out) || failed)) {
+    if (ending_close(w.out, path)) {
         perror(path);
         return -1;
     }

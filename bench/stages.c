@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "backend/backend.h"
 #include "checkkernels/check.h"
 #include "invented.h"
@@ -192,8 +193,10 @@ static int load(const char *size, whisp_model **model, int *is_invented)
         return 1;
     }
     close(fd);
+    ending_forget(path);
     int rc = invented_write(shape, path) ? 1 : whisp_model_load(path, NULL, model) ? fail() : 0;
     unlink(path);
+    ending_forget(NULL);
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "ending.h"
 #include "stages.h"
 #include "whisp.h"
 
@@ -32,7 +33,8 @@ static const char usage[] =
     "whisp-bench --invent SIZE FILE.gguf\n"
     "  writes such weights.\n"
     "\n"
-    "Peak memory is of the whole process. Exit status: 0, 1 on failure, 2 for wrong usage.\n";
+    "Peak memory is of the whole process. Exit status: 0, 1 on failure, 2 for wrong usage, 130 interrupted from the\n"
+    "keyboard, 143 ended by SIGTERM, 129 by SIGHUP.\n";
 
 #define MAX_RUNS 100
 #define MAX_BACKENDS 8
@@ -361,6 +363,7 @@ int main(int argc, char **argv)
                            .n_runs = 5,
                            .backends = {"auto"},
                            .n_backends = 1};
+    ending_catch();
     if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
         return stages_main(argc, argv);
     int status = read_arguments(&set, argc, argv);

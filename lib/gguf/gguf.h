@@ -79,6 +79,8 @@ typedef struct wh_gguf_writer wh_gguf_writer;
  * data follow in the order they were declared. Nothing holds a whole model in memory. The file is written under a
  * temporary name beside `path` and renamed by finish; abort removes it. */
 int wh_gguf_writer_new(const char *path, wh_gguf_writer **writer);
+/* Its temporary name, as long as it is not finished; NULL where there is none: a device, a pipe. */
+const char *wh_gguf_writer_temporary(const wh_gguf_writer *writer);
 int wh_gguf_put_u32(wh_gguf_writer *writer, const char *key, uint32_t value);
 int wh_gguf_put_bool(wh_gguf_writer *writer, const char *key, int value);
 int wh_gguf_put_string(wh_gguf_writer *writer, const char *key, const char *text, size_t length);

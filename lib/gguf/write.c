@@ -236,6 +236,11 @@ int wh_gguf_write(wh_gguf_writer *w, const void *data, size_t bytes)
     return WHISP_OK;
 }
 
+const char *wh_gguf_writer_temporary(const wh_gguf_writer *w)
+{
+    return w->temporary;
+}
+
 int wh_gguf_writer_finish(wh_gguf_writer *w)
 {
     int rc = WHISP_OK;

@@ -77,7 +77,11 @@ int wh_session_backend(const whisp_model *model, const wh_values *v, wh_backend_
 static int make_backend(whisp_session *s)
 {
     const wh_values *v = &s->options->values;
-    wh_backend_config config = {.n_slots = wh_plan_slots(s->model, v), .least_slots = wh_search_slots(v)};
+    const whisp_options *o = s->options;
+    wh_backend_config config = {.n_slots = wh_plan_slots(s->model, v),
+                                .least_slots = wh_search_slots(v),
+                                .cancel = o->cancel,
+                                .cancel_user = o->cancel_user};
     return s->backend ? choose_heads(s->model, v, &s->computed)
                       : wh_session_backend(s->model, v, &config, &s->computed, &s->backend);
 }

@@ -5,6 +5,7 @@ The rewriting (make_formats.py) and the reading of the results (the `gguf` packa
 import functools
 import os
 import struct
+import signal
 import subprocess
 import tempfile
 import time
@@ -380,19 +381,20 @@ def test_truncated_gguf(convert, small, work):
         assert "cut.gguf" in done.stderr and sorted(os.listdir(work)) == ["cut.gguf"]
 
 
-def test_interrupted(convert_program, base, work):
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_interrupted(convert_program, base, work, number, status):
     """A signal ends the conversion and leaves nothing."""
     for _ in range(5):  # a busy machine may let it finish first
         process = subprocess.Popen([convert_program, base[0], "-o", work / "out.gguf", "--type", "q8_0"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while process.poll() is None and not any(f.stat().st_size > 1 << 20 for f in work.iterdir()):
             time.sleep(0.001)
-        process.terminate()
+        process.send_signal(number)
         said = process.communicate()[1]
         if process.returncode:
             break
         (work / "out.gguf").unlink()
-    assert "interrupted" in said and process.returncode == 130
+    assert "interrupted" in said and process.returncode == status
     assert os.listdir(work) == []
 
 

@@ -504,7 +504,7 @@ static void folders(void **state)
         }
     empty_folder("in");
     mkfifo("in/fifo", 0600);
-    refuse("a FIFO", "in/fifo", 0, "neither a file nor a folder");
+    refuse("a FIFO", "in/fifo", 0, "save it to a file");
     refuse("/dev/zero", "/dev/zero", 0, "neither a file nor a folder");
     refuse("an empty folder", "in", 0, "no model in this folder");
 }

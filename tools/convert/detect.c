@@ -123,6 +123,11 @@ int source_open(const char *path, struct source *s)
     int rc;
     if (stat(path, &st) != 0)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    else if (S_ISFIFO(st.st_mode))
+        rc = wh_fail(
+            WHISP_ERR_IO,
+            "%s: a pipe, and a model is read here and there; save it to a file (cat %s > FILE) and convert that", path,
+            path);
     else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
         rc = wh_fail(WHISP_ERR_IO, "%s: neither a file nor a folder", path);
     else

@@ -1,11 +1,11 @@
 /* main.c - whisp-convert: a Whisper checkpoint of any format to the GGUF file that libwhisp loads. */
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ending.h"
 #include "heads.h"
 #include "output.h"
 #include "plan.h"
@@ -13,7 +13,7 @@
 #include "source.h"
 #include "vocab.h"
 
-enum { EXIT_USAGE = 2, EXIT_MODEL = 4, EXIT_OUTPUT = 5, EXIT_INTERRUPTED = 130 }; /* as whisp's */
+enum { EXIT_USAGE = 2, EXIT_MODEL = 4, EXIT_OUTPUT = 5 }; /* as whisp's */
 
 static const char usage_text[] =
     "usage: whisp-convert INPUT [options]\n"
@@ -36,8 +36,8 @@ static const char usage_text[] =
     "  -h, --help              print this\n"
     "  --version               print the version\n"
     "\n"
-    "Exit status: 0 done, 2 wrong usage, 4 the model cannot be read, 5 the output cannot be written, 130 interrupted,\n"
-    "1 anything else.\n";
+    "Exit status: 0 done, 2 wrong usage, 4 the model cannot be read, 5 the output cannot be written, 130 interrupted\n"
+    "from the keyboard, 143 ended by SIGTERM, 129 by SIGHUP, 1 anything else.\n";
 
 struct options {
     const char *input, *output, *vocab, *model_dir, *heads, *name;
@@ -153,12 +153,6 @@ static int choose_output(const struct options *o, const char *name, char *path, 
     return WHISP_OK;
 }
 
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    output_interrupted = 1;
-}
-
 /* The voice activity model has one type, no vocabulary and no heads. */
 static int convert_vad(const struct options *o, struct source *s)
 {
@@ -208,7 +202,6 @@ static int exit_status(int rc, int stage)
     case WHISP_ERR_ARGUMENT: return EXIT_USAGE;
     case WHISP_ERR_MODEL: return EXIT_MODEL;
     case WHISP_ERR_IO: return stage;
-    case WHISP_ERR_CANCELLED: return EXIT_INTERRUPTED;
     default: return EXIT_FAILURE;
     }
 }
@@ -219,11 +212,7 @@ int main(int argc, char **argv)
     int status = parse_options(argc, argv, &o);
     if (status >= 0)
         return status;
-    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < WH_COUNT(signals); i++)
-        if (signal(signals[i], on_signal) == SIG_IGN)
-            signal(signals[i], SIG_IGN); /* as nohup asked */
-    signal(SIGPIPE, SIG_IGN);
+    ending_catch();
     int stage = EXIT_MODEL, rc = o.info ? print_info(o.input, &stage) : convert(&o, &stage);
     if (rc)
         fprintf(stderr, "whisp-convert: %s\n", whisp_last_error());

@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "cpu/generic/generic.h"
+#include "ending.h"
 #include "plan.h"
 #include "vocab.h"
 
 #define CHUNK 65536 /* elements converted at a time; a multiple of Q8_0's block */
-
-volatile sig_atomic_t output_interrupted;
 
 /* ---- metadata ---- */
 
@@ -159,8 +158,6 @@ static int write_int8(wh_gguf_writer *w, struct source *s, const struct planned 
     if (!rc)
         rc = source_load(s, p->from);
     for (int64_t r = 0; r < rows && !rc; r++) {
-        if (output_interrupted)
-            return wh_fail(WHISP_ERR_CANCELLED, "interrupted; nothing was written");
         if (p->from->type == ST_I8_ROWS) {
             tensor_bytes(p->from, r * k, k, b->bytes);
             memcpy(&b->scales[r], p->from->scale + 4 * r, 4);
@@ -181,8 +178,6 @@ static int write_tensor(wh_gguf_writer *w, struct source *s, const struct planne
     int64_t total = tensor_elements(p->from);
     int rc = source_load(s, p->from);
     for (int64_t first = 0; first < total && !rc; first += CHUNK) {
-        if (output_interrupted)
-            return wh_fail(WHISP_ERR_CANCELLED, "interrupted; nothing was written");
         int64_t n = WH_MIN(CHUNK, total - first);
         size_t bytes = wh_type_row_size(p->type, n);
         if (is_same_type(p->from->type, p->type)) {
@@ -223,13 +218,8 @@ int output_write(struct source *s, const char *path, wh_type type, const char *m
     wh_gguf_writer *w = NULL;
     struct buffers b = {malloc(CHUNK * sizeof(float)), malloc(CHUNK * 4), NULL, 0};
     int rc = b.floats && b.bytes ? plan_make(s, type, &list, &n) : wh_fail_memory();
-    if (!rc && !(rc = wh_gguf_writer_new(path, &w))) {
-        rc = write_all(w, s, type, model_name, list, n, &b);
-        if (rc)
-            wh_gguf_writer_abort(w);
-        else
-            rc = wh_gguf_writer_finish(w);
-    }
+    if (!rc && !(rc = ending_open(path, &w)))
+        rc = ending_close(w, write_all(w, s, type, model_name, list, n, &b));
     free(list);
     free(b.floats);
     free(b.bytes);

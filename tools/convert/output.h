@@ -2,12 +2,7 @@
 #ifndef CONVERT_OUTPUT_H
 #define CONVERT_OUTPUT_H
 
-#include <signal.h>
-
 #include "source.h"
-
-/* Set by a signal handler: output_write() then stops, leaves no file and fails. */
-extern volatile sig_atomic_t output_interrupted;
 
 /* Write source, whose vocabulary and heads are complete, to `path`; matrices get `type`. `model_name` becomes
  * general.name. There is no file on failure. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "ending.h"
 #include "silero.h"
 
 #define ONNX_FLOAT 1
@@ -228,21 +228,13 @@ static int write_all(wh_gguf_writer *w, const struct source *s, const char *name
     if (!rc)
         rc = wh_gguf_writer_begin(w);
     for (size_t i = 0; i < WH_COUNT(tensors) && !rc; i++)
-        rc = output_interrupted ? wh_fail(WHISP_ERR_CANCELLED, "interrupted; nothing was written")
-                                : write_tensor(w, s, source_find(s, tensors[i].name));
+        rc = write_tensor(w, s, source_find(s, tensors[i].name));
     return rc;
 }
 
 int silero_write(struct source *s, const char *path, const char *model_name)
 {
     wh_gguf_writer *w = NULL;
-    int rc = wh_gguf_writer_new(path, &w);
-    if (rc)
-        return rc;
-    rc = write_all(w, s, model_name);
-    if (rc)
-        wh_gguf_writer_abort(w);
-    else
-        rc = wh_gguf_writer_finish(w);
-    return rc;
+    int rc = ending_open(path, &w);
+    return rc ? rc : ending_close(w, write_all(w, s, model_name));
 }

@@ -13,6 +13,7 @@
  *   vocab.c spell.c layout.c heads.c       read or complete vocabulary, special tokens, alignment heads
  *   plan.c      the tensors that a model of these dimensions has, by openai/whisper's names
  *   output.c    writes the GGUF file
+ *   ending.c    what a signal leaves of it
  *
  * Errors are wh_fail()'s: a negative code, the text in whisp_last_error(). */
 #ifndef CONVERT_SOURCE_H

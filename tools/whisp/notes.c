@@ -1,4 +1,7 @@
 /* notes.c - what the program says on standard error, a line at a time, never into the progress bar. */
+#include <errno.h>
+#include <string.h>
+
 #include "tool.h"
 
 static struct progress *notes_bar;
@@ -41,11 +44,23 @@ void note_warning(const char *format, ...)
     va_end(arguments);
 }
 
+/* What the signal interrupted that ends the program has not failed. */
+static int is_interrupted(const char *format, va_list arguments)
+{
+    char text[2048];
+    vsnprintf(text, sizeof text, format, arguments);
+    return signals_stop() && strstr(text, strerror(EINTR)) != NULL;
+}
+
 void note_error(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    write_line("whisp: ", format, arguments);
+    int interrupted = is_interrupted(format, arguments);
+    va_end(arguments);
+    va_start(arguments, format);
+    if (!interrupted)
+        write_line("whisp: ", format, arguments);
     va_end(arguments);
 }
 

@@ -49,7 +49,7 @@ int transcript_check(const struct transcript *out)
 {
     if (!out->failed)
         return CODE_DONE;
-    if (out->failed != EPIPE && out->failed != EINTR) /* nobody reads, or a signal that ends all */
+    if (out->failed != EPIPE)
         note_error("cannot write the transcript: %s", strerror(out->failed));
     return CODE_OUTPUT;
 }

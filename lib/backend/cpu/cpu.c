@@ -239,7 +239,9 @@ static int encode_windows(wh_backend *b, int n, const float *const *mel, const i
         if ((!cross->k && alloc_kv(b->model, b->cross_type, ctx, &cross->k)) ||
             (!cross->v && alloc_kv(b->model, b->cross_type, ctx, &cross->v)))
             return WHISP_ERR_MEMORY;
-        wh_cpu_encode(b, mel[i], cross);
+        int rc = wh_cpu_encode(b, mel[i], cross);
+        if (rc)
+            return rc;
     }
     return WHISP_OK;
 }

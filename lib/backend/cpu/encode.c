@@ -183,7 +183,7 @@ static void tap(const wh_backend *backend, const char *name, const float *data)
                             backend->model->n_audio_state);
 }
 
-void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross)
+int wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cross)
 {
     const whisp_model *model = backend->model;
     int n = model->n_audio_ctx, d = model->n_audio_state, bands = model->n_mels;
@@ -196,6 +196,8 @@ void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cro
              backend->audio_x, n);
     backend->kernels->add(backend->audio_x, model->audio_positions, (size_t)n * (size_t)d);
     for (int layer = 0; layer < model->n_audio_layer; layer++) {
+        if (backend->config.cancel && backend->config.cancel(backend->config.cancel_user))
+            return wh_fail(WHISP_ERR_CANCELLED, "cancelled"); /* a large model's window takes many seconds */
         encoder_block(backend, &model->audio_blocks[layer]);
         if (layer == 0)
             tap(backend, "encoder.block0", backend->audio_x);
@@ -203,4 +205,5 @@ void wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cro
     wh_cpu_layer_norm(backend, backend->audio_x, model->audio_ln, backend->audio_h, n, d);
     tap(backend, "encoder", backend->audio_h);
     project_cross(backend, cross);
+    return WHISP_OK;
 }
