@@ -31,18 +31,21 @@ static void hear_whole(whisp_session *s, fuzz_input *in)
     whisp_audio *audio = NULL;
     whisp_result *result = NULL;
     float probabilities[100];
+    int rc;
     static const char *const texts[] = {"a b c", "one.\ntwo three\n", "", "\xff\xfe", "x", "Wort, noch eins! (ja)"};
     FUZZ_CHECK(whisp_audio_open_samples(samples, n, &audio) == WHISP_OK);
     switch (fuzz_below(in, 3)) {
-    case 0: look_at_result(whisp_session_transcribe(s, audio, &result), result); break;
-    case 1:
-        result = NULL;
-        look_at_result(whisp_session_align(s, audio, texts[fuzz_below(in, WH_COUNT(texts))], &result), result);
+    case 0:
+        rc = whisp_session_transcribe(s, audio, &result);
+        look_at_result(rc, result);
         break;
-    default: {
-        int best = whisp_session_detect_language(s, audio, probabilities, 100);
-        FUZZ_CHECK(best < 100);
-    }
+    case 1:
+        rc = whisp_session_align(s, audio, texts[fuzz_below(in, WH_COUNT(texts))], &result);
+        look_at_result(rc, result);
+        break;
+    default:
+        rc = whisp_session_detect_language(s, audio, probabilities, 100);
+        FUZZ_CHECK(rc < 100);
     }
     whisp_audio_free(audio);
 }

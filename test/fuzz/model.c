@@ -132,8 +132,8 @@ static void elements(making *m, wh_type type, size_t n)
         wh_buf_append(b, zeros, WH_MIN(left, sizeof zeros));
     FUZZ_CHECK(!b->failed);
     for (size_t i = 0; i < n; i++, at += bytes) {
-        uint32_t r = (uint32_t)(m->random = m->random * UINT64_C(6364136223846793005) + 1) ^
-                     (uint32_t)(m->random >> 33);
+        m->random = m->random * UINT64_C(6364136223846793005) + 1; /* Knuth's MMIX, its upper half */
+        uint32_t r = (uint32_t)(m->random >> 32);
         switch (type) {
         case WH_F32: r = (r & 0x807fffff) | 0x3d800000; break;
         case WH_F16: r = (r & 0x83ff) | 0x2c00; break;

@@ -56,8 +56,10 @@ static void walk_file(walk *w)
         inner = take(w, 4);
         n = take(w, 8);
         for (uint64_t k = 0; k < n && w->at < w->size; k++) {
-            size_t known = w->n;
+            size_t known = w->n, before = w->at;
             take_value(w, inner);
+            if (w->at == before)
+                break;
             if (k > 3)
                 w->n = known; /* a vocabulary's many strings are like the first ones */
         }
