@@ -142,8 +142,9 @@ $(BUILD)/test/%.o: CPPFLAGS += -Itest
 $(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
 # test_amx makes a backend believe that the CPU has AMX.
 $(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_best wh_x86_has_amx wh_gemm_amx)
-# test_heads gives the library memory whose size is not rounded up, between pages that may not be touched.
-$(BUILD)/test/test_heads: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_alloc_aligned free)
+# These give the library memory whose size is not rounded up, between pages that may not be touched.
+GUARDED := $(BUILD)/test/test_heads $(BUILD)/test/test_model_sizes
+$(GUARDED): LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_alloc_aligned free)
 comma := ,
 
 # Each package is asked for by name, so nothing is done when all are there.

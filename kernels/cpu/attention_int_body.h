@@ -214,9 +214,8 @@ static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_
             store_part(row + c, load_part(k + c, d - c) - load_part(mean + c, d - c), d - c);
         at->k_scale[j] = int_scale(row, d, 127, &inverse);
         for (size_t c = 0; c < d; c += LANES) {
-            ivec x = round_vec(load_part(row + c, d - c) * inverse);
-            bvec bytes = __builtin_convertvector(x, bvec);
-            sum += x;
+            bvec bytes = __builtin_convertvector(round_vec(load_part(row + c, d - c) * inverse), bvec);
+            sum += __builtin_convertvector(bytes, ivec); /* small also where the key is not a number */
             memcpy(q, &bytes, sizeof q);
             for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
                 memcpy(tile + (c / 4 + i) * 4 * INT_TILE, q + 4 * i, 4);

@@ -532,7 +532,7 @@ static void test_damaged(void **state)
             memcpy(copy, data, bytes);
             size_t range = round % 3 ? WH_MIN(bytes, 120) : bytes;
             for (int i = 0; i < 1 + round / 3; i++)
-                copy[(size_t)(random_unit(&seed) * (double)range)] = (char)(random_unit(&seed) * 256.0);
+                copy[(size_t)(random_unit(&seed) * (double)range)] = (char)(int)(random_unit(&seed) * 256.0);
             const char *bad_path = temp_path("damaged");
             whisp_audio *audio;
             int64_t n = 0;

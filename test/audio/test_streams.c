@@ -73,7 +73,7 @@ static void spoil(bytes b, size_t at, size_t n)
 {
     uint64_t random = 3;
     for (size_t i = at; i < at + n && i < b.n; i++)
-        b.data[i] = (char)(random_unit(&random) * 256);
+        b.data[i] = (char)(int)(random_unit(&random) * 256);
 }
 
 /* ---- hearing ---- */

@@ -2,17 +2,12 @@
  * chance, with every arithmetic, every element type and every instruction set that is here: within the room that is
  * planned for them, and right.
  *
- * All that is allocated, weights included, lies between pages that may not be touched: in every other run it begins
- * behind such a page, else it ends before one (but for less than 64 bytes, which allocations are aligned to; these are
- * looked at afterwards). Under AddressSanitizer, which sees every byte but not what assembly does, it is left to that.
+ * All that is allocated, weights included, lies between pages that may not be touched (support/guarded.h).
  *
  * WHISP_SEED=N takes the chance's seed, which is printed; WHISP_MODELS=N the number of models drawn. */
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "support/testing.h"
 
@@ -20,86 +15,13 @@
 #include "backend/cpu/blas.h"
 #include "cpu/registry.h"
 #include "support/bounds.h"
+#include "support/guarded.h"
 #include "support/slow_model.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define GUARDED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define GUARDED 0
-#endif
-#endif
-#ifndef GUARDED
-#define GUARDED 1
-#endif
 
 #define N 21 /* tokens: more than a pass of few rows */
 #define MOST_TOKENS 96
 #define MOST_SLOTS 18
 #define MOST_HEAD 80 /* channels; no published model has more than 64 */
-
-/* ---- memory between guard pages ---- */
-
-#define MOST_BLOCKS 8192
-#define FILL 0xa5
-
-static struct block {
-    char *room, *map; /* what was asked for; all of it, guard pages included */
-    size_t size, mapped;
-} blocks[MOST_BLOCKS];
-static int n_blocks, at_start;
-static pthread_mutex_t blocks_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-void *__wrap_wh_alloc_aligned(size_t n, size_t size);
-void __wrap_free(void *room);
-void __real_free(void *room);
-
-static void *guarded(size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (size + page - 1) / page * page;
-    char *map = mmap(NULL, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED || mprotect(map + page, inside, PROT_READ | PROT_WRITE))
-        return NULL;
-    memset(map + page, FILL, inside); /* not zeros: nothing may count on them */
-    char *room = at_start ? map + page : map + page + (inside - size) / 64 * 64;
-    pthread_mutex_lock(&blocks_mutex);
-    assert_true(n_blocks < MOST_BLOCKS);
-    blocks[n_blocks++] = (struct block){room, map, size, inside + 2 * page};
-    pthread_mutex_unlock(&blocks_mutex);
-    return room;
-}
-
-void *__wrap_wh_alloc_aligned(size_t n, size_t size)
-{
-    void *room;
-    assert_true(!size || n <= SIZE_MAX / size);
-    size_t bytes = n && size ? n * size : 1;
-    if (GUARDED)
-        return guarded(bytes);
-    return posix_memalign(&room, 64, bytes) ? NULL : room;
-}
-
-void __wrap_free(void *room)
-{
-    pthread_mutex_lock(&blocks_mutex);
-    int i = n_blocks - 1;
-    while (i >= 0 && blocks[i].room != room)
-        i--;
-    struct block b = i >= 0 && room ? blocks[i] : (struct block){0};
-    if (b.map)
-        blocks[i] = blocks[--n_blocks];
-    pthread_mutex_unlock(&blocks_mutex);
-    if (!b.map) {
-        __real_free(room);
-        return;
-    }
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const char *inside = b.map + page, *end = b.map + b.mapped - page;
-    for (const char *p = inside; p < end; p++)
-        if ((p < b.room || p >= b.room + b.size) && *p != (char)FILL)
-            fail_msg("%td bytes from a block of %zu bytes something was written", p - b.room, b.size);
-    munmap(b.map, b.mapped);
-}
 
 /* ---- what is expected ---- */
 
@@ -228,7 +150,7 @@ static void try_levels(const expected *e, int n_slots, int threads)
         for (size_t c = 0; c < WH_COUNT(computes); c++) {
             if (e->model->is_int8 && computes[c].compute != WH_COMPUTE_INT8)
                 continue;
-            at_start = !at_start;
+            guarded_at_start = !guarded_at_start;
             double error = run(e, "cpu", computes[c].compute, n_slots, threads);
             worst[c] = looser > 1 ? worst[c] : fmax(worst[c], error);
             if (!(error < computes[c].tolerance * looser))
@@ -345,7 +267,7 @@ static void test_by_chance(void **state)
     (void)state;
     const char *many = getenv("WHISP_MODELS");
     uint64_t seed = test_seed();
-    int n = many ? atoi(many) : 6;
+    int n = many ? atoi(many) : BOUNDS_SANITIZED ? 2 : 6;
     for (int i = 0; i < n; i++, seed++) {
         printf("  WHISP_SEED=%llu WHISP_MODELS=1:\n", (unsigned long long)seed);
         draw(seed);

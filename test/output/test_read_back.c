@@ -289,7 +289,8 @@ static void damaged_documents_do_no_harm(void **state)
         for (int k = 0; k < 1 + round % 3; k++) {
             static const char marks[] = "{}[]\",:\\u-+.eE019 \n\xc3\xff";
             damaged[(size_t)(random_unit(&seed) * (double)n)] =
-                round % 2 ? marks[(size_t)(random_unit(&seed) * (sizeof marks - 1))] : (char)(random_unit(&seed) * 256);
+                round % 2 ? marks[(size_t)(random_unit(&seed) * (sizeof marks - 1))]
+                          : (char)(int)(random_unit(&seed) * 256);
         }
         int rc = whisp_result_read(damaged, n, &result);
         assert_true(rc == WHISP_OK || rc == WHISP_ERR_ARGUMENT);

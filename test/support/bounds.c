@@ -12,18 +12,7 @@
 
 #include "support/testing.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
-#define MOST_SECONDS (SANITIZED ? 2.0 : 0.1)
+#define MOST_SECONDS (BOUNDS_SANITIZED ? 2.0 : 0.1)
 #define MOST_BYTES ((size_t)64 << 20)
 #define TIMES_INPUT 4
 #define TRIES 3
@@ -61,7 +50,7 @@ bounds bounds_begin(size_t input)
 {
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_DATA, &limit), 0);
-    if (!SANITIZED)
+    if (!BOUNDS_SANITIZED)
         limit_memory(private_memory() + MOST_BYTES + TIMES_INPUT * input);
     return (bounds){.started = processor_time(), .limit = limit.rlim_cur};
 }
@@ -146,7 +135,7 @@ int run_bounded(const char *const *arguments, size_t input, wh_buf *said)
         status = run_once(arguments, said, &usage);
         double took = seconds(&usage);
         best = took < best ? took : best;
-        if (!SANITIZED && (size_t)usage.ru_maxrss * 1024 > most)
+        if (!BOUNDS_SANITIZED && (size_t)usage.ru_maxrss * 1024 > most)
             fail_msg("%s with an input of %zu bytes: it takes %ld kB of memory: %s", arguments[0], input,
                      usage.ru_maxrss, said->data ? said->data : "");
     }

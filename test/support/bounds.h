@@ -12,6 +12,17 @@
 
 #include "util/util.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BOUNDS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define BOUNDS_SANITIZED 1
+#endif
+#endif
+#ifndef BOUNDS_SANITIZED
+#define BOUNDS_SANITIZED 0
+#endif
+
 typedef struct bounds {
     double started; /* of the processor */
     size_t limit;   /* bytes of private memory that the process might have before, or RLIM_INFINITY */

@@ -49,6 +49,7 @@ static void write_buf(const char *name, wh_buf *b)
 
 static void put(wh_buf *b, uint64_t value, int bytes)
 {
+    assert_true(bytes <= 8);
     wh_buf_append(b, &value, (size_t)bytes);
 }
 
@@ -150,7 +151,8 @@ static void put_zip(wh_buf *b, const member *members, size_t n)
         put(b, m->method ? m->n : m->claim ? m->claim : m->n, 4);
         put(b, m->claim ? m->claim : m->n, 4);
         put(b, strlen(m->name), 4);
-        put(b, 0, 10);
+        put(b, 0, 8);
+        put(b, 0, 2);
         wh_buf_append(b, &(uint32_t){(uint32_t)(m->pointer ? *m->pointer : places[i])}, 4);
         wh_buf_puts(b, m->name);
     }
@@ -239,22 +241,27 @@ static void refuse_pickle(const char *what, wh_buf *pickle, const char *reason)
 static void pickles_that_call(void **state)
 {
     (void)state;
-    static const char *const pickles[] = {
-        "\x80\x02"
-        "cos\nsystem\nX\x0a\0\0\0touch owned\x85R.",
-        "cos\nsystem\n(S'touch owned'\ntR.",
-        "c__builtin__\neval\n(V__import__('os').system('touch owned')\ntR.",
-        "(S'touch owned'\nios\nsystem\n.",  /* INST */
-        "(cos\nsystem\nS'touch owned'\no.", /* OBJ */
-        "\x80\x02"
-        "csubprocess\nPopen\nX\x0b\0\0\0touch owned\x85\x81.", /* NEWOBJ */
-        "\x80\x02"
-        "cposix\nsystem\nX\x0b\0\0\0touch owned\x85R}b.", /* and BUILD */
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } pickles[] = {
+#define PICKLE(text) {text, sizeof text - 1}
+        PICKLE("\x80\x02"
+               "cos\nsystem\nX\x0b\0\0\0touch owned\x85R."),
+        PICKLE("cos\nsystem\n(S'touch owned'\ntR."),
+        PICKLE("c__builtin__\neval\n(V__import__('os').system('touch owned')\ntR."),
+        PICKLE("(S'touch owned'\nios\nsystem\n."),  /* INST */
+        PICKLE("(cos\nsystem\nS'touch owned'\no."), /* OBJ */
+        PICKLE("\x80\x02"
+               "csubprocess\nPopen\nX\x0b\0\0\0touch owned\x85\x81."), /* NEWOBJ */
+        PICKLE("\x80\x02"
+               "cposix\nsystem\nX\x0b\0\0\0touch owned\x85R}b."),                  /* and BUILD */
+        PICKLE("\x80\x02}X\x01\0\0\0acos\nsystem\nX\x0b\0\0\0touch owned\x85Rs."), /* in a state dict */
+#undef PICKLE
     };
-    static const size_t lengths[] = {34, 0, 0, 0, 0, 43, 42};
     for (size_t i = 0; i < WH_COUNT(pickles); i++) {
         wh_buf b = {0};
-        wh_buf_append(&b, pickles[i], lengths[i] ? lengths[i] : strlen(pickles[i]));
+        wh_buf_append(&b, pickles[i].bytes, pickles[i].n);
         refuse_pickle("a pickle that calls", &b, "in/model.pt");
         assert_int_not_equal(access("owned", F_OK), 0);
     }

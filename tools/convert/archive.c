@@ -189,21 +189,16 @@ static int read_directory(struct archive *a)
     return WHISP_OK;
 }
 
-int archive_open(struct source *s, const char *path)
+int archive_open(struct source *s, const char *path, const unsigned char *bytes, size_t size)
 {
-    size_t size = 0;
     if (wh_grow(&s->archives, &s->archive_capacity, s->n_archives + 1, sizeof *s->archives))
         return WHISP_ERR_MEMORY;
     struct archive *a = &s->archives[s->n_archives];
-    *a = (struct archive){.path = strdup(path)};
+    *a = (struct archive){.path = strdup(path), .bytes = bytes, .size = size};
     if (!a->path)
         return wh_fail_memory();
     s->n_archives++;
-    int rc = source_map(s, path, &a->bytes, &size);
-    a->size = size;
-    if (!rc && !(rc = source_add_file(s, path)))
-        rc = read_directory(a);
-    return rc;
+    return read_directory(a);
 }
 
 size_t archive_find(const struct archive *a, const char *name)

@@ -28,8 +28,8 @@ struct archive {
     uint64_t unpacked; /* bytes of entries */
 };
 
-/* Add an archive to the source's. */
-int archive_open(struct source *source, const char *path);
+/* Add an archive, which is mapped, to the source's. */
+int archive_open(struct source *source, const char *path, const unsigned char *bytes, size_t size);
 int archive_damaged(const struct archive *archive, const char *what);
 
 /* The number of the entry of a name; n if there is none. */

@@ -247,8 +247,8 @@ int read_archive(struct source *s, const char *path, int with_dims)
 {
     size_t entry = 0, size = 0;
     const unsigned char *data = NULL;
-    int rc = archive_open(s, path);
-    if (rc)
+    int rc = source_map(s, path, &data, &size);
+    if (rc || (rc = source_add_file(s, path)) || (rc = archive_open(s, path, data, size)))
         return rc;
     struct reading r = {.s = s, .archive = &s->archives[s->n_archives - 1], .number = s->n_archives - 1};
     if ((rc = find_pickle(&r, &entry)) || (rc = check_byte_order(&r)) ||
