@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "timing/timing.h"
+#include "util/pages.h"
 
 #define CHUNK 64 /* tokens a decoder call: bounds the memory for logits */
 #define MEDIAN_WIDTH 7
@@ -20,6 +21,7 @@ typedef struct pass {
     float *weights;        /* [heads][n_tokens][n_frames] */
     float *scores;         /* [heads][CHUNK][n_audio_ctx] */
     float *logits;         /* [CHUNK][n_vocab] */
+    wh_pages rooms[3];     /* of these */
     double *probabilities; /* [n_text] */
 } pass;
 
@@ -34,9 +36,8 @@ size_t wh_align_limit(const whisp_model *model)
 static void free_pass(pass *p)
 {
     free(p->tokens);
-    free(p->weights);
-    free(p->scores);
-    free(p->logits);
+    for (size_t i = 0; i < WH_COUNT(p->rooms); i++)
+        wh_pages_give_back(&p->rooms[i]);
     free(p->probabilities);
 }
 
@@ -62,10 +63,13 @@ static int make_pass(pass *p, const int32_t *tokens, size_t n)
     memcpy(p->tokens + p->n_tokens, tokens, n * sizeof *tokens);
     p->n_tokens += n;
     p->tokens[p->n_tokens++] = sp->eot;
-    p->weights = wh_alloc_aligned(heads * p->n_tokens, p->n_frames * sizeof(float));
-    p->scores = wh_alloc_aligned(heads * CHUNK, ctx * sizeof(float));
-    p->logits = wh_alloc_aligned(CHUNK, (size_t)m->n_vocab * sizeof(float));
-    return p->weights && p->scores && p->logits ? WHISP_OK : wh_fail_memory();
+    if (wh_pages_take(&p->rooms[0], heads * p->n_tokens, p->n_frames) ||
+        wh_pages_take(&p->rooms[1], heads * CHUNK, ctx) || wh_pages_take(&p->rooms[2], CHUNK, (size_t)m->n_vocab))
+        return WHISP_ERR_MEMORY;
+    p->weights = p->rooms[0].at;
+    p->scores = p->rooms[1].at;
+    p->logits = p->rooms[2].at;
+    return WHISP_OK;
 }
 
 /* softmax(logits[0 .. n))[id] */
