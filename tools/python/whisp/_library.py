@@ -198,6 +198,7 @@ LogFn = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 ProgressFn = CFUNCTYPE(None, c_void_p, c_double, c_double)
 SegmentFn = CFUNCTYPE(None, c_void_p, POINTER(Segment))
 CancelFn = CFUNCTYPE(c_int, c_void_p)
+JournalFn = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_size_t)
 ModelFn = CFUNCTYPE(c_int, c_void_p, POINTER(ModelFile))
 ReadFn = CFUNCTYPE(c_int64, c_void_p, c_void_p, c_size_t)
 SeekFn = CFUNCTYPE(c_int, c_void_p, c_int64, c_int)
@@ -212,6 +213,7 @@ class CallbackTable(Structure):
         ("progress", ProgressFn),
         ("segment", SegmentFn),
         ("cancel", CancelFn),
+        ("journal", JournalFn),
     ]
 
 
