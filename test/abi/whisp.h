@@ -275,6 +275,11 @@ typedef void (*whisp_progress_fn)(void *user, double done, double total);
 typedef void (*whisp_segment_fn)(void *user, const whisp_segment *segment);
 /* Asked at least once for every token: return nonzero to stop; the running call then gives WHISP_ERR_CANCELLED. */
 typedef int (*whisp_cancel_fn)(void *user);
+/* Asked where the journal of a recording (by the name that messages have for it) stands: a file by which work that was ended,
+ * be it by SIGKILL, goes on (docs/resume.md). Write its path, and say what to do: NEW replaces what is there, RESUME
+ * believes it as far as it fits. Made beyond 30 s, not for pipes; remove it when you have the result. */
+enum { WHISP_JOURNAL_NONE = 0, WHISP_JOURNAL_NEW = 1, WHISP_JOURNAL_RESUME = 2 };
+typedef int (*whisp_journal_fn)(void *user, const char *recording, char *path, size_t capacity);
 
 /* Who wants to know. Set `size` first; functions may be NULL. They run in the thread that called the library, must not
  * call back into the same session, and get `user`. */
@@ -285,6 +290,7 @@ struct whisp_callbacks {
     whisp_progress_fn progress;
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
+    whisp_journal_fn journal;
 };
 
 /* Set them all at once (copied); NULL: none. */
@@ -310,8 +316,7 @@ typedef struct whisp_format {
 WHISP_API const whisp_format *const *whisp_format_list(size_t *n);
 
 /* How documents are laid out. Set `size` first; 0 is None or False. The first four are openai-whisper's options of
- * these names: of srt and vtt documents, when segments have words (option word_timestamps; else these have no effect).
- * */
+ * these names: of srt and vtt documents whose segments have words (option word_timestamps; else without effect). */
 typedef struct whisp_writer_options {
     size_t size;
     int highlight_words;    /* a subtitle for each word, underlined while it is said */
@@ -324,8 +329,7 @@ typedef struct whisp_writer_options {
 /* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
  * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
  * least certain tenth of the words with their times and context (it needs the option confidence). `layout` may be NULL.
- * *text is the caller's, released with whisp_string_free(); *length (may be NULL) is its size without the closing NUL.
- * */
+ * *text is the caller's, released with whisp_string_free(); *length (may be NULL): its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                   char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
@@ -362,8 +366,7 @@ typedef struct whisp_audio whisp_audio;
  * decoded here; the error text names a command that converts it where one is known. */
 WHISP_API int whisp_audio_open(const char *path, whisp_audio **audio);
 
-/* The same from an open file descriptor, from where it stands; it may be a pipe. It is not closed, and must stay open.
- * */
+/* The same from an open descriptor, from where it stands; it may be a pipe. It is not closed, and must stay open. */
 WHISP_API int whisp_audio_open_fd(int fd, whisp_audio **audio);
 
 /* The same from the `n` bytes of a file in memory, which are not copied: they must outlive the handle. */
@@ -408,8 +411,7 @@ WHISP_API int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
 
 /* What is to be told about the recording as far as it was read, a line each without its name: warning i, or NULL past
  * the last. *incomplete (may be NULL) is nonzero where something of it was not heard. Some are known at the end only,
- * and what is damaged after a call is a warning of its own. Lives as long as the handle. Not while another thread
- * reads. */
+ * and what is damaged after a call is a warning of its own. Lives as long as the handle. No other thread may read. */
 WHISP_API const char *whisp_audio_warning(whisp_audio *audio, size_t i, int *incomplete);
 
 WHISP_API void whisp_audio_free(whisp_audio *audio);
