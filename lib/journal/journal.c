@@ -272,6 +272,11 @@ static int make_file(wh_journal *j, const whisp_options *o)
         stop_writing(j, o, errno);
     else
         append(j, o, all.data, all.length);
+    if (j->fd >= 0 && j->is_off) { /* not even its head could be written */
+        unlink(j->path);
+        close(j->fd);
+        j->fd = -1;
+    }
     wh_buf_free(&all);
     return WHISP_OK;
 }

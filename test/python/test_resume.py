@@ -7,6 +7,7 @@ import array
 import os
 import pathlib
 import random
+import resource
 import signal
 import subprocess
 import time
@@ -145,6 +146,18 @@ def test_output_that_cannot_be_written(start, talks):
     err = finish(start(*options, "--resume", "--log_level", "debug"))[1]
     assert err.count("from the journal") >= 3 and "mean log-probability" not in err, err
     assert sorted(p.name for p in (start.work / "out").iterdir()) == ["one.srt", "one.txt"]
+
+
+@pytest.mark.parametrize("size", [100, 2300])
+def test_a_full_disk(start, talks, size):
+    """A journal that cannot be written, or not all of it, is told once, and the work goes on."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # noqa: E731
+    process = start("--cut", "off", "--temperature", "0", "-f", "srt", talks / "one.wav",
+                    preexec_fn=limit)
+    out, err = process.communicate(timeout=120)
+    assert err.count(b"one.journal: cannot be written: File too large") == 1, err
+    assert process.returncode in (0, 5)
+    assert not [p.name for p in start.work.iterdir() if size == 100 and p.name != "one.srt"]
 
 
 def test_without_files(start, talks):
