@@ -57,10 +57,11 @@ static size_t change_pickle(uint8_t *data, size_t size, size_t max_size, uint64_
 {
     size_t at = fuzz_random(seed, size + 1);
     const char *piece = pieces[fuzz_random(seed, WH_COUNT(pieces))];
-    switch (fuzz_random(seed, 4)) {
+    switch (fuzz_random(seed, 5)) {
     case 0: fuzz_splice(data, &size, max_size, at, 0, piece, strlen(piece)); return size;
     case 1: fuzz_splice(data, &size, max_size, at, WH_MIN(strlen(piece), size - at), piece, strlen(piece)); return size;
-    case 2: { /* one of its numbers */
+    case 2:
+    case 3: { /* one of its numbers */
         uint8_t *found = memchr(data + at, 'J', size - at);
         if (found && data + size - found >= 5)
             fuzz_put(found + 1, 4, fuzz_number(seed, fuzz_get(found + 1, 4, 0)), 0);
