@@ -149,6 +149,8 @@ size_t fuzz_change_file(const char *name, uint8_t *data, size_t size, size_t max
                  {".safetensors", change_safetensors},
                  {".onnx", change_protobuf},
                  {".gguf", fuzz_mutate_gguf}};
+    if (size && fuzz_random(seed, 12) == 0) /* the commonest damage: it was cut off */
+        return size - 1 - fuzz_random(seed, fuzz_random(seed, 2) ? WH_MIN(size, 64) : size);
     for (size_t i = 0; i < WH_COUNT(kinds); i++)
         if (ends(name, kinds[i].end))
             return kinds[i].change(data, size, max_size, seed);
