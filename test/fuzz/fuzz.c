@@ -5,6 +5,8 @@
 
 #include "util/util.h"
 
+int fuzz_every_way;
+
 void fuzz_say(int rc)
 {
     if (getenv("FUZZ_SAY"))

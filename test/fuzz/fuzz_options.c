@@ -64,8 +64,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < n; i++)
         FUZZ_CHECK(strcmp(whisp_options_get(o, list[i]->name), whisp_options_get(again, list[i]->name)) == 0);
     FUZZ_CHECK(!!wh_options_check(&o->values) == !!wh_options_check(&again->values));
+    whisp_options *copy = wh_options_copy(o);
+    FUZZ_CHECK(copy);
+    look(copy);
     whisp_options_free(o);
     whisp_options_free(again);
+    look(copy); /* its strings are its own */
+    whisp_options_free(copy);
     free(text);
     return 0;
 }
