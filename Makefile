@@ -196,7 +196,7 @@ check: check-programs
 # Where threads of several recordings meet, again under ThreadSanitizer; kernels, which know of none, as fast as they are.
 THREADS := CFLAGS="-O1 -g -fsanitize=thread" KERNEL_CFLAGS="-O3 -fno-sanitize=thread"
 check-long: check-programs
-	@$(MAKE) --no-print-directory -j2 cuda-mutants
+	@$(MAKE) --no-print-directory -j2 cuda-mutants fuzz-build
 	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/tsan $(THREADS) $(patsubst %,$(BUILD)/tsan/test/%,test_queue test_threads test_stream)
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 

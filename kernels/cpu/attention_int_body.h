@@ -220,7 +220,7 @@ static void int_pack_keys(const float *k, size_t ld, int n, size_t d, const int_
             for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
                 memcpy(tile + (c / 4 + i) * 4 * INT_TILE, q + 4 * i, 4);
         }
-        at->start[j] = -128 * sum_lanes(sum);
+        at->start[j] = (int32_t)(0 - 128 * (uint32_t)sum_lanes(sum)); /* unsigned: NaNs become the least int */
     }
 }
 

@@ -245,6 +245,8 @@ static int visit(const walk *w, int parent, size_t depth, size_t above_lo, size_
 static int walk_from(const wh_vocabulary *v, wh_places *p, size_t first)
 {
     const wh_unit *unit = &p->units[first];
+    if (!p->n_sounds) /* punctuation only */
+        return WHISP_OK;
     walk w = {.v = v, .p = p, .first = first, .sounds = p->sounds + unit->first_sound};
     for (size_t u = first; unit->begins && u < p->n_units && w.n_units < MOST_UNITS; u++) {
         size_t width = p->units[u].first_sound + p->units[u].n_sounds - unit->first_sound;

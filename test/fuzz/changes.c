@@ -57,10 +57,11 @@ static size_t change_pickle(uint8_t *data, size_t size, size_t max_size, uint64_
 {
     size_t at = fuzz_random(seed, size + 1);
     const char *piece = pieces[fuzz_random(seed, WH_COUNT(pieces))];
-    switch (fuzz_random(seed, 4)) {
+    switch (fuzz_random(seed, 5)) {
     case 0: fuzz_splice(data, &size, max_size, at, 0, piece, strlen(piece)); return size;
     case 1: fuzz_splice(data, &size, max_size, at, WH_MIN(strlen(piece), size - at), piece, strlen(piece)); return size;
-    case 2: { /* one of its numbers */
+    case 2:
+    case 3: { /* one of its numbers */
         uint8_t *found = memchr(data + at, 'J', size - at);
         if (found && data + size - found >= 5)
             fuzz_put(found + 1, 4, fuzz_number(seed, fuzz_get(found + 1, 4, 0)), 0);
@@ -148,6 +149,8 @@ size_t fuzz_change_file(const char *name, uint8_t *data, size_t size, size_t max
                  {".safetensors", change_safetensors},
                  {".onnx", change_protobuf},
                  {".gguf", fuzz_mutate_gguf}};
+    if (size && fuzz_random(seed, 12) == 0) /* the commonest damage: it was cut off */
+        return size - 1 - fuzz_random(seed, fuzz_random(seed, 2) ? WH_MIN(size, 64) : size);
     for (size_t i = 0; i < WH_COUNT(kinds); i++)
         if (ends(name, kinds[i].end))
             return kinds[i].change(data, size, max_size, seed);

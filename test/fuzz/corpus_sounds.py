@@ -217,9 +217,10 @@ def recordings(put):
                        "mat5": 0xD0000, "pvf": 0xE0000, "xi": 0xF0000, "htk": 0x100000, "sds": 0x110000,
                        "avr": 0x120000, "wve": 0x190000, "mpc2k": 0x210000}.items():
         for part in (PCM16, ALAW, 0x50, S8):
-            data = record(kind | part, 8000, 1, 300)
-            if data:
-                put("sound", "%s%x" % (name, part), data)
+            for channels in (1, 2):
+                data = record(kind | part, 8000, channels, 300)
+                if data:
+                    put("sound", "%s%x-%d" % (name, part, channels), data)
     for name, data in (("text", b"hello, this is no recording\n"), ("zip", b"PK\3\4"), ("elf", b"\x7fELF\2\1\1"),
                        ("html", b"<!DOCTYPE html><html>"), ("mp4", b"\0\0\0\x20ftypM4A \0\0\2\0"), ("json", b"{}"),
                        ("matroska", b"\x1aE\xdf\xa3\x93B\x82\x88matroska"), ("asf", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9"),
@@ -262,11 +263,13 @@ def lines_and_choices(put, result):
                               "suppress_regex=[0-9]+|a.*b\nsuppress_tokens=1,2,3\n", "suppress_regex=(\n",
                               "vocabulary=Kubernetes|# a comment||São Paulo|X Æ A-12\nbeam_size=2\n",
                               "vocabulary=abc|ab|a b c|abc\nbest_of=3\nrepetition_penalty=1.3\nno_repeat_ngram_size=2\n",
-                              "align=One two three. Four!\n", "align=日本語 テキスト\u2028x\nlanguage=ja\n",
+                              "align=One two three. Four!\n", "vocabulary=" + "long" * 40 + "\n", "vocabulary=...\n", "vocabulary=\xff\n", "vocabulary= a |b\n", "suppress_regex=.*\n",
+                              "vocabulary=Noé|Köln|x y z|don't|tea-time|42|e=mc2|naïve café\nbeam_size=2\n",
+                              "align=日本語 テキスト\u2028x\nlanguage=ja\n",
                               "initial_prompt_tokens=1,2,3,70,-1\nwithout_timestamps=True\n", "prefix=" + "a b " * 30 + "\n",
                               "hotwords=" + "long " * 40 + "\nmax_new_tokens=20\n", "suppress_blank=False\nlanguage=de\n",
                               "task=translate\nmax_initial_timestamp=0.5\nlength_penalty=0.6\n", "align=...\n",
                               "confidence=True\nprepend_punctuations=(\nappend_punctuations=.!\nalign=(a) b. c!\n")):
-        put("text", "lines%02d" % i, text)
+        put("text", "lines%02d" % i, text.encode("latin-1") if "\xff" in text else text)
     for i, text in enumerate(result):
         put("json", "document%d" % i, text)

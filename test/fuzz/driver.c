@@ -64,7 +64,9 @@ static int run_file(const char *path, size_t size)
         return 1;
     }
     fclose(file);
+    fuzz_every_way = 1;
     LLVMFuzzerTestOneInput(data, size);
+    fuzz_every_way = 0;
     inputs++;
     run_mutations(data, size);
     free(data);

@@ -5,6 +5,8 @@
 
 #include "util/util.h"
 
+int fuzz_every_way;
+
 void fuzz_say(int rc)
 {
     if (getenv("FUZZ_SAY"))
@@ -73,25 +75,14 @@ size_t fuzz_random(uint64_t *state, size_t n)
 
 uint64_t fuzz_number(uint64_t *state, uint64_t old)
 {
-    static const uint64_t numbers[] = {0,          1,
-                                       2,          3,
-                                       4,          5,
-                                       7,          8,
-                                       16,         31,
-                                       32,         33,
-                                       63,         64,
-                                       80,         127,
-                                       128,        255,
-                                       256,        1500,
-                                       0x7fff,     0x8000,
-                                       0xffff,     0x10000,
-                                       0x3fffffff, 0x40000000,
-                                       0x7fffffff, 0x80000000,
-                                       0xfffffff8, 0xffffffff,
-                                       1ull << 32, 1ull << 40,
-                                       1ull << 61, 1ull << 62,
-                                       INT64_MAX,  1ull << 63,
-                                       UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t numbers[] = {0,          1,          2,          3,          4,
+                                       5,          7,          8,          16,         24,
+                                       30,         31,         32,         33,         63,
+                                       64,         80,         127,        128,        255,
+                                       256,        1500,       0x7fff,     0x8000,     0xffff,
+                                       0x10000,    0x3fffffff, 0x40000000, 0x7fffffff, 0x80000000,
+                                       0xfffffff8, 0xffffffff, 1ull << 32, 1ull << 40, 1ull << 61,
+                                       1ull << 62, INT64_MAX,  1ull << 63, UINT64_MAX, UINT64_MAX - 7};
     switch (fuzz_random(state, 5)) {
     case 0: return old + fuzz_random(state, 9) - 4;
     case 1: return old << 1 >> fuzz_random(state, 3);

@@ -16,6 +16,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 /* libFuzzer's, or driver.c's: change `size` of `max_size` bytes anyhow; how many there are then. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
+/* What an input chooses by its bytes' sum (fuzz_way) is done in every way: without libFuzzer there is only one try. */
+extern int fuzz_every_way;
+
 /* What must be so whatever the input is. */
 #define FUZZ_CHECK(condition)                                                                                          \
     do {                                                                                                               \
@@ -124,6 +127,8 @@ void fuzz_convert(const uint8_t *data, size_t size, const char *input, const cha
 /* Open and decode the bytes: as memory, as a reader that seeks or does not, with the resampler or (mostly) without, as
  * `way` (any number) says. */
 void fuzz_hear(const uint8_t *data, size_t size, unsigned way);
+/* In the way that belongs to the input; or in many of them. */
+void fuzz_hear_input(const uint8_t *data, size_t size);
 
 /* One change of a recording, whatever container it is: sizes and numbers of chunks, pages and frames, pieces that are
  * there twice or not at all; checksums are put right mostly (mutate_audio.c). */
@@ -133,7 +138,7 @@ size_t fuzz_mutate_audio(uint8_t *data, size_t size, size_t max_size, uint64_t *
 #define FUZZ_AUDIO                                                                                                     \
     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)                                                       \
     {                                                                                                                  \
-        fuzz_hear(data, size, fuzz_way(data, size));                                                                   \
+        fuzz_hear_input(data, size);                                                                                   \
         return 0;                                                                                                      \
     }                                                                                                                  \
     size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)                     \

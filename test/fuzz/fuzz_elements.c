@@ -16,6 +16,30 @@ static int strides_fit(const struct tensor *t, int64_t n)
     return last < n;
 }
 
+/* Floats to each of GGUF's types and back: what was rounded once stays as it is. */
+static void encode(const float *x, int64_t n)
+{
+    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0};
+    for (size_t i = 0; i < WH_COUNT(types); i++) {
+        int64_t whole = types[i] == WH_Q8_0 ? n / 32 * 32 : n;
+        size_t bytes = wh_type_row_size(types[i], whole);
+        uint8_t *row = malloc(bytes + 1);
+        float *back = malloc((size_t)whole * sizeof *back + 1), *again = malloc((size_t)whole * sizeof *back + 1);
+        FUZZ_CHECK(row && back && again);
+        if (bytes) {
+            wh_encode_row(types[i], x, row, whole);
+            wh_decode_row(types[i], row, back, whole);
+            wh_encode_row(types[i], back, row, whole);
+            wh_decode_row(types[i], row, again, whole);
+        }
+        for (int64_t k = 0; bytes && types[i] != WH_Q8_0 && k < whole; k++)
+            FUZZ_CHECK(memcmp(&back[k], &again[k], sizeof *back) == 0 || (isnan(back[k]) && isnan(again[k])));
+        free(row);
+        free(back);
+        free(again);
+    }
+}
+
 static void decode(fuzz_input *in)
 {
     struct tensor t = {.type = (enum stored)fuzz_below(in, ST_COMPUTED + 1), .n_dims = 1 + (int)fuzz_below(in, 4)};
@@ -52,6 +76,7 @@ static void decode(fuzz_input *in)
     tensor_floats(&t, first, n - first, out);
     if (t.type != ST_COMPUTED) /* never takes more room than the floats */
         tensor_bytes(&t, first, n - first, (unsigned char *)out);
+    encode(out, n - first);
     free(stored);
     free(scale);
     free(out);

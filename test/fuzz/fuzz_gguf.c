@@ -1,6 +1,7 @@
 /* fuzz_gguf.c - the reader of GGUF files: bytes are opened, asked for everything, and loaded as a model. (What a model of
  * any dimensions computes is fuzz_model.c's.) */
 #include <string.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
@@ -58,6 +59,26 @@ static void ask_tensors(const wh_gguf *g)
     }
 }
 
+/* The same from a pipe, which is read into memory; and by a path, where other formats are recognised. */
+static void load_otherwise(const uint8_t *data, size_t size, int by_path)
+{
+    whisp_model *model = NULL;
+    int fds[2], rc;
+    if (by_path) {
+        FILE *file = fopen(fuzz_path("model.gguf"), "wb");
+        FUZZ_CHECK(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
+        rc = whisp_model_load(fuzz_path("model.gguf"), NULL, &model);
+        unlink(fuzz_path("model.gguf"));
+    } else {
+        size = size < 60000 ? size : 60000; /* what fits into a pipe */
+        FUZZ_CHECK(pipe(fds) == 0 && write(fds[1], data, size) == (ssize_t)size && close(fds[1]) == 0);
+        rc = whisp_model_load_fd(fds[0], NULL, &model);
+        close(fds[0]);
+    }
+    FUZZ_CHECK((rc == WHISP_OK) == (model != NULL) && (!rc || strlen(whisp_last_error()) > 10));
+    whisp_model_free(model);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     wh_gguf *g;
@@ -80,6 +101,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(strlen(whisp_last_error()) > 10);
     }
     free(aligned);
+    unsigned way = fuzz_way(data, size);
+    if (way % 16 == 0 || fuzz_every_way)
+        load_otherwise(data, size, 0);
+    if (way % 16 == 1 || fuzz_every_way)
+        load_otherwise(data, size, 1);
     return 0;
 }
 

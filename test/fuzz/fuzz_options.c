@@ -64,8 +64,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < n; i++)
         FUZZ_CHECK(strcmp(whisp_options_get(o, list[i]->name), whisp_options_get(again, list[i]->name)) == 0);
     FUZZ_CHECK(!!wh_options_check(&o->values) == !!wh_options_check(&again->values));
+    whisp_options *copy = wh_options_copy(o);
+    FUZZ_CHECK(copy);
+    look(copy);
     whisp_options_free(o);
     whisp_options_free(again);
+    look(copy); /* its strings are its own */
+    whisp_options_free(copy);
     free(text);
     return 0;
 }
@@ -89,12 +94,13 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         size_t from = fuzz_random(&random, strlen(option->values)), to = strcspn(option->values + from, "|");
         length = snprintf(line, sizeof line, "%s=%.*s\n", option->name, (int)to, option->values + from);
     }
-    if (fuzz_random(&random, 8) == 0) { /* longer than anybody thought */
+    if (fuzz_random(&random, 6) == 0) { /* longer than anybody thought: a number, or a list */
+        static const char letters[] = "0123456789.,- ae";
+        size_t kinds = fuzz_random(&random, 2) ? 11 : 16;
         length = snprintf(line, sizeof line, "%s=", option->name);
         for (size_t more = fuzz_random(&random, 150); more; more--)
-            length += snprintf(line + length, sizeof line - (size_t)length, "%c",
-                               "0123456789,. -ae"[fuzz_random(&random, 16)]);
-        length += snprintf(line + length, sizeof line - (size_t)length, "\n");
+            line[length++] = letters[fuzz_random(&random, kinds)];
+        line[length++] = '\n';
     }
     length = length < (int)sizeof line ? length : (int)sizeof line - 1;
     size_t from = size ? fuzz_random(&random, size) : 0;

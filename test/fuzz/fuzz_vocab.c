@@ -8,25 +8,32 @@
 #include "../tools/convert/json.h"
 #include "../tools/convert/vocab.h"
 
-/* Names and heads, once the vocabulary is complete. */
-static void use(struct source *s, const char *list, FILE *log)
+/* The names, once the vocabulary is complete. */
+static void use(const struct source *s)
 {
     size_t n = (size_t)s->dims.n_vocab;
     const char **tokens = calloc(n, sizeof *tokens);
     size_t *lengths = calloc(n, sizeof *lengths);
-    char *names = NULL, name[64];
+    char *names = NULL;
     FUZZ_CHECK(tokens && lengths);
     layout_is_plain(s);
     if (layout_names(s, tokens, lengths, &names) == WHISP_OK)
         for (size_t i = 0; i < n; i++)
             FUZZ_CHECK(strlen(tokens[i]) == lengths[i]);
-    heads_name(s, NULL, name, sizeof name);
-    if (heads_complete(s, list, NULL, log) == WHISP_OK)
-        for (size_t i = 0; i < s->n_heads; i++)
-            FUZZ_CHECK(s->heads[2 * i] < s->dims.n_text_layer && s->heads[2 * i + 1] < s->dims.n_text_head);
     free(tokens);
     free(lengths);
     free(names);
+}
+
+/* The name and the heads that a model of these dimensions has. */
+static void name(struct source *s, const char *list, FILE *log)
+{
+    char text[64];
+    heads_name(s, NULL, text, sizeof text);
+    heads_name(s, "name", text, sizeof text);
+    if (heads_complete(s, list, list ? NULL : "large-v2", log) == WHISP_OK)
+        for (size_t i = 0; i < s->n_heads; i++)
+            FUZZ_CHECK(s->heads[2 * i] < s->dims.n_text_layer && s->heads[2 * i + 1] < s->dims.n_text_head);
 }
 
 /* The dimensions that the file dims names in words of numbers: tokens, bands, channels, layers, heads. */
@@ -45,7 +52,7 @@ static void complete(struct source *s, const char *vocab, const char *list)
     json_t *config = NULL;
     if (!quiet)
         FUZZ_CHECK((quiet = fopen("/dev/null", "w")));
-    int rc = source_check_dims(s);
+    int rc = source_check_dims(s), has_dims = !rc;
     if (!rc)
         rc = json_read(fuzz_folder(), "config.json", &config);
     if (!rc && config) {
@@ -58,7 +65,9 @@ static void complete(struct source *s, const char *vocab, const char *list)
     fuzz_say(rc);
     FUZZ_CHECK(!rc || strlen(whisp_last_error()) > 10);
     if (!rc)
-        use(s, list, quiet);
+        use(s);
+    if (has_dims)
+        name(s, list, quiet);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,10 +1,13 @@
 /* hear.c - recordings, opened and decoded in all ways there are (see fuzz.h). */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
 #include "audio/audio.h"
 #include "audio/decoder.h"
+#include "whisp_live.h"
 
 #define MOST_SAMPLES 60000 /* that are asked for: sizes that lie promise hours */
 #define MOST_READS 200
@@ -135,11 +138,34 @@ static void hear_reader(const uint8_t *data, size_t size, unsigned way)
     }
 }
 
+/* By a descriptor: a file, a pipe (as many bytes as fit into it at once), or a pipe that somebody speaks into. */
+static void hear_descriptor(const uint8_t *data, size_t size, unsigned way)
+{
+    whisp_audio *audio = NULL;
+    int fds[2], is_pipe = way & 8, rc;
+    size_t n = size < 60000 ? size : 60000;
+    if (is_pipe)
+        FUZZ_CHECK(pipe(fds) == 0 && write(fds[1], data, n) == (ssize_t)n && close(fds[1]) == 0);
+    else
+        FUZZ_CHECK((fds[0] = memfd_create("fuzz", 0)) >= 0 && pwrite(fds[0], data, size, 0) == (ssize_t)size);
+    if (way & 16)
+        rc = whisp_audio_open_live(fds[0], 16000, 1 + (int)(way >> 9) % 2, &audio);
+    else
+        rc = whisp_audio_open_fd(fds[0], &audio);
+    FUZZ_CHECK((rc == WHISP_OK) == (audio != NULL));
+    if (audio)
+        hear(audio, way >> 5);
+    whisp_audio_free(audio);
+    close(fds[0]);
+}
+
 void fuzz_hear(const uint8_t *data, size_t size, unsigned way)
 {
     whisp_audio *audio;
     wh_source source;
-    if ((way & 6) == 6) {
+    if ((way & 7) == 7) {
+        hear_descriptor(data, size, way);
+    } else if ((way & 6) == 6) {
         hear_reader(data, size, way);
     } else if (way & 9) { /* mostly: many times as fast */
         wh_source_init_memory(&source, data, size);
@@ -151,4 +177,12 @@ void fuzz_hear(const uint8_t *data, size_t size, unsigned way)
     } else {
         FUZZ_CHECK(strlen(whisp_last_error()) > 10);
     }
+}
+
+void fuzz_hear_input(const uint8_t *data, size_t size)
+{
+    static const unsigned ways[] = {0, 1, 6, 7, 15, 23, 31, 0x30, 0xf0, 0x36, 0xf6, 14, 8, 0x1237, 0x67f};
+    for (size_t i = 0; fuzz_every_way && i < WH_COUNT(ways); i++)
+        fuzz_hear(data, size, ways[i]);
+    fuzz_hear(data, size, fuzz_way(data, size));
 }

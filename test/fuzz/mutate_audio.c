@@ -172,6 +172,8 @@ size_t fuzz_mutate_audio(uint8_t *data, size_t size, size_t max_size, uint64_t *
     static const char *const with_chunks[] = {"RIFF", "RIFX", "RF64", "BW64", "riff", "FORM", "caff"};
     if (size < 16 || fuzz_random(seed, 16) == 0)
         return LLVMFuzzerMutate(data, size, max_size);
+    if (fuzz_random(seed, 16) == 0)
+        return size - 1 - fuzz_random(seed, size - 1);
     for (size_t i = 0; i < WH_COUNT(with_chunks); i++)
         if (memcmp(data, with_chunks[i], 4) == 0)
             return fuzz_random(seed, 4) ? change_chunks(data, size, max_size, seed)
