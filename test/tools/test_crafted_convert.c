@@ -368,11 +368,21 @@ static void put_document(wh_buf *b, int which)
     case 9: wh_buf_append(b, "\0\0\0\0", 4); break;
     case 10: wh_buf_puts(b, "{\"a\":1,\"a\":2}"); break;
     case 11: wh_buf_puts(b, "[1,2,3]"); break;
+    case 12: /* 16 MB of a name */
+        wh_buf_puts(b, "{\"");
+        repeat(b, "0123456789abcdef", 16, 1 << 20);
+        wh_buf_puts(b, "\":1}");
+        break;
+    case 13: /* a million numbers */
+        wh_buf_puts(b, "{\"a\":[");
+        repeat(b, "1,", 2, 1000000);
+        wh_buf_puts(b, "1]}");
+        break;
     default: wh_buf_puts(b, "null"); break;
     }
 }
 
-#define DOCUMENTS 13
+#define DOCUMENTS 15
 
 static void documents(void **state)
 {
