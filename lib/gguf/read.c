@@ -89,7 +89,10 @@ static int take_name(struct cursor *c, char **name)
     if (length == 0 || memchr(start + 8, 0, length))
         return wh_fail(WHISP_ERR_MODEL, "%s: the file is damaged: a name is empty or contains a NUL", c->path);
     *name = strndup((const char *)start + 8, length);
-    return *name ? WHISP_OK : wh_fail_memory();
+    if (!*name)
+        return wh_fail_memory();
+    wh_tame(*name);
+    return WHISP_OK;
 }
 
 static int take_value(struct cursor *c, wh_gguf_value *value)

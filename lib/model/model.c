@@ -305,6 +305,7 @@ static int read_head(whisp_model *m)
     if (!m->name)
         return wh_fail_memory();
     memcpy(m->name, text, length);
+    wh_tame(m->name);
     return WHISP_OK;
 }
 

@@ -8,6 +8,13 @@
 
 static _Thread_local char last_error[1024];
 
+void wh_tame(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++)
+        if (*p < 32 || *p == 127)
+            *p = '?';
+}
+
 int wh_fail(int code, const char *format, ...)
 {
     char text[sizeof last_error]; /* first beside it: an argument may be the last error itself */
@@ -15,9 +22,7 @@ int wh_fail(int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 32 || *p == 127)
-            *p = '?';
+    wh_tame(text);
     memcpy(last_error, text, sizeof last_error);
     return code;
 }

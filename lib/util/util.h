@@ -21,6 +21,9 @@
  * names and file contents are shown as '?', and the text is cut at about 1,000 bytes. */
 int wh_fail(int code, const char *format, ...) WH_PRINTF(2, 3);
 
+/* Control characters become '?': what stands in a file would do something to the terminal that it is shown on. */
+void wh_tame(char *text);
+
 /* wh_fail(WHISP_ERR_MEMORY, ...) with a standard text. */
 int wh_fail_memory(void);
 

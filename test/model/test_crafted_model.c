@@ -430,6 +430,34 @@ static void long_values(void **state)
     free(text);
 }
 
+/* What a model is called goes to terminals and logs. */
+static void names_do_nothing_to_a_terminal(void **state)
+{
+    (void)state;
+    static const char name[] = "\x1b]0;owned\x07\x1b[2J\r\n\x7f";
+    wh_buf file = {0}, value = {0};
+    put(&value, GGUF_STRING, 4);
+    put(&value, sizeof name - 1, 8);
+    wh_buf_puts(&value, name);
+    replace_value(&file, 1, value.data, value.length);
+    const char *path = temp_path("crafted.gguf");
+    write_file(path, file.data, file.length);
+    whisp_model *model;
+    whisp_model_info info = {.size = sizeof info};
+    assert_int_equal(whisp_model_load(path, NULL, &model), WHISP_OK);
+    assert_int_equal(whisp_model_describe(model, &info), WHISP_OK);
+    assert_string_equal(info.name, "?]0;owned??[2J???");
+    whisp_model_free(model);
+    file.length = value.length = 0;
+    wh_buf_append(&file, good, good_size);
+    char *key = memmem(file.data, file.length, "whisper.mel_bands", 17);
+    assert_non_null(key);
+    memcpy(key, "\x1b[2J", 4);
+    try_bytes("a key that clears the screen", file.data, file.length, 1);
+    wh_buf_free(&file);
+    wh_buf_free(&value);
+}
+
 /* A vocabulary whose tokens have their places in a small part of the table, for a reader who hashes them by FNV-1a. */
 typedef struct colliding {
     char (*texts)[8];
@@ -549,6 +577,7 @@ int main(void)
         cmocka_unit_test(metadata_of_every_type),
         cmocka_unit_test(heads_of_many_megabytes),
         cmocka_unit_test(long_values),
+        cmocka_unit_test(names_do_nothing_to_a_terminal),
         cmocka_unit_test(tokens_that_collide),
         cmocka_unit_test(what_is_no_file),
         cmocka_unit_test(memory_stays_as_it_is),

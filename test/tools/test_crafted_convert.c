@@ -368,11 +368,21 @@ static void put_document(wh_buf *b, int which)
     case 9: wh_buf_append(b, "\0\0\0\0", 4); break;
     case 10: wh_buf_puts(b, "{\"a\":1,\"a\":2}"); break;
     case 11: wh_buf_puts(b, "[1,2,3]"); break;
+    case 12: /* 16 MB of a name */
+        wh_buf_puts(b, "{\"");
+        repeat(b, "0123456789abcdef", 16, 1 << 20);
+        wh_buf_puts(b, "\":1}");
+        break;
+    case 13: /* a million numbers */
+        wh_buf_puts(b, "{\"a\":[");
+        repeat(b, "1,", 2, 1000000);
+        wh_buf_puts(b, "1]}");
+        break;
     default: wh_buf_puts(b, "null"); break;
     }
 }
 
-#define DOCUMENTS 13
+#define DOCUMENTS 15
 
 static void documents(void **state)
 {
@@ -691,6 +701,22 @@ static void onnx(void **state)
     }
 }
 
+/* The file that is written where none is named: in the current folder, by a name that does nothing to a terminal. */
+static void names_of_outputs(void **state)
+{
+    (void)state;
+    static const char *const hints[][2] = {{"a/../../b", "b"},       {"..", "whisper"},   {".", "whisper"},
+                                           {"/", "whisper"},         {"a/..", "whisper"}, {"x\x1b[2J\n.pt", "x?[2J?"},
+                                           {"a\\..\\b", "a\\..\\b"}, {"", "whisper"}};
+    for (size_t i = 0; i < WH_COUNT(hints); i++) {
+        char hint[64], name[256];
+        snprintf(hint, sizeof hint, "%s", hints[i][0]);
+        const struct source s = {.path = "in", .hint = hint};
+        heads_name(&s, NULL, name, sizeof name);
+        assert_string_equal(name, hints[i][1]);
+    }
+}
+
 /* ---- set-up ---- */
 
 static int begin(void **state)
@@ -733,6 +759,7 @@ int main(void)
         cmocka_unit_test_teardown(long_lists, clear),
         cmocka_unit_test_teardown(added_tokens, clear),
         cmocka_unit_test_teardown(onnx, clear),
+        cmocka_unit_test(names_of_outputs),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -79,6 +79,7 @@ void heads_name(const struct source *s, const char *name, char *out, size_t capa
             base[length - extension] = 0;
     }
     snprintf(out, capacity, "%s", *base && strcmp(base, ".") != 0 && strcmp(base, "..") != 0 ? base : "whisper");
+    wh_tame(out); /* it may have been in the checkpoint */
 }
 
 static int has_head(const struct source *s, int64_t layer, int64_t head)

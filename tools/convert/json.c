@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_BYTES ((size_t)40 << 20) /* of a document in memory, and as many times its text: */
+#define MOST_TEXT ((size_t)8 << 20)   /* bytes of a document: the largest, large-v3's tokenizer.json, has 2.7 million */
+#define MOST_BYTES ((size_t)40 << 20) /* and in memory, beside so many times its text: */
 #define MOST_TIMES 3
 
 /* About how much memory jansson takes for it, by its signs: those in strings do not count. */
@@ -34,6 +35,9 @@ int json_parse(const char *path, const char *text, size_t n, size_t flags, json_
 {
     json_error_t error;
     *root = NULL;
+    if (n > MOST_TEXT)
+        return wh_fail(WHISP_ERR_MODEL, "%s: %zu bytes of JSON, more than any model's %zu: damaged?", path, n,
+                       MOST_TEXT);
     if (memory_of(text, n) > MOST_BYTES + MOST_TIMES * n)
         return wh_fail(WHISP_ERR_MODEL, "%s: JSON of more values than any model's", path);
     *root = json_loadb(text, n, flags, &error);

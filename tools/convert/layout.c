@@ -248,6 +248,8 @@ static int note_extras(const struct source *s, int missing, FILE *log)
         n += is_extra && name;
         missing += is_extra && !name;
     }
+    if (names.data)
+        wh_tame(names.data);
     if (n)
         fprintf(log, "%s: tokens of its own that are never written: %d%s%s\n", s->path, n,
                 names.data ? names.data : " (", n > 5 ? ", ...)" : ")");
