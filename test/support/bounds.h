@@ -1,9 +1,9 @@
 /* bounds.h - what crafted input may cost, measured: 100 ms of the processor, and 64 MB of memory plus four times the
  * input. In this process between bounds_begin() and bounds_end(), or of a command.
  *
- * Processor time of the process itself does not depend on what else the machine does but for its caches; still what took
- * too long is tried again, and the best of three counts. Sanitizers take twenty times as long and memory of their own:
- * there only the time is looked at, with that factor. */
+ * Processor time does not depend on what else the machine does but for its caches. What took longer than 100 ms is tried
+ * again, and the best of three counts; then a factor of 2.5 is allowed, for busy machines, and of 20 under sanitizers, which
+ * need memory of their own, too: that is not looked at there. At its end the program says what took longest. */
 #ifndef TEST_BOUNDS_H
 #define TEST_BOUNDS_H
 
