@@ -105,7 +105,7 @@ static void refuse(const char *what, const char *path, size_t size, const char *
 {
     attempt a = {.path = path};
     within_bounds(what, size, read_checkpoint, &a);
-    if (!a.rc || a.rc == WHISP_ERR_MEMORY || strlen(a.text) < 10 || !strstr(a.text, reason))
+    if (!a.rc || strstr(a.text, "out of memory") || strlen(a.text) < 10 || !strstr(a.text, reason))
         fail_msg("%s: %d, '%s', which has no '%s'", what, a.rc, a.text, reason);
 }
 
