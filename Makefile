@@ -138,8 +138,9 @@ $(foreach source,$(TEST_SOURCES),$(eval $(call TEST_PROGRAM,$(source))))
 $(BUILD)/test/test_%:
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
-# test_fault makes the library's own allocations fail.
-$(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
+# test_fault makes allocations fail: its malloc() stands in front of the C library's.
+$(BUILD)/test/test_fault: $(BUILD)/test/support/fault/memory.o
+$(BUILD)/test/support/fault/memory.o: CPPFLAGS += -fno-builtin
 # test_amx makes a backend believe that the CPU has AMX.
 $(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_best wh_x86_has_amx wh_gemm_amx)
 # These give the library memory whose size is not rounded up, between pages that may not be touched.

@@ -139,7 +139,7 @@ static int copy_texts(wh_window *w)
 {
     wh_heard_words *h = &w->words;
     int rc = wh_grow(&h->list, &h->capacity, h->timed.n + 1, sizeof *h->list);
-    h->text.length = 0;
+    wh_buf_clear(&h->text);
     wh_buf_puts(&h->text, "");
     for (size_t i = 0; i < h->timed.n; i++) {
         const wh_word *word = &h->timed.list[i];

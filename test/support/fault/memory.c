@@ -1,0 +1,206 @@
+/* memory.c - see memory.h. The C library's allocator, or the sanitizer's, behind functions that can fail.
+ *
+ * As a preloaded library (make build/test/libfault.so) it reads WHISP_FAULT_AT=N or N+ (all from the N-th on) when it is
+ * loaded, and at the end writes how many allocations there were to the file WHISP_FAULT_COUNT. */
+#include "support/fault/memory.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <regex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A sanitizer's functions stand in front of the C library's; both have them under a second name. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define REAL(name) __interceptor_##name
+#define REAL_ALIGNED __interceptor_memalign
+#else
+#define REAL(name) __libc_##name
+#define REAL_ALIGNED __libc_memalign
+#endif
+void *REAL(malloc)(size_t n);
+void *REAL(calloc)(size_t n, size_t size);
+void *REAL(realloc)(void *old, size_t n);
+void *REAL_ALIGNED(size_t alignment, size_t n);
+
+static atomic_long calls, fail_at, did_fail;
+static atomic_int all_later, is_counting;
+static atomic_int threads_left = -1;
+
+void memory_fails(long at, int and_later)
+{
+    calls = 0;
+    did_fail = 0;
+    all_later = and_later;
+    fail_at = at;
+    is_counting = 1;
+}
+
+long memory_works(void)
+{
+    fail_at = 0;
+    is_counting = 0;
+    return calls;
+}
+
+int memory_failed(void)
+{
+    return did_fail > 0;
+}
+
+void threads_fail(int n)
+{
+    threads_left = n;
+}
+
+/* What libraries allocate that do not look whether they got it: in Debian 12 libvorbis (everywhere), libsndfile (some
+ * of its codecs) and glibc's regcomp(), which frees twice what it could not finish. docs/security.md names them. */
+static _Thread_local int excused;
+
+static int is_excused(const void *caller)
+{
+    Dl_info info;
+    return excused || (dladdr(caller, &info) && info.dli_fname &&
+                       (strstr(info.dli_fname, "/libvorbis") || strstr(info.dli_fname, "/libsndfile")));
+}
+
+static int fails(const void *caller)
+{
+    if (!is_counting || is_excused(caller))
+        return 0;
+    long n = atomic_fetch_add(&calls, 1) + 1, at = fail_at;
+    if (at == 0 || (all_later ? n < at : n != at))
+        return 0;
+    atomic_fetch_add(&did_fail, 1);
+    errno = ENOMEM;
+    return 1;
+}
+
+/* What the compiler knows of these names ("never returns its argument", "must not be NULL") is of no use here. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wnonnull-compare"
+#define CALLER __builtin_return_address(0)
+#define EXPORTED __attribute__((visibility("default"), noinline))
+
+EXPORTED void *malloc(size_t n)
+{
+    return fails(CALLER) ? NULL : REAL(malloc)(n);
+}
+
+EXPORTED void *calloc(size_t n, size_t size)
+{
+    return fails(CALLER) ? NULL : REAL(calloc)(n, size);
+}
+
+EXPORTED void *realloc(void *old, size_t n)
+{
+    return fails(CALLER) ? NULL : REAL(realloc)(old, n);
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t n)
+{
+    return fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+}
+
+EXPORTED void *memalign(size_t alignment, size_t n)
+{
+    return fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+}
+
+EXPORTED int posix_memalign(void **out, size_t alignment, size_t n)
+{
+    void *p = fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+/* A sanitizer's own would not come by malloc(). */
+static char *copy_of(const char *text, size_t n, const void *caller)
+{
+    size_t length = strnlen(text, n);
+    char *copy = fails(caller) ? NULL : REAL(malloc)(length + 1);
+    if (copy) {
+        memcpy(copy, text, length);
+        copy[length] = 0;
+    }
+    return copy;
+}
+
+EXPORTED char *strndup(const char *text, size_t n)
+{
+    return copy_of(text, n, CALLER);
+}
+
+EXPORTED char *strdup(const char *text)
+{
+    return copy_of(text, SIZE_MAX - 1, CALLER);
+}
+
+static void *next(const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    if (!found)
+        abort();
+    return found;
+}
+
+EXPORTED int regcomp(regex_t *regex, const char *pattern, int flags)
+{
+    int (*real)(regex_t *, const char *, int);
+    void *found = next("regcomp");
+    memcpy(&real, &found, sizeof real);
+    excused++;
+    int rc = real(regex, pattern, flags);
+    excused--;
+    return rc;
+}
+
+EXPORTED int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *argument)
+{
+    static int (*_Atomic real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    for (int left = threads_left; left >= 0;) {
+        if (left == 0)
+            return EAGAIN;
+        if (atomic_compare_exchange_weak(&threads_left, &left, left - 1))
+            break;
+    }
+    if (!real) {
+        void *found = next("pthread_create");
+        int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+        memcpy(&create, &found, sizeof create);
+        real = create;
+    }
+    return real(thread, attributes, fn, argument);
+}
+
+/* ---- preloaded ---- */
+
+#ifdef FAULT_PRELOADED
+__attribute__((constructor)) static void begin(void)
+{
+    const char *at = getenv("WHISP_FAULT_AT");
+    if (at)
+        memory_fails(strtol(at, NULL, 10), strchr(at, '+') != NULL);
+}
+
+__attribute__((destructor)) static void tell(void)
+{
+    const char *path = getenv("WHISP_FAULT_COUNT");
+    char text[32];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)calls);
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
+    if (fd >= 0) {
+        (void)!write(fd, text, (size_t)n);
+        close(fd);
+    }
+}
+#endif
