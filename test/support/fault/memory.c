@@ -18,17 +18,17 @@
 #include <unistd.h>
 
 /* A sanitizer's functions stand in front of the C library's; both have them under a second name. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define REAL(name) __interceptor_##name
-#define REAL_ALIGNED __interceptor_memalign
-#else
-#define REAL(name) __libc_##name
-#define REAL_ALIGNED __libc_memalign
-#endif
-void *REAL(malloc)(size_t n);
-void *REAL(calloc)(size_t n, size_t size);
-void *REAL(realloc)(void *old, size_t n);
-void *REAL_ALIGNED(size_t alignment, size_t n);
+#define REAL_FUNCTION(type, name, parameters, arguments)                                                               \
+    type __interceptor_##name parameters __attribute__((weak));                                                        \
+    type __libc_##name parameters;                                                                                     \
+    static type real_##name parameters                                                                                 \
+    {                                                                                                                  \
+        return __interceptor_##name ? __interceptor_##name arguments : __libc_##name arguments;                        \
+    }
+REAL_FUNCTION(void *, malloc, (size_t n), (n))
+REAL_FUNCTION(void *, calloc, (size_t n, size_t size), (n, size))
+REAL_FUNCTION(void *, realloc, (void *old, size_t n), (old, n))
+REAL_FUNCTION(void *, memalign, (size_t alignment, size_t n), (alignment, n))
 
 static atomic_long calls, fail_at, did_fail;
 static atomic_int all_later, is_counting;
@@ -91,32 +91,32 @@ static int fails(const void *caller)
 
 EXPORTED void *malloc(size_t n)
 {
-    return fails(CALLER) ? NULL : REAL(malloc)(n);
+    return fails(CALLER) ? NULL : real_malloc(n);
 }
 
 EXPORTED void *calloc(size_t n, size_t size)
 {
-    return fails(CALLER) ? NULL : REAL(calloc)(n, size);
+    return fails(CALLER) ? NULL : real_calloc(n, size);
 }
 
 EXPORTED void *realloc(void *old, size_t n)
 {
-    return fails(CALLER) ? NULL : REAL(realloc)(old, n);
+    return fails(CALLER) ? NULL : real_realloc(old, n);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t n)
 {
-    return fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+    return fails(CALLER) ? NULL : real_memalign(alignment, n);
 }
 
 EXPORTED void *memalign(size_t alignment, size_t n)
 {
-    return fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+    return fails(CALLER) ? NULL : real_memalign(alignment, n);
 }
 
 EXPORTED int posix_memalign(void **out, size_t alignment, size_t n)
 {
-    void *p = fails(CALLER) ? NULL : REAL_ALIGNED(alignment, n);
+    void *p = fails(CALLER) ? NULL : real_memalign(alignment, n);
     if (!p)
         return ENOMEM;
     *out = p;
@@ -127,7 +127,7 @@ EXPORTED int posix_memalign(void **out, size_t alignment, size_t n)
 static char *copy_of(const char *text, size_t n, const void *caller)
 {
     size_t length = strnlen(text, n);
-    char *copy = fails(caller) ? NULL : REAL(malloc)(length + 1);
+    char *copy = fails(caller) ? NULL : real_malloc(length + 1);
     if (copy) {
         memcpy(copy, text, length);
         copy[length] = 0;
