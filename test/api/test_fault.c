@@ -11,6 +11,7 @@
 #include <sndfile.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support/calls.h"
@@ -83,6 +84,7 @@ static void fail_one(const scenario *s, long at, long total, int and_later, int 
 static void fail_each(const scenario *s, int and_later)
 {
     const char *only = getenv("WHISP_FAULT_AT");
+    clock_t began = clock();
     assert_int_equal(run(s, &disturbed), WHISP_OK); /* what is allocated once in a process */
     memory_fails(0, 0);
     int rc = run(s, &undisturbed);
@@ -101,7 +103,8 @@ static void fail_each(const scenario *s, int and_later)
     assert_int_equal(run(s, &disturbed), WHISP_OK);
     assert_true(same());
     if (getenv("WHISP_FAULT_TELL"))
-        printf("%-24s %6ld allocations, %6ld errors, %zu bytes\n", s->name, total, errors, undisturbed.n);
+        printf("%-14s %6ld allocations, %6ld errors, %6zu bytes, %5.1f s\n", s->name, total, errors, undisturbed.n,
+               (double)(clock() - began) / CLOCKS_PER_SEC);
 }
 
 /* ---- what the scenarios are made of ---- */
@@ -690,6 +693,25 @@ static void write_recording(const char *name, int format, int channels, int rate
     sf_close(file);
 }
 
+/* Where threads cannot start, fewer do it, down to the caller's own, and the bytes are the same. */
+static void fewer_threads(void **state)
+{
+    (void)state;
+    static const scenario threads = {.name = "threads",
+                                     .run = transcribe,
+                                     .input = "tone.wav",
+                                     .options = {"threads", "4"}};
+    undisturbed.n = 0;
+    assert_int_equal(run(&threads, &undisturbed), WHISP_OK);
+    for (int n = 0; n < 4; n++) {
+        threads_fail(n);
+        int rc = run(&threads, &disturbed);
+        threads_fail(-1);
+        assert_int_equal(rc, WHISP_OK);
+        assert_true(same());
+    }
+}
+
 static int prepare(void **state)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -713,6 +735,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation),
+        cmocka_unit_test(fewer_threads),
     };
     return cmocka_run_group_tests(tests, prepare, free_models);
 }
