@@ -1,7 +1,4 @@
-/* memory.c - see memory.h. The C library's allocator, or the sanitizer's, behind functions that can fail.
- *
- * As a preloaded library (make build/test/libfault.so) it reads WHISP_FAULT_AT=N or N+ (all from the N-th on) when it is
- * loaded, and at the end writes how many allocations there were to the file WHISP_FAULT_COUNT. */
+/* memory.c - see memory.h. The C library's allocator, or the sanitizer's, behind functions that can fail. */
 #include "support/fault/memory.h"
 
 #include <dlfcn.h>
@@ -193,26 +190,3 @@ EXPORTED int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     }
     return real(thread, attributes, fn, argument);
 }
-
-/* ---- preloaded ---- */
-
-#ifdef FAULT_PRELOADED
-__attribute__((constructor)) static void begin(void)
-{
-    const char *at = getenv("WHISP_FAULT_AT");
-    if (at)
-        memory_fails(strtol(at, NULL, 10), strchr(at, '+') != NULL);
-}
-
-__attribute__((destructor)) static void tell(void)
-{
-    const char *path = getenv("WHISP_FAULT_COUNT");
-    char text[32];
-    int n = snprintf(text, sizeof text, "%ld\n", (long)calls);
-    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
-    if (fd >= 0) {
-        (void)!write(fd, text, (size_t)n);
-        close(fd);
-    }
-}
-#endif
