@@ -37,7 +37,8 @@
  *   - What the library returns by `const` pointer belongs to the object it came from and lives as long as the comment
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
- *   - Nothing here prints, exits, aborts or installs signal handlers.
+ *   - Nothing here prints, exits, aborts or installs signal handlers; but OpenBLAS, which only the option backend with
+ *     the value blas opens, may end the process when it is out of memory.
  *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
  *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
  *     a time.

@@ -122,7 +122,8 @@ static int find(wh_window *w, int with_evidence, double *median)
         rc = wh_recall_keep_words(w, with_evidence);
     if (rc && !is_found)
         return rc;
-    *median = wh_words_shorten(&h->timed);
+    if ((rc = wh_words_shorten(&h->timed, median)) != 0)
+        return rc;
     wh_words_merge_punctuation(&h->timed, w->values->prepend_punctuations, w->values->append_punctuations);
     return WHISP_OK;
 }
