@@ -138,8 +138,10 @@ $(foreach source,$(TEST_SOURCES),$(eval $(call TEST_PROGRAM,$(source))))
 $(BUILD)/test/test_%:
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) $(TEST_LIBS)
 $(BUILD)/test/%.o: CPPFLAGS += -Itest
-# test_fault makes the library's own allocations fail.
-$(BUILD)/test/test_fault: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup strndup)
+# test_fault makes allocations fail: its malloc() stands in front of the C library's.
+$(BUILD)/test/test_fault: $(BUILD)/test/support/fault/memory.o
+# A sanitizer is not there yet when that is called first.
+$(BUILD)/test/support/fault/memory.o $(BUILD)/test/support/fault/preloaded.o: override CFLAGS += -fno-builtin -fno-sanitize=all
 # test_amx makes a backend believe that the CPU has AMX.
 $(BUILD)/test/test_amx: LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,wh_cpu_best wh_x86_has_amx wh_gemm_amx)
 # These give the library memory whose size is not rounded up, between pages that may not be touched.
@@ -229,8 +231,14 @@ include kernels/cuda/cuda.mk
 
 include test/fuzz/fuzz.mk
 
+# What test_fault.py lets fail under a program: system calls, and allocations.
+$(BUILD)/test/faultcalls: $(BUILD)/test/support/fault/calls.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
+$(BUILD)/test/libfault.so: $(BUILD)/test/support/fault/preloaded.o $(BUILD)/test/support/fault/memory.o
+	$(CC) -shared -o $@ $^ -ldl -pthread
+
 .PHONY: test-programs
-test-programs: $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(BUILD)/test/faultcalls $(BUILD)/test/libfault.so $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)

@@ -37,7 +37,8 @@
  *   - What the library returns by `const` pointer belongs to the object it came from and lives as long as the comment
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
- *   - Nothing here prints, exits, aborts or installs signal handlers.
+ *   - Nothing here prints, exits, aborts or installs signal handlers; but OpenBLAS, which only the option backend with
+ *     the value blas opens, may end the process when it is out of memory.
  *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
  *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
  *     a time.
@@ -96,8 +97,14 @@ WHISP_API const char *whisp_error_name(int code);
 
 /* ---- 2. Models --------------------------------------------------------------------------------------------------- */
 
-/* A model in memory: hyper-parameters, weights, vocabulary. A file is mapped, so processes that compute in float32
- * share it, and it must not be changed while it is loaded. */
+/* A model in memory: hyper-parameters, weights, vocabulary.
+ *
+ * A file is mapped, so that processes which compute in float32 share it. Replace it by renaming another file to its
+ * name: that one is for the next load, and whoever has loaded keeps the old one. What writes into a mapped file (cp over
+ * it) changes the model, and what cuts it off ends the process with SIGBUS, when it is loaded, when a session or queue is
+ * made, and at any moment in sessions that compute in float32 or bfloat16. Sessions that compute in int8 need nothing of
+ * it once they are made, nor does what is asked of the model itself. With `no_mmap` in the callbacks the file is read
+ * into memory instead, as large as it is, and nothing of it is needed after the load. */
 typedef struct whisp_model whisp_model;
 
 typedef struct whisp_callbacks whisp_callbacks; /* section 4 */
@@ -291,6 +298,7 @@ struct whisp_callbacks {
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
     whisp_journal_fn journal;
+    int no_mmap; /* of the functions that load a model: nonzero: it is read into memory, not mapped; see section 2 */
 };
 
 /* Set them all at once (copied); NULL: none. */

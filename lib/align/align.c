@@ -10,10 +10,12 @@ static int align_words(wh_align_text *t, wh_window *w, size_t first, size_t end)
     double offset = wh_window_begin(w);
     for (size_t i = first; i < end && n + t->words.list[i].n_tokens <= limit; i++)
         n += t->words.list[i].n_tokens;
+    double median;
     int rc = wh_window_align(w, t->tokens + token, n, &t->timed);
+    if (!rc)
+        rc = wh_words_shorten(&t->timed, &median);
     if (rc)
         return rc;
-    wh_words_shorten(&t->timed);
     for (size_t i = 0, at = first; i < t->timed.n; i++) {
         const wh_word *timed = &t->timed.list[i];
         if (!isfinite(timed->probability))

@@ -11,14 +11,15 @@
 #define MANY 50       /* more than one word in so many is worth a warning */
 #define UNSAID 0.01   /* a word's probability below which it is probably not said */
 
-/* Is there a letter or a digit in it? */
+/* Is there a letter or a digit in it? 1, 0 or an error's code. */
 static int has_words(const char *text)
 {
     wh_word whole = {.length = strlen(text)};
     wh_words words = {.list = &whole, .n = 1};
     wh_keys keys = {0};
     wh_buf_puts(&words.text, text);
-    int found = !words.text.failed && wh_keys_make(&words, &keys) == WHISP_OK && keys.ends[1] > 0;
+    int rc = words.text.failed ? wh_fail_memory() : wh_keys_make(&words, &keys);
+    int found = rc ? rc : keys.ends[1] > 0;
     wh_buf_free(&words.text);
     wh_keys_free(&keys);
     return found;
@@ -28,7 +29,10 @@ int wh_align_text_new(wh_window *window, const whisp_model *model, const whisp_o
                       wh_align_text **align_text)
 {
     *align_text = NULL;
-    if (!has_words(text))
+    int found = has_words(text);
+    if (found < 0)
+        return found;
+    if (!found)
         return wh_fail(WHISP_ERR_ARGUMENT, "the text to align has no words; give those that are said");
     wh_align_text *t = wh_calloc(1, sizeof *t);
     if (!t || !(t->text = strdup(text))) {
@@ -145,6 +149,9 @@ static int add_segment(wh_align_text *t, size_t first, size_t end, whisp_result 
         }
         at += word->length + 1;
     }
+    double ratio = 0;
+    if (!rc)
+        rc = wh_compression_ratio(text.data, text.length, &ratio);
     if (!rc)
         rc = wh_hand_words(&t->handed, &t->handed_capacity, words, n);
     if (!rc && n > 0) {
@@ -156,7 +163,7 @@ static int add_segment(wh_align_text *t, size_t first, size_t end, whisp_result 
             .tokens = tokens,
             .n_tokens = n_tokens,
             .avg_logprob = n_tokens ? sum / (double)n_tokens : 0,
-            .compression_ratio = wh_compression_ratio(text.data, text.length),
+            .compression_ratio = ratio,
             .words = t->handed,
             .n_words = n,
             .language = wh_language_code(wh_window_spoken(t->window)),

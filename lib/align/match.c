@@ -24,7 +24,7 @@ static int is_spoken(int32_t code)
 int wh_keys_make(const wh_words *words, wh_keys *keys)
 {
     keys->n = 0;
-    keys->bytes.length = 0;
+    wh_buf_clear(&keys->bytes);
     wh_buf_puts(&keys->bytes, "");
     int rc = wh_grow(&keys->ends, &keys->capacity, words->n + 1, sizeof *keys->ends);
     if (rc)

@@ -60,8 +60,8 @@ static void free_codec(wh_ogg_codec *codec)
     free(o);
 }
 
-/* The decoder, with its channels in the order of the speakers: RFC 7845, section 5.1.1. 0: these bytes describe none.
- * */
+/* The decoder, with its channels in the order of the speakers: RFC 7845, section 5.1.1. 1; 0: these bytes describe none;
+ * WHISP_ERR_MEMORY. */
 static int make_decoder(opus_codec *o, const unsigned char *p, size_t n)
 {
     int channels = o->codec.channels, family = p[18], streams = 1, coupled = channels - 1, error;
@@ -79,7 +79,7 @@ static int make_decoder(opus_codec *o, const unsigned char *p, size_t n)
     o->codec.speakers = family < 2 ? speakers : 0;
     o->decoder = opus_multistream_decoder_create(RATE, channels, streams, coupled, by_speaker, &error);
     if (!o->decoder)
-        return 0;
+        return error == OPUS_ALLOC_FAIL ? wh_fail_memory() : 0;
     int gain = (int16_t)(p[17] << 8 | p[16]);
     opus_multistream_decoder_ctl(o->decoder, OPUS_SET_GAIN(gain));
     return 1;
@@ -102,9 +102,10 @@ int wh_ogg_opus(const unsigned char *p, size_t n, wh_ogg_codec **codec)
                               .decode = decode,
                               .reset = reset,
                               .free = free_codec};
-    if (!make_decoder(o, p, n)) {
+    int rc = make_decoder(o, p, n);
+    if (rc < 1) {
         free_codec(&o->codec);
-        return WHISP_OK;
+        return rc;
     }
     o->samples = wh_calloc((size_t)MOST * (size_t)o->codec.channels, sizeof(float));
     if (!o->samples) {

@@ -1,5 +1,6 @@
 /* sndfile.c - the decoder for what is left to libsndfile (see decoder.h): whole files in its rarer formats (VOC, NIST,
  * IRCAM, ...), the codings of WAV and its family that stretches.c does not decode, and raw samples. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,10 +93,12 @@ static int open_file(wh_source *source, wh_view *view, const char *name, SF_INFO
     d->ran_dry = view ? &view->ran_dry : &source->ran_dry;
     d->name = name;
     source->position = 0;
+    errno = 0; /* libsndfile does not say when memory was what it lacked */
     d->file = sf_open_virtual(&io, SFM_READ, info, view ? (void *)view : source);
     if (!d->file || info->channels < 1 || info->channels > MOST_CHANNELS || info->samplerate < 1) {
+        int is_memory = !d->file && errno == ENOMEM;
         close_file(&d->decoder);
-        return WHISP_OK;
+        return is_memory ? wh_fail_memory() : WHISP_OK;
     }
     describe(d, info);
     *decoder = &d->decoder;

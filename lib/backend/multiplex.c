@@ -159,6 +159,15 @@ static wanted wait_for_work(wh_multiplex *m)
 
 /* ---- computing ---- */
 
+/* What the view wants is computed now, behind what others want that were taken before. */
+static void take(wh_multiplex *m, wh_view *v)
+{
+    v->taken = 1;
+    v->next_taken = NULL;
+    *m->last_taken = v;
+    m->last_taken = &v->next_taken;
+}
+
 static void take_windows(wh_multiplex *m, int goes_first, int *n)
 {
     int most = wh_backend_windows(m->backend);
@@ -169,7 +178,7 @@ static void take_windows(wh_multiplex *m, int goes_first, int *n)
                 next = v;
         if (!next)
             break;
-        next->taken = 1;
+        take(m, next);
         m->mel[*n] = next->mel[0];
         m->windows[(*n)++] = next->slots[0];
     }
@@ -182,7 +191,7 @@ static void take_steps(wh_multiplex *m, wanted what, int *n)
     for (wh_view *v = m->views; v; v = v->next) {
         if (v->wants != what.what || (what.goes_first && !v->goes_first))
             continue;
-        v->taken = 1;
+        take(m, v);
         for (int i = 0; i < v->n; i++) {
             m->steps[*n] = v->steps[i];
             m->steps[(*n)++].slot = v->slots[v->steps[i].slot];
@@ -206,14 +215,42 @@ static void note_time(wh_multiplex *m, wanted what, double seconds)
         m->patience = WH_MULTIPLEX_PATIENCE;
 }
 
+static void take_answer(wh_view *v, int rc)
+{
+    v->rc = rc;
+    if (rc)
+        snprintf(v->problem, sizeof v->problem, "%s", whisp_last_error());
+}
+
+/* A call is refused as a whole when one of its steps is (slots.c looks at all before it runs any): then each view asks
+ * alone, and only who asked for it is told. The views that are taken are not touched by anybody else, and take_steps()
+ * took their steps in the order of the list. */
+static void compute_steps(wh_multiplex *m, int n)
+{
+    int rc = wh_backend_decode(m->backend, n, m->steps), at = 0;
+    int is_refused = rc == WHISP_ERR_ARGUMENT || rc == WHISP_ERR_STATE;
+    for (wh_view *v = m->taken; v; v = v->next_taken) {
+        if (is_refused && v->n < n)
+            rc = wh_backend_decode(m->backend, v->n, m->steps + at);
+        take_answer(v, rc);
+        at += v->n;
+    }
+}
+
+static void compute_windows(wh_multiplex *m, int n)
+{
+    int rc = wh_backend_encode(m->backend, n, m->mel, m->windows);
+    for (wh_view *v = m->taken; v; v = v->next_taken)
+        take_answer(v, rc);
+}
+
 /* Those whose wish was computed run again. */
-static void serve_taken(wh_multiplex *m, int rc)
+static void serve_taken(wh_multiplex *m)
 {
     for (wh_view *v = m->views; v; v = v->next)
         if (v->taken) {
             v->taken = 0;
             v->wants = WH_NOTHING;
-            v->rc = rc;
             v->counted = 1;
             m->running++;
             m->waiting--;
@@ -224,6 +261,8 @@ static void serve_taken(wh_multiplex *m, int rc)
 static void compute(wh_multiplex *m, wanted what)
 {
     int n;
+    m->taken = NULL;
+    m->last_taken = &m->taken;
     if (what.what == WH_WINDOW)
         take_windows(m, what.goes_first, &n);
     else
@@ -231,17 +270,17 @@ static void compute(wh_multiplex *m, wanted what)
     m->computing = 1;
     pthread_mutex_unlock(&m->mutex);
     double t0 = wh_now();
-    int rc = what.what == WH_WINDOW ? wh_backend_encode(m->backend, n, m->mel, m->windows)
-                                    : wh_backend_decode(m->backend, n, m->steps);
+    if (what.what == WH_WINDOW)
+        compute_windows(m, n);
+    else
+        compute_steps(m, n);
     double t1 = wh_now();
     pthread_mutex_lock(&m->mutex);
     m->computing = 0;
     m->computed++;
     m->since = t1;
     note_time(m, what, t1 - t0);
-    if (rc)
-        snprintf(m->problem, sizeof m->problem, "%s", whisp_last_error());
-    serve_taken(m, rc);
+    serve_taken(m);
     pthread_cond_broadcast(&m->calm);
     pthread_cond_broadcast(&m->news);
 }

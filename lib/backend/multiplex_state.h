@@ -23,9 +23,11 @@ typedef struct wh_view {
     int64_t lent; /* in which place it waits for more slots; 0: it does not */
     enum wh_wants wants;
     int taken;     /* what it wants is being computed */
+    struct wh_view *next_taken;
     int64_t asked; /* when, counted in asks */
     pthread_cond_t served;
     int rc;
+    char problem[256];       /* its text */
     const float *const *mel; /* what is asked for */
     const wh_step *steps;
     int n;
@@ -42,6 +44,7 @@ struct wh_multiplex {
     pthread_cond_t spare; /* slots are free again */
     pthread_cond_t news;  /* for those who watch */
     wh_view *views;
+    wh_view *taken, **last_taken; /* those whose wishes are computed together */
     int most_views;
     int running;   /* views that are counted */
     int waiting;   /* views that want something */
@@ -59,7 +62,6 @@ struct wh_multiplex {
     wh_step *steps;      /* [n_slots] of a computation */
     const float **mel;   /* [n_slots] */
     int *windows;        /* [n_slots] */
-    char problem[1024];  /* text of the last failed computation */
     wh_multiplex_times times;
 };
 

@@ -86,7 +86,7 @@ static int wait_served(wh_view *v, enum wh_wants wants)
         return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
     }
     begin_running(v);
-    return v->rc ? wh_fail(v->rc, "%s", m->problem) : WHISP_OK;
+    return v->rc ? wh_fail(v->rc, "%s", v->problem) : WHISP_OK;
 }
 
 /* The ledger of the backend's slots, while nothing is computed. */

@@ -36,10 +36,18 @@ typedef struct wh_gguf wh_gguf;
 /* Map a file and check everything in it: every length, count, type and offset is inside the file before it is
  * believed. WHISP_ERR_IO or WHISP_ERR_MODEL with a text that names the file. */
 int wh_gguf_open(const char *path, wh_gguf **gguf);
-/* The same from a descriptor, which is not closed: a regular file is mapped, what a pipe gives is kept in memory; `check`
- * is then asked now and then whether to go on (WHISP_OK, or the code to stop with). And from n bytes, which must stay;
- * they are copied where they do not begin at a multiple of 64 bytes. Messages call these `name`. */
-int wh_gguf_open_fd(const char *name, int fd, int (*check)(const void *user), const void *user, wh_gguf **gguf);
+/* How a file is read that need not be mapped: `check` is asked now and then whether to go on (WHISP_OK, or the code to
+ * stop with). */
+typedef struct wh_gguf_reading {
+    int no_mmap; /* also a regular file is read into memory */
+    int (*check)(const void *user);
+    const void *user;
+} wh_gguf_reading;
+int wh_gguf_open_as(const char *path, const wh_gguf_reading *reading, wh_gguf **gguf);
+/* The same from a descriptor, which is not closed: a regular file is mapped, what a pipe gives is kept in memory. And
+ * from n bytes, which must stay; they are copied where they do not begin at a multiple of 64 bytes. Messages call these
+ * `name`. */
+int wh_gguf_open_fd(const char *name, int fd, const wh_gguf_reading *reading, wh_gguf **gguf);
 int wh_gguf_open_memory(const char *name, const void *bytes, size_t n, wh_gguf **gguf);
 /* Nonzero: it is the file that wh_gguf_path() names. */
 int wh_gguf_has_path(const wh_gguf *gguf);

@@ -370,17 +370,21 @@ static ssize_t read_some(int fd, char *bytes, size_t n)
     }
 }
 
-/* What a pipe gives, to its end. */
-static int read_pipe(wh_gguf *g, int fd, int (*check)(const void *user), const void *user)
+/* What a pipe gives, to its end; or, where `whole` is known, all of a regular file, from its beginning. */
+static int read_whole(wh_gguf *g, int fd, size_t whole, const wh_gguf_reading *reading)
 {
-    size_t room = 0;
+    size_t room = whole ? whole + 1 : 0; /* one more to see the end */
+    if (room && !(g->owned = wh_alloc_aligned(room, 1)))
+        return wh_fail_memory();
     for (;;) {
-        int rc = check ? check(user) : WHISP_OK;
+        int rc = reading->check ? reading->check(reading->user) : WHISP_OK;
         if (!rc && g->size == room)
             rc = grow_owned(g, &room);
         if (rc)
             return rc;
-        ssize_t n = read_some(fd, (char *)g->owned + g->size, WH_MIN(room - g->size, (size_t)1 << 20));
+        char *to = (char *)g->owned + g->size;
+        size_t most = WH_MIN(room - g->size, (size_t)1 << 20);
+        ssize_t n = whole ? pread(fd, to, most, (off_t)g->size) : read_some(fd, to, most);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -422,7 +426,20 @@ static int finish(int rc, wh_gguf **gguf)
     return rc;
 }
 
+/* A regular file's bytes. */
+static int take_file(wh_gguf *g, int fd, const struct stat *st, const wh_gguf_reading *reading)
+{
+    if (!reading->no_mmap || st->st_size <= 0 || (uintmax_t)st->st_size >= SIZE_MAX / 2)
+        return map_file(g, fd, st);
+    return read_whole(g, fd, (size_t)st->st_size, reading);
+}
+
 int wh_gguf_open(const char *path, wh_gguf **gguf)
+{
+    return wh_gguf_open_as(path, &(wh_gguf_reading){0}, gguf);
+}
+
+int wh_gguf_open_as(const char *path, const wh_gguf_reading *reading, wh_gguf **gguf)
 {
     struct stat st;
     int rc = make(path, gguf);
@@ -437,12 +454,12 @@ int wh_gguf_open(const char *path, wh_gguf **gguf)
     else if (!S_ISREG(st.st_mode))
         rc = wh_fail(WHISP_ERR_IO, "%s: not a regular file", path);
     else
-        rc = map_file(*gguf, fd, &st);
+        rc = take_file(*gguf, fd, &st, reading);
     close(fd);
     return finish(rc, gguf);
 }
 
-int wh_gguf_open_fd(const char *name, int fd, int (*check)(const void *user), const void *user, wh_gguf **gguf)
+int wh_gguf_open_fd(const char *name, int fd, const wh_gguf_reading *reading, wh_gguf **gguf)
 {
     struct stat st;
     int rc = make(name, gguf);
@@ -451,9 +468,9 @@ int wh_gguf_open_fd(const char *name, int fd, int (*check)(const void *user), co
     if (fstat(fd, &st) != 0)
         rc = wh_fail(WHISP_ERR_IO, "%s: cannot be read: %s", name, strerror(errno));
     else if (S_ISREG(st.st_mode))
-        rc = map_file(*gguf, fd, &st);
+        rc = take_file(*gguf, fd, &st, reading);
     else
-        rc = read_pipe(*gguf, fd, check, user);
+        rc = read_whole(*gguf, fd, 0, reading);
     return finish(rc, gguf);
 }
 
@@ -477,6 +494,11 @@ int wh_gguf_open_memory(const char *name, const void *bytes, size_t n, wh_gguf *
     return finish(rc, gguf);
 }
 
+int wh_gguf_is_mapped(const wh_gguf *g)
+{
+    return g->is_mapped;
+}
+
 int wh_gguf_has_path(const wh_gguf *g)
 {
     return g->has_path;
@@ -485,11 +507,6 @@ int wh_gguf_has_path(const wh_gguf *g)
 size_t wh_gguf_bytes(const wh_gguf *g)
 {
     return g->size;
-}
-
-int wh_gguf_is_mapped(const wh_gguf *g)
-{
-    return g->is_mapped;
 }
 
 void wh_gguf_rest(const wh_gguf *g)

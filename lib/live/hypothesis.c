@@ -9,7 +9,9 @@
 
 void wh_hypothesis_clear(wh_hypothesis *s)
 {
-    s->n = s->n_tokens = s->text.length = s->keys.length = 0;
+    s->n = s->n_tokens = 0;
+    wh_buf_clear(&s->text);
+    wh_buf_clear(&s->keys);
 }
 
 void wh_hypothesis_free(wh_hypothesis *s)

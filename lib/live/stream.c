@@ -389,7 +389,7 @@ static int give(whisp_stream *st)
     }
     if (!rc)
         rc = wh_hand_words(&st->handed, &st->handed_capacity, st->out, st->fresh.n);
-    st->tail_text.length = 0;
+    wh_buf_clear(&st->tail_text);
     wh_buf_puts(&st->tail_text, "");
     for (size_t i = 0; i < st->tail.n; i++)
         wh_buf_append(&st->tail_text, st->tail.text.data + st->tail.list[i].text, st->tail.list[i].length);

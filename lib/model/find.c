@@ -1,5 +1,6 @@
 /* find.c - a model's name to its file, and all models that are there: $WHISP_MODEL_DIR, ./models, ~/.cache/whisp. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,27 +22,30 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* What a model says that it is: "whisper", "silero-vad", ...; "" where it says nothing or cannot be read. */
-static const char *architecture_of(const char *path, char name[64])
+/* What a model says that it is: "whisper", "silero-vad", ...; "" where it says nothing or cannot be read.
+ * WHISP_ERR_MEMORY: nobody knows. */
+static int architecture_of(const char *path, char name[64])
 {
     wh_gguf *file;
     const char *text;
     size_t length;
     name[0] = 0;
-    if (wh_gguf_open(path, &file))
-        return name;
+    int rc = wh_gguf_open(path, &file);
+    if (rc)
+        return rc == WHISP_ERR_MEMORY ? rc : WHISP_OK;
     if (wh_gguf_string(file, "general.architecture", &text, &length))
         snprintf(name, 64, "%.*s", (int)WH_MIN(length, (size_t)63), text);
     wh_gguf_close(file);
-    return name;
+    return WHISP_OK;
 }
 
 /* Any model stands for the one that was not named, but not one that says that it is something else, as silero-vad. One
- * that cannot be read is reported when it is loaded. */
+ * that cannot be read is reported when it is loaded. 1, 0 or an error's code. */
 static int may_be_speech_model(const char *path)
 {
     char name[64];
-    return !*architecture_of(path, name) || strcmp(name, "whisper") == 0;
+    int rc = architecture_of(path, name);
+    return rc ? rc : !*name || strcmp(name, "whisper") == 0;
 }
 
 /* Names (without .gguf) of the models in a folder, sorted; *n may be 0. free() each and the list. */
@@ -52,7 +56,7 @@ static int list_models(const char *folder, char ***names, size_t *n)
     *n = 0;
     DIR *dir = opendir(folder);
     if (!dir)
-        return WHISP_OK;
+        return errno == ENOMEM ? wh_fail_memory() : WHISP_OK;
     int rc = WHISP_OK;
     for (struct dirent *entry; !rc && (entry = readdir(dir)) != NULL;) {
         size_t length = strlen(entry->d_name);
@@ -91,16 +95,20 @@ static int answer(const char *found, char *path, size_t capacity)
 static int not_found(const char *name, char folders[][1024], size_t n_folders)
 {
     wh_buf there = {0}, looked = {0};
-    for (size_t i = 0; i < n_folders; i++) {
+    int rc = WHISP_OK;
+    for (size_t i = 0; !rc && i < n_folders; i++) {
         char **names;
         size_t n;
         wh_buf_printf(&looked, "%s%s", i ? ", " : "", folders[i]);
-        list_models(folders[i], &names, &n);
+        rc = list_models(folders[i], &names, &n);
         for (size_t k = 0; k < n; k++)
             wh_buf_printf(&there, "%s%s", there.length ? ", " : "", names[k]);
         free_list(names, n);
     }
-    int rc = wh_fail(WHISP_ERR_IO,
+    if (!rc && (there.failed || looked.failed))
+        rc = wh_fail_memory();
+    if (!rc)
+        rc = wh_fail(WHISP_ERR_IO,
                      "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base and "
                      "silero-vad, whisp-convert makes others",
                      name ? "" : "no model given and none found", name ? name : "", looked.data ? looked.data : "",
@@ -152,12 +160,12 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
         rc = list_models(folders[i], &names, &n);
         for (; !rc && k < n; k++) {
             snprintf(found, sizeof found, "%s/%s.gguf", folders[i], names[k]);
-            if (may_be_speech_model(found))
+            if ((rc = may_be_speech_model(found)) != 0)
                 break;
         }
         free_list(names, n);
-        if (rc || k < n)
-            return rc ? rc : answer(found, path, capacity);
+        if (rc)
+            return rc < 0 ? rc : answer(found, path, capacity);
     }
     if (name && (rc = wh_model_foreign(name))) /* a folder of that name is here */
         return rc;
@@ -175,10 +183,12 @@ static int tell_folder(const char *folder, whisp_model_fn each, void *user, int 
         snprintf(path, sizeof path, "%s/%s.gguf", folder, names[i]);
         if (!is_file(path) || stat(path, &st) != 0)
             continue;
+        if ((rc = architecture_of(path, architecture)) != 0)
+            break;
         const whisp_model_file file = {.name = names[i],
                                        .path = path,
                                        .bytes = (uint64_t)st.st_size,
-                                       .architecture = architecture_of(path, architecture)};
+                                       .architecture = architecture};
         ++*count;
         rc = each(user, &file) != 0;
     }

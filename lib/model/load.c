@@ -33,6 +33,11 @@ static void tell(const whisp_model *m, const whisp_callbacks *callbacks, double 
              info.is_multilingual ? "multilingual" : "English only", info.n_languages, m->n_alignment_heads,
              wh_gguf_tensor_count(m->file));
     callbacks->log(callbacks->user, WHISP_LOG_DEBUG, line);
+    if (wh_gguf_is_mapped(m->file))
+        callbacks->log(
+            callbacks->user, WHISP_LOG_DEBUG,
+            "the file is mapped: who replaces it shall rename another one there, not write into it; sessions "
+            "that compute in int8 do not need it once they are made");
 }
 
 /* `rc`: whether the file could be opened, at time `started`. */
@@ -43,6 +48,13 @@ static int finish(int rc, wh_gguf *file, const whisp_callbacks *callbacks, doubl
     if (!rc)
         tell(*model, callbacks, wh_now() - started);
     return rc;
+}
+
+static int check_cancel(const void *user)
+{
+    const whisp_callbacks *callbacks = user;
+    return callbacks->cancel && callbacks->cancel(callbacks->user) ? wh_fail(WHISP_ERR_CANCELLED, "cancelled")
+                                                                   : WHISP_OK;
 }
 
 int whisp_model_load(const char *path, const whisp_callbacks *callbacks, whisp_model **model)
@@ -58,18 +70,12 @@ int whisp_model_load(const char *path, const whisp_callbacks *callbacks, whisp_m
     int rc = wh_callbacks_read(callbacks, &all);
     if (rc)
         return rc;
-    if ((rc = wh_gguf_open(path, &file)) && rc != WHISP_ERR_MEMORY) {
+    const wh_gguf_reading reading = {all.no_mmap, check_cancel, &all};
+    if ((rc = wh_gguf_open_as(path, &reading, &file)) && rc != WHISP_ERR_MEMORY && rc != WHISP_ERR_CANCELLED) {
         int known = wh_model_foreign(path);
         return known ? known : rc;
     }
     return finish(rc, file, &all, started, model);
-}
-
-static int check_cancel(const void *user)
-{
-    const whisp_callbacks *callbacks = user;
-    return callbacks->cancel && callbacks->cancel(callbacks->user) ? wh_fail(WHISP_ERR_CANCELLED, "cancelled")
-                                                                   : WHISP_OK;
 }
 
 int whisp_model_load_fd(int fd, const whisp_callbacks *callbacks, whisp_model **model)
@@ -84,7 +90,7 @@ int whisp_model_load_fd(int fd, const whisp_callbacks *callbacks, whisp_model **
     snprintf(name, sizeof name, "file descriptor %d", fd);
     int rc = wh_callbacks_read(callbacks, &all);
     if (!rc)
-        rc = wh_gguf_open_fd(name, fd, check_cancel, &all, &file);
+        rc = wh_gguf_open_fd(name, fd, &(wh_gguf_reading){all.no_mmap, check_cancel, &all}, &file);
     return finish(rc, file, &all, started, model);
 }
 

@@ -1,6 +1,7 @@
 /* table.c - the options, one row each. What is added here is known to the command, --help, Python and
  * whisp_options_set(); docs/whisp.1 has a line for it (test/check-docs); the code that heeds it reads wh_values. */
 #include "options/row.h"
+#include "util/pool.h"
 
 /* Its name, the member of wh_values that it sets, and who reads it; what --help says: values, default, meaning; and any
  * of what stands below. */
@@ -104,7 +105,8 @@ const wh_option wh_options[] = {
     OPTION(seed, seed, wh_parse_seed, "INT", "0",
            "of the random numbers at temperatures above 0; same seed, same words", RANGE(-9.2e18, 9.2e18)),
     OPTION(threads, threads, wh_parse_integer, "INT", "0",
-           "threads for the computation; 0: one for each core this process may use", RANGE(0, 1024), .same_words = 1),
+           "threads for the computation; 0: one for each core this process may use", RANGE(0, WH_POOL_MAX_THREADS),
+           .same_words = 1),
     OPTION(backend, backend_given, wh_parse_name, "auto|cpu|blas|cuda", "auto",
            "what computes: auto and cpu take the library's own matrix products, blas OpenBLAS's, cuda a GPU"),
     OPTION(

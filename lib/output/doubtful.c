@@ -44,8 +44,8 @@ static int collect(const whisp_result *result, judged **list, size_t *n)
     return 1;
 }
 
-/* Mark the least certain words: `share` of all, at least one. */
-static size_t mark(judged *list, size_t n, double share)
+/* Mark the least certain words: `share` of all, at least one. 0: out of memory. */
+static int mark(judged *list, size_t n, double share, size_t *n_marked)
 {
     judged **order = wh_calloc(n, sizeof(judged *));
     size_t wanted = (size_t)nearbyint(share * (double)n), marked = 0;
@@ -60,7 +60,8 @@ static size_t mark(judged *list, size_t n, double share)
         order[marked]->doubtful = 1;
     }
     free(order);
-    return marked;
+    *n_marked = marked;
+    return 1;
 }
 
 static void put_time(wh_buf *out, double seconds)
@@ -110,14 +111,18 @@ static double put_place(wh_buf *out, const judged *list, size_t n, size_t first,
 void wh_write_doubtful(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
 {
     judged *list;
-    size_t n, places = 0;
+    size_t n, marked, places = 0;
     wh_buf lines = {0};
     double seconds = 0;
     if (!collect(result, &list, &n)) {
         out->failed = 1;
         return;
     }
-    size_t marked = mark(list, n, layout->doubtful_share > 0 ? layout->doubtful_share : SHARE);
+    if (!mark(list, n, layout->doubtful_share > 0 ? layout->doubtful_share : SHARE, &marked)) {
+        out->failed = 1;
+        free(list);
+        return;
+    }
     wh_buf_puts(&lines, "");
     for (size_t i = 0; i < n; i++) {
         if (!list[i].doubtful)

@@ -75,7 +75,7 @@ static int follow_links(const char *path, wh_buf *target)
 static int find_name(const char *target, int (*make)(const char *name, int *fd), int *fd, wh_buf *name)
 {
     for (int i = 0; i < 1000; i++) {
-        name->length = 0;
+        wh_buf_clear(name);
         put_folder(name, target);
         wh_buf_printf(name, ".whisp-%ld-%d.tmp", (long)getpid(), i);
         if (name->failed)
@@ -190,6 +190,8 @@ int whisp_result_write(const whisp_result *result, const char *format, const whi
         return rc;
     int error = write_document(path, text, length);
     whisp_string_free(text);
+    if (error == ENOMEM)
+        return wh_fail_memory();
     if (error)
         return wh_fail(WHISP_ERR_IO, "cannot write %s: %s; %s", path, strerror(error), advice(error));
     return WHISP_OK;

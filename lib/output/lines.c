@@ -95,7 +95,7 @@ static void give(maker *m)
         m->fn(m->user, wh_milliseconds(m->items[0].start), wh_milliseconds(m->items[m->n - 1].end), m->speaker,
               m->text.data, m->text.length);
     m->n = 0;
-    m->text.length = 0;
+    wh_buf_clear(&m->text);
 }
 
 /* Add a word to the line, or to a new line, or to a new subtitle. */

@@ -88,7 +88,8 @@ static int make_units(const whisp_model *m, const whisp_token *tokens, size_t n,
 {
     const wh_specials *sp = wh_tokenizer_specials(m->tokenizer);
     int after_time = 1, rc = WHISP_OK;
-    p->n_units = p->n_sounds = p->text.length = 0;
+    p->n_units = p->n_sounds = 0;
+    wh_buf_clear(&p->text);
     for (size_t i = 0; i < n && !rc; i++) {
         char scratch[32];
         size_t length;

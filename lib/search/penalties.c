@@ -4,6 +4,7 @@
  * Rows of rules.c, and a part of suppressed.c. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size
  * (Paulus et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means
  * in whisper.cpp, in POSIX syntax. */
+#include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <regex.h>
@@ -93,11 +94,18 @@ static int check_regex(const char *regex)
     return WHISP_OK;
 }
 
-/* Does the whole text match? POSIX matches are the leftmost and longest, so the one match found tells. */
+/* Does the whole text match? POSIX matches are the leftmost and longest, so the one match found tells. 1, 0 or an
+ * error's code. */
 static int matches(const regex_t *regex, const char *text, size_t n)
 {
     regmatch_t match;
-    return strlen(text) == n && regexec(regex, text, 1, &match, 0) == 0 && match.rm_so == 0 && (size_t)match.rm_eo == n;
+    if (strlen(text) != n)
+        return 0;
+    errno = 0; /* out of memory, glibc's says that there is no match */
+    int found = regexec(regex, text, 1, &match, 0);
+    if (found != 0)
+        return found == REG_NOMATCH && errno != ENOMEM ? 0 : wh_fail_memory();
+    return match.rm_so == 0 && (size_t)match.rm_eo == n;
 }
 
 static int suppress_matching(wh_search *s, const regex_t *regex, size_t *capacity)
@@ -108,15 +116,14 @@ static int suppress_matching(wh_search *s, const regex_t *regex, size_t *capacit
         char scratch[32];
         size_t n;
         const char *bytes = wh_tokenizer_bytes(s->model->tokenizer, id, scratch, &n);
-        text.length = 0;
+        wh_buf_clear(&text);
         wh_buf_append(&text, bytes, n);
-        if (text.failed)
-            rc = wh_fail_memory();
-        else if (n && matches(regex, text.data, n)) {
-            rc = wh_grow(&s->suppressed, capacity, s->n_suppressed + 1, sizeof *s->suppressed);
-            if (!rc)
-                s->suppressed[s->n_suppressed++] = id;
-        }
+        int found = text.failed ? wh_fail_memory() : n ? matches(regex, text.data, n) : 0;
+        rc = found < 0 ? found
+             : found   ? wh_grow(&s->suppressed, capacity, s->n_suppressed + 1, sizeof *s->suppressed)
+                       : 0;
+        if (!rc && found)
+            s->suppressed[s->n_suppressed++] = id;
     }
     wh_buf_free(&text);
     return rc;
@@ -131,12 +138,16 @@ int wh_regex_suppress(wh_search *s, size_t *capacity)
     if ((rc = check_regex(pattern)))
         return rc;
     /* UTF-8 whatever the process's locale: the same expression means the same everywhere. */
-    locale_t utf8 = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
+    if (!utf8) /* not there, or there was no memory, which errno does not tell: then it is there now, or nothing is */
+        utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (utf8)
         before = uselocale(utf8);
     regex_t regex;
     int problem = regcomp(&regex, pattern, REG_EXTENDED);
-    if (problem) {
+    if (problem == REG_ESPACE) {
+        rc = wh_fail_memory();
+    } else if (problem) {
         char why[128];
         regerror(problem, &regex, why, sizeof why);
         rc = wh_fail(WHISP_ERR_ARGUMENT, "option suppress_regex: '%s' is no POSIX extended regular expression: %s",

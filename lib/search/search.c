@@ -121,15 +121,16 @@ static const wh_candidate *rank(const wh_search *s, const wh_candidate *candidat
     return best;
 }
 
-double wh_compression_ratio(const char *text, size_t n)
+int wh_compression_ratio(const char *text, size_t n, double *ratio)
 {
     uLongf packed = compressBound((uLong)n);
     Bytef *out = malloc(packed);
-    double ratio = 0;
-    if (out && compress(out, &packed, (const Bytef *)text, (uLong)n) == Z_OK && packed)
-        ratio = (double)n / (double)packed;
+    int compressed = out && compress(out, &packed, (const Bytef *)text, (uLong)n) == Z_OK;
     free(out);
-    return ratio;
+    if (!compressed) /* zlib has no other reason: there is room, and it needs memory of its own */
+        return wh_fail_memory();
+    *ratio = (double)n / (double)packed;
+    return WHISP_OK;
 }
 
 static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
@@ -148,7 +149,7 @@ static int measure_text(wh_search *s, const wh_candidate *c, double *ratio)
         const char *text = buf.data ? buf.data : "";
         size_t n = buf.length;
         wh_strip(&text, &n);
-        *ratio = wh_compression_ratio(text, n);
+        rc = wh_compression_ratio(text, n, ratio);
     }
     free(ids);
     wh_buf_free(&buf);

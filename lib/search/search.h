@@ -96,7 +96,7 @@ size_t wh_search_forced(const wh_search *search);
 /* Apply the filters to a row of logits, given the tokens sampled so far: what must not follow becomes -infinity. */
 void wh_search_filter(const wh_search *search, float *logits, const whisp_token *sampled, size_t n);
 
-/* zlib's compression ratio of a text, as utils.compression_ratio; 0 for out of memory. */
-double wh_compression_ratio(const char *text, size_t n);
+/* zlib's compression ratio of a text, as utils.compression_ratio. */
+int wh_compression_ratio(const char *text, size_t n, double *ratio);
 
 #endif

@@ -20,7 +20,8 @@ static int read_file(const char *path, wh_buf *buf)
     char block[65536];
     FILE *file = fopen(path, "rb");
     if (!file)
-        return wh_fail(WHISP_ERR_IO, "option vocabulary: %s: cannot be opened: %s", path, strerror(errno));
+        return wh_fail(errno == ENOMEM ? WHISP_ERR_MEMORY : WHISP_ERR_IO, "option vocabulary: %s: cannot be opened: %s",
+                       path, strerror(errno));
     size_t n;
     errno = 0;
     while ((n = fread(block, 1, sizeof block, file)) > 0 && buf->length <= LARGEST_FILE && !buf->failed)

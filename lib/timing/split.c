@@ -11,7 +11,7 @@
 void wh_words_clear(wh_words *words)
 {
     words->n = 0;
-    words->text.length = 0;
+    wh_buf_clear(&words->text);
     words->text.failed = 0;
 }
 

@@ -71,9 +71,9 @@ int wh_align(const wh_alignment *alignment, const int32_t *tokens, size_t n, whi
 
 /* ---- what openai-whisper does with them (words.c) ---- */
 
-/* The median of the words' durations, 0.7 s at most, 0 without words: twice that is long for a word. Words next to a
+/* *median: that of the words' durations, 0.7 s at most, 0 without words: twice that is long for a word. Words next to a
  * sentence's end are cut to twice that. */
-double wh_words_shorten(wh_words *words);
+int wh_words_shorten(wh_words *words, double *median);
 
 /* Join punctuation with the word that it belongs to; the emptied words stay, with length and n_tokens 0. */
 void wh_words_merge_punctuation(wh_words *words, const char *prepended, const char *appended);

@@ -27,13 +27,13 @@ static int word_is_in(const wh_words *words, const wh_word *word, const char *li
     return wh_is_part(words->text.data + word->text, word->length, list);
 }
 
-double wh_words_shorten(wh_words *words)
+int wh_words_shorten(wh_words *words, double *median)
 {
     static const char sentence_ends[] = ".。!！?？";
     double *durations = wh_calloc(words->n, sizeof *durations), middle;
     size_t n = 0;
     if (!durations)
-        return 0; /* no memory for a refinement: the words stay as they are */
+        return wh_fail_memory();
     for (size_t i = 0; i < words->n; i++) {
         double duration = words->list[i].end - words->list[i].start;
         if (duration != 0)
@@ -42,7 +42,8 @@ double wh_words_shorten(wh_words *words)
     qsort(durations, n, sizeof *durations, compare_numbers);
     middle = n == 0 ? 0 : n % 2 ? durations[n / 2] : (durations[n / 2 - 1] + durations[n / 2]) / 2;
     free(durations);
-    double median = fmin(0.7, middle), longest = 2 * median;
+    *median = fmin(0.7, middle);
+    double longest = 2 * *median;
     for (size_t i = 1; i < words->n && n > 0; i++) {
         wh_word *word = &words->list[i];
         if (!(word->end - word->start > longest))
@@ -52,7 +53,7 @@ double wh_words_shorten(wh_words *words)
         else if (word_is_in(words, word - 1, sentence_ends))
             word->start = word->end - longest;
     }
-    return median;
+    return WHISP_OK;
 }
 
 /* `into` takes over a neighbour's text and tokens. */

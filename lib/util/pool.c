@@ -168,16 +168,17 @@ int wh_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double 
     return pthread_cond_timedwait(condition, mutex, &t);
 }
 
-static int start_workers(wh_pool *pool)
+/* As many as the machine gives: fewer do the same, the caller alone if need be. */
+static void start_workers(wh_pool *pool, int threads)
 {
     int failed = 0;
-    while (!failed && pool->n_started < pool->threads - 1) {
+    while (!failed && pool->n_started < threads - 1) {
         worker *w = &pool->workers[pool->n_started];
         *w = (worker){.pool = pool, .index = pool->n_started + 1};
         failed = wh_thread_start(&w->thread, worker_main, w);
         pool->n_started += !failed;
     }
-    return failed;
+    pool->threads = pool->n_started + 1;
 }
 
 int wh_pool_new(int threads, wh_pool **pool)
@@ -189,15 +190,11 @@ int wh_pool_new(int threads, wh_pool **pool)
     wh_pool *p = wh_calloc(1, sizeof *p);
     if (!p)
         return wh_fail_memory();
-    p->threads = threads ? threads : wh_usable_cores();
     p->pid = getpid();
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->started, NULL);
     pthread_cond_init(&p->finished, NULL);
-    if (start_workers(p)) {
-        wh_pool_free(p);
-        return wh_fail(WHISP_ERR_MEMORY, "cannot start %d threads; ask for fewer", threads);
-    }
+    start_workers(p, threads ? threads : wh_usable_cores());
     *pool = p;
     return WHISP_OK;
 }

@@ -16,8 +16,8 @@ typedef void (*wh_task_fn)(void *context, size_t task, int worker);
 #define WH_POOL_MAX_THREADS 256
 
 /* `threads` threads in all, the caller of wh_pool_run() among them, so 1 starts none; 0 means one for each core that
- * this process may run on. WHISP_ERR_ARGUMENT outside 0 .. WH_POOL_MAX_THREADS, WHISP_ERR_MEMORY when a thread cannot
- * be started. The threads take no signals. */
+ * this process may run on. Where so many cannot be started there are fewer: wh_pool_threads() says how many.
+ * WHISP_ERR_ARGUMENT outside 0 .. WH_POOL_MAX_THREADS. The threads take no signals. */
 int wh_pool_new(int threads, wh_pool **pool);
 void wh_pool_free(wh_pool *pool);
 int wh_pool_threads(const wh_pool *pool);

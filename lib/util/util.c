@@ -132,6 +132,12 @@ void wh_buf_printf(wh_buf *buf, const char *format, ...)
     va_end(again);
 }
 
+void wh_buf_clear(wh_buf *buf)
+{
+    buf->length = 0;
+    buf->failed = 0;
+}
+
 void wh_buf_free(wh_buf *buf)
 {
     free(buf->data);

@@ -45,6 +45,8 @@ typedef struct wh_buf {
 void wh_buf_append(wh_buf *buf, const void *bytes, size_t n);
 void wh_buf_puts(wh_buf *buf, const char *text);
 void wh_buf_printf(wh_buf *buf, const char *format, ...) WH_PRINTF(2, 3);
+/* Empty again, the memory kept; a failure before is forgotten. */
+void wh_buf_clear(wh_buf *buf);
 void wh_buf_free(wh_buf *buf);
 
 /* Monotonic wall time in seconds. */

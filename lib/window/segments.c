@@ -11,7 +11,8 @@
 
 void wh_segments_clear(wh_segments *s)
 {
-    s->n = s->next = s->n_tokens = s->text.length = 0;
+    s->n = s->next = s->n_tokens = 0;
+    wh_buf_clear(&s->text);
 }
 
 void wh_segments_free(wh_segments *s)

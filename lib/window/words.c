@@ -122,7 +122,8 @@ static int find(wh_window *w, int with_evidence, double *median)
         rc = wh_recall_keep_words(w, with_evidence);
     if (rc && !is_found)
         return rc;
-    *median = wh_words_shorten(&h->timed);
+    if ((rc = wh_words_shorten(&h->timed, median)) != 0)
+        return rc;
     wh_words_merge_punctuation(&h->timed, w->values->prepend_punctuations, w->values->append_punctuations);
     return WHISP_OK;
 }
@@ -139,7 +140,7 @@ static int copy_texts(wh_window *w)
 {
     wh_heard_words *h = &w->words;
     int rc = wh_grow(&h->list, &h->capacity, h->timed.n + 1, sizeof *h->list);
-    h->text.length = 0;
+    wh_buf_clear(&h->text);
     wh_buf_puts(&h->text, "");
     for (size_t i = 0; i < h->timed.n; i++) {
         const wh_word *word = &h->timed.list[i];

@@ -41,6 +41,7 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"suppress_tokens", "1,x", "token ids"},
         {"suppress_tokens", "-2", "token ids"},
         {"threads", "-1", "within"},
+        {"threads", "257", "within"},
         {"max_initial_timestamp", "31", "within"},
         {"backend", "abacus", "no such backend"},
         {"clip_timestamps", "1,x", "seconds"},

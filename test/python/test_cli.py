@@ -364,6 +364,11 @@ def test_align(run, english, talk, tmp_path):
 
 def test_align_bad_text(run, english, talk, tmp_path):
     assert run("--align_file", tmp_path / "nosuch.txt", talk).returncode == INPUT
+    for endless in "/dev/zero", "/dev/full":
+        result = run("--model", english, "--align_file", endless, talk)
+        assert result.returncode == INPUT and "larger than 16 MiB" in result.stderr
+        assert run("--from", endless, "-f", "srt", "-o", tmp_path).returncode == INPUT
+        assert run("--model", english, "--vocabulary", endless, talk).returncode != 0
     for name, content in (("nul.txt", "a\0b"), ("empty.txt", "")):
         (tmp_path / name).write_text(content)
     result = run("--align_file", tmp_path / "nul.txt", talk)

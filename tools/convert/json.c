@@ -1,6 +1,7 @@
 /* json.c - see json.h. */
 #include "json.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +41,13 @@ int json_parse(const char *path, const char *text, size_t n, size_t flags, json_
                        MOST_TEXT);
     if (memory_of(text, n) > MOST_BYTES + MOST_TIMES * n)
         return wh_fail(WHISP_ERR_MODEL, "%s: JSON of more values than any model's", path);
+    errno = 0; /* out of memory jansson says so in no other way, or nothing, and leaves values out */
     *root = json_loadb(text, n, flags, &error);
+    if (errno == ENOMEM) {
+        json_decref(*root);
+        *root = NULL;
+        return wh_fail_memory();
+    }
     if (!*root)
         return wh_fail(WHISP_ERR_MODEL, "%s: not JSON that can be read: %s (line %d)", path, error.text, error.line);
     return WHISP_OK;

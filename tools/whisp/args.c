@@ -95,6 +95,11 @@ static int set_own(struct settings *settings, enum own_option option, const char
     switch (option) {
     case OPT_MODEL: settings->model = value; break;
     case OPT_MODEL_DIR: settings->model_dir = value; break;
+    case OPT_MMAP: {
+        int mmap = 1, code = set_bool("mmap", value, &mmap);
+        settings->no_mmap = !mmap;
+        return code;
+    }
     case OPT_OUTPUT_FORMAT: return set_formats(value, &settings->formats);
     case OPT_OUTPUT_DIR: return set_folder(value, &settings->output_dir);
     case OPT_RESUME: settings->resume = 1; return CODE_DONE;

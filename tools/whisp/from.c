@@ -5,7 +5,7 @@
 
 #include "tool.h"
 
-#define MOST_BYTES ((size_t)1 << 30) /* of a transcript: a day of speech has 20 million */
+#define MOST_BYTES ((size_t)1 << 28) /* of a transcript: a day of speech has 20 million */
 
 static int refuse(const char *name)
 {

@@ -155,6 +155,7 @@ static int load_model(struct tool *tool, whisp_model **model)
     const struct settings *settings = &tool->settings;
     whisp_callbacks callbacks = callbacks_of(tool);
     char path[4096];
+    callbacks.no_mmap = settings->no_mmap;
     int error = whisp_model_find(settings->model, settings->model_dir, path, sizeof path);
     if (error == WHISP_OK) {
         if (!settings->model)

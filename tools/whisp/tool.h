@@ -55,6 +55,7 @@ enum {
 enum own_option {
     OPT_MODEL,
     OPT_MODEL_DIR,
+    OPT_MMAP,
     OPT_OUTPUT_FORMAT,
     OPT_OUTPUT_DIR,
     OPT_SKIP_EXISTING,
@@ -111,6 +112,7 @@ struct settings {
     int verbose;                   /* print segments as they become final */
     int quiet;                     /* say nothing but errors */
     int debug;                     /* and everything, with times */
+    int no_mmap;                   /* the model is read, not mapped */
     int skip_existing;             /* leave out recordings whose output files are there */
     int resume;                    /* go on where the last run ended */
     int fp16_given;                /* an option of openai-whisper's that has no effect was used */

@@ -5,6 +5,8 @@
 
 #include "tool.h"
 
+#define MOST_TEXT (16 << 20) /* bytes of a text to align: a few hundred hours of speech */
+
 int words_limit(const char *name, const char *value, int *limit)
 {
     char *end;
@@ -29,6 +31,8 @@ int words_read_text(struct settings *settings, const char *path)
     }
     do {
         length += got;
+        if (length > MOST_TEXT)
+            break;
         if (capacity - length < 4096) {
             char *more = realloc(text, capacity = 2 * capacity + 65536);
             if (!more)
@@ -46,6 +50,10 @@ int words_read_text(struct settings *settings, const char *path)
     settings->align = settings->align_text = text;
     if (broken) {
         note_error("%s: cannot read the text to align: %s", path, strerror(error));
+        return CODE_INPUT;
+    }
+    if (length > MOST_TEXT) {
+        note_error("%s: larger than %d MiB, which no text to align is", path, MOST_TEXT >> 20);
         return CODE_INPUT;
     }
     if (!complete)

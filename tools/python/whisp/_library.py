@@ -214,6 +214,7 @@ class CallbackTable(Structure):
         ("segment", SegmentFn),
         ("cancel", CancelFn),
         ("journal", JournalFn),
+        ("no_mmap", c_int),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Callable, Dict, Iterable, Iterator, List,
 
 from ._audio import Bytes, path_bytes
 from ._errors import ArgumentError, StateError
-from ._library import ModelFn, ModelInfo, check, library
+from ._library import CallbackTable, ModelFn, ModelInfo, check, library
 from ._library import languages as language_list
 from ._options import CancelCallback, LogCallback, ProgressCallback, SegmentCallback
 from ._live import live_words
@@ -53,7 +53,7 @@ class Model:
     n_parameters.
     """
 
-    def __init__(self, path: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]) -> None:
+    def __init__(self, path: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview], mmap: bool = True) -> None:
         lib = library()
         pointer = ctypes.c_void_p()
         bytes_of: Optional[Bytes] = None
@@ -61,7 +61,8 @@ class Model:
             bytes_of = Bytes(path)
             check(lib.whisp_model_load_memory(bytes_of.address, bytes_of.n, None, ctypes.byref(pointer)))
         else:
-            check(lib.whisp_model_load(path_bytes(path), None, ctypes.byref(pointer)))
+            callbacks = CallbackTable(size=ctypes.sizeof(CallbackTable), no_mmap=not mmap)
+            check(lib.whisp_model_load(path_bytes(path), ctypes.byref(callbacks), ctypes.byref(pointer)))
         self._handle: Optional[ModelHandle] = ModelHandle(pointer, bytes_of)
         info = ModelInfo(size=ctypes.sizeof(ModelInfo))
         check(lib.whisp_model_describe(pointer, ctypes.byref(info)))
@@ -225,9 +226,12 @@ def _token_id(token: Any) -> int:
 def load_model(
     name: Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, None] = None,
     model_dir: Union[str, "os.PathLike[str]", None] = None,
+    mmap: bool = True,
 ) -> Model:
     """Load a model: a path to a .gguf file, such a file's bytes, or a name ("tiny.en", "base", ...) that is looked up in `model_dir` or,
-    without one, in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. None is base, or what is there without it."""
+    without one, in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp. None is base, or what is there without it. mmap=False
+    reads the file into memory, so that it may be written over or cut off later; a mapped one may only be replaced by
+    renaming another file to its name."""
     if isinstance(name, (bytes, bytearray, memoryview)):
         return Model(name)
     path = ctypes.create_string_buffer(4096)
@@ -239,7 +243,7 @@ def load_model(
             len(path),
         )
     )
-    return Model(os.fsdecode(path.value))
+    return Model(os.fsdecode(path.value), mmap)
 
 
 def available_models(model_dir: Union[str, "os.PathLike[str]", None] = None) -> List[str]:
