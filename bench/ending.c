@@ -18,9 +18,20 @@ static void on_signal(int number)
     _exit(128 + number);
 }
 
+static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* While a name is written: half of one is the name of another file. (There is one thread by then.) */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
 void ending_catch(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct sigaction action, before;
         memset(&action, 0, sizeof action);
@@ -33,19 +44,29 @@ void ending_catch(void)
     signal(SIGXFSZ, SIG_IGN); /* fail like a full disk */
 }
 
-FILE *ending_open(const char *path)
+/* A file of that name and more, and its name in `half`. */
+static FILE *open_half(const char *path)
 {
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return fopen(path, "wb");
     if ((size_t)snprintf(half, sizeof half, "%s.%ld.tmp", path, (long)getpid()) >= sizeof half) {
         *half = '\0';
         errno = ENAMETOOLONG;
         return NULL;
     }
-    FILE *file = fopen(half, "wbx"); /* it is nobody else's: the name may be taken away from here on */
+    FILE *file = fopen(half, "wbx"); /* nobody else's */
     if (!file)
         *half = '\0';
+    return file;
+}
+
+FILE *ending_open(const char *path)
+{
+    struct stat st;
+    sigset_t before;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return fopen(path, "wb"); /* which may wait for a reader */
+    hold_signals(&before);
+    FILE *file = open_half(path);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return file;
 }
 
@@ -65,7 +86,10 @@ int ending_close(FILE *file, const char *path)
 
 void ending_forget(const char *path)
 {
+    sigset_t before;
+    hold_signals(&before);
     *only_now = '\0';
     if (path && strlen(path) < sizeof only_now)
         strcpy(only_now, path);
+    sigprocmask(SIG_SETMASK, &before, NULL);
 }

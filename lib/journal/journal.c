@@ -43,7 +43,7 @@ struct wh_journal {
     wh_key start; /* the identity's, with which every sum begins */
     entry *list;  /* [n] what was there, by question */
     size_t n, capacity;
-    size_t n_asked;
+    size_t n_found;
     int change_told;
     wh_buf record; /* scratch */
     pthread_mutex_t mutex;
@@ -321,29 +321,32 @@ void wh_journal_free(wh_journal *j)
 
 /* ---- asked ---- */
 
-/* Nothing is known of this place. Is that because the recording is another one? What comes first in a recording is the
- * first that is written; and a place sounds as it did. */
+/* The same place of a recording, with another sound. */
+static int sounds_other(const wh_heard *a, const wh_heard *b)
+{
+    return a->at == b->at && a->channel == b->channel && a->frames == b->frames && a->kind == b->kind &&
+           a->sound != b->sound;
+}
+
+/* Nothing is known of this place. Is that because the recording is another one? Then some place sounds other than it did.
+ * That a place is not there says nothing: parts that are heard side by side are written as they end. */
 static void look_for_change(wh_journal *j, const whisp_options *o, const wh_heard *heard)
 {
-    double seconds = (double)heard->at / 100;
-    if (j->n_asked == 0) {
-        if (j->n)
-            wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another recording; all is heard anew", j->path);
-        j->n = 0;
-        if (j->fd >= 0)
-            close(j->fd);
-        j->fd = -1; /* a new one comes in its place */
+    size_t i = 0;
+    while (i < j->n && !sounds_other(&j->list[i].heard, heard))
+        i++;
+    if (i == j->n || j->change_told)
+        return;
+    j->change_told = 1;
+    if (j->n_found) {
+        wh_log(o, WHISP_LOG_WARNING, "%s: is of another recording from %.2f s on, which is heard anew", j->path,
+               (double)heard->at / 100);
         return;
     }
-    for (size_t i = 0; i < j->n && !j->change_told; i++) {
-        const wh_heard *h = &j->list[i].heard;
-        if (h->at != heard->at || h->channel != heard->channel || h->frames != heard->frames ||
-            h->kind != heard->kind || h->sound == heard->sound)
-            continue;
-        j->change_told = 1;
-        wh_log(o, WHISP_LOG_WARNING, "%s: is of another recording from %.2f s on, which is heard anew", j->path,
-               seconds);
-    }
+    wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another recording; all is heard anew", j->path);
+    j->n = 0;
+    close(j->fd);
+    j->fd = -1; /* a new one comes in its place */
 }
 
 static int look_up(wh_journal *j, const whisp_options *o, const wh_heard *heard, const wh_key *key, wh_buf *answer)
@@ -367,7 +370,7 @@ int wh_journal_find(wh_journal *j, const whisp_options *o, const wh_heard *heard
 {
     pthread_mutex_lock(&j->mutex);
     int rc = look_up(j, o, heard, key, answer);
-    j->n_asked++;
+    j->n_found += rc > 0;
     pthread_mutex_unlock(&j->mutex);
     return rc;
 }

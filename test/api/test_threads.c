@@ -138,6 +138,7 @@ static void walk_all(int turns, int cancels)
         cancelled += walkers[i].cancelled;
     }
     printf("  %d ways taken, %d cancelled\n", taken, cancelled);
+    assert_true(cancels ? cancelled > 0 : cancelled == 0);
 }
 
 static void answers_are_those_alone(void **state)

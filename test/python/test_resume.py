@@ -160,6 +160,19 @@ def test_a_full_disk(start, talks, size):
     assert not [p.name for p in start.work.iterdir() if size == 100 and p.name != "one.srt"]
 
 
+def test_standard_output_that_cannot_be_written(start, talks):
+    """Without files the transcript is what is printed: where that failed the journal stays."""
+    options = ["--cut", "off", "--temperature", "0", "--verbose", "False", "--resume", talks / "one.wav"]
+    with open("/dev/full", "wb") as full:
+        process = start(*options, stdout=full)
+    err = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 5, err
+    assert "one.journal: --resume goes on from there" in err, err
+    err = finish(start(*options, "--log_level", "debug"))[1]
+    assert err.count("from the journal") >= 3 and "mean log-probability" not in err, err
+    assert not list(start.work.iterdir())
+
+
 def test_without_files(start, talks):
     """--resume keeps one in the current folder; a run that only prints does not."""
     finish(start("--temperature", "0", talks / "one.wav"))

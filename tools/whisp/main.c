@@ -194,7 +194,7 @@ static int write_result(struct tool *tool, const char *name, int error, const wh
         written = CODE_PART; /* the log has said why */
     if (error == WHISP_OK || written != CODE_PART)
         remember_input(tool, name, written);
-    return is_written && error == WHISP_OK;
+    return is_written && error == WHISP_OK && (settings->formats || !tool->out.failed);
 }
 
 /* Input tool->current, or what became of it. */
