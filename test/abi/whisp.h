@@ -37,7 +37,7 @@
  *   - What the library returns by `const` pointer belongs to the object it came from and lives as long as the comment
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
- *   - Nothing here prints, exits, aborts or installs signal handlers.
+ *   - Nothing here prints, exits, aborts or installs signal handlers. (OpenBLAS, option backend, may exit.)
  *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
  *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
  *     a time.
@@ -96,8 +96,10 @@ WHISP_API const char *whisp_error_name(int code);
 
 /* ---- 2. Models --------------------------------------------------------------------------------------------------- */
 
-/* A model in memory: hyper-parameters, weights, vocabulary. A file is mapped, so processes that compute in float32
- * share it, and it must not be changed while it is loaded. */
+/* A model in memory: hyper-parameters, weights, vocabulary. A file is mapped, so processes that compute in float32 share
+ * it: replace it by renaming another one to its name. Writing into it changes the model; cutting it off ends the
+ * process (SIGBUS) in a load, while a session is made, or in one that computes in float32 or bfloat16. Those in int8
+ * need nothing of it once they are made. With `no_mmap` in the callbacks it is read into memory (docs/security.md). */
 typedef struct whisp_model whisp_model;
 
 typedef struct whisp_callbacks whisp_callbacks; /* section 4 */
@@ -291,6 +293,7 @@ struct whisp_callbacks {
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
     whisp_journal_fn journal;
+    int no_mmap; /* of functions that load a model: it is read, not mapped (section 2) */
 };
 
 /* Set them all at once (copied); NULL: none. */
@@ -335,8 +338,7 @@ WHISP_API int whisp_result_format(const whisp_result *result, const char *format
 WHISP_API void whisp_string_free(char *text);
 
 /* The same into a file: written beside it under a temporary name, then renamed, so there is never a partial file.
- * WHISP_ERR_IO when that fails; the temporary file is gone then. Where `path` is a device or a pipe it is written
- * directly. */
+ * WHISP_ERR_IO when that fails; the temporary file is gone then. A device or a pipe is written directly. */
 WHISP_API int whisp_result_write(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                  const char *path);
 
@@ -376,8 +378,7 @@ WHISP_API int whisp_audio_open_memory(const void *bytes, size_t n, whisp_audio *
  * are heard as they are; those that are not finite count as silence. There may be none. */
 WHISP_API int whisp_audio_open_samples(const float *samples, size_t n, whisp_audio **audio);
 
-/* The caller's own functions, called with `user`, one at a time, sometimes by a thread of the library's. Set `size`
- * first. */
+/* The caller's own functions, called with `user`, one at a time, perhaps by the library's threads. `size` first. */
 typedef struct whisp_reader {
     size_t size;
     void *user;
@@ -389,8 +390,7 @@ typedef struct whisp_reader {
     int64_t (*tell)(void *user);
 } whisp_reader;
 
-/* The same bytes from a reader, from where it stands; the structure is copied, what `user` points to must outlive the
- * handle. */
+/* The same bytes from a reader, from where it stands; it is copied, what `user` points to must outlive the handle. */
 WHISP_API int whisp_audio_open_reader(const whisp_reader *reader, whisp_audio **audio);
 
 /* What is known about it. Set `size` first. */
