@@ -43,9 +43,7 @@ static void hear_whole(whisp_session *s, fuzz_input *in)
         rc = whisp_session_align(s, audio, texts[fuzz_below(in, WH_COUNT(texts))], &result);
         look_at_result(rc, result);
         break;
-    default:
-        rc = whisp_session_detect_language(s, audio, probabilities, 100);
-        FUZZ_CHECK(rc < 100);
+    default: rc = whisp_session_detect_language(s, audio, probabilities, 100); FUZZ_CHECK(rc < 100);
     }
     whisp_audio_free(audio);
 }

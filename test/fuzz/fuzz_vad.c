@@ -9,17 +9,17 @@
 
 static void listen(const whisp_vad *vad, unsigned way)
 {
-    static float samples[2000];
-    float probabilities[16], last;
+    static float samples[20000];
+    float probabilities[64], last;
     whisp_vad_stream *stream;
     whisp_span span;
-    for (size_t i = 0; i < 2000; i++)
+    for (size_t i = 0; i < 20000; i++)
         samples[i] = (float)(i * i % 251) / 251 - 0.5f;
     samples[7] = way & 1 ? NAN : 0;
     if (whisp_vad_stream_new(vad, NULL, &stream))
         abort();
     for (int i = 0; i < 3; i++) {
-        FUZZ_CHECK(whisp_vad_push(stream, samples, (way >> 4 * i) % 2000, probabilities, 16) <= 4);
+        FUZZ_CHECK(whisp_vad_push(stream, samples, (way >> 4 * i) % 20000, probabilities, 64) <= 40);
         while (whisp_vad_pull(stream, &span) == 1)
             FUZZ_CHECK(span.start <= span.end);
     }

@@ -105,14 +105,17 @@ static void hear(whisp_audio *audio, unsigned way)
     FUZZ_CHECK(info.channels > 0 && info.sample_rate > 0 && info.format);
     if (way & 16)
         whisp_audio_select_channel(audio, (int)(way >> 5) % (info.channels + 1));
+    static whisp_options *options; /* stay */
+    if (!options)
+        FUZZ_CHECK((options = whisp_options_new()));
+    if ((way & 192) == 192) /* a pipe becomes a file */
+        wh_audio_keep(audio, "a test", options);
     read_all(audio, way);
     if (way & 32) { /* once more, and from somewhere */
         if (wh_audio_rewind(audio) == WHISP_OK && wh_audio_seeks(audio))
             wh_audio_seek(audio, (int64_t)(way >> 3) % 40000);
         read_all(audio, way);
     }
-    if ((way & 192) == 192 && wh_audio_keep(audio, "a test", NULL) == WHISP_OK)
-        read_all(audio, way);
     for (size_t i = 0; whisp_audio_warning(audio, i, NULL); i++)
         FUZZ_CHECK(i < 100);
 }
@@ -181,7 +184,8 @@ void fuzz_hear(const uint8_t *data, size_t size, unsigned way)
 
 void fuzz_hear_input(const uint8_t *data, size_t size)
 {
-    static const unsigned ways[] = {0, 1, 6, 7, 15, 23, 31, 0x30, 0xf0, 0x36, 0xf6, 14, 8, 0x1237, 0x67f};
+    static const unsigned ways[] = {0,    1,    6,  7, 15,     23,    31,     0x30,   0xf0,
+                                    0x36, 0xf6, 14, 8, 0x1237, 0x67f, 0x1807, 0x180f, 0x1c0f};
     for (size_t i = 0; fuzz_every_way && i < WH_COUNT(ways); i++)
         fuzz_hear(data, size, ways[i]);
     fuzz_hear(data, size, fuzz_way(data, size));
