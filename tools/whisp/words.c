@@ -5,6 +5,8 @@
 
 #include "tool.h"
 
+#define MOST_TEXT ((size_t)16 << 20) /* bytes of a text to align: an hour of speech has 60,000 */
+
 int words_limit(const char *name, const char *value, int *limit)
 {
     char *end;
@@ -36,8 +38,8 @@ int words_read_text(struct settings *settings, const char *path)
             text = more;
         }
         got = fread(text + length, 1, capacity - length - 1, file);
-    } while (got > 0);
-    int broken = ferror(file), complete = feof(file), error = errno;
+    } while (got > 0 && length + got <= MOST_TEXT);
+    int broken = ferror(file), complete = feof(file), error = errno, is_large = got > 0;
     if (file != stdin)
         fclose(file);
     if (text)
@@ -46,6 +48,10 @@ int words_read_text(struct settings *settings, const char *path)
     settings->align = settings->align_text = text;
     if (broken) {
         note_error("%s: cannot read the text to align: %s", path, strerror(error));
+        return CODE_INPUT;
+    }
+    if (is_large) {
+        note_error("%s: larger than 16 MiB; the text of one recording is expected", path);
         return CODE_INPUT;
     }
     if (!complete)
