@@ -13,6 +13,7 @@
 #define AHEAD 40             /* and behind them: a Wave64 header may begin in their last byte */
 #define NEAR (1 << 18)       /* a pipe's window still has what lies so far behind */
 #define PLAUSIBLE (16 << 20) /* bytes: a picture in a tag may have as many */
+#define MOST_CHUNKS 10000    /* before the sound: a megabyte of empty ones is no recording, and takes long */
 
 /* Does a container begin here that names itself in enough bytes? ("junk" of 12 bytes is not taken for one.) */
 static int begins_here(const unsigned char *p, size_t n)
@@ -75,6 +76,8 @@ static int is_no_chunk(wh_source *source, int64_t at)
 
 int wh_walk_passes(wh_walk *walk, int64_t end, int is_harmless)
 {
+    if (!walk->has_data && ++walk->n_passed > MOST_CHUNKS)
+        return 0;
     return !is_no_chunk(walk->source, walk->at) && passes(walk, end, is_harmless);
 }
 

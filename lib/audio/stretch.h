@@ -33,6 +33,7 @@ typedef struct wh_walk {
     int is_big;        /* RIFX: numbers have their most significant byte first. AU: likewise */
     int64_t long_data; /* RF64: the length that chunk ds64 gives; -1 */
     int has_format, has_data;
+    int n_passed;          /* chunks passed over before the first sound */
     int64_t lost;          /* bytes passed over that were not understood */
     wh_stretch format;     /* as the format chunk has it; no place yet */
     int64_t promised;      /* AIFF: frames that COMM counts;  */

@@ -87,6 +87,12 @@ static size_t digits(const char *p)
     return strspn(p, "0123456789");
 }
 
+/* Can a number go on with this character? */
+static int is_of_number(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
 /* How long is the number that text[] begins with, by JSON's grammar? 0: it is none. */
 static size_t number_length(const char *text)
 {
@@ -123,9 +129,10 @@ int wh_json_number(wh_json *j, double *value)
     }
     if (peek(j) < 0)
         return wh_json_fail(j, "a number is missing");
-    size_t left = WH_MIN(j->n - j->at, (size_t)LONGEST_NUMBER), length;
-    memcpy(number, j->text + j->at, left);
-    number[left] = 0;
+    size_t left = WH_MIN(j->n - j->at, (size_t)LONGEST_NUMBER), n = 0, length;
+    for (const char *text = j->text + j->at; n < left && is_of_number(text[n]); n++)
+        number[n] = text[n];
+    number[n] = 0;
     if (!(length = number_length(number)))
         return wh_json_fail(j, "a number is expected");
     if (length == LONGEST_NUMBER)

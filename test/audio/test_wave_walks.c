@@ -254,13 +254,35 @@ static void test_sound_first(void **state)
     free(b.data);
 }
 
+/* Chunks without end before the sound: that many are no recording, and are not looked at one by one. */
+static void test_empty_chunks(void **state)
+{
+    (void)state;
+    wave_bytes b = {0};
+    for (int n = 1000; n <= 400000; n *= 400) {
+        wave_add(&b, "FORM\0\0\0\0AIFF", 12);
+        for (int i = 0; i < n; i++)
+            wave_add(&b, "ANNO\0\0\0\0", 8);
+        add_common(&b);
+        add_aiff_sound(&b, 0, 48000);
+        if (n == 1000) {
+            is_whole(&b, "AIFF with a thousand empty chunks");
+            continue;
+        }
+        wave_heard h = wave_hear(&b);
+        assert_int_equal(h.rc, WHISP_ERR_AUDIO);
+        assert_non_null(strstr(h.error, "there is no sound"));
+        free(h.x);
+    }
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_sound), cmocka_unit_test(test_mpeg),         cmocka_unit_test(test_seek),
         cmocka_unit_test(test_huge),         cmocka_unit_test(test_many_headers), cmocka_unit_test(test_no_size),
-        cmocka_unit_test(test_sound_first),
+        cmocka_unit_test(test_sound_first),  cmocka_unit_test(test_empty_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,6 +373,7 @@ def test_align_bad_text(run, english, talk, tmp_path):
         (tmp_path / name).write_text(content)
     result = run("--align_file", tmp_path / "nul.txt", talk)
     assert result.returncode == INPUT and "NUL" in result.stderr
+    fails(run("--align_file", "/dev/zero", talk), INPUT, "larger than 16 MiB")  # it has no end
     result = run("--model", english, "--align_file", tmp_path / "empty.txt", talk)
     assert result.returncode == USAGE and "no words" in result.stderr
 

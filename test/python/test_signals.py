@@ -303,6 +303,16 @@ def test_conversions(work, large, number):
                 subprocess.run([BUILD / "whisp-convert", "--info", path], check=True, stdout=NULL)
 
 
+def test_a_limit_of_time(work, large):
+    """SIGXCPU ends a conversion as the other signals do: nothing half-written stays."""
+    process = subprocess.Popen([BUILD / "whisp-convert", large, "-o", "out.gguf", "--type", "q8_0"], cwd=work, stdin=NULL,
+                               stdout=NULL, stderr=NULL)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGXCPU)
+    assert process.wait(SECONDS) in (128 + signal.SIGXCPU, 0)
+    assert {p.name for p in work.iterdir()} <= {"out.gguf"}
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_conversions_that_wait(work, large, number):
     """For a reader of the file, or of the list."""

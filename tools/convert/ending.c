@@ -19,7 +19,7 @@ static void on_signal(int number)
     _exit(128 + number);
 }
 
-static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
 
 static void all_signals(sigset_t *set)
 {

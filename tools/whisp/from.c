@@ -36,7 +36,16 @@ static char *format_problem(const char *path, const char *what)
     return text;
 }
 
-/* All of a file; NULL: errno says why not. */
+/* Is it no transcript, by its first bytes? */
+static int is_other(const char *bytes, size_t n)
+{
+    size_t at = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < n && memchr(" \t\r\n", bytes[at], 4))
+        at++;
+    return at < n && bytes[at] != '{';
+}
+
+/* All of a file, or the beginning of what is none, which may have no end; NULL: errno says why not. */
 static char *read_all(FILE *file, size_t *n)
 {
     char *bytes = NULL;
@@ -56,7 +65,7 @@ static char *read_all(FILE *file, size_t *n)
         }
         size_t got = fread(bytes + *n, 1, room - *n, file);
         *n += got;
-        if (!got)
+        if (!got || (*n == got && is_other(bytes, *n)))
             break;
     } while (1);
     if (!ferror(file))
