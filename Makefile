@@ -199,7 +199,7 @@ check: check-programs
 THREADS := CFLAGS="-O1 -g -fsanitize=thread" KERNEL_CFLAGS="-O3 -fno-sanitize=thread"
 check-long: check-programs
 	@$(MAKE) --no-print-directory -j2 cuda-mutants fuzz-build
-	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/tsan $(THREADS) $(patsubst %,$(BUILD)/tsan/test/%,test_queue test_threads test_stream)
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/tsan $(THREADS) $(patsubst %,$(BUILD)/tsan/test/%,test_queue test_threads test_stream test_resume)
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
 # Kernels against their definitions, and their speed: nothing but kernels/cpu.
