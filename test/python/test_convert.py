@@ -349,9 +349,12 @@ def test_wrong_usage(convert, arguments):
     assert "--help" in convert(*arguments, status=2).stderr
 
 
-def test_help_and_version(convert):
+def test_help_and_version(convert, convert_program):
     assert "usage:" in convert("--help").stdout
     assert convert("--version").stdout.startswith("whisp-convert ")
+    with open("/dev/full", "w") as full:
+        for option in ("--help", "--version"):
+            assert subprocess.run([convert_program, option], stdout=full, stderr=subprocess.DEVNULL).returncode == 5
 
 
 # ---- bad input ----

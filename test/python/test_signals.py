@@ -313,6 +313,19 @@ def test_a_limit_of_time(work, large):
     assert {p.name for p in work.iterdir()} <= {"out.gguf"}
 
 
+def test_a_conversion_whose_input_is_cut_off(work, large):
+    """In place, while it is mapped (SIGBUS): an error, and nothing half-written."""
+    source = work / "source.gguf"
+    source.write_bytes(large.read_bytes())
+    process = subprocess.Popen([BUILD / "whisp-convert", source, "-o", "out.gguf", "--type", "f32"], cwd=work, stdin=NULL,
+                               stdout=NULL, stderr=NULL)
+    while process.poll() is None and not list(work.glob("*.tmp")):
+        time.sleep(0.001)
+    os.truncate(source, 4096)
+    assert process.wait(SECONDS) in (0, 4)
+    assert {p.name for p in work.iterdir()} <= {"source.gguf", "out.gguf"}
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_conversions_that_wait(work, large, number):
     """For a reader of the file, or of the list."""

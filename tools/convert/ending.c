@@ -13,8 +13,13 @@ static char temporary[4096]; /* the name of what is half-written; "" where there
 static void on_signal(int number)
 {
     static const char text[] = "whisp-convert: interrupted\n";
+    static const char cut_off[] = "whisp-convert: the input was cut off while it was read\n";
     if (*temporary)
         unlink(temporary);
+    if (number == SIGBUS) {
+        (void)!write(STDERR_FILENO, cut_off, sizeof cut_off - 1);
+        _exit(4); /* as for any model that cannot be read */
+    }
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(128 + number);
 }
@@ -38,6 +43,9 @@ void ending_catch(void)
         if (sigaction(numbers[i], NULL, &before) != 0 || before.sa_handler != SIG_IGN) /* else as nohup asked */
             sigaction(numbers[i], &action, NULL);
     }
+    struct sigaction mapped = {.sa_handler = on_signal}; /* what is mapped may be cut off by another program */
+    all_signals(&mapped.sa_mask);
+    sigaction(SIGBUS, &mapped, NULL);
     signal(SIGPIPE, SIG_IGN); /* a pipe without a reader, and a file beyond the process's limit, */
     signal(SIGXFSZ, SIG_IGN); /* fail like a full disk */
 }

@@ -62,6 +62,15 @@ static int complain(const char *text, const char *argument)
     return EXIT_USAGE;
 }
 
+/* The exit status of what only prints. */
+static int end_print(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fputs("whisp-convert: standard output: cannot be written\n", stderr);
+    return EXIT_OUTPUT;
+}
+
 /* -1 to go on, else the exit status. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -92,8 +101,8 @@ static int parse_options(int argc, char **argv, struct options *o)
         case OPT_HEADS: o->heads = optarg; break;
         case OPT_NAME: o->name = optarg; break;
         case OPT_INFO: o->info = 1; break;
-        case 'h': fputs(usage_text, stdout); return EXIT_SUCCESS;
-        case OPT_VERSION: printf("whisp-convert %s\n", whisp_version()); return EXIT_SUCCESS;
+        case 'h': fputs(usage_text, stdout); return end_print();
+        case OPT_VERSION: printf("whisp-convert %s\n", whisp_version()); return end_print();
         default: return complain("wrong usage", "");
         }
     }
