@@ -37,8 +37,7 @@
  *   - What the library returns by `const` pointer belongs to the object it came from and lives as long as the comment
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
- *   - Nothing here prints, exits, aborts or installs signal handlers; but OpenBLAS, which only the option backend with
- *     the value blas opens, may end the process when it is out of memory.
+ *   - Nothing here prints, exits, aborts or installs signal handlers (OpenBLAS, backend blas, may when out of memory).
  *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
  *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
  *     a time.
@@ -97,14 +96,9 @@ WHISP_API const char *whisp_error_name(int code);
 
 /* ---- 2. Models --------------------------------------------------------------------------------------------------- */
 
-/* A model in memory: hyper-parameters, weights, vocabulary.
- *
- * A file is mapped, so that processes which compute in float32 share it. Replace it by renaming another file to its
- * name: that one is for the next load, and whoever has loaded keeps the old one. What writes into a mapped file (cp over
- * it) changes the model, and what cuts it off ends the process with SIGBUS, when it is loaded, when a session or queue is
- * made, and at any moment in sessions that compute in float32 or bfloat16. Sessions that compute in int8 need nothing of
- * it once they are made, nor does what is asked of the model itself. With `no_mmap` in the callbacks the file is read
- * into memory instead, as large as it is, and nothing of it is needed after the load. */
+/* A model in memory. A file is mapped: replace it by renaming another to its name, never by writing into it (cp), since
+ * what cuts it off ends the process (SIGBUS) where a model is loaded or a session or queue made, and at any moment in
+ * float32 or bfloat16; sessions in int8 need nothing of it any more. whisp_callbacks.no_mmap: it is read, not mapped. */
 typedef struct whisp_model whisp_model;
 
 typedef struct whisp_callbacks whisp_callbacks; /* section 4 */
@@ -540,9 +534,7 @@ WHISP_API int64_t whisp_log_mel(const whisp_model *model, const float *samples, 
 WHISP_API int whisp_session_decode_mel(whisp_session *session, const float *mel, size_t frames, float *probabilities,
                                        size_t n, whisp_result **result);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * 11. A queue: recordings that join a running batch
- *
+/* ---- 11. A queue: recordings that join a running batch --------------------------------------------------------------
  * For a server. Recordings come from any thread at any moment; those that are being transcribed share the decoder's
  * steps, so that its weights are read once for all of them, and each one's words are those that it has alone.
  *
