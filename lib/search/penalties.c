@@ -61,17 +61,22 @@ void wh_forbid_ngrams(const wh_search *s, const whisp_token *sampled, size_t n, 
 
 /* ---- regular expressions ---- */
 
-#define LONGEST_REGEX 1000  /* bytes */
-#define MOST_REPEATED 10000 /* product of all {m,n}: the matcher's memory grows with it */
-#define DEEPEST_REGEX 100   /* parentheses: the parser's stack grows with them */
+#define LONGEST_REGEX 1000 /* bytes */
+#define MOST_REPEATED 100  /* product of all {m,n}: the matcher's time and memory grow with its square */
+#define DEEPEST_REGEX 100  /* parentheses: the parser's stack grows with them */
 
 /* Keep away from the C library what would cost it memory without bound. */
 static int check_regex(const char *regex)
 {
     double repeated = 1;
-    int open = 0;
+    int open = 0, refers_back = 0;
     for (const char *p = regex; *p; p++) {
         open += *p == '(';
+        if (*p == '\\' &&
+            p[1]) { /* what follows stands for itself, but for a digit: what the group matched, once more */
+            refers_back |= *++p >= '1' && *p <= '9';
+            continue;
+        }
         if (*p != '{')
             continue;
         double most = 1;
@@ -86,6 +91,10 @@ static int check_regex(const char *regex)
         if (!*p)
             break;
     }
+    if (refers_back)
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option suppress_regex: references to groups (\\1 to \\9) are not taken: they "
+                       "may take for ever");
     if (strlen(regex) > LONGEST_REGEX || repeated > MOST_REPEATED || open > DEEPEST_REGEX)
         return wh_fail(WHISP_ERR_ARGUMENT,
                        "option suppress_regex: the expression is too large; it may have %d bytes, "

@@ -13,7 +13,9 @@
 
 #define LARGEST_FILE (16u << 20) /* bytes */
 #define MOST_TERMS 100000
-#define LONGEST_TERM 100 /* sounds: no more are heard in one breath, and a walk's memory grows with it */
+#define LONGEST_LINE 2000 /* bytes: looked at before a term's sounds are */
+#define MOST_ALIKE 100    /* terms with the same sounds: a place is weighed against each */
+#define LONGEST_TERM 100  /* sounds: no more are heard in one breath, and a walk's memory grows with it */
 
 static int read_file(const char *path, wh_buf *buf)
 {
@@ -63,7 +65,19 @@ static int add_node(wh_vocabulary *v, int32_t sound, int *node)
     return WHISP_OK;
 }
 
-/* Let term t's sounds lead to it. */
+/* Term t, the last one, sounds as others at this node do. 1: it is one of them, once more. */
+static int check_alike(const wh_vocabulary *v, int at, int t)
+{
+    int n = 0;
+    for (int k = v->nodes[at].term; k >= 0; k = v->next_term[k], n++)
+        if (strcmp(v->terms[k].text, v->terms[t].text) == 0)
+            return 1;
+    return n < MOST_ALIKE ? 0
+                          : wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: '%s' and %d more terms sound alike",
+                                    v->terms[t].text, MOST_ALIKE);
+}
+
+/* Let term t's sounds lead to it. 1: they led to the same term already. */
 static int plant(wh_vocabulary *v, int t, const int32_t *sounds, size_t n)
 {
     int at = 0, rc;
@@ -81,12 +95,21 @@ static int plant(wh_vocabulary *v, int t, const int32_t *sounds, size_t n)
         at = child;
         v->nodes[at].longest = WH_MAX(v->nodes[at].longest, n);
     }
+    if ((rc = check_alike(v, at, t)))
+        return rc;
     v->next_term[t] = v->nodes[at].term;
     v->nodes[at].term = t;
     return WHISP_OK;
 }
 
 /* ---- terms ---- */
+
+static void free_term(wh_term *term)
+{
+    free(term->text);
+    free(term->spaced);
+    free(term->joined);
+}
 
 static int encode_term(const whisp_model *m, const char *text, size_t n, wh_term *term)
 {
@@ -107,6 +130,11 @@ static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, si
     wh_term *term = &v->terms[v->n_terms];
     memset(term, 0, sizeof *term);
     v->next_term[v->n_terms++] = -1;
+    if (n > LONGEST_LINE)
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option vocabulary: %s, line %zu has %zu bytes: a term may have %d letters. One term a line is "
+                       "expected",
+                       path, line, n, LONGEST_TERM);
     if (!(term->text = strndup(text, n)))
         return wh_fail_memory();
     if (!(rc = wh_sounds(text, n, &sounds, &n_sounds, &capacity)))
@@ -126,6 +154,10 @@ static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, si
     if (!rc)
         rc = plant(v, (int)v->n_terms - 1, sounds, n_sounds);
     free(sounds);
+    if (rc == 1) {
+        free_term(&v->terms[--v->n_terms]);
+        rc = WHISP_OK;
+    }
     return rc;
 }
 
@@ -184,11 +216,8 @@ void wh_vocabulary_free(wh_vocabulary *v)
 {
     if (!v)
         return;
-    for (size_t i = 0; i < v->n_terms; i++) {
-        free(v->terms[i].text);
-        free(v->terms[i].spaced);
-        free(v->terms[i].joined);
-    }
+    for (size_t i = 0; i < v->n_terms; i++)
+        free_term(&v->terms[i]);
     free(v->terms);
     free(v->next_term);
     free(v->nodes);

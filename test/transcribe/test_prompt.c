@@ -257,6 +257,8 @@ static void contradictions_are_refused(void **state)
         {{"suppress_regex", long_text}, "too large"},
         {{"suppress_regex", many}, "too large"},
         {{"suppress_regex", "((a{1,255}){1,255}){1,255}"}, "too large"},
+        {{"suppress_regex", "[[:alpha:]]{1,500}"}, "too large"},
+        {{"suppress_regex", "(a*)\\1"}, "references to groups"},
     };
     for (size_t i = 0; i < WH_COUNT(cases); i++) {
         whisp_options *o = whisp_options_new();
