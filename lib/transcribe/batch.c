@@ -103,7 +103,7 @@ static int first_error(wh_batch *b, int rc)
 {
     for (size_t i = 0; !rc && i < b->n; i++)
         if (b->list[i].rc && b->list[i].rc != WHISP_ERR_CANCELLED)
-            rc = wh_fail(b->list[i].rc, "%s", b->list[i].problem ? b->list[i].problem : "");
+            rc = wh_fail(b->list[i].rc, "%s", b->list[i].problem ? b->list[i].problem : "out of memory");
     for (size_t i = 0; !rc && !b->reader_rc && i < b->n; i++)
         if (b->list[i].rc) /* the backend was told so, and nobody else */
             rc = wh_fail(b->list[i].rc, "cancelled");

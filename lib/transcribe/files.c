@@ -204,7 +204,8 @@ static int hand_over_next(files *f)
     one->result = NULL;
     f->heard += one->out.done;
     f->list[f->n_given++] = NULL;
-    int rc = hand_over(f, one->rc ? wh_fail(one->rc, "%s", one->problem ? one->problem : "") : WHISP_OK, result);
+    int rc = hand_over(f, one->rc ? wh_fail(one->rc, "%s", one->problem ? one->problem : "out of memory") : WHISP_OK,
+                       result);
     free_file(one);
     return rc;
 }

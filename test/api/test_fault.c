@@ -672,7 +672,7 @@ static const scenario scenarios[] = {
     {.name = "parts",
      .run = transcribe,
      .input = "minute.wav",
-     .options = {"cut", "2", "batch_size", "3"},
+     .options = {"cut", "20", "batch_size", "3"},
      .is_long = 1},
 };
 
