@@ -1,7 +1,7 @@
 /* json.c - see json.h. */
 #include "json.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,6 +32,16 @@ static size_t memory_of(const char *text, size_t n)
     return bytes;
 }
 
+/* Out of memory, jansson says that the text is wrong, or nothing at all, and leaves values out. */
+static int ran_out;
+
+static void *allocate(size_t n)
+{
+    void *memory = malloc(n);
+    ran_out |= !memory;
+    return memory;
+}
+
 int json_parse(const char *path, const char *text, size_t n, size_t flags, json_t **root)
 {
     json_error_t error;
@@ -41,9 +51,10 @@ int json_parse(const char *path, const char *text, size_t n, size_t flags, json_
                        MOST_TEXT);
     if (memory_of(text, n) > MOST_BYTES + MOST_TIMES * n)
         return wh_fail(WHISP_ERR_MODEL, "%s: JSON of more values than any model's", path);
-    errno = 0; /* out of memory jansson says so in no other way, or nothing, and leaves values out */
+    json_set_alloc_funcs(allocate, free);
+    ran_out = 0;
     *root = json_loadb(text, n, flags, &error);
-    if (errno == ENOMEM) {
+    if (ran_out) {
         json_decref(*root);
         *root = NULL;
         return wh_fail_memory();
