@@ -5,8 +5,6 @@
  * name, $WHISP_SOAK_CLIPS how many, $WHISP_SOAK_LIVE seconds. */
 #include "support/testing.h"
 
-#include <dirent.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +13,7 @@
 #include <sndfile.h>
 
 #include "support/calls.h"
+#include "support/process.h"
 #include "support/ways.h"
 
 #define RATE 16000
@@ -69,8 +68,6 @@ static int free_ground(void **state)
 
 /* ---- what there is now ---- */
 
-size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
-
 typedef struct now {
     size_t bytes;  /* allocated */
     long resident; /* kB; not comparable under sanitizers, which keep what is freed */
@@ -78,19 +75,8 @@ typedef struct now {
     double cpu; /* seconds */
 } now;
 
-static int entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 static now look(void)
 {
-    struct mallinfo2 m = mallinfo2();
     struct timespec t;
     long pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
@@ -99,18 +85,17 @@ static now look(void)
     if (f)
         fclose(f);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (now){.bytes = __sanitizer_get_current_allocated_bytes ? __sanitizer_get_current_allocated_bytes()
-                                                                  : m.uordblks + m.hblkhd,
+    return (now){.bytes = bytes_in_use(),
                  .resident = pages * (sysconf(_SC_PAGESIZE) / 1024),
-                 .files = entries("/proc/self/fd"),
-                 .threads = entries("/proc/self/task"),
+                 .files = open_files(),
+                 .threads = threads_alive(2),
                  .cpu = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec};
 }
 
 static void print_now(const char *what, now n, now before)
 {
     printf("  %-24s %7zu kB allocated, %7ld kB resident, %3d files, %3d threads, %8.1f s of processor time\n", what,
-           n.bytes / 1024, n.resident, n.files - 3, n.threads - 2, n.cpu - before.cpu);
+           n.bytes / 1024, n.resident, n.files, n.threads, n.cpu - before.cpu);
     fflush(stdout);
 }
 
@@ -119,7 +104,7 @@ static void print_now(const char *what, now n, now before)
 static void is_flat(now last, now first)
 {
     assert_true(last.bytes <= first.bytes + 64 * 1024);
-    if (!__sanitizer_get_current_allocated_bytes)
+    if (!is_sanitized())
         assert_true((size_t)last.resident <= last.bytes / 1024 * 2 + 16 * 1024);
     assert_int_equal(last.files, first.files);
     assert_int_equal(last.threads, first.threads);

@@ -4,9 +4,7 @@
  * longer; $WHISP_SEED as printed. Runs under ThreadSanitizer, too. */
 #include "support/testing.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 
 #include <sndfile.h>
 
+#include "support/process.h"
 #include "support/ways.h"
 
 #define THREADS 4
@@ -155,39 +154,11 @@ static void cancelled_at_any_moment(void **state)
 
 /* ---- again and again ---- */
 
-size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
-
-static size_t bytes_in_use(void)
-{
-    if (__sanitizer_get_current_allocated_bytes)
-        return __sanitizer_get_current_allocated_bytes();
-    struct mallinfo2 m = mallinfo2();
-    return m.uordblks + m.hblkhd;
-}
-
-static int entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
-/* A thread that was joined is gone from /proc a moment later. */
-static int threads_left(int expected)
-{
-    for (int tries = 0; tries < 200 && entries("/proc/self/task") > expected; tries++)
-        usleep(1000);
-    return entries("/proc/self/task");
-}
-
 static void nothing_grows(void **state)
 {
     (void)state;
     size_t first = 0, last = 0;
-    int files = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    int files = open_files(), threads = threads_alive(1000);
     for (int round = 0; round < 2 + rounds; round++) {
         for (size_t i = 0; i < ways_count(); i++) {
             int rc;
@@ -201,8 +172,8 @@ static void nothing_grows(void **state)
     }
     printf("  %zu kB in use after two rounds, %zu kB after %d\n", first / 1024, last / 1024, 2 + rounds);
     assert_true(last <= first + 16 * 1024);
-    assert_int_equal(entries("/proc/self/fd"), files);
-    assert_true(threads_left(threads) <= threads);
+    assert_int_equal(open_files(), files);
+    assert_true(threads_alive(threads) <= threads);
 }
 
 /* ---- fork ---- */

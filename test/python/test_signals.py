@@ -326,6 +326,25 @@ def test_a_conversion_whose_input_is_cut_off(work, large):
     assert {p.name for p in work.iterdir()} <= {"source.gguf", "out.gguf"}
 
 
+def test_a_model_that_is_cut_off_in_use(work, talk):
+    """In place, while it is mapped, by who computes in float32 (SIGBUS): an error, and nothing half-written. A journal
+    may be there. With --mmap False nothing happens."""
+    invent.write(work / "model.gguf", name="english", state=32, layers=2)
+    whole = (work / "model.gguf").read_bytes()
+    for options, codes in ([], (4,)), (["--mmap", "False"], (0,)):
+        (work / "model.gguf").write_bytes(whole)
+        process = subprocess.Popen(
+            [BUILD / "whisp", "-m", "model.gguf", "--compute_type", "f32", "--hallucination_guard", "False",
+             "--no_speech_threshold", "None", "--temperature", "0", "--sample_len", "8", "-f", "txt", *options, talk],
+            cwd=work, stdin=NULL, stdout=PIPE, stderr=PIPE)
+        process.stdout.readline()  # it is at work
+        os.truncate(work / "model.gguf", 0)
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode in codes, errors
+        assert (b"cut off while it was in use" in errors) == (codes == (4,))
+        assert {p.suffix for p in work.iterdir()} <= {".gguf", ".journal"} | ({".txt"} if codes == (0,) else set())
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_conversions_that_wait(work, large, number):
     """For a reader of the file, or of the list."""

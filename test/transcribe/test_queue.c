@@ -1,7 +1,6 @@
 /* test_queue.c - whisp_queue: recordings of all kinds that join a running batch from several threads have the words that they
  * have alone; order of events, bound, cancelling, callbacks, errors, newcomers. With invented models. Runs under
  * ThreadSanitizer, too. */
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -12,6 +11,7 @@
 #include <sndfile.h>
 
 #include "support/calls.h"
+#include "support/process.h"
 #include "support/testing.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -516,17 +516,6 @@ static void one_channel_leaves_its_slots_to_the_other(void **state)
 }
 
 /* ---- ends ---- */
-
-static int open_files(void)
-{
-    int n = 0;
-    DIR *all = opendir("/proc/self/fd");
-    assert_non_null(all);
-    while (readdir(all))
-        n++;
-    closedir(all);
-    return n;
-}
 
 /* Whoever is told that a recording is over may release what its audio stands on. */
 static void the_audio_goes_before_the_end(void **state)

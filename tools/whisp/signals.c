@@ -48,8 +48,25 @@ static void on_signal(int number)
     _exit(CODE_SIGNAL + stop_signal);
 }
 
+/* A page of the model's file is wanted that is not there any more: only the end is left. What is half-written has no
+ * name, and what was heard stands in the journal. */
+static void on_bus(int number)
+{
+    static const char text[] = "whisp: the model's file was cut off while it was in use (SIGBUS); replace models by "
+                               "renaming, or give --mmap False\n";
+    (void)number;
+    if (bar_on_terminal)
+        (void)!write(STDERR_FILENO, "\n", 1);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(CODE_MODEL);
+}
+
 void signals_catch(void)
 {
+    struct sigaction bus;
+    memset(&bus, 0, sizeof bus);
+    bus.sa_handler = on_bus;
+    sigaction(SIGBUS, &bus, NULL);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct sigaction action, before;
