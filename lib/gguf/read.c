@@ -240,11 +240,12 @@ static int place_tensors(wh_gguf *g, size_t head, const uint64_t *offsets)
     return WHISP_OK;
 }
 
+/* One without elements stands before another at its place. */
 static int by_place(const void *a, const void *b, void *tensors)
 {
-    const wh_tensor *list = tensors;
-    const char *x = list[*(const size_t *)a].data, *y = list[*(const size_t *)b].data;
-    return (x > y) - (x < y);
+    const wh_tensor *list = tensors, *x = &list[*(const size_t *)a], *y = &list[*(const size_t *)b];
+    int order = ((const char *)x->data > (const char *)y->data) - ((const char *)x->data < (const char *)y->data);
+    return order ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
 /* No bytes belong to two tensors: a small file could claim to be a large model, which takes a large one's memory. */

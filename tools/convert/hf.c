@@ -52,7 +52,9 @@ static int add_tensor(struct source *s, const char *path, const char *key, const
 static int by_place(const void *a, const void *b)
 {
     const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
-    return (x->data > y->data) - (x->data < y->data);
+    int order = (x->data > y->data) - (x->data < y->data);
+    int64_t n = tensor_elements(x), m = tensor_elements(y); /* none: before another at its place */
+    return order ? order : (n > m) - (n < m);
 }
 
 /* No bytes belong to two of the tensors from number `first` on: the format forbids it, and a small file could claim to be

@@ -53,6 +53,7 @@ static void become(const char *program, const char *const *arguments, int sound,
         _exit(1); /* it had ended before */
     int nothing = open("/dev/null", O_RDONLY);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(sound, STDOUT_FILENO) < 0 ||
         dup2(messages, STDERR_FILENO) < 0)
         _exit(1);
