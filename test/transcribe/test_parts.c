@@ -317,17 +317,28 @@ static int on_cancel(void *user)
     return s->left >= 0 && s->left-- == 0;
 }
 
-static void callbacks_come_in_order(void **state)
+/* The seconds that had been heard when text came. */
+static double heard_before_text(void)
 {
-    (void)state;
     seen s = {.last_id = -1, .left = -1, .thread = pthread_self()};
     whisp_options *o = options("15", "4", "seed", "0");
     set_callbacks(o, NULL, on_progress, on_segment, on_cancel, &s);
     whisp_string_free(transcribe(o));
     assert_true(s.segments >= 6);
     assert_true(fabs(s.progress - SECONDS_OF_NOISE) < 0.05);
-    /* the first part went ahead: it alone, of at most one and a half times 15 s, had been heard when text came */
-    assert_true(s.first_progress > 0 && s.first_progress <= 22.5);
+    assert_true(s.first_progress > 0);
+    return s.first_progress;
+}
+
+static void callbacks_come_in_order(void **state)
+{
+    (void)state;
+    /* the first part goes ahead: it alone, of at most one and a half times 15 s, has been heard when text comes; unless
+     * on a busy machine this thread sleeps just then */
+    double heard = heard_before_text();
+    for (int tries = 0; heard > 22.5 && tries < 10; tries++)
+        heard = heard_before_text();
+    assert_true(heard <= 22.5);
 }
 
 /* The parts behind it decode together, however soon the reader has come to the end. */
