@@ -21,7 +21,7 @@
 static whisp_model *model;
 static char recording[4096];
 static const char *speech = "test/data/demo.flac"; /* live transcription makes no pass over noise */
-static long n_passes = 3, n_clips = 40, live_seconds = 75;
+static long n_passes = 3, n_clips = 24, live_seconds = 48;
 
 static long number(const char *name, long otherwise)
 {
