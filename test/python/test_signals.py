@@ -165,7 +165,10 @@ def test_waiting(work, brief, invented_dir, name):
     master = slave = reads = writes = None
     stdin, stdout = ends.get("stdin", NULL), ends.get("stdout", NULL)
     if stdin == "terminal":
-        master, slave = pty.openpty()
+        try:
+            master, slave = pty.openpty()
+        except OSError:
+            pytest.skip("skipped: this system has no pseudo-terminals")
         stdin = slave
     if stdout == "full":
         reads, writes = full_pipe()
