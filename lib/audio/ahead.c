@@ -6,11 +6,11 @@
 #include "audio/ahead.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audio/audio.h"
+#include "util/pool.h"
 
 #define BLOCKS 32 /* half a minute, 2 MiB */
 
@@ -70,12 +70,7 @@ int wh_ahead_start(whisp_audio *audio, wh_ahead **ahead)
     a->audio = audio;
     pthread_mutex_init(&a->mutex, NULL);
     pthread_cond_init(&a->changed, NULL);
-    sigset_t all, old; /* signals are the host's business */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&a->thread, NULL, writer_main, a);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (failed) {
+    if (wh_thread_start(&a->thread, writer_main, a)) {
         pthread_cond_destroy(&a->changed);
         pthread_mutex_destroy(&a->mutex);
         free(a);

@@ -22,7 +22,7 @@ typedef struct wh_view {
     int has_turn; /* it is one of those that run at a time */
     int64_t lent; /* in which place it waits for more slots; 0: it does not */
     enum wh_wants wants;
-    int taken;     /* what it wants is being computed */
+    int taken; /* what it wants is being computed */
     struct wh_view *next_taken;
     int64_t asked; /* when, counted in asks */
     pthread_cond_t served;

@@ -4,6 +4,7 @@
  * Rows of rules.c, and a part of suppressed.c. repetition_penalty (Keskar et al. 2019, CTRL) and no_repeat_ngram_size
  * (Paulus et al. 2017) mean what they mean in CTranslate2, on which faster-whisper runs; suppress_regex what it means
  * in whisper.cpp, in POSIX syntax. */
+#include <ctype.h>
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -69,12 +70,14 @@ void wh_forbid_ngrams(const wh_search *s, const whisp_token *sampled, size_t n, 
 static int check_regex(const char *regex)
 {
     double repeated = 1;
-    int open = 0, refers_back = 0;
+    int open = 0, refers_back = 0, unknown = 0;
     for (const char *p = regex; *p; p++) {
         open += *p == '(';
         if (*p == '\\' &&
             p[1]) { /* what follows stands for itself, but for a digit: what the group matched, once more */
             refers_back |= *++p >= '1' && *p <= '9';
+            if (!unknown && isalpha((unsigned char)*p) && !strchr("wWsSbB", *p))
+                unknown = *p; /* for the matcher a plain letter, for who wrote it hardly */
             continue;
         }
         if (*p != '{')
@@ -91,6 +94,9 @@ static int check_regex(const char *regex)
         if (!*p)
             break;
     }
+    if (unknown)
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "option suppress_regex: '\\%c' means nothing in POSIX syntax; for digits write [0-9]", unknown);
     if (refers_back)
         return wh_fail(WHISP_ERR_ARGUMENT,
                        "option suppress_regex: references to groups (\\1 to \\9) are not taken: they "

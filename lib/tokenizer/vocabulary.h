@@ -14,7 +14,7 @@ typedef struct wh_vocabulary {
     char *bytes;     /* all tokens, one after the other */
     size_t *offsets; /* [n + 1]: token i is bytes[offsets[i] .. offsets[i + 1]) */
     size_t longest;
-    int32_t *table; /* [mask + 1] open addressing by the bytes' hash; -1: empty */
+    int32_t *table;     /* [mask + 1] open addressing by the bytes' hash; -1: empty */
     uint64_t secret[2]; /* of the table's hash */
     size_t mask;
     int32_t byte_ids[256]; /* the token of each single byte */

@@ -134,12 +134,23 @@ int wh_usable_cores(void)
  * of a second in all. */
 #define START_TRIES 20
 
+/* Signals are the host's business, but those that a thread brings on itself: blocked, they end the process without a
+ * word, and a host's handler (or the command's, of a model that is cut off) would not be asked. */
+static void block_signals(sigset_t *old)
+{
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < WH_COUNT(own); i++)
+        sigdelset(&set, own[i]);
+    pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
 int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
 {
-    sigset_t all, old;
+    sigset_t old;
     int failed = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    block_signals(&old);
     for (int tries = 0; tries < START_TRIES; tries++) {
         failed = pthread_create(thread, NULL, fn, argument);
         if (failed != EAGAIN)

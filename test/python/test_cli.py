@@ -735,6 +735,25 @@ def test_ffmpeg_is_heard_like_a_file(run, english, talk, m4a, ffmpeg, tmp_path):
     assert done.returncode == FINE and done.stdout == run("--model", english, "--align", "The words", talk).stdout
 
 
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="skipped: no ffmpeg here")
+def test_a_list_of_files_is_no_recording(run, english, talk, tmp_path):
+    """What names other files of the machine (HLS, concat) is refused; a file with sound of its own is heard."""
+    (tmp_path / "list").mkdir()
+    secret, m4a = tmp_path / "list" / "secret.ts", tmp_path / "list" / "own.m4a"
+    for target in secret, m4a:
+        subprocess.run(["ffmpeg", "-v", "error", "-i", talk, "-c:a", "aac", target], check=True)
+    lists = {
+        "hls.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:30\n#EXTINF:8,\n%s\n#EXT-X-ENDLIST\n" % secret,
+        "concat.m4a": "ffconcat version 1.0\nfile secret.ts\n",
+    }
+    for name, text in lists.items():
+        (tmp_path / "list" / name).write_text(text)
+        done = run("--model", english, *ONCE, tmp_path / "list" / name)
+        assert done.returncode == INPUT and done.stdout == "" and name in done.stderr
+    for heard in secret, m4a:
+        assert run("--model", english, *ONCE, heard).returncode == FINE
+
+
 @pytest.mark.parametrize("name", ["-i.m4a", "pipe:0.m4a", "http:x.m4a", "a'b \"c$(touch made).m4a", "%d.m4a"])
 def test_ffmpeg_takes_names_for_names(run, english, m4a, ffmpeg, tmp_path, name):
     environment = ffmpeg('for a; do echo "$a"; done >"%s"; cat "$SOUND"' % (tmp_path / "arguments"))

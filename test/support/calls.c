@@ -119,11 +119,7 @@ whisp_speech_info speech_info(const whisp_speech *speech)
 void set_callbacks(whisp_options *options, whisp_log_fn log, whisp_progress_fn progress, whisp_segment_fn segment,
                    whisp_cancel_fn cancel, void *user)
 {
-    const whisp_callbacks callbacks = {.size = sizeof callbacks,
-                                       .user = user,
-                                       .log = log,
-                                       .progress = progress,
-                                       .segment = segment,
-                                       .cancel = cancel};
+    const whisp_callbacks callbacks = {
+        .size = sizeof callbacks, .user = user, .log = log, .progress = progress, .segment = segment, .cancel = cancel};
     whisp_options_on(options, &callbacks);
 }

@@ -258,6 +258,7 @@ static void contradictions_are_refused(void **state)
         {{"suppress_regex", many}, "too large"},
         {{"suppress_regex", "((a{1,255}){1,255}){1,255}"}, "too large"},
         {{"suppress_regex", "[[:alpha:]]{1,500}"}, "too large"},
+        {{"suppress_regex", "\\d+"}, "write [0-9]"},
         {{"suppress_regex", "(a*)\\1"}, "references to groups"},
     };
     for (size_t i = 0; i < WH_COUNT(cases); i++) {

@@ -61,14 +61,34 @@ static void become(const char *program, const char *const *arguments, int sound,
     _exit(write(STDERR_FILENO, failed, sizeof failed - 1) < 0 ? 126 : 127);
 }
 
+/* Containers that hold their sound themselves. Lists of other files (HLS, concat, DASH, ...) are not among them: a
+ * recording from a stranger would be the stranger's choice of the files of this machine. (ffmpeg -demuxers) */
+static const char one_file[] =
+    "aac,aax,ac3,ac4,act,adx,aea,aiff,amr,amrnb,amrwb,ape,aptx,asf,au,avi,caf,dsf,dts,dtshd,dv,eac3,flac,flv,g722,"
+    "g729,gsm,gxf,iff,ircam,loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,ogg,"
+    "oma,qcp,rm,rso,sbc,shn,sox,spdif,tak,truehd,tta,voc,vqf,w64,wav,wsd,wtv,wv,xwma";
+
 static int start(struct child *child, const char *program, const char *name)
 {
-    const char *const arguments[] = {"ffmpeg",    "-nostdin", "-hide_banner",
-                                     "-loglevel", "error",    "-protocol_whitelist",
-                                     "file,pipe", "-i",       name,
-                                     "-map",      "0:a:0",    "-c:a",
-                                     "pcm_s16le", "-f",       "w64",
-                                     "pipe:1",    NULL};
+    const char *const arguments[] = {"ffmpeg",
+                                     "-nostdin",
+                                     "-hide_banner",
+                                     "-loglevel",
+                                     "error",
+                                     "-protocol_whitelist",
+                                     "file,pipe",
+                                     "-format_whitelist",
+                                     one_file,
+                                     "-i",
+                                     name,
+                                     "-map",
+                                     "0:a:0",
+                                     "-c:a",
+                                     "pcm_s16le",
+                                     "-f",
+                                     "w64",
+                                     "pipe:1",
+                                     NULL};
     int sound[2], messages[2];
     pid_t parent = getpid();
     if (pipe2(sound, O_CLOEXEC) != 0)

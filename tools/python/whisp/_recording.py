@@ -260,11 +260,19 @@ def _spooled(program: str, recording: Opened, path: bytes) -> Iterator[Opened]:
         yield spooled
 
 
+# Containers that hold their sound themselves, not lists of other files, as tools/whisp/ffmpeg.c has them.
+_ONE_FILE = (
+    "aac,aax,ac3,ac4,act,adx,aea,aiff,amr,amrnb,amrwb,ape,aptx,asf,au,avi,caf,dsf,dts,dtshd,dv,eac3,flac,flv,g722,"
+    "g729,gsm,gxf,iff,ircam,loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nsv,nut,ogg,"
+    "oma,qcp,rm,rso,sbc,shn,sox,spdif,tak,truehd,tta,voc,vqf,w64,wav,wsd,wtv,wv,xwma"
+)
+
+
 def _start(program: str, recording: Opened, path: bytes) -> "subprocess.Popen[bytes]":
     fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(b"/proc/self/fd/") else []
     # No shell; nothing in a name can be an option or a protocol; no network.
     command = [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
-               "-i", b"file:" + path, "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1"]  # fmt: skip
+               "-format_whitelist", _ONE_FILE, "-i", b"file:" + path, "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1"]  # fmt: skip
     try:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds
