@@ -195,7 +195,7 @@ static int read_list(wh_journal *j, const whisp_options *o, int fd, int64_t size
     if (j->n)
         qsort(j->list, j->n, sizeof *j->list, compare);
     if (j->n)
-        wh_log(o, WHISP_LOG_INFO, "%s: what it holds need not be heard again", j->path);
+        wh_log(o, WHISP_LOG_INFO, "%s: of a run that was ended; it holds %zu answers of the model", j->path, j->n);
     return 1;
 }
 

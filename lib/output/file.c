@@ -101,8 +101,8 @@ static int give_name(const char *name, int *fd)
     return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? errno : 0;
 }
 
-/* A file in the target's folder that has no name, so that nothing is left of it however the process ends. -1: where
- * there can be none. */
+/* A file in the target's folder that has no name, so that nothing is left of it where the process ends before it is
+ * whole. (Between its name and the target's, a moment, it has a temporary one.) -1: where there can be none. */
 static int open_nameless(const char *target)
 {
     wh_buf folder = {0};
