@@ -14,7 +14,8 @@
  *  10. Mel                      log-Mel spectrograms, and single windows
  *  11. A queue                  recordings that join a running batch, from any thread
  *
- * Beside it: whisp_vad.h, where in a recording somebody speaks; whisp_live.h, text while somebody still speaks.
+ * Beside it: whisp_vad.h, where in a recording somebody speaks; whisp_live.h, text while somebody still speaks;
+ * whisp_speakers.h, who speaks when.
  *
  *     whisp_model *model;
  *     whisp_result *result;
@@ -38,7 +39,7 @@
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
  *   - Nothing here prints, exits, aborts or installs signal handlers. (OpenBLAS, option backend, may exit.)
- *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
+ *   - Threads: a whisp_model, a whisp_result, a whisp_vad, a whisp_speakers and a whisp_speech are immutable once made and may be used by
  *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
  *     a time.
  *   - The ABI. A structure that the caller makes has its `size` first, which the caller sets (a later library knows by
@@ -207,9 +208,10 @@ typedef struct whisp_segment {
     double no_speech_prob;          /* of its window */
     const whisp_word *const *words; /* [n_words] with option word_timestamps or confidence; NULL without */
     size_t n_words;
-    double confidence;    /* with option confidence: the mean of its words'; else, and without words, 0 */
-    int speaker;          /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
-    const char *language; /* code, "en"; NULL where it is not known */
+    double confidence;        /* with option confidence: the mean of its words'; else, and without words, 0 */
+    int speaker;              /* with options diarize, split_stereo (1: left channel): from 1 on; 0: not known */
+    const char *language;     /* code, "en"; NULL where it is not known */
+    const char *speaker_name; /* "SPEAKER_00", or as option speaker names him; NULL: not known */
 } whisp_segment;
 
 /* A finished transcript. Does not depend on the model. */
@@ -225,9 +227,9 @@ typedef struct whisp_result_info {
      * stopped, ...), a line that says what. The log callback got it as a warning. */
     const char *incomplete;
     size_t n_segments;
-    const char *const *speakers; /* [n_speakers] names; NULL and 0 in this version */
+    const char *const *speakers; /* [n_speakers] names; options diarize and split_stereo; else NULL and 0 */
     size_t n_speakers;
-    const whisp_turn *turns; /* [n_turns] by their starts; NULL and 0 in this version */
+    const whisp_turn *turns; /* [n_turns] by their starts; likewise. One speaker's do not overlap */
     size_t n_turns;
 } whisp_result_info;
 
@@ -235,8 +237,9 @@ WHISP_API const char *whisp_result_text(const whisp_result *result); /* the whol
 WHISP_API int whisp_result_describe(const whisp_result *result, whisp_result_info *info);
 /* Segment i, or NULL when there is none. Lives as long as the result. */
 WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
-/* One segment the way openai-whisper prints it: "[00:00.000 --> 00:07.600]  And so ...", without a line end. Returns
- * the length that the whole line has, as snprintf does. */
+/* One segment the way openai-whisper prints it: "[00:00.000 --> 00:07.600]  And so ...", without a line end; with its
+ * speaker's name, "[00:00.000 --> 00:07.600] [Ann]: And so ...". Returns the length that the whole line has, as
+ * snprintf does. */
 WHISP_API int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity);
 WHISP_API void whisp_result_free(whisp_result *result);
 
@@ -327,12 +330,14 @@ typedef struct whisp_writer_options {
     int max_line_count;     /* lines in a subtitle; no effect without max_line_width */
     int max_words_per_line; /* words in a subtitle; no effect with max_line_width */
     double doubtful_share;  /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
+    const char *recording;  /* what "rttm" calls the recording; NULL: "recording" */
 } whisp_writer_options;
 
 /* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
- * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
- * least certain tenth of the words with their times and context (it needs the option confidence). `layout` may be NULL.
- * *text is the caller's, released with whisp_string_free(); *length (may be NULL): its size without the closing NUL. */
+ * option confidence, json has that beside the probabilities; where speakers are told apart, all have their names); or
+ * "rttm": who speaks when, a line a turn (NIST's format, which scorers read); or "doubtful": where a person should
+ * listen again, the least certain tenth of the words with their times and context (it needs the option confidence).
+ * `layout` may be NULL. *text is the caller's, released with whisp_string_free(); *length (may be NULL): its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                   char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
