@@ -15,8 +15,8 @@ static const struct writer {
     {{"srt", "SubRip subtitles"}, wh_write_srt},
     {{"vtt", "WebVTT subtitles"}, wh_write_vtt},
     {{"tsv", "start, end in milliseconds and text, a line a segment"}, wh_write_tsv},
-    {{"rttm", "who speaks when, a line a turn"}, wh_write_rttm},
     {{"json", "all that is known, as openai-whisper writes it"}, wh_write_json},
+    {{"rttm", "who speaks when, a line a turn"}, wh_write_rttm},
     {{"doubtful", "the least certain words, for who listens again"}, wh_write_doubtful},
 };
 
