@@ -19,6 +19,7 @@
 #include "cpu/registry.h"
 #include "gguf/gguf.h"
 #include "vad/vad.h"
+#include "whisp_speakers.h"
 
 #define WH_SPEAKERS_RATE 16000
 #define WH_VOICE_SIZE 192 /* numbers of an embedding */
@@ -82,7 +83,8 @@ void wh_segmentation_run(wh_segmentation *buffers, const float *samples, const s
 /* ---- a recording ---- */
 
 typedef struct wh_diarization {
-    whisp_turn *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
+    whisp_turn
+        *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
     size_t n, capacity;
     int n_speakers;
     float *centroids; /* [n_speakers][192] of unit length, the mean taken off; what voices are compared with */
