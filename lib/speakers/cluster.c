@@ -18,11 +18,11 @@
 #define GROUPS_MOST (PART / 2) /* that a part, or the parts before together, come down to */
 
 /* Chosen on recordings (docs/speakers.md). */
-#define ALIKE 0.3f         /* mean cosine of one person's stretches, at least */
-#define ONE_PERSON 0.6f    /* cosine of middles from which on they are one person's */
+#define ALIKE 0.32f        /* mean cosine of one person's stretches, at least */
+#define ONE_PERSON 0.5f    /* cosine of middles from which on they are one person's */
 #define HINT 0.2f          /* what the segmentation's word counts in a cosine */
 #define HINT_SECONDS 10    /* how far it reaches; it fades by e meanwhile */
-#define HINT_MIDDLES 0.2f  /* likewise for middles, in full from HINT_FULL on */
+#define HINT_MIDDLES 0.2f  /* what its word that two are different counts for middles, in full from HINT_FULL on */
 #define HINT_FULL 2.5f     /* seconds times seconds */
 #define PERSON_SECONDS 2   /* who speaks less is nobody, ... */
 #define PERSON_SHARE 0.02f /* nor who speaks less than this share, ... */
@@ -363,7 +363,7 @@ static void merge_people(clustering *c, float one_person, size_t most, float *hi
                 const float size = sizes[i * k + j];
                 float score = product(c->matrix + i * WH_VOICE_SIZE, c->matrix + j * WH_VOICE_SIZE);
                 if (size > 0)
-                    score += HINT_MIDDLES * sums[i * k + j] / size * fminf(size / HINT_FULL, 1);
+                    score += HINT_MIDDLES * fminf(sums[i * k + j] / size, 0) * fminf(size / HINT_FULL, 1);
                 if (score > best) {
                     best = score;
                     a = j;

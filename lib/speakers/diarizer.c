@@ -126,13 +126,9 @@ static int plan_stretches(wh_diarizer *d, int64_t end)
 
 static int keep_stretches(wh_diarizer *d)
 {
-    const float *mean = d->config.speakers->mean;
     for (size_t i = 0; i < d->n_planned; i++) {
-        float voice[WH_VOICE_SIZE];
-        for (int j = 0; j < WH_VOICE_SIZE; j++)
-            voice[j] = d->voices[i * WH_VOICE_SIZE + (size_t)j] - mean[j];
         wh_stretch s = {.at = d->places[i], .seconds = d->places[i] < DENSE ? 0.5f : 1};
-        wh_stretch_store(&s, voice);
+        wh_stretch_store(&s, d->voices + i * WH_VOICE_SIZE);
         if (spoken(d, s.at, s.slots) < MOSTLY) {
             d->spare = s;
             continue;

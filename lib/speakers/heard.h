@@ -25,7 +25,7 @@ typedef struct wh_stretch {
     float seconds;               /* from this stretch to the next one: what it stands for */
     float inverse;               /* 1 / length of voice */
     float slots[WH_SLOTS];       /* share of its frames in which each slot speaks alone */
-    int8_t voice[WH_VOICE_SIZE]; /* its embedding with the mean taken off, scaled */
+    int8_t voice[WH_VOICE_SIZE]; /* its embedding, scaled */
 } wh_stretch;
 
 typedef struct wh_heard {
