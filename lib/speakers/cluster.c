@@ -14,7 +14,7 @@
 
 #include "speakers/heard.h"
 
-#define PART 1500 /* stretches clustered at once: a matrix of 9 MB */
+#define PART 1500              /* stretches clustered at once: a matrix of 9 MB */
 #define GROUPS_MOST (PART / 2) /* that a part, or the parts before together, come down to */
 
 /* Chosen on recordings (docs/speakers.md). */

@@ -29,23 +29,23 @@ struct wh_diarizer {
     wh_vad_net net;
     wh_heard heard;
 
-    float *samples;              /* [capacity] of which n are there; the first is the recording's sample number `first` */
+    float *samples; /* [capacity] of which n are there; the first is the recording's sample number `first` */
     size_t n, capacity;
-    int64_t first, total;        /* total: samples pushed */
-    size_t group, windows_most;  /* windows of a task, and of all tasks at once */
-    float *log_probabilities;    /* [windows_most][589][7] */
-    size_t windows;              /* that were heard */
-    size_t n_windows;            /* to be heard now */
-    float *speech;               /* [n_speech] Silero's probabilities */
+    int64_t first, total;       /* total: samples pushed */
+    size_t group, windows_most; /* windows of a task, and of all tasks at once */
+    float *log_probabilities;   /* [windows_most][589][7] */
+    size_t windows;             /* that were heard */
+    size_t n_windows;           /* to be heard now */
+    float *speech;              /* [n_speech] Silero's probabilities */
     size_t n_speech, speech_capacity, more_speech;
 
-    uint32_t next;               /* place that is looked at next */
-    size_t *starts;              /* [n_planned] where the stretches begin in samples */
-    uint32_t *places;            /* [n_planned] */
-    float *voices;               /* [n_planned][192] */
+    uint32_t next;    /* place that is looked at next */
+    size_t *starts;   /* [n_planned] where the stretches begin in samples */
+    uint32_t *places; /* [n_planned] */
+    float *voices;    /* [n_planned][192] */
     size_t n_planned, starts_capacity, places_capacity, voices_capacity;
-    size_t length;               /* samples of a stretch: less only where the whole recording is shorter */
-    wh_stretch spare;            /* as long as no stretch is good enough: the one that is best, its slots' sum in best */
+    size_t length;    /* samples of a stretch: less only where the whole recording is shorter */
+    wh_stretch spare; /* as long as no stretch is good enough: the one that is best, its slots' sum in best */
     float best;
 };
 
@@ -206,8 +206,8 @@ static int make_buffers(wh_diarizer *d)
     /* a block's windows, and what the last block left; at the end zeros behind the recording, Silero's last chunk too */
     d->capacity = d->windows_most * WINDOW_SAMPLES + 2 * WH_SEGMENT_SAMPLES;
     d->samples = wh_alloc_aligned(d->capacity, sizeof *d->samples);
-    d->log_probabilities =
-        wh_alloc_aligned(d->windows_most * WH_SEGMENT_FRAMES * WH_SEGMENT_CLASSES, sizeof *d->log_probabilities);
+    d->log_probabilities = wh_alloc_aligned(d->windows_most * WH_SEGMENT_FRAMES * WH_SEGMENT_CLASSES,
+                                            sizeof *d->log_probabilities);
     d->segmentations = wh_calloc(threads, sizeof *d->segmentations);
     d->embedders = wh_calloc(threads, sizeof *d->embedders);
     if (!d->samples || !d->log_probabilities || !d->segmentations || !d->embedders)
@@ -293,10 +293,9 @@ int wh_diarizer_push(wh_diarizer *d, const float *samples, size_t n)
 static int hear_rest(wh_diarizer *d)
 {
     /* whole windows, and one that reaches the end; the latter was heard already where the recording ends with it */
-    const size_t need =
-        d->total <= WH_SEGMENT_SAMPLES
-            ? 1
-            : 1 + (size_t)((d->total - WH_SEGMENT_SAMPLES + WINDOW_SAMPLES - 1) / WINDOW_SAMPLES);
+    const size_t need = d->total <= WH_SEGMENT_SAMPLES
+                            ? 1
+                            : 1 + (size_t)((d->total - WH_SEGMENT_SAMPLES + WINDOW_SAMPLES - 1) / WINDOW_SAMPLES);
     memset(d->samples + d->n, 0, (d->capacity - d->n) * sizeof *d->samples);
     int rc = hear(d, need > d->windows ? need - d->windows : 0, (size_t)((d->total + WH_VAD_CHUNK - 1) / WH_VAD_CHUNK));
     const size_t frames = d->total < 495 ? 1 : (size_t)((d->total - 495) / WH_SEGMENT_STEP + 1);

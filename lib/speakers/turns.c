@@ -10,11 +10,11 @@
 
 #include "speakers/heard.h"
 
-#define PIECE_FRAMES 59 /* a piece of one speaker is a second at most: the segmentation misses changes */
-#define REACH_FRAMES 296 /* how far from a piece stretches and pieces count: 5 s */
+#define PIECE_FRAMES 59   /* a piece of one speaker is a second at most: the segmentation misses changes */
+#define REACH_FRAMES 296  /* how far from a piece stretches and pieces count: 5 s */
 #define FADE_FRAMES 59.0f /* within which their weight falls by e */
-#define NEARBY 0.05f     /* weight of stretches of the same slot beside the piece */
-#define OVERLAPPED 0.02f /* weight of stretches in which two speak for who they are */
+#define NEARBY 0.05f      /* weight of stretches of the same slot beside the piece */
+#define OVERLAPPED 0.02f  /* weight of stretches in which two speak for who they are */
 
 /* Consecutive frames in which the same slots speak. */
 typedef struct piece {
@@ -83,8 +83,8 @@ static void score_stretches(work *w, const wh_people *people)
         const size_t middle = (start + end) / 2;
         w->places[i] = (place){(uint32_t)start, (uint32_t)end, (uint32_t)middle, (uint32_t)wh_heard_ruler(h, middle)};
         for (int k = 0; k < people->n; k++)
-            w->scores[i * (size_t)people->n + (size_t)k] =
-                wh_stretch_score(&h->stretches[i], people->centroids + k * WH_VOICE_SIZE);
+            w->scores[i * (size_t)people->n + (size_t)k] = wh_stretch_score(&h->stretches[i],
+                                                                            people->centroids + k * WH_VOICE_SIZE);
     }
 }
 
@@ -147,8 +147,7 @@ static void name_solo(work *w, size_t index, size_t *first)
         const float pure = w->heard->stretches[i].slots[slot] * w->heard->stretches[i].slots[slot];
         if (at->end <= at->start || pure <= 0)
             continue;
-        float weight =
-            (float)shared(p->start, p->end, at->start, at->end) / (float)(at->end - at->start) * pure;
+        float weight = (float)shared(p->start, p->end, at->start, at->end) / (float)(at->end - at->start) * pure;
         if (at->ruler == p->ruler)
             weight += NEARBY * pure * expf(-(float)gap(p->start, p->end, at->start, at->end) / FADE_FRAMES);
         add(v, w->scores + i * (size_t)n, weight, n);
@@ -183,8 +182,8 @@ static void score_overlapped(const work *w, size_t index, int slot, size_t first
             total += weight;
         }
     for (size_t i = first; i < w->heard->n && w->places[i].start < p->end; i++) {
-        const float weight =
-            OVERLAPPED * (float)shared(p->start, p->end, w->places[i].start, w->places[i].end) / PIECE_FRAMES;
+        const float weight = OVERLAPPED * (float)shared(p->start, p->end, w->places[i].start, w->places[i].end) /
+                             PIECE_FRAMES;
         add(v, w->scores + i * (size_t)n, weight, n);
         total += weight;
     }
