@@ -13,7 +13,7 @@
 /* Thresholds, chosen on recordings (docs/speakers.md). */
 #define SPEECH_ODDS 0.18f       /* of the segmentation times the root of Silero's */
 #define SPEECH_ODDS_ALONE 0.67f /* without Silero */
-#define BOTH 0.65f              /* chance that two speak */
+#define BOTH 0.7f               /* chance that two speak */
 
 int wh_heard_init(wh_heard *h)
 {
