@@ -68,8 +68,14 @@ void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts,
 typedef struct wh_segmentation wh_segmentation;
 int wh_segmentation_new(const whisp_speakers *s, wh_segmentation **buffers);
 void wh_segmentation_free(wh_segmentation *buffers);
-/* 10 s of samples to log-probabilities [589][7]. */
-void wh_segmentation_run(wh_segmentation *buffers, const float *samples, float *log_probabilities);
+/* n windows of 10 s, window i beginning at samples[starts[i]] (starts do not fall), to log-probabilities [n][589][7].
+ * Samples are finite, -1 to 1; a shorter sound is followed by zeros. A window's bits do not depend on the others nor on
+ * n, but WH_SEGMENT_TOGETHER and its multiples take the least time for each, and what windows share that begin a
+ * multiple of WH_SEGMENT_SHARED samples apart is computed once. */
+#define WH_SEGMENT_TOGETHER 4
+#define WH_SEGMENT_SHARED 30
+void wh_segmentation_run(wh_segmentation *buffers, const float *samples, const size_t *starts, size_t n,
+                         float *log_probabilities);
 
 /* ---- a recording ---- */
 
