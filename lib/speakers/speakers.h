@@ -2,8 +2,9 @@
  *
  *   model.c       GGUF file -> the two nets, laid out for the products
  *   dense.c       products of a few rows with weights in float32 or int8, for one thread
- *   filterbank.c  samples -> 80 log filter banks (Kaldi's)
- *   campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
+ *   filterbank.c, fft512.c   samples -> 80 log filter banks (Kaldi's)
+ *   layer.c       CAM++'s convolutions: weights for the kernels
+ *   embedder.c, campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
  *   sincnet.c, lstm.c, segmenter.c   10 s of samples -> who of up to three speaks in each frame (segmentation-3.0)
  *   diarizer.c    the stream: samples in; what the nets say of them is kept, some bytes a second
  *   cluster*.c    embeddings -> people
@@ -29,10 +30,12 @@ typedef struct wh_campplus wh_campplus;   /* its weights, ready for the products
 typedef struct wh_segmenter wh_segmenter; /* likewise; segmenter.h */
 
 /* Immutable once loaded; any number of threads may use it. */
+typedef struct whisp_speakers whisp_speakers;
 struct whisp_speakers {
     wh_gguf *file;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
+    const wh_conv *conv;
     int is_int8;       /* products in integers, else in float32 */
     const float *mean; /* [192] of unit embeddings over many voices; what is compared has it taken off */
     wh_campplus *campplus;
@@ -53,8 +56,9 @@ typedef struct wh_embedder wh_embedder;
 #define WH_EMBED_LEAST 4000                   /* and at least */
 int wh_embedder_new(const whisp_speakers *s, wh_embedder **embedder);
 void wh_embedder_free(wh_embedder *embedder);
-/* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, no mean
- * taken off). A stretch's bits do not depend on the others. Samples are finite, -1 to 1. */
+/* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, not
+ * rectified at its end, no mean taken off; zeros where it says nothing). A stretch's bits do not depend on the others.
+ * Samples are finite, -1 to 1. The weights are read once for several stretches: give many. */
 void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts, size_t n, size_t length, float *out);
 
 /* ---- who of up to three speaks ---- */
@@ -80,7 +84,8 @@ void wh_segmentation_run(wh_segmentation *buffers, const float *samples, const s
 /* ---- a recording ---- */
 
 typedef struct wh_diarization {
-    whisp_turn *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
+    whisp_turn
+        *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
     size_t n, capacity;
     int n_speakers;
     float *centroids; /* [n_speakers][192] of unit length, the mean taken off; what voices are compared with */
