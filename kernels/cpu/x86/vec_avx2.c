@@ -10,6 +10,8 @@
 #define ATTEND_TILE 4
 #define KV_ROWS 4
 #define KV_VECS 2
+#define LSTM_ROWS 2
+#define FILTER_VECS 4
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)

@@ -10,6 +10,8 @@
 #define ATTEND_TILE 8
 #define KV_ROWS 4
 #define KV_VECS 4
+#define LSTM_ROWS 4
+#define FILTER_VECS 5
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
