@@ -149,7 +149,7 @@ typedef struct net {
 static int load(net *n, const char *path, const wh_cpu *cpu, int is_int8)
 {
     memset(n, 0, sizeof *n);
-    n->s = (whisp_speakers){.kernels = cpu->kernels, .gemm = cpu->gemm, .is_int8 = is_int8};
+    n->s = (whisp_speakers){.kernels = cpu->kernels, .gemm = cpu->gemm, .conv = cpu->conv, .is_int8 = is_int8};
     int rc = wh_gguf_open(path, &n->s.file);
     return rc ? rc : wh_segmenter_load(&n->s, &n->s.segmenter);
 }
