@@ -11,7 +11,7 @@
 #include "speakers/heard.h"
 
 /* Thresholds, chosen on recordings (docs/speakers.md). */
-#define SPEECH_ODDS 0.18f       /* of the segmentation times the root of Silero's */
+#define SPEECH_ODDS 0.15f       /* of the segmentation times the root of Silero's */
 #define SPEECH_ODDS_ALONE 0.67f /* without Silero */
 #define BOTH 0.7f               /* chance that two speak */
 
