@@ -162,13 +162,6 @@ void wh_speaking_free(whisp_session *s)
     s->speaking = NULL;
 }
 
-int wh_speaking_check(const whisp_session *s)
-{
-    return s->speaking ? wh_fail(WHISP_ERR_STATE, "diarize works on whole recordings; give a file or all samples at "
-                                                  "once, or set diarize to False")
-                       : WHISP_OK;
-}
-
 /* ---- the second pass ---- */
 
 typedef struct second_pass {
