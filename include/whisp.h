@@ -278,8 +278,8 @@ typedef void (*whisp_segment_fn)(void *user, const whisp_segment *segment);
 /* Asked at least once for every token: return nonzero to stop; the running call then gives WHISP_ERR_CANCELLED. */
 typedef int (*whisp_cancel_fn)(void *user);
 /* Where is the journal of a recording (its name in messages), by which work that was killed goes on (docs/resume.md)?
- * Write its path, with its NUL, into `capacity` bytes. NEW begins one, RESUME believes what is there as far as it fits, else
- * it becomes path.old; NONE: none is kept. Made beyond 30 s, not for pipes. Both files are yours: remove them at the end. */
+ * Write its path, with its NUL, into `capacity` bytes. NEW begins one, RESUME believes what is there where it fits; else
+ * that becomes path.old. NONE: none is kept. Made beyond 30 s, not for pipes. Both files are yours: remove them then. */
 enum { WHISP_JOURNAL_NONE = 0, WHISP_JOURNAL_NEW = 1, WHISP_JOURNAL_RESUME = 2 };
 typedef int (*whisp_journal_fn)(void *user, const char *recording, char *path, size_t capacity);
 
