@@ -151,7 +151,7 @@ def test_unknown_option(run, typed):
     (["--language", "klingon"], "klingon"), (["--task", "sing"], "sing"), (["--temperature", "warm"], "warm"),
     (["--temperature", "-1"], "temperature"), (["--best_of", "0"], "best_of"), (["--threads", "many"], "threads"),
     (["--verbose", "yes"], "True"), (["--output_format", "doc"], "doc"), (["--output_format", "srt,"], "output_format"),
-    (["--output_dir", ""], "output_dir"), (["--model="], "model"), (["--quiet=True"], "no value"),
+    (["--output_dir", ""], "output_dir"), (["--model="], "model"), (["--quiet=yes"], "neither True nor False"),
     (["--condition_on_previous_text", "1"], "condition_on_previous_text"), (["--backend", "abacus"], "abacus"),
     (["--suppress_tokens", "a,b"], "suppress_tokens"), (["--seed", "1.5"], "seed"),
     (["--compute_type", "f3"], "compute_type"), (["--no_speech_threshold", "nan"], "no_speech_threshold"),
@@ -172,7 +172,7 @@ def test_missing_value(run, option):
     ("-bs", "--beam_size N"), ("-bo", "--best_of N"), ("-p", "--threads"), ("-mc", "--condition_on_previous_text"),
     ("--output-srt", "--output_format srt"), ("--output_json", "--output_format json"),
     ("--prompt", "--initial_prompt"),
-    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--diarize", "--split_stereo True"),
+    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--tinydiarize", "--diarize True"),
 ])
 def test_other_programs_options(run, talk, typed, here):
     """One line says what to write here; nothing is made, nothing is transcribed."""
