@@ -44,7 +44,7 @@ static const struct foreign short_options[] = {
     {"ac", "nothing: a window is always 30 seconds"},
     {"wt", "nothing: words' times have no threshold"},
     {"di", "--split_stereo True"},
-    {"tdrz", "--split_stereo True, for a speaker in each channel"},
+    {"tdrz", "--diarize True, by the voices"},
     {"np", "-q"},
     {"pp", "nothing: a terminal shows the progress"},
     {"pc", "--confidence True"},
