@@ -1,6 +1,7 @@
-"""Which voices of LibriSpeech are in which recordings of docs/speakers.md: nobody is in two lists. Readers of test-other
-have ten utterances each in Resemblyzer's audio_data, those of train-clean-100 one."""
-MAIN = {"tune": "1688 1998 2033 2414 2609".split(),         # test-other; tune's are also in ../shared/speakers' meetings
+"""Which voices of LibriSpeech are in which recordings of docs/speakers.md: nobody is in two lists. In Resemblyzer's
+audio_data readers of test-other have ten utterances each, those of train-clean-100 one."""
+# test-other; tune's are in ../shared/speakers' meetings, too
+MAIN = {"tune": "1688 1998 2033 2414 2609".split(),
         "held": "367 533 3005 3080 3331".split()}
 MORE = {"tune": """125 302 1069 1841 2002 2136 2289 2384 4788 4859 5104 6019 6147 6563 6848 7794 7800 8108 8468
                    8630""".split(),

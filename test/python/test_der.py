@@ -1,4 +1,5 @@
-"""bench/speakers, which scores who speaks when: the numbers are those that pyannote.metrics 4.2.0 gives for the same turns."""
+"""bench/speakers, which scores who speaks when: the numbers are those that pyannote.metrics 4.2.0 gives for the same
+turns."""
 import json
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def test_the_command(root, tmp_path):
         short = name.replace(" ", "_")
         (truth / (short + ".rttm")).write_text(";; a comment\n" + rttm(CASES[name][0], short))
         (found / (short + ".rttm")).write_text(rttm(CASES[name][1], short))
-    out = subprocess.run([program, truth, found, "--collar", "0.25"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    out = subprocess.run([program, truth, found, "--collar", "0.25"], check=True, stdout=subprocess.PIPE,
+                         text=True).stdout
     assert out.splitlines()[2:] == ["| fewer_found | 65.9 | 0.0 | 2.3 | 63.6 | 4 / 2 |",
                                     "| turns_that_touch | 16.7 | 0.0 | 0.0 | 16.7 | 2 / 2 |",
                                     "| all | 51.6 | 0.0 | 1.6 | 50.0 | 6 / 4 |"]
