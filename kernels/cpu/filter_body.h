@@ -40,10 +40,8 @@ INLINE void filter_block(const int V, const float *folded, size_t steps, const f
         }
     }
     for (int v = 0; v < V; v++) {
-        vec low = select_vec(sum[0][v] < sum[1][v], sum[0][v], sum[1][v]);
-        vec high = select_vec(sum[0][v] > sum[1][v], sum[0][v], sum[1][v]);
-        store(least + v * LANES, select_vec(low < sum[2][v], low, sum[2][v]));
-        store(most + v * LANES, select_vec(high > sum[2][v], high, sum[2][v]));
+        store(least + v * LANES, min_vec(min_vec(sum[0][v], sum[1][v]), sum[2][v]));
+        store(most + v * LANES, max_vec(max_vec(sum[0][v], sum[1][v]), sum[2][v]));
     }
 }
 
@@ -103,7 +101,7 @@ static void norm_columns(float *x, size_t n, size_t d, const float *gain, const 
         vec factor = load_part(gain + j, width) / load(root), shift = load_part(bias + j, width);
         for (size_t r = 0; r < n; r++) {
             vec v = fma_vec(load_part(x + r * d + j, width) - mean, factor, shift);
-            store_part(x + r * d + j, select_vec(v > spread(0), v, v * slope), width);
+            store_part(x + r * d + j, max_vec(v, v * slope), width);
         }
     }
 }
@@ -117,6 +115,6 @@ static void scaled_extremes(const float *extremes, size_t n, float factor, const
             vec s = load_part(shift + j, width);
             vec least = (vec)((ivec)fma_vec(load_part(extremes + j, width), spread(factor), s) & 0x7fffffff);
             vec most = (vec)((ivec)fma_vec(load_part(extremes + d + j, width), spread(factor), s) & 0x7fffffff);
-            store_part(out + j, select_vec(most > least, most, least), width);
+            store_part(out + j, max_vec(most, least), width);
         }
 }

@@ -81,7 +81,7 @@ typedef struct wh_kernels {
      * says, [n][2][d], to [n][d] */
     void (*scaled_extremes)(const float *extremes, size_t n, float factor, const float *shift, size_t d, float *out);
     /* Each column of x [n][d] to mean 0 and variance 1, times its gain plus its bias; then what is negative is
-     * multiplied by slope. n > 0. */
+     * multiplied by slope, 0 to 1. n > 0. */
     void (*norm_columns)(float *x, size_t n, size_t d, const float *gain, const float *bias, float slope);
 } wh_kernels;
 

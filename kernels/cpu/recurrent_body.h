@@ -5,29 +5,24 @@
  * by side nor on the vectors' width. One sequence alone waits for its weights to come from the second-level cache; those
  * beside it have them for nothing. */
 
-/* 1 + exp(-x), at most 1 + exp(most): its reciprocal is the logistic function. */
-INLINE vec one_plus_exp(vec x, const float most)
-{
-    return exp_vec(select_vec(x < spread(-most), spread(most), -x)) + 1.0f;
-}
-
+/* 1 + exp(-x), at most 1 + exp(29): the divisor of a logistic function, which is then wrong by 3e-13 below -29, and three
+ * of which can be multiplied. */
 INLINE vec sigmoid_divisor(vec x)
 {
-    return one_plus_exp(x, 87.0f);
+    return exp2_vec(min_vec(spread(41.8f), x * -0x1.715476p0f)) + 1.0f;
 }
 
-/* y with tanh(x) = (2 - y) / y: 1 + exp(-2x). Below -15 it is -1 in all bits of a float; y stays far from the greatest
- * numbers, so that a product with the divisor of a sigmoid only overflows where that sigmoid is next to 0. */
+/* y with tanh(x) = (2 - y) / y: 1 + exp(-2x). */
 INLINE vec tanh_divisor(vec x)
 {
-    return one_plus_exp(x + x, 30.0f);
+    return sigmoid_divisor(x + x);
 }
 
-/* c = sigmoid(forget) c + sigmoid(in) tanh(cell); h = sigmoid(out) tanh(c), with as few divisions as there can be. */
+/* c = sigmoid(forget) c + sigmoid(in) tanh(cell); h = sigmoid(out) tanh(c): each is one division. */
 INLINE void lstm_cells(const vec *gate, float *c, float *h)
 {
-    vec cell = tanh_divisor(gate[2]);
-    vec state = load(c) / sigmoid_divisor(gate[1]) + (2.0f - cell) / (sigmoid_divisor(gate[0]) * cell);
+    vec forget = sigmoid_divisor(gate[1]), cell = tanh_divisor(gate[2]), in = sigmoid_divisor(gate[0]) * cell;
+    vec state = fma_vec(load(c), in, (2.0f - cell) * forget) / (forget * in);
     vec out = tanh_divisor(state);
     store(c, state);
     store(h, (2.0f - out) / (sigmoid_divisor(gate[3]) * out));

@@ -13,9 +13,9 @@ static size_t file_row(size_t r)
 
 static int find(const whisp_speakers *s, const char *what, int layer, int is_backwards, int64_t k, const float **data)
 {
-    char name[40];
-    snprintf(name, sizeof name, "lstm.%s_l%d%s", what, layer, is_backwards ? "_reverse" : "");
-    return wh_segmenter_tensor(s, name, WH_LSTM_GATES, k, 1, data);
+    char name[64];
+    snprintf(name, sizeof name, "segmentation.lstm.%s_l%d%s", what, layer, is_backwards ? "_reverse" : "");
+    return wh_speakers_tensor(s, name, WH_LSTM_GATES, k, 1, 1, data);
 }
 
 /* The input's weights with their rows in the kernel's order. */

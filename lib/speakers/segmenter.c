@@ -10,40 +10,17 @@
 
 /* ---- load ---- */
 
-int wh_segmenter_tensor(const whisp_speakers *s, const char *name, int64_t d0, int64_t d1, int64_t d2,
-                        const float **data)
-{
-    char full[80];
-    const char *path = wh_gguf_path(s->file);
-    snprintf(full, sizeof full, "segmentation.%s", name);
-    const wh_tensor *t = wh_gguf_tensor(s->file, full);
-    if (!t)
-        return wh_fail(WHISP_ERR_MODEL, "%s: tensor %s is missing; convert the model again with whisp-convert", path,
-                       full);
-    if (t->type != WH_F32 || t->shape[0] != d0 || t->shape[1] != d1 || t->shape[2] != d2 || t->shape[3] != 1)
-        return wh_fail(WHISP_ERR_MODEL,
-                       "%s: tensor %s has not the type or shape that it has in segmentation-3.0; "
-                       "convert the model again with whisp-convert",
-                       path, full);
-    *data = t->data;
-    for (int64_t i = 0; i < d0 * d1 * d2; i++)
-        if (!isfinite((*data)[i]))
-            return wh_fail(WHISP_ERR_MODEL,
-                           "%s: damaged: tensor %s holds values that are not numbers; get the file again", path, full);
-    return WHISP_OK;
-}
-
 /* The layer NAME: k to n numbers, in integers or not. */
 static int load_dense(const whisp_speakers *s, const char *name, int is_int8, size_t n, size_t k, wh_dense *dense)
 {
     const float *w = NULL, *bias = NULL;
-    char part[40];
+    char part[64];
     int rc;
-    snprintf(part, sizeof part, "%s.weight", name);
-    if ((rc = wh_segmenter_tensor(s, part, (int64_t)n, (int64_t)k, 1, &w)))
+    snprintf(part, sizeof part, "segmentation.%s.weight", name);
+    if ((rc = wh_speakers_tensor(s, part, (int64_t)n, (int64_t)k, 1, 1, &w)))
         return rc;
-    snprintf(part, sizeof part, "%s.bias", name);
-    if ((rc = wh_segmenter_tensor(s, part, (int64_t)n, 1, 1, &bias)))
+    snprintf(part, sizeof part, "segmentation.%s.bias", name);
+    if ((rc = wh_speakers_tensor(s, part, (int64_t)n, 1, 1, 1, &bias)))
         return rc;
     return wh_dense_make(s->kernels, s->gemm, is_int8, w, k, n, k, bias, dense);
 }
@@ -104,7 +81,7 @@ int wh_segmentation_new(const whisp_speakers *s, wh_segmentation **buffers)
     b->a = wh_alloc_aligned(size, sizeof *b->a);
     b->b = wh_alloc_aligned(size, sizeof *b->b);
     b->gates = wh_alloc_aligned((size_t)WH_SEGMENT_TOGETHER * WH_LSTM_GATES_WINDOW, sizeof *b->gates);
-    b->scratch = wh_alloc_aligned(wh_dense_scratch(WH_SINC_TAPS * WH_SINC_FILTERS), 1);
+    b->scratch = wh_alloc_aligned(wh_dense_scratch(WH_LSTM_OUT), 1);
     int rc = wh_sincnet_buffers_new(&b->sincnet);
     if (!rc && !(b->a && b->b && b->gates && b->scratch))
         rc = wh_fail_memory();
@@ -177,7 +154,7 @@ void wh_segmentation_run(wh_segmentation *b, const float *samples, const size_t 
         count = WH_MIN(WH_SEGMENT_TOGETHER, n - first);
         for (size_t i = 0; i < count; i++)
             wh_sincnet_run(&b->net->sincnet, &b->sincnet, samples, starts[first + i],
-                           b->a + i * WH_SEGMENT_FRAMES * WH_SINC_FEATURES, b->scratch);
+                           b->a + i * WH_SEGMENT_FRAMES * WH_SINC_FEATURES);
         classify(b, (int)count, log_probabilities + first * WH_SEGMENT_FRAMES * WH_SEGMENT_CLASSES);
     }
 }

@@ -9,7 +9,8 @@
 #define WH_SEGMENTER_H
 
 #include "speakers/dense.h"
-#include "speakers/speakers.h"
+#include "speakers/layer.h"
+#include "speakers/model.h"
 
 /* ---- SincNet ---- */
 
@@ -20,6 +21,7 @@
 #define WH_SINC_FRAMES 5325
 #define WH_SINC_TAPS 5 /* of the convolutions */
 #define WH_SINC_FEATURES 60
+#define WH_SINC_CHUNK 360 /* frames of a convolution that are pooled while they are in the cache; threes of twelves */
 
 /* The gain and bias by which each channel leaves the layer. */
 typedef struct wh_channels {
@@ -28,10 +30,11 @@ typedef struct wh_channels {
 
 typedef struct wh_sincnet {
     const wh_kernels *kernels;
+    const wh_conv *conv;
     float gain, bias;           /* of the samples */
     float *filters;             /* [126][80], cosine and sine in turn: the first half of the taps and the middle */
     float sum[WH_SINC_FILTERS]; /* of all taps: a filter's answer to a constant 1 */
-    wh_dense convolution[2];    /* 60 outputs of 5 frames of 80, 60 channels */
+    wh_layer convolution[2];    /* 60 outputs, four of nothing, of 5 frames of 80, 60 channels */
     wh_channels channels[3];    /* after the filters, after each convolution */
 } wh_sincnet;
 
@@ -39,7 +42,7 @@ typedef struct wh_sincnet {
 typedef struct wh_sincnet_buffers {
     float *extremes; /* [5325][2][80]: of the window heard last, the filters' least and greatest of three positions */
     float *filtered; /* [5325][80] */
-    float *summed;   /* [5321][60] */
+    float *summed;   /* [WH_SINC_CHUNK][64] of a convolution */
     float *folded;   /* [3][126][2] */
     int is_heard;    /* extremes are those of the window that begins at.. */
     size_t start;
@@ -51,8 +54,7 @@ int wh_sincnet_buffers_new(wh_sincnet_buffers *buffers);
 void wh_sincnet_buffers_free(wh_sincnet_buffers *buffers);
 /* The window that begins at samples[start] to [589][60]. What it has in common with the window that was heard last is
  * taken from there: set is_heard to 0 when the samples are others. */
-void wh_sincnet_run(const wh_sincnet *net, wh_sincnet_buffers *buffers, const float *samples, size_t start, float *out,
-                    void *scratch);
+void wh_sincnet_run(const wh_sincnet *net, wh_sincnet_buffers *buffers, const float *samples, size_t start, float *out);
 
 /* ---- LSTM ---- */
 
@@ -85,9 +87,5 @@ struct wh_segmenter {
     wh_lstm lstm[WH_LSTM_LAYERS][2];
     wh_dense linear[2], classes;
 };
-
-/* The tensor "segmentation.NAME" with its type, shape (trailing dimensions of 1 need not be there) and values checked. */
-int wh_segmenter_tensor(const whisp_speakers *s, const char *name, int64_t d0, int64_t d1, int64_t d2,
-                        const float **data);
 
 #endif

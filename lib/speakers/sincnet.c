@@ -14,6 +14,7 @@
 #include "speakers/segmenter.h"
 
 #define PAIRS (WH_SINC_FILTERS / 2)
+#define OUTPUTS 64       /* of a convolution: the features, rounded up to the kernel's panels */
 #define LEAST_HZ 50.0f   /* a filter's lower edge, at least */
 #define LEAST_BAND 50.0f /* and its width */
 #define HIGHEST_HZ 8000.0f
@@ -59,10 +60,10 @@ static int load_filters(const whisp_speakers *s, wh_sincnet *net)
 {
     const float *low = NULL, *band = NULL, *gain = NULL, *bias = NULL;
     int rc;
-    if ((rc = wh_segmenter_tensor(s, "sincnet.conv1d.0.filterbank.low_hz_", PAIRS, 1, 1, &low)) ||
-        (rc = wh_segmenter_tensor(s, "sincnet.conv1d.0.filterbank.band_hz_", PAIRS, 1, 1, &band)) ||
-        (rc = wh_segmenter_tensor(s, "sincnet.wav_norm1d.weight", 1, 1, 1, &gain)) ||
-        (rc = wh_segmenter_tensor(s, "sincnet.wav_norm1d.bias", 1, 1, 1, &bias)))
+    if ((rc = wh_speakers_tensor(s, "segmentation.sincnet.conv1d.0.filterbank.low_hz_", PAIRS, 1, 1, 1, &low)) ||
+        (rc = wh_speakers_tensor(s, "segmentation.sincnet.conv1d.0.filterbank.band_hz_", PAIRS, 1, 1, 1, &band)) ||
+        (rc = wh_speakers_tensor(s, "segmentation.sincnet.wav_norm1d.weight", 1, 1, 1, 1, &gain)) ||
+        (rc = wh_speakers_tensor(s, "segmentation.sincnet.wav_norm1d.bias", 1, 1, 1, 1, &bias)))
         return rc;
     net->gain = gain[0];
     net->bias = bias[0];
@@ -78,13 +79,13 @@ static int load_channels(const whisp_speakers *s, wh_sincnet *net, int layer)
 {
     const int n = layer ? WH_SINC_FEATURES : WH_SINC_FILTERS;
     const float *gain = NULL, *bias = NULL;
-    char name[40];
+    char name[64];
     int rc;
-    snprintf(name, sizeof name, "sincnet.norm1d.%d.weight", layer);
-    if ((rc = wh_segmenter_tensor(s, name, n, 1, 1, &gain)))
+    snprintf(name, sizeof name, "segmentation.sincnet.norm1d.%d.weight", layer);
+    if ((rc = wh_speakers_tensor(s, name, n, 1, 1, 1, &gain)))
         return rc;
-    snprintf(name, sizeof name, "sincnet.norm1d.%d.bias", layer);
-    if ((rc = wh_segmenter_tensor(s, name, n, 1, 1, &bias)))
+    snprintf(name, sizeof name, "segmentation.sincnet.norm1d.%d.bias", layer);
+    if ((rc = wh_speakers_tensor(s, name, n, 1, 1, 1, &bias)))
         return rc;
     for (size_t c = 0; c < (size_t)n; c++) {
         size_t to = layer ? c : place(c);
@@ -101,19 +102,19 @@ static int load_convolution(const whisp_speakers *s, wh_sincnet *net, int layer)
 {
     const size_t in = layer == 1 ? WH_SINC_FILTERS : WH_SINC_FEATURES, k = in * WH_SINC_TAPS;
     const float *w = NULL;
-    char name[40];
-    snprintf(name, sizeof name, "sincnet.conv1d.%d.weight", layer);
-    int rc = wh_segmenter_tensor(s, name, WH_SINC_FEATURES, (int64_t)in, WH_SINC_TAPS, &w);
+    char name[64];
+    snprintf(name, sizeof name, "segmentation.sincnet.conv1d.%d.weight", layer);
+    int rc = wh_speakers_tensor(s, name, WH_SINC_FEATURES, (int64_t)in, WH_SINC_TAPS, 1, &w);
     if (rc)
         return rc;
-    float *rows = wh_calloc(WH_SINC_FEATURES * k, sizeof *rows);
+    float *rows = wh_calloc(OUTPUTS * k, sizeof *rows);
     if (!rows)
         return wh_fail_memory();
     for (size_t j = 0; j < WH_SINC_FEATURES; j++)
         for (size_t c = 0; c < in; c++)
             for (size_t tap = 0; tap < WH_SINC_TAPS; tap++)
                 rows[j * k + tap * in + (layer == 1 ? place(c) : c)] = w[(j * in + c) * WH_SINC_TAPS + tap];
-    rc = wh_dense_make(s->kernels, s->gemm, 0, rows, k, WH_SINC_FEATURES, k, NULL, &net->convolution[layer - 1]);
+    rc = wh_layer_make(s->gemm, 0, rows, OUTPUTS, k, NULL, NULL, &net->convolution[layer - 1]);
     free(rows);
     return rc;
 }
@@ -121,6 +122,7 @@ static int load_convolution(const whisp_speakers *s, wh_sincnet *net, int layer)
 int wh_sincnet_load(const whisp_speakers *s, wh_sincnet *net)
 {
     net->kernels = s->kernels;
+    net->conv = s->conv;
     int rc = load_filters(s, net);
     for (int layer = 0; layer < 3 && !rc; layer++)
         rc = load_channels(s, net, layer);
@@ -133,7 +135,7 @@ void wh_sincnet_free(wh_sincnet *net)
 {
     free(net->filters);
     for (size_t i = 0; i < WH_COUNT(net->convolution); i++)
-        wh_dense_free(&net->convolution[i]);
+        wh_layer_free(&net->convolution[i]);
 }
 
 int wh_sincnet_buffers_new(wh_sincnet_buffers *b)
@@ -141,7 +143,7 @@ int wh_sincnet_buffers_new(wh_sincnet_buffers *b)
     memset(b, 0, sizeof *b);
     b->extremes = wh_alloc_aligned((size_t)WH_SINC_FRAMES * 2 * WH_SINC_FILTERS, sizeof *b->extremes);
     b->filtered = wh_alloc_aligned((size_t)WH_SINC_FRAMES * WH_SINC_FILTERS, sizeof *b->filtered);
-    b->summed = wh_alloc_aligned((size_t)WH_SINC_FRAMES * WH_SINC_FEATURES, sizeof *b->summed);
+    b->summed = wh_alloc_aligned((size_t)WH_SINC_CHUNK * OUTPUTS, sizeof *b->summed);
     b->folded = wh_alloc_aligned(6 * (WH_SINC_HALF + 1), sizeof *b->folded);
     if (b->extremes && b->filtered && b->summed && b->folded)
         return WHISP_OK;
@@ -194,25 +196,29 @@ static void hear(const wh_sincnet *net, wh_sincnet_buffers *b, const float *samp
     b->start = start;
 }
 
-/* x [frames][in] to the greatest of each three of its convolution's frames, out; returns their number. The last one or
- * two that make no three are left out. */
-static size_t convolve(const wh_dense *convolution, const float *x, size_t frames, size_t in, float *summed, float *out,
-                       void *scratch)
+/* x [frames][in] to the greatest of each three of its convolution's frames, out, which may be x; returns their number.
+ * The last one or two that make no three are left out. */
+static size_t convolve(const wh_sincnet *net, int layer, const float *x, size_t frames, size_t in, float *summed,
+                       float *out)
 {
-    const size_t n = frames - WH_SINC_TAPS + 1, d = WH_SINC_FEATURES;
-    wh_dense_run(convolution, x, in, n, summed, d, scratch);
-    for (size_t r = 0; r < n / WH_SINC_POOL; r++) {
-        const float *a = summed + r * WH_SINC_POOL * d, *b = a + d, *c = b + d;
-        for (size_t j = 0; j < d; j++) {
-            float most = a[j] > b[j] ? a[j] : b[j];
-            out[r * d + j] = most > c[j] ? most : c[j];
+    const size_t n = (frames - WH_SINC_TAPS + 1) / WH_SINC_POOL, d = WH_SINC_FEATURES, start = 0;
+    for (size_t done = 0, count; done < n * WH_SINC_POOL; done += count) {
+        count = WH_MIN(WH_SINC_CHUNK, n * WH_SINC_POOL - done);
+        const wh_conv_in from = {x + done * in, in, &start, 1, in * WH_SINC_TAPS, NULL};
+        const wh_conv_out to = {.y = summed, .ldy = OUTPUTS};
+        wh_layer_run(&net->convolution[layer - 1], net->conv, &from, 1, count, &to);
+        for (size_t r = 0; r < count / WH_SINC_POOL; r++, out += d) {
+            const float *a = summed + r * WH_SINC_POOL * OUTPUTS, *b = a + OUTPUTS, *c = b + OUTPUTS;
+            for (size_t j = 0; j < d; j++) {
+                float most = a[j] > b[j] ? a[j] : b[j];
+                out[j] = most > c[j] ? most : c[j];
+            }
         }
     }
-    return n / WH_SINC_POOL;
+    return n;
 }
 
-void wh_sincnet_run(const wh_sincnet *net, wh_sincnet_buffers *b, const float *samples, size_t start, float *out,
-                    void *scratch)
+void wh_sincnet_run(const wh_sincnet *net, wh_sincnet_buffers *b, const float *samples, size_t start, float *out)
 {
     const float slope = 0.01f;
     const wh_kernels *kernels = net->kernels;
@@ -224,9 +230,8 @@ void wh_sincnet_run(const wh_sincnet *net, wh_sincnet_buffers *b, const float *s
     kernels->scaled_extremes(b->extremes, WH_SINC_FRAMES, factor, shifts, WH_SINC_FILTERS, b->filtered);
     kernels->norm_columns(b->filtered, WH_SINC_FRAMES, WH_SINC_FILTERS, net->channels[0].gain, net->channels[0].bias,
                           slope);
-    size_t n = convolve(&net->convolution[0], b->filtered, WH_SINC_FRAMES, WH_SINC_FILTERS, b->summed, b->filtered,
-                        scratch);
+    size_t n = convolve(net, 1, b->filtered, WH_SINC_FRAMES, WH_SINC_FILTERS, b->summed, b->filtered);
     kernels->norm_columns(b->filtered, n, WH_SINC_FEATURES, net->channels[1].gain, net->channels[1].bias, slope);
-    n = convolve(&net->convolution[1], b->filtered, n, WH_SINC_FEATURES, b->summed, out, scratch);
+    n = convolve(net, 2, b->filtered, n, WH_SINC_FEATURES, b->summed, out);
     kernels->norm_columns(out, n, WH_SINC_FEATURES, net->channels[2].gain, net->channels[2].bias, slope);
 }

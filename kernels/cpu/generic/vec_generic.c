@@ -17,6 +17,17 @@ static inline vec fma_vec(vec a, vec b, vec c)
     return a * b + c;
 }
 
+/* The second one where either is NaN. */
+static inline vec min_vec(vec a, vec b)
+{
+    return select_vec(a < b, a, b);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return select_vec(a > b, a, b);
+}
+
 /* IEEE half precision by moving the exponent: exact for normal and subnormal numbers, infinities and NaN. */
 static inline vec load_half(const uint16_t *x)
 {

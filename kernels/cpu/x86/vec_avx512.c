@@ -19,6 +19,16 @@ static inline vec fma_vec(vec a, vec b, vec c)
     return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
 
+static inline vec min_vec(vec a, vec b)
+{
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
 static inline float half_to_float(uint16_t h)
 {
     return _cvtsh_ss(h);
