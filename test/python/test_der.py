@@ -131,7 +131,7 @@ def test_the_command(root, tmp_path):
 
 
 def test_the_runner(root, tmp_path):
-    """A folder of recordings through a program that has its answers ready: lines for each and for sets, words; a program
+    """A folder of recordings through a program that has its answers ready: lines for each and for sets; a program
     that fails is named."""
     folder, answers = tmp_path / "sets", tmp_path / "answers"
     folder.mkdir(), answers.mkdir()
