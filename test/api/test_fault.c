@@ -705,6 +705,25 @@ static int speech(const scenario *s)
     return rc == WHISP_END ? WHISP_OK : rc;
 }
 
+static int voice(const scenario *s)
+{
+    enum { N = 5000 };
+    static float samples[N], numbers[WHISP_VOICE_SIZE];
+    whisp_options *options = NULL;
+    whisp_speakers *speakers = NULL;
+    tone(samples, N);
+    int rc = set_options(s, &options);
+    if (!rc)
+        rc = whisp_speakers_load(invented_path("invented-speakers"), options, &speakers);
+    if (!rc)
+        rc = whisp_speakers_embed(speakers, samples, N, numbers);
+    if (!rc)
+        keep(numbers, sizeof numbers);
+    whisp_speakers_free(speakers);
+    whisp_options_free(options);
+    return rc;
+}
+
 /* ---- the scenarios ---- */
 
 static const scenario scenarios[] = {
@@ -779,6 +798,8 @@ static const scenario scenarios[] = {
     {.name = "tokens", .run = tokens},
     {.name = "read_back", .run = read_back},
     {.name = "speech", .run = speech},
+    {.name = "voice", .run = voice, .options = {"compute_type", "int8"}, .is_slow = 1, .step = 20},
+    {.name = "voice_f32", .run = voice, .options = {"compute_type", "f32"}, .is_long = 1, .step = 40},
     {.name = "speakers", .run = speakers, .input = "talk.wav", .options = {"threads", "1"}, .is_long = 1},
     {.name = "named",
      .run = speakers,
