@@ -238,7 +238,7 @@ $(BUILD)/test/libfault.so: $(BUILD)/test/support/fault/preloaded.o $(BUILD)/test
 	$(CC) -shared -o $@ $^ -ldl -pthread
 
 .PHONY: test-programs
-test-programs: $(BUILD)/test/faultcalls $(BUILD)/test/libfault.so $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(BUILD)/test/faultcalls $(BUILD)/test/libfault.so $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf $(BUILD)/test/invented-speakers.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)
@@ -246,6 +246,9 @@ $(BUILD)/test/invented.gguf: test/python/invent.py
 $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 	@mkdir -p $(@D)
 	python3 $< $@ --multilingual
+$(BUILD)/test/invented-speakers.gguf: test/python/invent_speakers.py test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@
 
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)

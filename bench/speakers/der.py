@@ -1,7 +1,7 @@
 """Who spoke when, compared with the truth: diarization error rate as NIST and pyannote.metrics define it.
 
-Times are seconds; a turn is (start, end, speaker). Overlap counts: where two people speak and one is found, half is missed.
-Only the standard library is used, so that a recording can be scored anywhere."""
+Times are seconds; a turn is (start, end, speaker). Overlap counts: where two people speak and one is found, half is
+missed. Only the standard library is used, so that a recording can be scored anywhere."""
 from collections import defaultdict
 from pathlib import Path
 
@@ -139,8 +139,8 @@ def mapping(parts):
 
 
 def score(truth, found, collar=0.0):
-    """Seconds of speech in the truth ("total", each person's counted), "missed", "false_alarm", "confusion"; the numbers
-    of speakers "true" and "found"; "map" from found names to true ones."""
+    """Seconds of speech in the truth ("total", each person's counted), "missed", "false_alarm", "confusion"; the
+    numbers of speakers "true" and "found"; "map" from found names to true ones."""
     parts = pieces(truth, found, collar)
     names = mapping(parts)
     out = {"total": 0.0, "missed": 0.0, "false_alarm": 0.0, "confusion": 0.0, "map": names,
@@ -156,7 +156,8 @@ def score(truth, found, collar=0.0):
 
 def add(scores):
     """The sum of several recordings' scores: error rates are pooled, so that a long recording weighs more."""
-    return {key: sum(s[key] for s in scores) for key in ("total", "missed", "false_alarm", "confusion", "true", "found")}
+    keys = ("total", "missed", "false_alarm", "confusion", "true", "found")
+    return {key: sum(s[key] for s in scores) for key in keys}
 
 
 def rate(scored, part=None):
@@ -167,7 +168,7 @@ def rate(scored, part=None):
 
 def words_wrong(truth, words, names=None):
     """(wrong, counted) of words (start, end, speaker or None): a word belongs to who speaks at its middle; words in
-    overlap and words while nobody speaks are left out. `names` maps found speakers to true ones (by the words, if None)."""
+    overlap and words while nobody speaks are left out. `names` maps found speakers to true ones (None: by words)."""
     spoken = []
     for start, end, speaker in words:
         middle = (start + end) / 2

@@ -73,7 +73,7 @@ INLINE vec block_int8(const int R, const wh_conv_in *in, int first, const int8_t
         for (size_t i = 0; i < in->length; i += 4, w += 4 * WH_CONV_PANEL) {
             ivec b[VECS];
             for (int v = 0; v < VECS; v++)
-                memcpy(&b[v], w + 4 * v * LANES, sizeof b[v]);
+                b[v] = load_int((const int32_t *)(const void *)(w + 4 * v * LANES));
             for (int r = 0; r < R; r++) {
                 ivec a = spread_four(ROW(x, r, in->ldx) + i);
                 for (int v = 0; v < VECS; v++)

@@ -42,6 +42,11 @@ int wh_options_check(const wh_values *v)
     return WHISP_OK;
 }
 
+int wh_options_time_words(const wh_values *v)
+{
+    return v->word_timestamps || v->confidence || v->diarize;
+}
+
 int wh_options_temperatures(const wh_values *v, double *temperatures)
 {
     /* The default list is kept as it is; a value given alone, or an increment given alone, is counted up from. */

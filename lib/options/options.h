@@ -94,6 +94,9 @@ struct whisp_options {
     void *log_user, *progress_user, *segment_user, *cancel_user, *journal_user;
 };
 
+/* Are the words' times found, for who wants to see them or for who needs them? */
+int wh_options_time_words(const wh_values *values);
+
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
 whisp_options *wh_options_copy(const whisp_options *options);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "speakers/model.h"
+#include "speakers/tensors.h"
 
 #define VARIANCE_FLOOR 1e-5 /* a batch norm's */
 

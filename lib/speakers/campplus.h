@@ -68,7 +68,8 @@ typedef struct wh_cam_plane {
 struct wh_embedder {
     const wh_campplus *net;
     wh_filterbank *filterbank;
-    float *banks;           /* [frames][80] */
+    float *heard;           /* [frames][80] of the last stretch, as the filter bank gives them */
+    float *banks;           /* [frames][80], their mean over time taken off */
     float *features;        /* [82][frames + 2]: by frequency, zeros around */
     wh_cam_plane planes[3]; /* one of 80 frequencies, two of 40 */
     wh_cam_plane head;      /* [frames + 4][320], zeros around */

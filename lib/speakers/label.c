@@ -152,8 +152,10 @@ static int add_part(labelling *l, const whisp_segment *s, size_t first, size_t e
     }
     part.speaker = speaker + 1;
     part.speaker_name = NULL; /* comes with all names */
-    part.start = first ? s->words[first]->start : s->start;
-    part.end = fmax(part.start, end < s->n_words ? s->words[end - 1]->end : s->end);
+    /* Words may end after their segment, whose times come from timestamps: then the parts end with it all the same. */
+    double late = fmax(0, s->words[s->n_words - 1]->end - s->end);
+    part.start = first ? fmax(s->start, s->words[first]->start - late) : s->start;
+    part.end = fmax(part.start, end < s->n_words ? s->words[end - 1]->end - late : s->end);
     part.tokens = s->tokens ? s->tokens + first_token : NULL;
     part.n_tokens = WH_MAX(end_token, first_token) - first_token;
     part.text = text.data;

@@ -1,4 +1,4 @@
-/* model.h - the speakers' model in memory, and what its two nets read it with. */
+/* model.h - how the speakers' model is loaded by what chooses its arithmetic itself. */
 #ifndef WH_SPEAKERS_MODEL_H
 #define WH_SPEAKERS_MODEL_H
 
@@ -9,9 +9,5 @@ typedef enum wh_speakers_arithmetic { WH_SPEAKERS_AUTO, WH_SPEAKERS_F32, WH_SPEA
 
 /* As whisp_speakers_load(), with a choice of arithmetic and of the CPU's level (NULL: the best one). */
 int wh_speakers_load(const char *path, wh_speakers_arithmetic arithmetic, const wh_cpu *cpu, whisp_speakers **speakers);
-
-/* A tensor of float32 of exactly this shape (dimensions that there are not: 1), all of it finite. WHISP_ERR_MODEL. */
-int wh_speakers_tensor(const whisp_speakers *s, const char *name, int64_t d0, int64_t d1, int64_t d2, int64_t d3,
-                       const float **data);
 
 #endif

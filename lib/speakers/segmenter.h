@@ -10,7 +10,7 @@
 
 #include "speakers/dense.h"
 #include "speakers/layer.h"
-#include "speakers/model.h"
+#include "speakers/tensors.h"
 
 /* ---- SincNet ---- */
 

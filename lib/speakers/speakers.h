@@ -1,6 +1,6 @@
 /* speakers.h - who speaks when: a recording's samples become turns, a person each.
  *
- *   model.c       GGUF file -> the two nets, laid out for the products
+ *   model.c, tensors.c   GGUF file -> the two nets, laid out for the products
  *   dense.c       products of a few rows with weights in float32 or int8, for one thread
  *   filterbank.c, fft512.c   samples -> 80 log filter banks (Kaldi's)
  *   layer.c       CAM++'s convolutions: weights for the kernels

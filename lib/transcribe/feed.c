@@ -126,7 +126,9 @@ int whisp_session_pull(whisp_session *s, const whisp_segment **segment)
     int cleared;
     if (!s || !segment)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_pull: an argument is NULL");
-    int rc = wh_session_next(s, &cleared);
+    int rc = wh_speaking_check(s);
+    if (!rc)
+        rc = wh_session_next(s, &cleared);
     if (rc == 1)
         *segment = &s->segment;
     return rc;

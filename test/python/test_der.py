@@ -1,7 +1,11 @@
-"""bench/speakers, which scores who speaks when: the numbers are those that pyannote.metrics 4.2.0 gives for the same turns."""
+"""bench/speakers, which scores who speaks when: the numbers are those that pyannote.metrics 4.2.0 gives for the same
+turns."""
+import importlib.machinery
+import importlib.util
 import json
 import subprocess
 import sys
+import wave
 
 import pytest
 
@@ -106,7 +110,8 @@ def test_the_command(root, tmp_path):
         short = name.replace(" ", "_")
         (truth / (short + ".rttm")).write_text(";; a comment\n" + rttm(CASES[name][0], short))
         (found / (short + ".rttm")).write_text(rttm(CASES[name][1], short))
-    out = subprocess.run([program, truth, found, "--collar", "0.25"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    out = subprocess.run([program, truth, found, "--collar", "0.25"], check=True, stdout=subprocess.PIPE,
+                         text=True).stdout
     assert out.splitlines()[2:] == ["| fewer_found | 65.9 | 0.0 | 2.3 | 63.6 | 4 / 2 |",
                                     "| turns_that_touch | 16.7 | 0.0 | 0.0 | 16.7 | 2 / 2 |",
                                     "| all | 51.6 | 0.0 | 1.6 | 50.0 | 6 / 4 |"]
@@ -123,3 +128,45 @@ def test_the_command(root, tmp_path):
         run = subprocess.run([program, truth / "fewer_found.rttm", tmp_path / "bad.rttm"], stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, text=True)
         assert run.returncode == 1 and "bad.rttm" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_the_runner(root, tmp_path):
+    """A folder of recordings through a program that has its answers ready: lines for each and for sets; a program
+    that fails is named."""
+    folder, answers = tmp_path / "sets", tmp_path / "answers"
+    folder.mkdir(), answers.mkdir()
+    cases = {"talk_one": "turns that touch", "talk_two": "fewer found", "call_one": "names change places"}
+    for name, case in cases.items():
+        with wave.open(str(folder / (name + ".wav")), "wb") as file:
+            file.setnchannels(1), file.setsampwidth(2), file.setframerate(100)
+            file.writeframes(bytes(2 * 100 * 30))
+        (folder / (name + ".rttm")).write_text(rttm(CASES[case][0], name))
+        (answers / (name + ".rttm")).write_text(rttm(CASES[case][1], name))
+        (answers / (name + ".json")).write_text(json.dumps({"segments": [
+            {"start": 0.0, "end": 1.0, "words": [{"start": 0.0, "end": 1.0, "speaker": "x"}]},
+            {"start": 5.0, "end": 5.8, "speaker": "y"}]}))
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && out=$2; shift; done\n"
+                       "cp %s/$(basename $1 .wav).* $out\n" % answers)
+    program.chmod(0o755)
+    command = [root / "bench/speakers/run", folder, "--whisp", program]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    assert [line.split(" |")[:4] for line in out[2:]] == [
+        ["| call_one", " 1", " 0.5", " 4.9"], ["| talk_one", " 1", " 0.5", " 16.7"],
+        ["| talk_two", " 1", " 0.5", " 65.9"], ["| **talk**", " 2", " 1.0", " 51.6"]]
+    assert [line.split(" | ")[8] for line in out[2:]] == ["2 of 2", "2 of 2", "2 of 4", "1 of 2"]
+    out = subprocess.run([*command, "--words", "none", "--only", "talk"], check=True, stdout=subprocess.PIPE,
+                         text=True).stdout.splitlines()
+    assert out[0].endswith("words wrong |") and out[-1].endswith("| 0 of 4 |")
+    program.write_text("#!/bin/sh\nexit 3\n")
+    run = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 1 and "failed: %s" % program in run.stderr
+
+
+def test_lengths_are_in_the_headers(root):
+    loader = importlib.machinery.SourceFileLoader("speakers_run", str(root / "bench/speakers/run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    loader.exec_module(module)
+    sys.dont_write_bytecode = before
+    assert module.seconds_of(root / "test/data/demo.flac") == 352640 / 16000

@@ -109,6 +109,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_QUIET: settings->quiet = 1; break;
     case OPT_LOG_LEVEL: return set_log_level(value, &settings->debug);
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
+    case OPT_SPEAKERS_ONLY: settings->speakers_only = 1; break;
     case OPT_FROM: settings->from = 1; break;
     case OPT_HIGHLIGHT_WORDS: return set_bool("highlight_words", value, &settings->layout.highlight_words);
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
@@ -224,6 +225,18 @@ static int unknown_option(const char *argument)
     return CODE_USAGE;
 }
 
+/* An option that takes no value may be told True or False all the same, as those that take one are: --quiet True, unless
+ * that is a recording's name. False: as if it were not there. */
+static int read_flag(struct settings *settings, int own, const char *value, struct cursor *cursor)
+{
+    const char *next = cursor->at < cursor->argc ? cursor->argv[cursor->at] : "";
+    int on = 1;
+    if (!value && (strcmp(next, "True") == 0 || strcmp(next, "False") == 0) && access(next, F_OK) != 0)
+        value = next_argument(cursor);
+    int code = value ? set_bool(own_options[own].info.name, value, &on) : CODE_DONE;
+    return code == CODE_DONE && on ? set_own(settings, (enum own_option)own, NULL) : code;
+}
+
 /* --name value, --name=value, --flag */
 static int read_long(struct settings *settings, const char *argument, struct cursor *cursor)
 {
@@ -237,15 +250,13 @@ static int read_long(struct settings *settings, const char *argument, struct cur
     const whisp_option_info *info = own < N_OWN ? &own_options[own].info : find_in_library(name);
     if (!info)
         return unknown_option(argument);
-    if (!info->values && value) {
-        note_error("--%s takes no value", info->name);
-        return CODE_USAGE;
-    }
+    if (!info->values && own < N_OWN)
+        return read_flag(settings, own, value, cursor);
     if (info->values && !value && !(value = read_value(info, cursor)))
         return CODE_USAGE;
     if (own < N_OWN)
         return set_own(settings, (enum own_option)own, value);
-    if (whisp_options_set(settings->options, info->name, value) != WHISP_OK) {
+    if (speakers_set(settings->options, info->name, value) != WHISP_OK) {
         note_error("%s", whisp_last_error());
         return CODE_USAGE;
     }
@@ -339,6 +350,8 @@ static int complete(struct settings *settings)
     }
     int checked = settings->from ? from_check(settings) : CODE_DONE;
     if (checked != CODE_DONE)
+        return checked;
+    if ((checked = speakers_check(settings)) != CODE_DONE)
         return checked;
     if (settings->output_dir && !settings->formats)
         settings->formats = formats_all();

@@ -200,9 +200,7 @@ int files_prepare(const struct settings *settings)
     return check_all(settings, 1);
 }
 
-/* What rttm calls a recording: its file's name without folder and extension, as scorers expect. malloc()ed; NULL: no
- * memory. */
-static char *name_of(const char *input)
+char *files_name(const char *input)
 {
     const struct settings here = {0};
     char *path = files_path(&here, input, "");
@@ -215,7 +213,7 @@ int files_write(const struct settings *settings, const char *input, int in_part,
 {
     int code = CODE_DONE;
     whisp_writer_options layout = settings->layout;
-    char *name = name_of(input);
+    char *name = files_name(input);
     if (!name)
         return note_memory();
     layout.recording = name;

@@ -47,6 +47,11 @@ const struct tool_option own_options[N_OWN] = {
          {"detect_language", NULL, NULL,
           "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
           "speaks, as code, name and probability, the most probable first"}},
+    [OPT_SPEAKERS_ONLY] =
+        {0,
+         {"speakers_only", NULL, NULL,
+          "do not transcribe: tell who speaks when, in lines of RTTM, printed or, with --output_format or "
+          "--output_dir, in files; no speech model is needed"}},
     [OPT_FROM] = {0,
                   {"from", NULL, NULL,
                    "transcribe nothing: the FILEs are transcripts in JSON that whisp or openai-whisper wrote, to be "
