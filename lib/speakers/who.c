@@ -54,16 +54,23 @@ static int diarize(const wh_who *who, wh_who_read_fn read, void *user, wh_diariz
 
 int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found)
 {
-    const char *out = who->config.options->values.speakers_out;
     *found = (wh_found){0};
     int rc = diarize(who, read, user, &found->who);
     if (!rc)
         rc = wh_voices_name(&who->known, &found->who, &found->names);
-    if (!rc && out)
-        rc = wh_voices_write(&who->known, &found->who, found->names, out);
     if (!rc)
         wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
     return rc;
+}
+
+int wh_who_keep(const wh_who *who, const wh_found *found)
+{
+    const char *path = who->config.options->values.speakers_out;
+    int rc = path ? wh_voices_write(&who->known, &found->who, found->names, path) : WHISP_OK;
+    if (rc != WHISP_ERR_ARGUMENT)
+        return rc;
+    wh_log(who->config.options, WHISP_LOG_WARNING, "%s", whisp_last_error());
+    return WHISP_OK;
 }
 
 void wh_found_free(wh_found *found)

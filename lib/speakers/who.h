@@ -32,8 +32,10 @@ typedef struct wh_found {
 
 /* The next samples: how many, 0 at the end, or a code. */
 typedef int64_t (*wh_who_read_fn)(void *user, const float **samples);
-/* Who speaks in all that `read` gives; the voices are written where option speakers_out says. */
+/* Who speaks in all that `read` gives. */
 int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found);
+/* Their voices are written where option speakers_out says, if it does; where nobody spoke enough that is warned of. */
+int wh_who_keep(const wh_who *who, const wh_found *found);
 void wh_found_free(wh_found *found);
 
 #endif

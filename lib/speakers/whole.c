@@ -86,6 +86,8 @@ static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
             rc = wh_result_set_speakers(result, (const char *const *)found.names, (size_t)found.who.n_speakers,
                                         found.who.turns, found.who.n);
         if (!rc)
+            rc = wh_who_keep(who, &found);
+        if (!rc)
             rc = hear_warnings(r->options, audio, result);
         wh_found_free(&found);
     }

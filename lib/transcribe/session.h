@@ -141,13 +141,11 @@ void wh_speech_only_times(const whisp_session *session, double *start, double *e
 typedef int (*wh_run_fn)(whisp_session *session, whisp_audio *audio, const char *text, whisp_result **result);
 int wh_channels_transcribe(whisp_session *session, whisp_audio *audio, wh_run_fn run, whisp_result **result);
 int wh_channels_check(const whisp_session *session);
-/* diarize. load: the nets and voices that the options ask for. check: fails when segments are pulled, which nobody labels.
- * transcribe: `run` around the callbacks, or aligns if `text` is not NULL. label: what `run` has made of a recording; on
- * failure the result is as it was, and says so. */
+/* diarize. load: the nets and voices that the options ask for. transcribe: `run` around the callbacks, or aligns if
+ * `text` is not NULL. label: what `run` has made of a recording; on failure the result is as it was, and says so. */
 struct wh_recording;
 int wh_speaking_load(whisp_session *session);
 void wh_speaking_free(whisp_session *session);
-int wh_speaking_check(const whisp_session *session);
 int wh_speaking_transcribe(whisp_session *session, whisp_audio *audio, const char *text, wh_run_fn run,
                            whisp_result **result);
 int wh_speaking_label(whisp_session *session, struct wh_recording *in, int keeps_words, whisp_result **result);

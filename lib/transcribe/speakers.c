@@ -162,13 +162,6 @@ void wh_speaking_free(whisp_session *s)
     s->speaking = NULL;
 }
 
-int wh_speaking_check(const whisp_session *s)
-{
-    return s->speaking ? wh_fail(WHISP_ERR_STATE, "diarize works on whole recordings; give a file or all samples at "
-                                                  "once, or set diarize to False")
-                       : WHISP_OK;
-}
-
 /* ---- the second pass ---- */
 
 typedef struct second_pass {
@@ -213,12 +206,13 @@ static int label(const wh_found *found, int keeps_words, whisp_result **result)
     return rc;
 }
 
-/* What was said is there, who said it is not: the words are not lost. */
-static int leave_unlabelled(const wh_recording *in, int rc, whisp_result *result)
+/* What was said is there, perhaps not who said it: the words are not lost. */
+static int leave_as_it_is(const wh_recording *in, int is_labelled, int rc, whisp_result *result)
 {
     char problem[512], why[1024];
     snprintf(problem, sizeof problem, "%s", whisp_last_error());
-    snprintf(why, sizeof why, "%s: nobody told the speakers apart: %s", wh_audio_name(in->audio), problem);
+    snprintf(why, sizeof why, "%s: %s: %s", wh_audio_name(in->audio),
+             is_labelled ? "the voices were not kept" : "nobody told the speakers apart", problem);
     return whisp_result_set_incomplete(result, why) ? WHISP_ERR_MEMORY : wh_fail(rc, "%s", problem);
 }
 
@@ -233,8 +227,11 @@ int wh_speaking_label(whisp_session *s, wh_recording *in, int keeps_words, whisp
         rc = wh_who_find(&s->speaking->who, read_block, &pass, &found);
     if (!rc)
         rc = label(&found, keeps_words, result);
+    int is_labelled = !rc;
+    if (!rc)
+        rc = wh_who_keep(&s->speaking->who, &found);
     wh_found_free(&found);
-    return rc ? leave_unlabelled(in, rc, *result) : WHISP_OK;
+    return rc ? leave_as_it_is(in, is_labelled, rc, *result) : WHISP_OK;
 }
 
 /* ---- around both passes ---- */
