@@ -18,7 +18,7 @@
 #define GROUPS_MOST (PART / 2) /* that a part, or the parts before together, come down to */
 
 /* Chosen on recordings (docs/speakers.md). */
-#define ALIKE 0.32f         /* mean cosine of one person's stretches, at least */
+#define ALIKE 0.35f         /* mean cosine of one person's stretches, at least */
 #define ONE_PERSON 0.5f     /* cosine of middles from which on they are one person's */
 #define HINT 0.2f           /* what the segmentation's word counts in a cosine */
 #define HINT_SECONDS 10     /* how far it reaches; it fades by e meanwhile */
