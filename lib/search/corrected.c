@@ -85,19 +85,26 @@ static int take_list(const char **state, size_t *left, uint64_t n, size_t size, 
     return WHISP_OK;
 }
 
-/* Is every number inside what it counts off? */
-static int is_whole(const wh_corrector *c, const uint64_t *n, size_t n_tokens)
+/* Is every number inside what it counts off? Terms share nothing of the pools, so what is read of those never adds up to
+ * more than there is. */
+static int is_whole(const wh_search *s, const uint64_t *n, size_t n_tokens)
 {
-    int whole = 1;
-    for (uint64_t i = 0; i < n[CORRECTED]; i++) {
+    const wh_corrector *c = s->corrector;
+    uint64_t heard = n[HEARD], sounds = n[SOUNDS];
+    int whole = n[CORRECTED] <= n_tokens;
+    for (uint64_t i = 0; i < n[CORRECTED] && whole; i++) {
         const struct wh_corrected *p = &c->corrected[i];
-        whole &= p->at <= n_tokens && p->n >= 1 && p->n <= n_tokens - p->at && p->heard <= n[HEARD] &&
-                 p->n_heard <= n[HEARD] - p->heard;
+        whole = p->at <= n_tokens && p->n >= 1 && p->n <= n_tokens - p->at && p->heard <= n[HEARD] &&
+                p->n_heard <= n[HEARD] - p->heard && p->n_heard <= heard;
+        heard -= p->n_heard;
     }
-    for (uint64_t i = 0; i < n[KNOWN]; i++) {
+    for (uint64_t i = 0; i < n[HEARD] && whole; i++)
+        whole = c->heard[i] >= 0 && c->heard[i] < s->model->n_vocab;
+    for (uint64_t i = 0; i < n[KNOWN] && whole; i++) {
         const struct wh_known *p = &c->known[i];
-        whole &= p->term >= 0 && (uint64_t)p->term < c->vocabulary->n_terms && p->first_sound <= n[SOUNDS] &&
-                 p->n_sounds <= n[SOUNDS] - p->first_sound;
+        whole = p->term >= 0 && (uint64_t)p->term < c->vocabulary->n_terms && p->first_sound <= n[SOUNDS] &&
+                p->n_sounds <= n[SOUNDS] - p->first_sound && p->n_sounds <= sounds;
+        sounds -= p->n_sounds;
     }
     return whole;
 }
@@ -122,7 +129,7 @@ int wh_search_restore(wh_search *s, int is_sound, size_t n_tokens, const char *s
         (rc = take_list(&state, &left, n[SOUNDS], sizeof *c->known_sounds, &c->known_sounds,
                         &c->known_sounds_capacity)))
         return rc;
-    if (left || !is_whole(c, n, n_tokens))
+    if (left || !is_whole(s, n, n_tokens))
         return wh_fail(WHISP_ERR_MODEL, "the state of a search does not fit");
     c->n_corrected = (size_t)n[CORRECTED];
     c->n_heard = (size_t)n[HEARD];

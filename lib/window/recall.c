@@ -4,7 +4,6 @@
  * the answer depends on: what the encoder gets, where it is, what stands before it. What the options say, and which model
  * it is, the journal's identity says. Answers are the numbers as they are, bit for bit, so that everything after them
  * goes as it did; they are looked at before they are believed, for a file is what anybody may have written. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +97,27 @@ static int take(wh_recall *r, void *bytes, size_t n)
     return 1;
 }
 
+/* Could the model have said so? Not a number: no; nor one outside of what it stands for, but for rounding. */
+static int is_number(double x, double most)
+{
+    return x >= 0 && x <= most;
+}
+
+#define MOST_PROBABLE 1.001
+
+static int is_logprob(double x)
+{
+    return is_number(1 - x, 1e6);
+}
+
+static int are_probabilities(const float *x, size_t n)
+{
+    size_t i = 0;
+    while (i < n && is_number((double)x[i], MOST_PROBABLE))
+        i++;
+    return i == n;
+}
+
 /* ---- the language ---- */
 
 int wh_recall_language(wh_window *w, float *probabilities, double *silence, int *best)
@@ -113,7 +133,8 @@ int wh_recall_language(wh_window *w, float *probabilities, double *silence, int 
         return rc;
     if (!take(r, &is_sound, sizeof is_sound) || !take(r, &index, sizeof index) || !take(r, silence, sizeof *silence) ||
         !take(r, probabilities, n * sizeof *probabilities) || index < 0 || (size_t)index >= n ||
-        w->specials->languages[index] < 0)
+        w->specials->languages[index] < 0 || !is_number(*silence, MOST_PROBABLE) ||
+        !are_probabilities(probabilities, n))
         return 0;
     *best = index;
     wh_search_set_sound(w->search, is_sound);
@@ -150,8 +171,14 @@ static int take_tokens(wh_window *w, size_t n)
         return rc;
     rc = take(r, r->tokens, n * sizeof *r->tokens);
     for (size_t i = 0; i < n && rc; i++)
-        rc = r->tokens[i].id >= 0 && r->tokens[i].id < w->model->n_vocab;
+        rc = r->tokens[i].id >= 0 && r->tokens[i].id < w->model->n_vocab && is_logprob((double)r->tokens[i].logprob);
     return rc;
+}
+
+static int is_decoded(const decoded *head)
+{
+    return is_number(head->temperature, 1e6) && is_logprob(head->avg_logprob) &&
+           is_number(head->no_speech_prob, MOST_PROBABLE) && is_number(head->compression_ratio, 1e6);
 }
 
 int wh_recall_decoding(wh_window *w, const int32_t *prompt, size_t n_prompt)
@@ -171,7 +198,7 @@ int wh_recall_decoding(wh_window *w, const int32_t *prompt, size_t n_prompt)
     int rc = find(w, &r->decoding);
     if (rc <= 0)
         return rc;
-    if (!take(r, &head, sizeof head) || head.n > (uint32_t)w->model->n_text_ctx + 2)
+    if (!take(r, &head, sizeof head) || head.n > (uint32_t)w->model->n_text_ctx + 2 || !is_decoded(&head))
         return 0;
     if ((rc = take_tokens(w, head.n)) <= 0)
         return rc;
@@ -213,11 +240,6 @@ int wh_recall_keep_decoding(wh_window *w)
 typedef struct timed {
     double start, end, probability;
 } timed;
-
-static int is_number(double x, double most)
-{
-    return x >= 0 && x <= most;
-}
 
 static int take_words(wh_window *w)
 {

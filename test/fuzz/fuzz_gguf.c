@@ -16,9 +16,10 @@ static void ask_keys(const wh_gguf *g)
         size_t length;
         int64_t number;
         int flag;
+        volatile char last;
         wh_buf buf = {0};
-        if (wh_gguf_string(g, key, &text, &length))
-            FUZZ_CHECK(!memchr(text, 0, 0) && length < (size_t)1 << 40 && (!length || text[length - 1] + 1));
+        if (wh_gguf_string(g, key, &text, &length) && length)
+            last = text[0], last = text[length - 1];
         wh_gguf_int(g, key, &number);
         wh_gguf_bool(g, key, &flag);
         int64_t n = wh_gguf_array_length(g, key);

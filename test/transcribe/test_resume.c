@@ -7,6 +7,7 @@
  * WHISP_SEED: of the options that are tried, and of the places where files are cut off and changed; it is printed.
  * WHISP_RESUME_TIMES: how many places; then all options are tried. */
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -418,6 +419,133 @@ static void forged_answers_do_no_harm(void **state)
     }
 }
 
+/* Where the first record of a kind is, and how long its answer is: LANGUAGE, DECODING (lib/window/recall.c). */
+enum { LANGUAGE = 1, DECODING = 2 };
+
+static size_t find_record(const char *file, int kind, uint32_t *length)
+{
+    size_t at = 16;
+    for (;;) {
+        wh_heard heard;
+        memcpy(length, file + at + 4, sizeof *length);
+        memcpy(&heard, file + at + 24, sizeof heard);
+        if (heard.kind == kind)
+            return at;
+        at += HEAD + *length + 8;
+    }
+}
+
+/* Write the journal with another answer in the record at `at`, and the sum that belongs to it: over the identity and all of
+ * the record before it. */
+static void write_forged(const char *file, size_t n, size_t at, const char *answer, uint32_t length)
+{
+    uint32_t old_length, n_identity;
+    wh_key key = WH_KEY_EMPTY;
+    wh_buf all = {0};
+    memcpy(&old_length, file + at + 4, sizeof old_length);
+    memcpy(&n_identity, file + 16 + 4, sizeof n_identity);
+    wh_buf_append(&all, file, at + HEAD);
+    wh_buf_append(&all, answer, length);
+    assert_false(all.failed);
+    memcpy(all.data + at + 4, &length, sizeof length);
+    wh_key_add(&key, file + 16 + HEAD, n_identity);
+    wh_key_add(&key, all.data + at, HEAD + length);
+    uint64_t sum = key.a ^ key.b;
+    size_t rest = at + HEAD + old_length + sizeof sum;
+    wh_buf_append(&all, &sum, sizeof sum);
+    wh_buf_append(&all, file + rest, n - rest);
+    assert_false(all.failed);
+    write_file(path, all.data, all.length);
+    wh_buf_free(&all);
+}
+
+/* Go on with what is there: one window is heard, and the result is as it was. */
+static void one_is_heard_anew(const whisp_model *with, const char *options, const char *result, const char *what)
+{
+    told t = {.wanted = WHISP_JOURNAL_RESUME};
+    done got = run(with, mono, options, &t);
+    if (got.n_encode != 1 || strcmp(result, got.json) != 0)
+        fail_msg("%s is believed: %s", what, got.json);
+    forget(&got);
+}
+
+/* Numbers that no model says, in a record whose sum is right. */
+static void impossible_numbers_are_not_believed(void **state)
+{
+    (void)state;
+    static const double numbers[] = {NAN, -INFINITY, 1e300};
+    const char *options = "cut=off;temperature=0;multilingual=True";
+    static const struct {
+        int kind;
+        size_t at, n;
+    } places[] = {{LANGUAGE, 8, 8},  {LANGUAGE, 16, 4}, {DECODING, 0, 8}, {DECODING, 8, 8},
+                  {DECODING, 16, 8}, {DECODING, 24, 8}, {DECODING, 44, 4}};
+    told kept = {.wanted = WHISP_JOURNAL_NEW};
+    done plain = run(multilingual, mono, options, &kept);
+    size_t n;
+    char *file = read_file(path, &n);
+    for (size_t i = 0; i < WH_COUNT(places) * WH_COUNT(numbers); i++) {
+        const double number = numbers[i % WH_COUNT(numbers)];
+        const float single = (float)number;
+        size_t place = places[i / WH_COUNT(numbers)].at;
+        int kind = places[i / WH_COUNT(numbers)].kind;
+        uint32_t length;
+        char what[100], *answer;
+        size_t at = find_record(file, kind, &length);
+        assert_non_null(answer = malloc(length));
+        memcpy(answer, file + at + HEAD, length);
+        if (places[i / WH_COUNT(numbers)].n == sizeof number)
+            memcpy(answer + place, &number, sizeof number);
+        else
+            memcpy(answer + place, &single, sizeof single);
+        write_forged(file, n, at, answer, length);
+        snprintf(what, sizeof what, "%g at byte %zu of an answer of kind %d", number, place, kind);
+        one_is_heard_anew(multilingual, options, plain.json, what);
+        free(answer);
+    }
+    free(file);
+    forget(&plain);
+    unlink(path);
+}
+
+/* Terms that are said to have been found: what was heard in their place comes before the next window, so it must be tokens;
+ * and several that claim the same part of a list would cost more than the file has bytes. */
+static void impossible_terms_are_not_believed(void **state)
+{
+    (void)state;
+    const char *options = QUICK "vocabulary=TERMS";
+    typedef struct terms { /* as lib/search/corrected.c has them */
+        uint64_t n[4];
+        size_t corrected[2][4]; /* where, how many tokens; what was heard instead: from, how many */
+        int32_t heard[2];
+    } found;
+    const found impossible[] = {{{2, 2, 0, 0}, {{0, 1, 0, 1}, {1, 1, 1, 1}}, {1, 1 << 20}},
+                                {{2, 2, 0, 0}, {{0, 1, 0, 1}, {1, 1, 1, 1}}, {1, -1}},
+                                {{2, 2, 0, 0}, {{0, 1, 0, 2}, {1, 1, 0, 2}}, {1, 2}}};
+    told kept = {.wanted = WHISP_JOURNAL_NEW};
+    done plain = run(model, mono, options, &kept);
+    size_t n;
+    char *file = read_file(path, &n);
+    for (size_t i = 0; i < WH_COUNT(impossible); i++) {
+        uint32_t length, n_tokens;
+        char what[100];
+        wh_buf answer = {0};
+        size_t at = find_record(file, DECODING, &length);
+        memcpy(&n_tokens, file + at + HEAD + 32, sizeof n_tokens);
+        assert_true(n_tokens >= 2);
+        wh_buf_append(&answer, file + at + HEAD, 40 + n_tokens * sizeof(whisp_token));
+        wh_buf_append(&answer, &impossible[i], offsetof(found, heard) + sizeof impossible[i].heard);
+        assert_false(answer.failed);
+        write_forged(file, n, at, answer.data, (uint32_t)answer.length);
+        snprintf(what, sizeof what, "list %zu of terms", i);
+        one_is_heard_anew(model, options, plain.json, what);
+        wh_buf_free(&answer);
+    }
+    free(file);
+    forget(&plain);
+    unlink(path);
+}
+
 /* ---- when there is one ---- */
 
 /* What one window holds has none; a pipe has none, which is said where one would be resumed; what is no journal stays. */
@@ -556,10 +684,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ended_anywhere_it_goes_on),  cmocka_unit_test(cancelled_it_goes_on),
-        cmocka_unit_test(parts_may_end_in_any_order), cmocka_unit_test(what_differs_is_told_and_not_used),
-        cmocka_unit_test(another_vocabulary_is_told), cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(forged_answers_do_no_harm),  cmocka_unit_test(it_is_made_only_where_it_counts),
+        cmocka_unit_test(ended_anywhere_it_goes_on),         cmocka_unit_test(cancelled_it_goes_on),
+        cmocka_unit_test(parts_may_end_in_any_order),        cmocka_unit_test(what_differs_is_told_and_not_used),
+        cmocka_unit_test(another_vocabulary_is_told),        cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(forged_answers_do_no_harm),         cmocka_unit_test(impossible_numbers_are_not_believed),
+        cmocka_unit_test(impossible_terms_are_not_believed), cmocka_unit_test(it_is_made_only_where_it_counts),
         cmocka_unit_test(many_files_have_one_each),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
