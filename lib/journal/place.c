@@ -88,6 +88,12 @@ void wh_place_give_back(wh_place *place)
     place->fd = -1;
 }
 
+/* Of two journals that do not fit the longer one stays; and one whose beginning is not even there holds nothing. */
+static int keeps_old(const wh_place *here, const wh_place *old)
+{
+    return here->size < (int64_t)sizeof WH_JOURNAL_MAGIC - 1 || (old->fd >= 0 && old->size > here->size);
+}
+
 /* What stands under the name gets out of the way. A place with an error, if any. */
 static wh_place set_aside(const char *path, const char *old)
 {
@@ -100,7 +106,7 @@ static wh_place set_aside(const char *path, const char *old)
     done.is_old = there.fd < 0 && there.error != ENOENT;
     if (done.is_old)
         done.error = there.error;
-    else if ((there.fd >= 0 && there.size > here.size ? unlink(path) : rename(path, old)) != 0)
+    else if ((keeps_old(&here, &there) ? unlink(path) : rename(path, old)) != 0)
         done.error = errno;
     wh_place_give_back(&there);
     wh_place_give_back(&here);
