@@ -191,8 +191,6 @@ static int tell_why(wh_journal *j, const whisp_options *o, const char *name, con
     int rc = read_identity(j, place, &there, &at);
     if (!rc && there)
         tell_difference(j, o, name, there);
-    else if (!rc && place->size < MAGIC)
-        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it ends before it says anything; all is heard anew", name);
     else if (!rc)
         wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is damaged; %s", name, anew);
     return rc;

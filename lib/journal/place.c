@@ -68,7 +68,12 @@ wh_place wh_place_take(const char *path)
         int error = check(fd);
         if (!error)
             error = lock(fd);
-        if (!error && is_at(fd, path, &place.size)) {
+        int here = !error && is_at(fd, path, &place.size);
+        if (here && place.size < (int64_t)sizeof WH_JOURNAL_MAGIC - 1) {
+            here = 0; /* of a run that was killed before its first line was written: it holds nothing, and goes */
+            error = unlink(path) != 0 ? errno : 0;
+        }
+        if (here) {
             place.fd = fd;
             place.error = 0;
             break;
@@ -88,12 +93,6 @@ void wh_place_give_back(wh_place *place)
     place->fd = -1;
 }
 
-/* Of two journals that do not fit the longer one stays; and one whose beginning is not even there holds nothing. */
-static int keeps_old(const wh_place *here, const wh_place *old)
-{
-    return here->size < (int64_t)sizeof WH_JOURNAL_MAGIC - 1 || (old->fd >= 0 && old->size > here->size);
-}
-
 /* What stands under the name gets out of the way. A place with an error, if any. */
 static wh_place set_aside(const char *path, const char *old)
 {
@@ -106,7 +105,7 @@ static wh_place set_aside(const char *path, const char *old)
     done.is_old = there.fd < 0 && there.error != ENOENT;
     if (done.is_old)
         done.error = there.error;
-    else if ((keeps_old(&here, &there) ? unlink(path) : rename(path, old)) != 0)
+    else if ((there.fd >= 0 && there.size > here.size ? unlink(path) : rename(path, old)) != 0)
         done.error = errno;
     wh_place_give_back(&there);
     wh_place_give_back(&here);
@@ -131,6 +130,7 @@ wh_place wh_place_make(const char *path, const char *old)
 const char *wh_place_problem(int error)
 {
     return error == EEXIST        ? "something else is there"
+           : error == ELOOP       ? "a symbolic link is there"
            : error == EWOULDBLOCK ? "another run is writing it"
                                   : strerror(error);
 }
