@@ -101,6 +101,8 @@ static long first_and_step(const scenario *s, int *step)
         return strtol(only, NULL, 10);
     }
     *step = given ? (int)strtol(given, NULL, 10) : s->step && !is_long ? s->step : 1;
+    if (*step < 1)
+        *step = 1;
     return 1 + (long)(random_unit(&seed) * *step);
 }
 
