@@ -275,11 +275,11 @@ typedef void (*whisp_log_fn)(void *user, int level, const char *text);
 typedef void (*whisp_progress_fn)(void *user, double done, double total);
 /* A segment that is final. It lives until the callback returns. */
 typedef void (*whisp_segment_fn)(void *user, const whisp_segment *segment);
-/* Asked at least once for every token: return nonzero to stop; the running call then gives WHISP_ERR_CANCELLED. */
+/* Asked for every token and ten times a second: return nonzero to stop; the running call gives WHISP_ERR_CANCELLED. */
 typedef int (*whisp_cancel_fn)(void *user);
 /* Where is the journal of a recording (its name in messages), by which work that was killed goes on (docs/resume.md)?
- * Write its path, with its NUL, into `capacity` bytes. NEW replaces what is there, RESUME believes it as far as it fits,
- * NONE: none is kept. Made beyond 30 s, not for pipes. The file is yours: remove it when you have the result. */
+ * Write its path, with its NUL, into `capacity` bytes. NEW begins one, RESUME believes what is there where it fits; else
+ * that becomes path.old. NONE: none is kept. Made beyond 30 s, not for pipes. Both files are yours: remove them then. */
 enum { WHISP_JOURNAL_NONE = 0, WHISP_JOURNAL_NEW = 1, WHISP_JOURNAL_RESUME = 2 };
 typedef int (*whisp_journal_fn)(void *user, const char *recording, char *path, size_t capacity);
 

@@ -24,9 +24,11 @@ typedef struct wh_backend_config {
     int threads;     /* 0: one for each core this process may use */
     wh_compute compute;
     int device; /* "cuda": which one, from 0 */
-    /* Asked now and then while a window is encoded: nonzero: WHISP_ERR_CANCELLED. NULL: nobody. "cpu" and "blas" only. */
+    /* Asked some twenty times a second while it computes, in the caller's thread: nonzero: WHISP_ERR_CANCELLED. NULL:
+     * nobody. "cpu" and "blas" only. */
     int (*cancel)(void *user);
     void *cancel_user;
+    double cancel_interval; /* seconds between two questions at least; 0: a twentieth */
     /* For tests: called with named intermediate results, "encoder.block0" and "encoder" ([rows][cols], row-major). */
     void (*tap)(void *user, const char *name, const float *data, int rows, int cols);
     void *tap_user;

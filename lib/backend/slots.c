@@ -149,7 +149,9 @@ static int check_steps(wh_slots *s, int n, const wh_step *steps)
         rc = check_step(s, &steps[marked]);
         if (rc)
             break;
-        s->slots[steps[marked].slot].in_call = 1;
+        wh_slot *slot = &s->slots[steps[marked].slot];
+        slot->in_call = 1;
+        slot->before = slot->n_tokens;
     }
     for (int i = 0; i < marked; i++)
         s->slots[steps[i].slot].in_call = 0;
@@ -191,10 +193,10 @@ static int run_pass(wh_backend *backend)
     return n ? s->computer->run_pass(backend, n, s->rows) : WHISP_OK;
 }
 
-int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps)
+static int run_passes(wh_backend *backend, int n, const wh_step *steps)
 {
     wh_slots *s = ledger(backend);
-    int rc = check_steps(s, n, steps);
+    int rc = WHISP_OK;
     for (int i = 0; !rc && i < n; i++) { /* several tokens: passes of their own */
         int n_tokens = steps[i].n_tokens;
         for (int at = 0; !rc && n_tokens > 1 && at < n_tokens; at += s->most_rows) {
@@ -210,4 +212,16 @@ int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps)
             rc = run_pass(backend);
     }
     return rc ? rc : run_pass(backend);
+}
+
+int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps)
+{
+    wh_slots *s = ledger(backend);
+    int rc = check_steps(s, n, steps);
+    if (rc)
+        return rc;
+    rc = run_passes(backend, n, steps);
+    for (int i = 0; rc && i < n; i++) /* what is behind them in the cache is nobody's */
+        s->slots[steps[i].slot].n_tokens = s->slots[steps[i].slot].before;
+    return rc;
 }

@@ -25,6 +25,7 @@ typedef struct wh_slot {
     int n_tokens; /* in its self-attention K/V */
     int window;   /* -1 before the first */
     int in_call;  /* set while a decode call is checked: each slot once */
+    int before;   /* n_tokens when the decode call began */
 } wh_slot;
 
 /* What the structure of such an implementation begins with. */
@@ -45,7 +46,7 @@ typedef struct wh_slots {
 int wh_slots_init(wh_slots *slots);
 void wh_slots_free(wh_slots *slots);
 
-/* For the table of ops.h. */
+/* For the table of ops.h. A decode call that fails leaves slots with the tokens that they had before. */
 int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots);
 int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps);
 int wh_slots_fork_tail(wh_backend *backend, int dst, int src, int n_same);

@@ -11,18 +11,17 @@
 #include "journal/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal/place.h"
 #include "util/write.h"
 
-static const char magic[16] = "whisp journal 1\n";
 static const char tag[4] = "answ";
 
+enum { MAGIC = sizeof WH_JOURNAL_MAGIC - 1 };
 enum { HEAD = sizeof tag + 4 + sizeof(wh_key) + sizeof(wh_heard), SUM = 8 };
 
 #define IDENTITY (-1)         /* the kind of the record that holds it */
@@ -36,7 +35,9 @@ typedef struct entry {
 } entry;
 
 struct wh_journal {
-    char *path, *identity;
+    char *path, *old; /* its name, and that of one that was not gone on with */
+    const char *name; /* of these two the one that `fd` is */
+    char *identity;
     int fd;       /* -1: there is no file of this run's yet */
     int is_off;   /* nothing is written (any more) */
     int64_t end;  /* of what was written whole */
@@ -134,51 +135,77 @@ static const char *value_of(const char *text, const char *name, size_t length, s
     return "";
 }
 
+/* What becomes of a journal that does not fit. */
+static const char anew[] = "all is heard anew, and it is kept beside the new one until that is done";
+
 /* Say the first thing that is not as here in the identity that was found. */
-static void tell_difference(const wh_journal *j, const whisp_options *o, const char *there)
+static void tell_difference(const wh_journal *j, const whisp_options *o, const char *name, const char *there)
 {
     for (const char *line = j->identity; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t name = strcspn(line, "="), n, n_there;
-        const char *value = value_of(line, line, name, &n), *other = value_of(there, line, name, &n_there);
+        size_t n_name = strcspn(line, "="), n, n_there;
+        const char *value = value_of(line, line, n_name, &n), *other = value_of(there, line, n_name, &n_there);
         if (n == n_there && memcmp(value, other, n) == 0)
             continue;
-        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: %.*s was %.*s there and is %.*s now; all is heard anew", j->path,
-               (int)name, line, (int)WH_MIN(n_there, (size_t)200), other, (int)WH_MIN(n, (size_t)200), value);
+        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: %.*s was %.*s there and is %.*s now; %s", name, (int)n_name,
+               line, (int)WH_MIN(n_there, (size_t)200), other, (int)WH_MIN(n, (size_t)200), value, anew);
         return;
     }
-    wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another version; all is heard anew", j->path);
+    wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another version; %s", name, anew);
 }
 
-/* Is the identity's record there, and this run's? 0 has been told. */
-static int check_identity(wh_journal *j, const whisp_options *o, int fd, int64_t size, int64_t *at)
+/* The text of the identity's record, in j->record, and where the next record begins; NULL in *text where there is none. */
+static int read_identity(wh_journal *j, const wh_place *place, const char **text, int64_t *at)
 {
     entry found;
     wh_key start = j->start;
-    *at = sizeof magic;
+    *text = NULL;
+    *at = MAGIC;
     j->start = WH_KEY_EMPTY;
-    int rc = read_record(j, fd, *at, size, &found);
+    int rc = read_record(j, place->fd, *at, place->size, &found);
     j->start = start;
-    if (rc < 0)
-        return rc;
-    if (!rc || found.heard.kind != IDENTITY) {
-        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is damaged; all is heard anew", j->path);
-        return 0;
-    }
+    if (rc <= 0 || found.heard.kind != IDENTITY)
+        return WH_MIN(rc, 0);
     *at += HEAD + (int64_t)found.length + SUM;
     char *there = j->record.data + HEAD;
     there[found.length] = '\0'; /* in place of its sum, which was checked */
-    if (strlen(there) == found.length && strcmp(there, j->identity) == 0)
-        return 1;
-    tell_difference(j, o, there);
-    return 0;
+    if (strlen(there) == found.length)
+        *text = there;
+    return WHISP_OK;
+}
+
+/* Is it this run's? */
+static int check_identity(wh_journal *j, const wh_place *place, int *fits)
+{
+    const char *there = NULL;
+    int64_t at;
+    int rc = place->fd >= 0 ? read_identity(j, place, &there, &at) : WHISP_OK;
+    *fits = !rc && there && strcmp(there, j->identity) == 0;
+    return rc;
+}
+
+/* Why it is not used. */
+static int tell_why(wh_journal *j, const whisp_options *o, const char *name, const wh_place *place)
+{
+    const char *there;
+    int64_t at;
+    int rc = read_identity(j, place, &there, &at);
+    if (!rc && there)
+        tell_difference(j, o, name, there);
+    else if (!rc)
+        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is damaged; %s", name, anew);
+    return rc;
 }
 
 /* The list of what is there, up to where a record is none. */
-static int read_list(wh_journal *j, const whisp_options *o, int fd, int64_t size, int64_t at)
+static int read_list(wh_journal *j, const whisp_options *o, const wh_place *place)
 {
+    const char *text;
+    int64_t at;
     entry found;
-    int rc;
-    while ((rc = read_record(j, fd, at, size, &found)) > 0) {
+    int rc = read_identity(j, place, &text, &at);
+    if (rc)
+        return rc;
+    while ((rc = read_record(j, place->fd, at, place->size, &found)) > 0) {
         if ((rc = wh_grow(&j->list, &j->capacity, j->n + 1, sizeof *j->list)))
             return rc;
         j->list[j->n++] = found;
@@ -186,49 +213,59 @@ static int read_list(wh_journal *j, const whisp_options *o, int fd, int64_t size
     }
     if (rc < 0)
         return rc;
-    if (at < size)
-        wh_log(o, WHISP_LOG_WARNING, "%s: its last %lld bytes are no whole record; they are left out", j->path,
-               (long long)(size - at));
-    if (at < size && ftruncate(fd, at) != 0)
+    if (at < place->size)
+        wh_log(o, WHISP_LOG_WARNING, "%s: its last %lld bytes are no whole record; they are left out", j->name,
+               (long long)(place->size - at));
+    if (at < place->size && ftruncate(place->fd, at) != 0)
         j->is_off = 1; /* what is there can be read, but nothing be added */
     j->end = at;
     if (j->n)
         qsort(j->list, j->n, sizeof *j->list, compare);
     if (j->n)
-        wh_log(o, WHISP_LOG_INFO, "%s: of a run that was ended; it holds %zu answers of the model", j->path, j->n);
-    return 1;
+        wh_log(o, WHISP_LOG_INFO, "%s: of a run that was ended; it holds %zu answers of the model", j->name, j->n);
+    return WHISP_OK;
 }
 
-/* Is it a journal, be it an empty one? Anything else is not ours to replace. */
-static int is_journal(int fd, int64_t *size)
+static void refuse(wh_journal *j, const whisp_options *o, const char *name, int error)
 {
-    struct stat st;
-    char first[sizeof magic];
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return 0;
-    *size = st.st_size;
-    size_t n = (size_t)WH_MIN(st.st_size, (off_t)sizeof first);
-    return read_at(fd, first, n, 0) && memcmp(first, magic, n) == 0;
+    j->is_off = 1;
+    wh_log(o, WHISP_LOG_WARNING, "%s: no journal is kept: %s", name, wh_place_problem(error));
+}
+
+/* Of the journal and the older one that which is this run's, and if both are, which holds more. */
+static int choose(wh_journal *j, const whisp_options *o, wh_place *here, wh_place *older)
+{
+    int fits = 0, older_fits = 0, rc = check_identity(j, here, &fits);
+    if (!rc)
+        rc = check_identity(j, older, &older_fits);
+    if (rc)
+        return rc;
+    wh_place *chosen = older_fits && !(fits && here->size >= older->size) ? older : fits ? here : NULL;
+    if (!chosen)
+        return here->fd >= 0 ? tell_why(j, o, j->path, here) : older->fd >= 0 ? tell_why(j, o, j->old, older) : rc;
+    j->name = chosen == older ? j->old : j->path;
+    if ((rc = read_list(j, o, chosen)))
+        return rc;
+    j->fd = chosen->fd;
+    chosen->fd = -1;
+    return rc;
 }
 
 static int read_file(wh_journal *j, const whisp_options *o, int resumes)
 {
-    int64_t size, at;
-    int fd = open(j->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), rc = 0;
-    if (fd < 0 && errno == ENOENT)
-        return WHISP_OK;
-    if (fd < 0 || !is_journal(fd, &size)) {
-        wh_log(o, WHISP_LOG_WARNING, "%s: no journal is kept: %s", j->path,
-               fd < 0 ? strerror(errno) : "something else is there");
-        j->is_off = 1;
-    } else if (resumes && (rc = check_identity(j, o, fd, size, &at)) > 0) {
-        rc = read_list(j, o, fd, size, at);
-    }
-    if (rc > 0)
-        j->fd = fd;
-    else if (fd >= 0)
-        close(fd);
-    return WH_MIN(rc, 0);
+    int rc = WHISP_OK;
+    wh_place here = wh_place_take(j->path), older = {.fd = -1, .error = ENOENT};
+    if (resumes && here.error != EWOULDBLOCK)
+        older = wh_place_take(j->old);
+    if (here.error && here.error != ENOENT)
+        refuse(j, o, j->path, here.error);
+    else if (older.error == EWOULDBLOCK)
+        refuse(j, o, j->old, older.error);
+    else if (resumes)
+        rc = choose(j, o, &here, &older);
+    wh_place_give_back(&here);
+    wh_place_give_back(&older);
+    return rc;
 }
 
 /* ---- written ---- */
@@ -237,7 +274,7 @@ static void stop_writing(wh_journal *j, const whisp_options *o, int error)
 {
     j->is_off = 1;
     wh_log(o, WHISP_LOG_WARNING, "%s: cannot be written: %s; if the work is stopped, it cannot be continued from here",
-           j->path, strerror(error));
+           j->name, strerror(error));
 }
 
 static void append(wh_journal *j, const whisp_options *o, const char *bytes, size_t n)
@@ -251,13 +288,13 @@ static void append(wh_journal *j, const whisp_options *o, const char *bytes, siz
     stop_writing(j, o, error);
 }
 
-/* A new file in the place of what is there. */
+/* A new file; what is in its place is kept under the other name. */
 static int make_file(wh_journal *j, const whisp_options *o)
 {
     wh_buf all = {0};
     const wh_heard none = {.kind = IDENTITY};
     wh_key start = j->start;
-    wh_buf_append(&all, magic, sizeof magic);
+    wh_buf_append(&all, WH_JOURNAL_MAGIC, MAGIC);
     j->start = WH_KEY_EMPTY;
     put_record(j, &none, &start, j->identity, strlen(j->identity), &all);
     j->start = start;
@@ -265,11 +302,14 @@ static int make_file(wh_journal *j, const whisp_options *o)
         wh_buf_free(&all);
         return wh_fail_memory();
     }
-    unlink(j->path);
+    wh_place place = wh_place_make(j->path, j->old);
+    j->name = j->path;
     j->end = 0;
-    j->fd = open(j->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (j->fd < 0)
-        stop_writing(j, o, errno);
+    j->fd = place.fd;
+    if (place.is_old || place.error == EWOULDBLOCK || place.error == EEXIST)
+        refuse(j, o, place.is_old ? j->old : j->path, place.error);
+    else if (place.error)
+        stop_writing(j, o, place.error);
     else
         append(j, o, all.data, all.length);
     if (j->fd >= 0 && j->is_off) { /* not even its head could be written */
@@ -290,10 +330,13 @@ int wh_journal_open(const wh_journal_config *config, const whisp_options *o, wh_
         return wh_fail_memory();
     pthread_mutex_init(&j->mutex, NULL);
     j->fd = -1;
-    j->path = strdup(config->path);
+    wh_buf old = {0};
+    wh_buf_printf(&old, "%s.old", config->path);
+    j->old = old.data;
+    j->name = j->path = strdup(config->path);
     j->identity = strdup(config->identity);
     j->start = WH_KEY_EMPTY;
-    int rc = j->path && j->identity ? WHISP_OK : wh_fail_memory();
+    int rc = j->path && j->identity && !old.failed ? WHISP_OK : wh_fail_memory();
     if (!rc) {
         wh_key_add(&j->start, j->identity, strlen(j->identity));
         rc = read_file(j, o, config->resumes);
@@ -315,6 +358,7 @@ void wh_journal_free(wh_journal *j)
     wh_buf_free(&j->record);
     free(j->list);
     free(j->identity);
+    free(j->old);
     free(j->path);
     free(j);
 }
@@ -339,11 +383,11 @@ static void look_for_change(wh_journal *j, const whisp_options *o, const wh_hear
         return;
     j->change_told = 1;
     if (j->n_found) {
-        wh_log(o, WHISP_LOG_WARNING, "%s: is of another recording from %.2f s on, which is heard anew", j->path,
+        wh_log(o, WHISP_LOG_WARNING, "%s: is of another recording from %.2f s on, which is heard anew", j->name,
                (double)heard->at / 100);
         return;
     }
-    wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another recording; all is heard anew", j->path);
+    wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is of another recording; %s", j->name, anew);
     j->n = 0;
     close(j->fd);
     j->fd = -1; /* a new one comes in its place */

@@ -24,13 +24,15 @@ typedef struct wh_journal wh_journal;
 typedef struct wh_journal_config {
     const char *path;
     const char *identity; /* lines "name=value": all that must be the same for an answer to be believed */
-    int resumes;          /* believe what is there; else it is replaced */
+    int resumes;          /* believe what is there, under path or path.old; else it is set aside */
 } wh_journal_config;
 
-/* Read what is there; what is to be said about it goes to the options' log. A file is made with the
- * first answer. WHISP_ERR_MEMORY; whatever is wrong with the file is no error. */
+/* Read what is there; what is to be said about it goes to the options' log. A file is made with the first answer; a
+ * journal that stands in its place and is not gone on with becomes path.old, where it is found again. Where another run
+ * writes the journal, in this process or another, that is told and none is kept. WHISP_ERR_MEMORY; whatever is wrong with
+ * the file is no error. */
 int wh_journal_open(const wh_journal_config *config, const whisp_options *options, wh_journal **journal);
-/* The file stays: it is the caller's, who removes it when the work is done. */
+/* The files stay: path and path.old are the caller's, who removes them when the work is done. */
 void wh_journal_free(wh_journal *journal);
 
 /* Any thread. find: 1 and the answer, 0 where the model must be asked, or a code. keep: what it answered, which

@@ -23,6 +23,12 @@ typedef struct wh_extension {
     float score; /* the sequence's sum of log-probabilities */
 } extension;
 
+/* Room for finished ones: as many as end the search, or as it has beams where that is more. */
+static int finished_room(const wh_beams *b)
+{
+    return WH_MAX(b->size, b->max_finished);
+}
+
 int wh_beams_init(wh_search *s, wh_beams **beams)
 {
     const wh_values *v = &s->options->values;
@@ -41,7 +47,7 @@ int wh_beams_init(wh_search *s, wh_beams **beams)
     if (!b->extensions)
         return wh_fail_memory();
     int rc = wh_candidates_new(s, b->size, &b->next);
-    return rc ? rc : wh_candidates_new(s, WH_MAX(b->size, b->max_finished), &b->finished);
+    return rc ? rc : wh_candidates_new(s, finished_room(b), &b->finished);
 }
 
 void wh_beams_free(wh_beams *b)
@@ -49,7 +55,7 @@ void wh_beams_free(wh_beams *b)
     if (!b)
         return;
     wh_candidates_free(b->next, b->size);
-    wh_candidates_free(b->finished, WH_MAX(b->size, b->max_finished));
+    wh_candidates_free(b->finished, finished_room(b));
     free(b->extensions);
     free(b);
 }

@@ -47,6 +47,12 @@ void wh_corrector_free(corrector *c)
     free(c);
 }
 
+/* Rows of logits that the decoder is asked for at a time: a term's, and what follows it. */
+static size_t most_rows(const corrector *c)
+{
+    return c->vocabulary->longest_tokens + FOLLOWING;
+}
+
 int wh_corrector_init(wh_search *s)
 {
     const wh_values *v = &s->options->values;
@@ -58,7 +64,7 @@ int wh_corrector_init(wh_search *s)
     int rc = wh_vocabulary_load(v->vocabulary, s->model, &c->vocabulary);
     if (rc)
         return rc;
-    size_t most = c->vocabulary->longest_tokens + FOLLOWING;
+    size_t most = most_rows(c);
     c->fed = wh_calloc((size_t)s->model->n_text_ctx + most, sizeof *c->fed);
     c->rows = wh_calloc(most, sizeof *c->rows);
     c->some_rows = wh_calloc(most, sizeof *c->some_rows);
@@ -421,7 +427,7 @@ static void screen_at(wh_search *s, int64_t at, float *logits)
 static int screen(wh_search *s)
 {
     corrector *c = s->corrector;
-    size_t n_open = 0, most = c->vocabulary->longest_tokens + FOLLOWING;
+    size_t n_open = 0, most = most_rows(c);
     int rc = WHISP_OK;
     for (size_t i = 0; i < c->places.n; i++)
         n_open += c->places.list[i].state == WH_PLACE_OPEN;

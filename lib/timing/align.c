@@ -41,6 +41,12 @@ static void free_pass(pass *p)
     free(p->probabilities);
 }
 
+/* Where a head's weights for a token begin; of the head behind the last one: how many there are. */
+static size_t weights_at(const pass *p, size_t head, size_t token)
+{
+    return (head * p->n_tokens + token) * p->n_frames;
+}
+
 static int make_pass(pass *p, const int32_t *tokens, size_t n)
 {
     const whisp_model *m = p->a->model;
@@ -63,8 +69,8 @@ static int make_pass(pass *p, const int32_t *tokens, size_t n)
     memcpy(p->tokens + p->n_tokens, tokens, n * sizeof *tokens);
     p->n_tokens += n;
     p->tokens[p->n_tokens++] = sp->eot;
-    if (wh_pages_take(&p->rooms[0], heads * p->n_tokens, p->n_frames) ||
-        wh_pages_take(&p->rooms[1], heads * CHUNK, ctx) || wh_pages_take(&p->rooms[2], CHUNK, (size_t)m->n_vocab))
+    if (wh_pages_take(&p->rooms[0], weights_at(p, heads, 0), 1) || wh_pages_take(&p->rooms[1], heads * CHUNK, ctx) ||
+        wh_pages_take(&p->rooms[2], CHUNK, (size_t)m->n_vocab))
         return WHISP_ERR_MEMORY;
     p->weights = p->rooms[0].at;
     p->scores = p->rooms[1].at;
@@ -108,8 +114,7 @@ static void attend(const pass *p, size_t first, const int *rows, int n_rows)
     for (int r = 0; r < n_rows; r++)
         for (size_t h = 0; h < heads; h++) {
             size_t at = first + (size_t)rows[r];
-            wh_evidence_attend(p->weights + (h * p->n_tokens + at) * p->n_frames, p->n_frames, heads,
-                               &p->a->evidence[at - p->n_start]);
+            wh_evidence_attend(p->weights + weights_at(p, h, at), p->n_frames, heads, &p->a->evidence[at - p->n_start]);
         }
 }
 
@@ -140,8 +145,7 @@ static int feed_chunk(pass *p, size_t first, size_t n)
     }
     for (size_t h = 0; h < (size_t)m->n_alignment_heads; h++)
         for (size_t i = 0; i < n; i++)
-            softmax(p->scores + (h * n + i) * ctx, p->weights + (h * p->n_tokens + first + i) * p->n_frames,
-                    p->n_frames);
+            softmax(p->scores + (h * n + i) * ctx, p->weights + weights_at(p, h, first + i), p->n_frames);
     if (p->a->evidence)
         attend(p, first, rows, n_rows);
     return WHISP_OK;
@@ -179,7 +183,7 @@ static int make_costs(pass *p)
     if (!scratch)
         return wh_fail_memory();
     for (size_t h = 0; h < heads; h++) {
-        float *x = p->weights + h * p->n_tokens * n, *wanted = x + p->n_start * n;
+        float *x = p->weights + weights_at(p, h, 0), *wanted = p->weights + weights_at(p, h, p->n_start);
         standardize(x, p->n_tokens, n, scratch, scratch + n);
         wh_median_filter(wanted, rows, n, MEDIAN_WIDTH, scratch + 2 * n);
         for (size_t i = 0; i < rows * n; i++)

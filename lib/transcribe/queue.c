@@ -2,6 +2,7 @@
  * becomes of them waits in a list of events for whisp_queue_next(). */
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ struct whisp_queue {
     whisp_model computed;
     wh_backend *backend;
     wh_jobs *jobs;
+    atomic_int is_freed;
     pthread_mutex_t mutex; /* guards what follows, and the entries */
     pthread_cond_t news;
     entry *entries;
@@ -141,11 +143,17 @@ static int run(wh_job *job, whisp_session *session, whisp_result **result)
 
 /* ---- making and freeing ---- */
 
+/* Nobody wants what is being computed any more, which may take a large model seconds. */
+static int is_freed(void *user)
+{
+    return atomic_load(&((whisp_queue *)user)->is_freed);
+}
+
 static int make_backend(whisp_queue *q, int *places)
 {
     const wh_values *v = &q->options->values;
     int least, n = wh_plan_batch(q->model, v);
-    wh_backend_config config = {.n_slots = wh_plan_queue_slots(n, &least)};
+    wh_backend_config config = {.n_slots = wh_plan_queue_slots(n, &least), .cancel = is_freed, .cancel_user = q};
     config.least_slots = least;
     int rc = wh_session_backend(q->model, v, &config, &q->computed, &q->backend);
     if (!rc)
@@ -200,6 +208,7 @@ void whisp_queue_free(whisp_queue *q)
 {
     if (!q)
         return;
+    atomic_store(&q->is_freed, 1);
     wh_jobs_free(q->jobs); /* afterwards all have ended, and those whose end was not taken have an event */
     free_event(q->taken);
     while (q->first) {

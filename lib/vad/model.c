@@ -45,7 +45,7 @@ static int find_conv(whisp_vad *v, int i, int in, int out, int stride)
     snprintf(name, sizeof name, "conv%d.bias", i + 1);
     if ((rc = find(v, name, out, 1, 1, &b)))
         return rc;
-    *c = (wh_vad_conv){.in = in, .out = out, .stride = stride, .k = (3 * in + 15) / 16 * 16, .b = b};
+    *c = (wh_vad_conv){.in = in, .out = out, .stride = stride, .k = WH_VAD_COLUMNS(in), .b = b};
     c->w = wh_alloc_aligned((size_t)out * (size_t)c->k, sizeof *c->w);
     if (!c->w)
         return wh_fail_memory();

@@ -12,7 +12,6 @@
 #include "vad/vad.h"
 
 #define SEEN (WH_VAD_CONTEXT + WH_VAD_CHUNK + 64) /* samples of a chunk as the transform sees them */
-#define MAX_K 400                                 /* of the widest convolution: 3 * 129, rounded up */
 
 int wh_vad_net_init(wh_vad_net *net)
 {
@@ -22,7 +21,7 @@ int wh_vad_net_init(wh_vad_net *net)
     net->spectrum = wh_alloc_aligned(rows * 2 * WH_VAD_BINS, sizeof(float));
     net->a = wh_alloc_aligned(rows * WH_VAD_BINS, sizeof(float));
     net->b = wh_alloc_aligned(rows * WH_VAD_BINS, sizeof(float));
-    net->columns = wh_alloc_aligned(rows * MAX_K, sizeof(float));
+    net->columns = wh_alloc_aligned(rows * WH_VAD_COLUMNS(WH_VAD_BINS), sizeof(float));
     net->gates = wh_alloc_aligned((size_t)WH_VAD_BATCH * 4 * WH_VAD_STATE, sizeof(float));
     if (net->frames && net->spectrum && net->a && net->b && net->columns && net->gates)
         return WHISP_OK;

@@ -22,9 +22,11 @@
 #define WH_VAD_BATCH 16   /* chunks whose convolutions are computed together */
 #define WH_VAD_FFT 256
 #define WH_VAD_HOP 128
-#define WH_VAD_BINS 129
+#define WH_VAD_BINS 129  /* no convolution has more channels */
 #define WH_VAD_FRAMES 4  /* of the spectrum, in a chunk with its context */
 #define WH_VAD_STATE 128 /* of the LSTM */
+/* Columns of the product that a convolution of three taps is, of so many channels: whole vectors. */
+#define WH_VAD_COLUMNS(channels) ((3 * (channels) + 15) / 16 * 16)
 
 /* ---- the model ---- */
 
@@ -32,7 +34,7 @@
 typedef struct wh_vad_conv {
     int in, out; /* channels */
     int stride;
-    int k;          /* 3 * in, rounded up to a multiple of 16 */
+    int k;          /* WH_VAD_COLUMNS(in) */
     float *w;       /* [out][k]: tap after tap, then zeros */
     const float *b; /* [out] */
 } wh_vad_conv;
@@ -57,7 +59,7 @@ typedef struct wh_vad_net {
     float *frames;   /* [batch * 4][256]: windows of the spectrum; later gates and other passing values */
     float *spectrum; /* [batch * 4][2 * 129] */
     float *a, *b;    /* [batch][6 frames][129 channels]: what the convolutions read and write in turn */
-    float *columns;  /* [batch * 4][400]: a convolution's input as a matrix */
+    float *columns;  /* [batch * 4][WH_VAD_COLUMNS(129)]: a convolution's input as a matrix */
     float *gates;    /* [batch][512] */
 } wh_vad_net;
 

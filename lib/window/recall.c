@@ -35,7 +35,7 @@ void wh_recall_listen(wh_window *w, int64_t at, int64_t frames)
     if (!r->journal)
         return;
     wh_key sound = WH_KEY_EMPTY;
-    wh_key_add(&sound, w->input, (size_t)WH_WINDOW_FRAMES * (size_t)w->model->n_mels * sizeof *w->input);
+    wh_key_add(&sound, w->input, wh_window_input_size(w) * sizeof *w->input);
     r->heard.at = w->origin + at;
     r->heard.frames = (int32_t)frames;
     r->heard.sound = sound.a ^ sound.b;

@@ -260,7 +260,7 @@ struct wh_window {
     wh_search *search;
     wh_mel *mel;
     wh_voice *voice; /* where something asks for it, else NULL */
-    float *input;    /* [3000][n_mels] the encoder's */
+    float *input;    /* [wh_window_input_size()]: [3000][n_mels], the encoder's */
 
     /* where it stands (window.c) */
     int64_t origin;              /* of what is pushed, in the recording, in frames */
@@ -286,5 +286,10 @@ struct wh_window {
     wh_recall recall;
     wh_doubts *doubts; /* with the option confidence, once it was asked; else NULL */
 };
+
+static inline size_t wh_window_input_size(const wh_window *w)
+{
+    return (size_t)WH_WINDOW_FRAMES * (size_t)w->model->n_mels;
+}
 
 #endif

@@ -38,7 +38,7 @@ static int make(wh_window *w)
         return rc;
     if ((rc = wh_clips_init(&w->clips, w->values->clip_timestamps)) || (rc = wh_language_init(w)))
         return rc;
-    w->input = wh_alloc_aligned((size_t)WH_WINDOW_FRAMES * (size_t)m->n_mels, sizeof(float));
+    w->input = wh_alloc_aligned(wh_window_input_size(w), sizeof(float));
     return w->input ? wh_window_reset(w) : wh_fail_memory();
 }
 

@@ -2,11 +2,12 @@
  * crash, and (the sanitizers watch) no leak; or success, and then with the very same bytes as undisturbed. Afterwards
  * the same call on the same objects gives those bytes.
  *
- * Short form: each allocation of each scenario fails alone. WHISP_FAULT=long: larger scenarios too, and again with all
- * later ones failing as well. WHISP_FAULT_ONLY=NAME: one scenario; WHISP_FAULT_AT=N: one allocation of it. */
+ * Short form: each allocation of each scenario fails alone (of some, one in so many). WHISP_FAULT=long: larger scenarios too, and again with all
+ * later ones failing as well; WHISP_FAULT_STEP=N: one allocation in N, from a random one on (WHISP_SEED). WHISP_FAULT_ONLY=NAME: one scenario; WHISP_FAULT_AT=N: one allocation of it. */
 #include "support/testing.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <sndfile.h>
 #include <stdlib.h>
@@ -46,6 +47,8 @@ typedef struct scenario {
     const char *input;       /* a file in the temporary folder */
     int is_multilingual, is_long;
     int is_slow; /* under a sanitizer in the long form only */
+    int step;    /* short form: one allocation in so many; 0: each */
+    int journal; /* goes on from one: 1: of its own half; 2: that is damaged */
 } scenario;
 
 static int same(void)
@@ -61,6 +64,7 @@ static int run(const scenario *s, outcome *into)
 }
 
 static int n_wrong, is_long;
+static uint64_t seed;
 static int again;      /* this time what failed is called again */
 static char where[64]; /* what fails */
 
@@ -88,36 +92,56 @@ static void fail_one(const scenario *s, long at, long total, int and_later, int 
 }
 
 /* Run the scenario with its first allocation failing, then its second, and so on to its last one. */
+/* The first allocation that fails, and how far it is to the next. */
+static long first_and_step(const scenario *s, int *step)
+{
+    const char *given = getenv("WHISP_FAULT_STEP"), *only = getenv("WHISP_FAULT_AT");
+    if (only) {
+        *step = INT_MAX;
+        return atol(only);
+    }
+    *step = given ? atoi(given) : s->step && !is_long ? s->step : 1;
+    return 1 + (long)(random_unit(&seed) * *step);
+}
+
 static void fail_each(const scenario *s, int and_later)
 {
-    const char *only = getenv("WHISP_FAULT_AT");
     clock_t began = clock();
     assert_int_equal(run(s, &disturbed), WHISP_OK); /* what is allocated once in a process */
     memory_fails(0, 0);
     int rc = run(s, &undisturbed);
-    long total = memory_works(), errors = 0;
+    long total = memory_works();
+    int errors = 0;
     if (rc)
         fail_msg("%s: %s", s->name, whisp_last_error());
     assert_true(undisturbed.n > 0);
-    for (long at = 1; at <= total; at++) {
-        int e = 0;
-        if (!only || at == atol(only))
-            fail_one(s, at, total, and_later, &e);
-        errors += e;
-    }
-    if (!only && !errors && total)
+    int step, tried = 0;
+    for (long at = first_and_step(s, &step); at <= total; at += step, tried++)
+        fail_one(s, at, total, and_later, &errors);
+    if (!errors && tried > 4) /* most have to be */
         wrong(s, "no failed allocation is an error");
     assert_int_equal(run(s, &disturbed), WHISP_OK);
     assert_true(same());
     if (getenv("WHISP_FAULT_TELL"))
-        printf("%-14s %6ld allocations, %6ld errors, %6zu bytes, %5.1f s\n", s->name, total, errors, undisturbed.n,
+        printf("%-14s %6ld allocations, %6d errors, %6zu bytes, %5.1f s\n", s->name, total, errors, undisturbed.n,
                (double)(clock() - began) / CLOCKS_PER_SEC);
 }
 
 /* ---- what the scenarios are made of ---- */
 
+static int journal_wanted; /* WHISP_JOURNAL_ */
+
+static int name_journal(void *user, const char *recording, char *path, size_t capacity)
+{
+    (void)user;
+    (void)recording;
+    snprintf(path, capacity, "%s", temp_path("the.journal"));
+    return journal_wanted;
+}
+
 static int set_options(const scenario *s, whisp_options **options)
 {
+    const whisp_callbacks callbacks = {.size = sizeof callbacks, .journal = name_journal};
     int rc = (*options = whisp_options_new()) ? WHISP_OK : WHISP_ERR_MEMORY;
     static const char *const all[] = {"hallucination_guard",
                                       "False", /* invented models hear words in noise */
@@ -135,6 +159,8 @@ static int set_options(const scenario *s, whisp_options **options)
     for (const char *const *o = s->options; !rc && *o; o += 2)
         rc = whisp_options_set(*options, o[0],
                                strncmp(o[1], "temp:", 5) ? o[1] : temp_path(o[1] + 5)); /* a file of this test's */
+    if (!rc && s->journal)
+        rc = whisp_options_on(*options, &callbacks);
     return rc;
 }
 
@@ -289,6 +315,43 @@ static int transcribe_work(const scenario *s, whisp_session *session, whisp_resu
 static int transcribe(const scenario *s)
 {
     return with_session(s, transcribe_work);
+}
+
+/* Half of the journal that a whole run of this scenario leaves, so that some windows are known and some are heard. */
+static size_t half_a_journal(const scenario *s, const char *path, char *bytes, size_t capacity)
+{
+    journal_wanted = WHISP_JOURNAL_NEW;
+    assert_int_equal(with_session(s, transcribe_work), WHISP_OK);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = read(fd, bytes, capacity);
+    close(fd);
+    assert_true(n > 1000 && (size_t)n < capacity);
+    if (s->journal == 2)
+        bytes[100] ^= 1; /* of its identity */
+    return (size_t)n * 6 / 10;
+}
+
+static int resume(const scenario *s)
+{
+    static const scenario *of;
+    static char bytes[1 << 18];
+    static size_t n;
+    const char *path = temp_path("the.journal"), *old = temp_path("the.journal.old");
+    unlink(path);
+    unlink(old);
+    if (of != s) {
+        n = half_a_journal(s, path, bytes, sizeof bytes);
+        of = s;
+        now->n = 0;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_int_equal(write(fd, bytes, n), n);
+    close(fd);
+    journal_wanted = WHISP_JOURNAL_RESUME;
+    int rc = with_session(s, transcribe_work);
+    assert_true(s->journal == 1 || rc || access(old, F_OK) == 0);
+    journal_wanted = WHISP_JOURNAL_NONE;
+    return rc;
 }
 
 static int transcribe_and_write(const scenario *s)
@@ -669,6 +732,25 @@ static const scenario scenarios[] = {
     {.name = "tokens", .run = tokens},
     {.name = "read_back", .run = read_back},
     {.name = "speech", .run = speech},
+    {.name = "resume",
+     .run = resume,
+     .input = "minute.wav",
+     .options = {"cut", "off", "word_timestamps", "True", "no_speech_threshold", "None"},
+     .is_slow = 1,
+     .step = 8,
+     .journal = 1},
+    {.name = "resume_parts",
+     .run = resume,
+     .input = "minute.wav",
+     .options = {"cut", "20", "batch_size", "3", "confidence", "True", "no_speech_threshold", "None"},
+     .is_long = 1,
+     .journal = 1},
+    {.name = "resume_anew",
+     .run = resume,
+     .input = "minute.wav",
+     .options = {"cut", "off", "language", "en", "no_speech_threshold", "None"},
+     .is_long = 1,
+     .journal = 2},
     {.name = "parts",
      .run = transcribe,
      .input = "minute.wav",
@@ -681,6 +763,8 @@ static void every_allocation(void **state)
     (void)state;
     const char *only = getenv("WHISP_FAULT_ONLY"), *form = getenv("WHISP_FAULT");
     is_long = form && !strcmp(form, "long");
+    seed = getenv("WHISP_SEED") ? strtoull(getenv("WHISP_SEED"), NULL, 10) : (uint64_t)time(NULL);
+    printf("WHISP_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         const scenario *s = &scenarios[i];
         if (only ? strcmp(only, s->name) : (s->is_long || (s->is_slow && IS_SANITIZED)) && !is_long)

@@ -151,7 +151,7 @@ def test_unknown_option(run, typed):
     (["--language", "klingon"], "klingon"), (["--task", "sing"], "sing"), (["--temperature", "warm"], "warm"),
     (["--temperature", "-1"], "temperature"), (["--best_of", "0"], "best_of"), (["--threads", "many"], "threads"),
     (["--verbose", "yes"], "True"), (["--output_format", "doc"], "doc"), (["--output_format", "srt,"], "output_format"),
-    (["--output_dir", ""], "output_dir"), (["--model="], "model"), (["--quiet=True"], "no value"),
+    (["--output_dir", ""], "output_dir"), (["--model="], "model"), (["--quiet=yes"], "neither True nor False"),
     (["--condition_on_previous_text", "1"], "condition_on_previous_text"), (["--backend", "abacus"], "abacus"),
     (["--suppress_tokens", "a,b"], "suppress_tokens"), (["--seed", "1.5"], "seed"),
     (["--compute_type", "f3"], "compute_type"), (["--no_speech_threshold", "nan"], "no_speech_threshold"),

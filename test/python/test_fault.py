@@ -4,7 +4,8 @@ An error with a status that is not 0, a line that says why, and nothing half-wri
 as undisturbed. Never a signal, never a hang.
 
 What fails: build/test/faultcalls (system calls, by ptrace), build/test/libfault.so (allocations, preloaded). Short form:
-every so many calls, from a random one on (WHISP_SEED says which again); WHISP_FAULT=long: every call.
+every so many calls, from a random one on (WHISP_SEED says which again); WHISP_FAULT=long: other ways to fail, too, and
+every call, but of 150,000 allocations WHISP_FAULT_MOST (4,000).
 """
 import errno
 import os
@@ -17,9 +18,11 @@ import pytest
 import make_formats as formats
 import recordings
 import shapes
+import test_vad as vad
 
 LONG = os.environ.get("WHISP_FAULT") == "long"
 SEED = int(os.environ.get("WHISP_SEED", random.randrange(1 << 30)))
+MOST = int(os.environ.get("WHISP_FAULT_MOST", 4000 if LONG else 25))
 TIMEOUT = 120  # a hang; a loaded machine takes seconds
 
 #        call      how, in the short form                  ... and in the long one, too
@@ -51,9 +54,14 @@ def jobs(build, invented_dir, recording, tmp_path_factory):
     """Name: the command, and where it writes (a folder that is empty before)."""
     m = formats.load(invented_dir / "english.gguf")
     folder = tmp_path_factory.mktemp("checkpoints")
-    if LONG:  # a vocabulary of a published size, which takes its time
-        shapes.write_folder(shapes.model(shapes.vocabulary()), folder / "hf")
+    published = shapes.model(shapes.vocabulary())  # whose vocabulary is known without its names
+    shapes.write_folder(published, folder / "hf")
     formats.write_ct2(m, folder / "ct2")
+    shapes.write_folder(shapes.model(shapes.vocabulary(n_ordinary=280)), folder / "safetensors", shards=2)
+    formats.write_pt(published, folder / "base.pt")
+    formats.write_tiktoken(published, folder / "base.tiktoken")
+    formats.write_ggml(published, folder / "ggml.bin")
+    (folder / "silero.onnx").write_bytes(vad.onnx(vad.random_weights()))
     out = tmp_path_factory.mktemp("out")
     convert = [build / "whisp-convert", "-o", out / "model.gguf"]
     whisp = [build / "whisp", "--model", invented_dir / "english.gguf", "--hallucination_guard", "False", "--threads", "2",
@@ -64,6 +72,10 @@ def jobs(build, invented_dir, recording, tmp_path_factory):
         "hf": (convert + [folder / "hf"], out),
         "ct2": (convert + ["--type", "f32", folder / "ct2"], out),
         "gguf": (convert + ["--type", "int8", invented_dir / "english.gguf"], out),
+        "pt": (convert + ["--vocab", folder / "base.tiktoken", folder / "base.pt"], out),
+        "safetensors": (convert + [folder / "safetensors"], out),
+        "ggml": (convert + [folder / "ggml.bin"], out),
+        "onnx": (convert + [folder / "silero.onnx"], out),
     }
 
 
@@ -108,18 +120,17 @@ def check(done, out, expected, what):
 
 
 WRITERS = ["files", "ct2", "gguf"] + (["hf"] if LONG else [])
+READERS = ["pt", "safetensors", "ggml", "onnx"]
 
 
 def picked(first, last):
     """Which calls: all, or a few of them."""
-    if LONG:
-        return range(first, last + 1)
-    step = max(1, (last - first + 1) // 4)
+    step = max(1, (last - first + 1) // (MOST if LONG else 4))
     return range(first + random.Random(SEED).randrange(step), last + 1, step)
 
 
 @pytest.mark.parametrize("call", sorted(FAULTS))
-@pytest.mark.parametrize("job", ["print"] + WRITERS)
+@pytest.mark.parametrize("job", ["print"] + WRITERS + (READERS if LONG else []))
 def test_system_calls(build, jobs, tmp_path, job, call):
     """Each one fails, or does half of what it was asked for."""
     command, out = jobs[job]
@@ -140,7 +151,7 @@ def test_system_calls(build, jobs, tmp_path, job, call):
                 check(done, out, expected, what)
 
 
-@pytest.mark.parametrize("job", WRITERS)
+@pytest.mark.parametrize("job", WRITERS + READERS)
 def test_allocations(build, jobs, tmp_path, job):
     """Each one fails, of whatever library it is."""
     command, out = jobs[job]
@@ -150,8 +161,9 @@ def test_allocations(build, jobs, tmp_path, job):
     preload = {"LD_PRELOAD": str(build / "test" / "libfault.so"), "WHISP_FAULT_COUNT": str(count)}
     assert run(command, preload).returncode == 0
     last = int(count.read_text())
-    assert last > 100
-    step = 1 if LONG else max(1, last // 25)
+    print("%s: %d allocations" % (job, last))
+    assert last > 30
+    step = max(1, last // MOST)
     for at in range(1 + random.Random(SEED).randrange(step), last + 1, step):
         empty(out)
         done = run(command, dict(preload, WHISP_FAULT_AT="%d" % at))

@@ -125,14 +125,85 @@ def test_interrupted(start, talks):
     assert journal.exists() and not (start.work / "two.srt").exists()
     kept = journal.read_bytes()
 
+    assert {p.name for p in start.work.iterdir()} <= {"two.journal", "two.partial.srt", "two.partial.json"}
     err = finish(start(*options, "--resume"))[1]
     assert "two.journal: is not used: option " in err, err
     assert not journal.exists() and (start.work / "two.srt").exists()
+    assert not (start.work / "two.journal.old").exists()
 
     journal.write_bytes(kept)
     err = finish(start(*options))[1]
     assert "two.journal: is of a run that did not end; --resume would go on from there; now it is begun anew" in err
     assert not journal.exists()
+
+
+SLOW = ["--cut", "off", "--best_of", "5", "--temperature", "0.8", "--sample_len", "200"]
+
+
+def test_a_mistyped_option_costs_nothing(start, talks):
+    """The journal is kept beside the new one, used when the options are right again, and both go at the end."""
+    options = [*SLOW, "-f", "srt", talks / "two.wav", "--resume"]
+    journal, old = start.work / "two.journal", start.work / "two.journal.old"
+    plain = start(*SLOW, "-f", "srt", "-o", "plain", talks / "two.wav")
+    finish(plain)
+    process = start(*options)
+    wait_for(journal)
+    process.send_signal(signal.SIGINT)
+    finish(process, 130)
+    kept = journal.read_bytes()
+    process = start(*options, "--temperature", "0.7")
+    wait_for(old)
+    process.kill()
+    process.communicate()
+    assert old.read_bytes() == kept
+    err = finish(start(*options, "--log_level", "debug"))[1]
+    assert "two.journal.old: of a run that was ended; it holds " in err and "from the journal" in err, err
+    assert "is not used" not in err, err
+    assert (start.work / "two.srt").read_bytes() == (start.work / "plain" / "two.srt").read_bytes()
+    assert {p.name for p in start.work.iterdir()} == {"plain", "two.srt"} # nor what was final before
+
+
+@pytest.mark.parametrize("again", [["--resume"], [], ["--resume", "--temperature", "0.7"]])
+def test_two_at_once(start, talks, again):
+    """The second one keeps no journal, says so, and leaves the first one's as it is, also when it ends earlier."""
+    options = ["-f", "srt", talks / "two.wav"]
+    journal = start.work / "two.journal"
+    first = start(*SLOW, *options, "--resume")
+    wait_for(journal)
+    first.send_signal(signal.SIGSTOP)
+    kept = journal.read_bytes()
+    err = finish(start(*SLOW, *again, "-o", "out", *options))[1]
+    assert "another run" not in err
+    second = start(*SLOW, *again, *options)
+    err = finish(second)[1]
+    assert "two.journal: no journal is kept: another run is writing it" in err, err
+    assert journal.read_bytes() == kept and not (start.work / "two.journal.old").exists()
+    first.send_signal(signal.SIGCONT)
+    finish(first)
+    assert {p.name for p in start.work.iterdir()} == {"out", "two.srt"}
+
+
+def test_a_recording_that_is_named_like_a_part(start, talks):
+    """Its transcript, written before, is not what an ended run has left."""
+    (start.work / "two.partial.srt").write_text("of two.partial.wav")
+    os.utime(start.work / "two.partial.srt", (1e9, 1e9))
+    process = start(*SLOW, "-f", "txt", talks / "two.wav")
+    wait_for(start.work / "two.journal")
+    process.kill()
+    process.communicate()
+    finish(start(*SLOW, "-f", "txt", "--resume", talks / "two.wav"))
+    assert {p.name for p in start.work.iterdir()} == {"two.partial.srt", "two.txt"}
+
+
+def test_flags_may_be_told_true_or_false(start, talks):
+    """--resume True is --resume, --resume=False none; a recording of that name is one."""
+    name = talks / "short.wav"
+    assert finish(start("--resume", "True", "-q", name))[0]
+    assert not finish(start("--quiet", "False", "--resume=True", "-f", "txt", "--quiet=True", name))[1]
+    assert finish(start("--detect_language", "False", "-q", name))[0].startswith("[")
+    assert "neither True nor False" in finish(start("--resume=yes", name), 2)[1]
+    (start.work / "True").write_bytes(name.read_bytes())
+    assert finish(start("-q", "--resume", "True"))[0]
 
 
 def test_output_that_cannot_be_written(start, talks):

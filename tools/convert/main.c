@@ -162,6 +162,14 @@ static int choose_output(const struct options *o, const char *name, char *path, 
     return WHISP_OK;
 }
 
+/* Say what was made. Where that cannot be said, the file is there all the same. */
+static int tell(const char *path, const char *name, const struct source *s, wh_type type)
+{
+    if (printf("%s: %s from %s, %s\n", path, name, s->format, wh_type_name(type)) >= 0 && fflush(stdout) == 0)
+        return WHISP_OK;
+    return wh_fail(WHISP_ERR_IO, "standard output: cannot be written; %s is", path);
+}
+
 /* The voice activity model has one type, no vocabulary and no heads. */
 static int convert_vad(const struct options *o, struct source *s)
 {
@@ -173,9 +181,9 @@ static int convert_vad(const struct options *o, struct source *s)
                        "alignment heads; leave out --type, --vocab and --alignment_heads",
                        s->path);
     int rc = choose_output(o, name, path, sizeof path);
-    if (!rc && !(rc = silero_write(s, path, name)))
-        printf("%s: %s from %s, f32\n", path, name, s->format);
-    return rc;
+    if (!rc)
+        rc = silero_write(s, path, name);
+    return rc ? rc : tell(path, name, s, WH_F32);
 }
 
 static int convert(const struct options *o, int *stage)
@@ -197,7 +205,7 @@ static int convert(const struct options *o, int *stage)
         heads_name(&s, o->name, name, sizeof name);
         *stage = EXIT_OUTPUT;
         if (!(rc = choose_output(o, name, path, sizeof path)) && !(rc = output_write(&s, path, type, name)))
-            printf("%s: %s from %s, %s\n", path, name, s.format, wh_type_name(type));
+            rc = tell(path, name, &s, type);
     }
     source_close(&s);
     return rc;

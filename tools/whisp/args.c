@@ -224,6 +224,18 @@ static int unknown_option(const char *argument)
     return CODE_USAGE;
 }
 
+/* An option that takes no value may be told True or False all the same, as those that take one are: --quiet True, unless
+ * that is a recording's name. False: as if it were not there. */
+static int read_flag(struct settings *settings, int own, const char *value, struct cursor *cursor)
+{
+    const char *next = cursor->at < cursor->argc ? cursor->argv[cursor->at] : "";
+    int on = 1;
+    if (!value && (strcmp(next, "True") == 0 || strcmp(next, "False") == 0) && access(next, F_OK) != 0)
+        value = next_argument(cursor);
+    int code = value ? set_bool(own_options[own].info.name, value, &on) : CODE_DONE;
+    return code == CODE_DONE && on ? set_own(settings, (enum own_option)own, NULL) : code;
+}
+
 /* --name value, --name=value, --flag */
 static int read_long(struct settings *settings, const char *argument, struct cursor *cursor)
 {
@@ -237,10 +249,8 @@ static int read_long(struct settings *settings, const char *argument, struct cur
     const whisp_option_info *info = own < N_OWN ? &own_options[own].info : find_in_library(name);
     if (!info)
         return unknown_option(argument);
-    if (!info->values && value) {
-        note_error("--%s takes no value", info->name);
-        return CODE_USAGE;
-    }
+    if (!info->values && own < N_OWN)
+        return read_flag(settings, own, value, cursor);
     if (info->values && !value && !(value = read_value(info, cursor)))
         return CODE_USAGE;
     if (own < N_OWN)

@@ -248,8 +248,7 @@ static int encode_windows(wh_backend *b, int n, const float *const *mel, const i
 
 static int run_pass(wh_backend *b, int n, const wh_row *rows)
 {
-    wh_cpu_decode(b, n, rows);
-    return WHISP_OK;
+    return wh_cpu_decode(b, n, rows);
 }
 
 /* Whole tiles: what is in the first one before `first` is the same. */

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/decode.h"
 #include "backend/cpu/product.h"
+#include "backend/cpu/run.h"
 
 /* Query rows that are one task of the cross-attention at most. */
 #define PROMPT_ROWS 64
@@ -190,12 +191,14 @@ static void decoder_block(const layer_call *call)
     };
     wh_cpu_products(backend, qkv, 3);
     store_cache(backend, n, call->layer);
-    wh_pool_run(backend->pool, (size_t)n * heads, self_attention_task, (void *)call);
+    wh_cpu_run(backend, (size_t)n * heads, 2 * (size_t)model->n_text_ctx * ld / heads, self_attention_task,
+               (void *)call);
     product(backend, n, backend->heads, d, block->attn.out, x, WH_ADD);
 
     wh_cpu_layer_norm(backend, x, block->cross_ln, h, n, d);
     product(backend, n, h, d, block->cross.q, backend->q, WH_SET);
-    wh_pool_run(backend->pool, (size_t)call->n_groups * heads, cross_attention_task, (void *)call);
+    size_t a_group = 2 * (size_t)WH_MIN(n, PROMPT_ROWS) * (size_t)model->n_audio_ctx;
+    wh_cpu_run(backend, (size_t)call->n_groups * heads, a_group * ld / heads, cross_attention_task, (void *)call);
     product(backend, n, backend->heads, d, block->cross.out, x, WH_ADD);
 
     wh_cpu_layer_norm(backend, x, block->mlp_ln, h, n, d);
@@ -235,7 +238,8 @@ static void flush_logits(wh_backend *backend, logits_call *call)
                               .rows_y = call->logits};
         wh_cpu_products(backend, &p, 1);
     } else if (call->n)
-        wh_pool_run(backend->pool, tasks, logits_task, call);
+        wh_cpu_run(backend, tasks, (size_t)call->n * LOGITS_SLICE * (size_t)backend->model->n_text_state, logits_task,
+                   call);
     call->n = 0;
 }
 
@@ -257,14 +261,16 @@ static void write_logits(wh_backend *backend, int n)
     flush_logits(backend, &call);
 }
 
-void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows)
+int wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows)
 {
+    wh_cpu_begin(backend);
     backend->rows = rows;
     embed(backend, n);
     int n_groups = find_groups(backend, n);
-    for (int layer = 0; layer < backend->model->n_text_layer; layer++) {
+    for (int layer = 0; layer < backend->model->n_text_layer && !wh_cpu_end(backend); layer++) {
         layer_call call = {backend, n, layer, n_groups};
         decoder_block(&call);
     }
     write_logits(backend, n);
+    return wh_cpu_end(backend);
 }

@@ -7,7 +7,7 @@
 /* Floats that a task of a pass needs. */
 size_t wh_cpu_decode_scratch(const wh_backend *backend);
 
-/* slots.h, run_pass. */
-void wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows);
+/* slots.h, run_pass. WHISP_ERR_CANCELLED. */
+int wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows);
 
 #endif

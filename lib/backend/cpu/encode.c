@@ -6,6 +6,7 @@
 
 #include "backend/cpu/encode.h"
 #include "backend/cpu/product.h"
+#include "backend/cpu/run.h"
 
 /* Query rows of the attention that are one task. */
 #define QUERY_ROWS 144
@@ -122,8 +123,9 @@ static void encoder_block(wh_backend *backend, const wh_block *block)
     attention_call call = {
         backend, q, k, v,         wide + packed_at(backend),        h,
         k,       n, d, d / heads, (n + QUERY_ROWS - 1) / QUERY_ROWS}; /* packed V goes over h, the heads over k */
-    wh_pool_run(backend->pool, (size_t)heads, pack_task, &call);
-    wh_pool_run(backend->pool, (size_t)heads * (size_t)call.blocks, attention_task, &call);
+    size_t a_head = (size_t)n * (size_t)call.d_head;                  /* values of its K */
+    wh_cpu_run(backend, (size_t)heads, 2 * a_head, pack_task, &call);
+    wh_cpu_run(backend, (size_t)heads * (size_t)call.blocks, QUERY_ROWS * 2 * a_head, attention_task, &call);
     const wh_product project = {
         .x = k, .ldx = ld, .m = n, .linear = block->attn.out, .y = x, .ldy = ld, .after = WH_ADD};
     wh_cpu_products(backend, &project, 1);
@@ -172,7 +174,8 @@ static void project_cross(wh_backend *backend, const wh_kv_store *cross)
         };
         wh_cpu_products(backend, kv, 2);
         cross_call call = {backend, k, v, cross, layer};
-        wh_pool_run(backend->pool, (size_t)model->n_text_head, cross_task, &call);
+        wh_cpu_run(backend, (size_t)model->n_text_head, 2 * ld * (size_t)n / (size_t)model->n_text_head, cross_task,
+                   &call);
     }
 }
 
@@ -189,6 +192,7 @@ int wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cros
     int n = model->n_audio_ctx, d = model->n_audio_state, bands = model->n_mels;
     float *wide = backend->audio_wide; /* [1 + 2n][d]: conv1's output after a row of zeros */
 
+    wh_cpu_begin(backend);
     memcpy(backend->mel + bands, mel, 2 * (size_t)n * (size_t)bands * sizeof *mel);
     memset(wide, 0, (size_t)d * sizeof *wide);
     convolve(backend, backend->mel, bands, 1, &backend->conv1, model->conv1_b, wide + d, 2 * n);
@@ -196,14 +200,14 @@ int wh_cpu_encode(wh_backend *backend, const float *mel, const wh_kv_store *cros
              backend->audio_x, n);
     backend->kernels->add(backend->audio_x, model->audio_positions, (size_t)n * (size_t)d);
     for (int layer = 0; layer < model->n_audio_layer; layer++) {
-        if (backend->config.cancel && backend->config.cancel(backend->config.cancel_user))
-            return wh_fail(WHISP_ERR_CANCELLED, "cancelled"); /* a large model's window takes many seconds */
         encoder_block(backend, &model->audio_blocks[layer]);
+        if (wh_cpu_end(backend))
+            return WHISP_ERR_CANCELLED;
         if (layer == 0)
             tap(backend, "encoder.block0", backend->audio_x);
     }
     wh_cpu_layer_norm(backend, backend->audio_x, model->audio_ln, backend->audio_h, n, d);
     tap(backend, "encoder", backend->audio_h);
     project_cross(backend, cross);
-    return WHISP_OK;
+    return wh_cpu_end(backend);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/cpu/packed.h"
+#include "backend/cpu/run.h"
 
 /* A task: so many groups of rows (the quantized rows stay in the second-level cache) and so many panels (each stays in
  * the first-level cache while the groups pass, or is read once where there are few rows). */
@@ -101,7 +102,7 @@ static void quantize(wh_backend *backend, const wh_product *p, const wh_packed *
         for (int g = 0; g < group_count(p->m, w); g++)
             quantize_task(&call, (size_t)g, 0);
     else
-        wh_pool_run(backend->pool, (size_t)group_count(p->m, w), quantize_task, &call);
+        wh_cpu_run(backend, (size_t)group_count(p->m, w), WH_GROUP * w->k, quantize_task, &call);
 }
 
 /* ---- tiles ---- */
@@ -174,6 +175,13 @@ static int task_count(const wh_product *p, const wh_packed *w)
     return ((int)w->panels + slice - 1) / slice * row_blocks(p, w);
 }
 
+/* Multiplications of a task, at most. */
+static size_t task_work(const wh_product *p, const wh_packed *w)
+{
+    int groups = WH_MIN(group_count(p->m, w), GROUPS_A_TASK);
+    return (size_t)groups * WH_GROUP * (size_t)panels_a_task(p, w) * WH_PANEL * w->k;
+}
+
 static void product_task(void *context, size_t index, int worker)
 {
     const product_list *list = context;
@@ -203,6 +211,6 @@ void wh_cpu_packed_products(wh_backend *backend, const wh_product *products, int
         }
         quantize(backend, p, weights[0]);
         product_list list = {backend, p, weights};
-        wh_pool_run(backend->pool, (size_t)tasks, product_task, &list);
+        wh_cpu_run(backend, (size_t)tasks, task_work(p, weights[0]), product_task, &list);
     }
 }

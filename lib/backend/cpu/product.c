@@ -7,6 +7,7 @@
  * not depend on the number of threads. */
 #include "backend/cpu/packed.h"
 #include "backend/cpu/product.h"
+#include "backend/cpu/run.h"
 
 /* Large products: rows of x a task takes at most. Smaller blocks decode the weights more often. */
 #define BLOCK_ROWS 768
@@ -70,6 +71,12 @@ static int task_count(const wh_product *p)
 {
     int slice = slice_rows(p);
     return (n_weights(p) + slice - 1) / slice * row_blocks(p);
+}
+
+/* Multiplications of a task, at most. */
+static size_t task_work(const wh_product *p)
+{
+    return (size_t)WH_MIN(p->m, BLOCK_ROWS) * (size_t)slice_rows(p) * (size_t)p->linear.w->shape[1];
 }
 
 /* ---- the tasks ---- */
@@ -142,7 +149,7 @@ void wh_cpu_products(wh_backend *backend, const wh_product *products, int n)
     int tasks = 0;
     for (int i = 0; i < n; i++)
         tasks += task_count(&products[i]);
-    wh_pool_run(backend->pool, (size_t)tasks, product_task, &list);
+    wh_cpu_run(backend, (size_t)tasks, task_work(products), product_task, &list);
 }
 
 /* ---- layer norm ---- */
@@ -171,5 +178,5 @@ static void norm_task(void *context, size_t task, int worker)
 void wh_cpu_layer_norm(wh_backend *backend, const float *x, wh_norm norm, float *out, int n, int d)
 {
     norm_call call = {backend->kernels, x, out, norm, n, d};
-    wh_pool_run(backend->pool, (size_t)((n + NORM_ROWS - 1) / NORM_ROWS), norm_task, &call);
+    wh_cpu_run(backend, (size_t)((n + NORM_ROWS - 1) / NORM_ROWS), NORM_ROWS * (size_t)d, norm_task, &call);
 }

@@ -3,6 +3,7 @@
  * From the bottom up:
  *   blas.c     OpenBLAS, where it is asked for
  *   weights.c  how weights are stored; matrices as int8 or bfloat16
+ *   run.c      tasks spread over the threads, until somebody wants them to end
  *   packed.c   matrix products with those
  *   product.c  matrix products with any stored weights, spread over the threads
  *   encode.c   log-Mel window -> encoder output -> a window's cross-attention K/V
@@ -12,6 +13,8 @@
  * All activations are float32, row-major, time-major ([position][channel]), in memory planned at creation. */
 #ifndef WH_CPU_STATE_H
 #define WH_CPU_STATE_H
+
+#include <stdatomic.h>
 
 #include "backend/cpu/blas.h"
 #include "backend/cpu/weights.h"
@@ -46,6 +49,10 @@ struct wh_backend {
     wh_kv self_type, cross_type;           /* how the slots' and the windows' K/V are stored */
     wh_pool *pool;
     char description[192];
+
+    atomic_int stopped; /* cancel has said so: run.c, as what follows */
+    double asked;       /* wh_now() of the last time it was asked */
+    size_t work;        /* since the clock was looked at */
 
     float *scratch; /* [threads][scratch_size] */
     size_t scratch_size;

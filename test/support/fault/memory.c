@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A sanitizer's functions stand in front of the C library's; both have them under a second name. */
@@ -119,6 +121,17 @@ EXPORTED int posix_memalign(void **out, size_t alignment, size_t n)
     *out = p;
     return 0;
 }
+
+/* Memory by the page is an allocation, too (lib/util/pages.c; under a sanitizer that is malloc()). The C library's own
+ * mappings, for large blocks and threads' stacks, do not come by here. Of a file: see calls.c. */
+#if defined(SYS_mmap) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+EXPORTED void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+    if (flags & MAP_ANONYMOUS && fails(CALLER))
+        return MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+}
+#endif
 
 /* A sanitizer's own would not come by malloc(). */
 static char *copy_of(const char *text, size_t n, const void *caller)
