@@ -351,11 +351,5 @@ static sf_count_t io_read(void *bytes, sf_count_t n, void *user)
     return (sf_count_t)got;
 }
 
-static sf_count_t io_write(const void *bytes, sf_count_t n, void *user)
-{
-    (void)bytes, (void)n, (void)user;
-    return 0;
-}
-
-const SF_VIRTUAL_IO wh_source_io = {
-    .get_filelen = io_length, .seek = io_seek, .read = io_read, .write = io_write, .tell = io_tell};
+/* Nothing is written: libsndfile asks for that only where it was opened to write. */
+const SF_VIRTUAL_IO wh_source_io = {.get_filelen = io_length, .seek = io_seek, .read = io_read, .tell = io_tell};

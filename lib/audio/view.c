@@ -58,11 +58,4 @@ static sf_count_t view_read(void *bytes, sf_count_t n, void *user)
     return done;
 }
 
-static sf_count_t view_write(const void *bytes, sf_count_t n, void *user)
-{
-    (void)bytes, (void)n, (void)user;
-    return 0;
-}
-
-const SF_VIRTUAL_IO wh_view_io = {
-    .get_filelen = view_length, .seek = view_seek, .read = view_read, .write = view_write, .tell = view_tell};
+const SF_VIRTUAL_IO wh_view_io = {.get_filelen = view_length, .seek = view_seek, .read = view_read, .tell = view_tell};

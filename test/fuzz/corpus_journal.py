@@ -52,6 +52,7 @@ def journals(put):
     put("journal", "nul", journal(answers, IDENTITY + b"\0x"))
     put("journal", "no-identity", journal(answers, kind=1))
     put("journal", "damaged", whole[:60] + b"?" + whole[61:])
+    put("journal", "three", journal(answers[:2]))
     put("journal", "diary", b"\0my diary\n")
     for i in range(36):
         put("journal", "answers%02d" % i, bytes([1, i % 6]) + bytes(draw.randrange(256) for _ in range(draw.randrange(8, 50))))

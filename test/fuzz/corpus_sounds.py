@@ -44,19 +44,20 @@ def record(kind, rate=8000, channels=1, frames=400):
         return steady(pathlib.Path(path).read_bytes())
 
 
-def record_flac_in_ogg(frames=800):
+def record_flac(frames=800, block=192, in_ogg=True):
     library = ctypes.CDLL("libFLAC.so.12")
     for name in ("new",):
         getattr(library, "FLAC__stream_encoder_" + name).restype = ctypes.c_void_p
     encoder = ctypes.c_void_p(library.FLAC__stream_encoder_new())
     library.FLAC__stream_encoder_set_sample_rate(encoder, 16000)
     library.FLAC__stream_encoder_set_channels(encoder, 1)
-    library.FLAC__stream_encoder_set_blocksize(encoder, 192)
+    library.FLAC__stream_encoder_set_blocksize(encoder, block)
     library.FLAC__stream_encoder_set_ogg_serial_number(encoder, ctypes.c_long(5))
     draw = random.Random(9)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x")
-        if library.FLAC__stream_encoder_init_ogg_file(encoder, path.encode(), None, None):
+        init = library.FLAC__stream_encoder_init_ogg_file if in_ogg else library.FLAC__stream_encoder_init_file
+        if init(encoder, path.encode(), None, None):
             return b""
         values = [draw.randrange(-1000, 1000) for _ in range(frames)]
         library.FLAC__stream_encoder_process_interleaved(encoder, (ctypes.c_int32 * frames)(*values), frames)
@@ -87,6 +88,84 @@ def steady(data):
         done[at + 22:at + 26] = struct.pack("<I", crc)
         at += n
     return bytes(done)
+
+
+def big_chunk(name, data):
+    return name + struct.pack(">I", len(data)) + data + bytes(len(data) & 1)
+
+
+def first_packet(data, packet):
+    """An Ogg stream with another packet on its first page."""
+    rest = data[28 + data[27]:]
+    return steady(data[:26] + bytes([1, len(packet)]) + packet + rest)
+
+
+def other_recordings(put):
+    """What is rare: layouts of speakers, channels that cancel each other, codings and blocks that few programs write; and
+    some that are long enough to be jumped in."""
+    pcm = struct.pack("<200h", *(i * 37 % 9000 - 4500 for i in range(200)))
+    voice = big_chunk(b"VHDR", struct.pack(">IIIHBBI", 200, 0, 0, 8000, 1, 0, 65536))
+    for name, parts in (("sides", voice + big_chunk(b"CHAN", b"\0\0\0\6") + big_chunk(b"BODY", pcm)),
+                        ("left", voice + big_chunk(b"CHAN", b"\0\0\0\2") + big_chunk(b"BODY", pcm)),
+                        ("packed", voice[:-5] + b"\1" + voice[-4:] + big_chunk(b"BODY", pcm)),
+                        ("unnamed", voice + b"\1\2\3\4" + big_chunk(b"BODY", pcm)),
+                        ("two", voice + big_chunk(b"BODY", pcm[:99]) + big_chunk(b"BODY", pcm)),
+                        ("none", b"VH")):
+        put("wave", "svx-" + name, b"FORM" + struct.pack(">I", 4 + len(parts)) + b"8SVX" + parts)
+    for part in (0x30, 0x31, 0x32):
+        for order in (0x10000000, 0x20000000):
+            data = record(AU | part | order, 8000, 1, 400)
+            if data:
+                put("wave", "au%x-%d" % (part, order >> 28), data)
+    put("wave", "au-other", b".snd" + struct.pack(">IIIII", 24, 100, 99, 8000, 1) + pcm)
+    for n, tag, labels in ((2, 101 << 16 | 2, ()), (6, 124 << 16 | 6, ()), (4, 1 << 16, ()), (3, 0, (1, 2, 42)),
+                           (4, 0, (33, 34, 1, 2)), (8, 127 << 16 | 8, ()), (2, 0, (2, 1)), (2, 0, (7777, 1))):
+        layout = struct.pack(">III", tag, 0x33, len(labels)) + b"".join(struct.pack(">IIfff", k, 0, 0, 0, 0) for k in labels)
+        desc = struct.pack(">d4sIIIII", 16000, b"lpcm", 2, 2 * n, 1, n, 16)
+        sound = struct.pack(">4sq", b"chan", len(layout)) + layout + struct.pack(">4sqI", b"data", 4 + len(pcm), 0) + pcm
+        put("wave", "caf-layout-%d-%x" % (n, tag >> 16 or sum(labels)),
+            b"caff\0\1\0\0" + struct.pack(">4sq", b"desc", len(desc)) + desc + sound)
+        common = struct.pack(">HIH", n, 200 // n, 16) + b"\x40\x0c\xfa" + bytes(7)
+        parts = big_chunk(b"CHAN", layout) + big_chunk(b"COMM", common) + big_chunk(b"SSND", bytes(8) + pcm)
+        put("wave", "aiff-layout-%d-%x" % (n, tag >> 16 or sum(labels)), b"FORM" + struct.pack(">I", 4 + len(parts)) + b"AIFF" + parts)
+    both = [int(9000 * math.sin(i * 0.1)) for i in range(1200)]
+    against = b"".join(struct.pack("<hh", x, -x) for x in both)
+    put("wave", "cancel", wave(wave_format(1, 2, 8000, 16), chunk(b"data", against)))
+    put("wave", "cancel-right", wave(wave_format(1, 2, 8000, 16), chunk(
+        b"data", against + b"".join(struct.pack("<hh", -x // 2, int(x * 0.6)) for x in both * 2))))
+    put("sound", "raw-cancel", against * 8)
+    put("wave", "steps", wave(wave_format(3, 1, 16000, 32), chunk(b"data", struct.pack(
+        "<400f", *((i * 7 + i // 5) % 3 - 1 for i in range(400))))))
+    fmt = wave_format(1, 1, 16000, 16)
+    put("wave", "cut-joined", wave(fmt, chunk(b"data", pcm * 40))[:1200] + wave(fmt, chunk(b"data", pcm)))
+    put("wave", "rates", wave(fmt, chunk(b"data", pcm)) + wave(wave_format(1, 1, 50, 16), chunk(b"data", pcm)))
+    put("wave", "channels", wave(wave_format(0x11, 2, 8000, 4, struct.pack("<HH", 2, 505)), chunk(b"data", pcm * 3)))
+    put("wave", "no-mpeg", wave(wave_format(0x55, 1, 44100, 0, bytes(14)), chunk(b"data", pcm)))
+
+    opus = record(OGG | OPUS, 16000, 1, 1500)
+    head = opus[28:28 + opus[27]]
+    if head[:8] == b"OpusHead":
+        for name, packet in (("family1", head[:18] + b"\1\1\0\0"), ("family255", head[:18] + b"\xff\1\0\0"),
+                             ("three", head[:9] + b"\3" + head[10:18] + b"\1\2\1\0\2\1"), ("cut", head[:18] + b"\1\1"),
+                             ("family3", head[:18] + b"\3\1\0\0"), ("nine", head[:9] + b"\11" + head[10:18] + b"\1" + bytes(11)),
+                             ("streams", head[:18] + b"\1\0\0\0"), ("version", head[:8] + b"\x10" + head[9:])):
+            put("ogg", "opus-" + name, first_packet(opus, packet))
+    for block in (192, 256, 576, 1000, 1152, 300):
+        put("ogg", "flac%d" % block, record_flac(1400, block))
+        put("flac", "block%d" % block, record_flac(1400, block, False))
+    put("ogg", "flac-many", record_flac(32 * 140, 32))
+    put("flac", "many", record_flac(16 * 140, 16, False))
+    for target, name, data in (("wave", "wav", record(WAV | U8, 8000, 1, 40000)), ("ogg", "vorbis", record(OGG | VORBIS, 8000, 1, 28000)),
+                               ("ogg", "opus", record(OGG | OPUS, 8000, 1, 28000)), ("mpeg", "mp3", record(MPEG | LAYER3, 8000, 1, 40000)),
+                               ("flac", "flac", record(FLAC | S8, 8000, 1, 40000)), ("ogg", "flac", record_flac(52000, 1152)),
+                               ("wave", "ima", record(WAV | IMA, 8000, 1, 40000))):
+        put(target, "long-" + name, data)
+        last = data.rfind(b"OggS")
+        if last > 0:
+            put(target, "open-" + name, data[:last])
+            middle = data.find(b"OggS", len(data) // 2)
+            put(target, "gap-" + name, data[:middle] + data[data.find(b"OggS", middle + 1):])
+            put(target, "between-" + name, data[:middle] + b"what is this?" * 9 + data[middle:])
 
 
 def mpeg_frame(second, bitrate, rate, mode, draw):
@@ -160,6 +239,7 @@ def recordings(put):
     for name, data in (("id3", b"ID3\4\0\0\0\0\0\x05hello"), ("zeros", bytes(300)), ("newline", b"\r\n")):
         put("wave", name, data + wave(fmt, chunk(b"data", pcm)))
 
+    other_recordings(put)
     put("flac", "mono", record(FLAC | PCM16, 16000, 1, 800))
     put("flac", "stereo24", record(FLAC | PCM24, 44100, 2, 300))
     put("flac", "eight", record(FLAC | S8, 8000, 1, 300))
@@ -172,7 +252,7 @@ def recordings(put):
     cue = struct.pack(">I", 5 << 24 | 432) + bytes(432)
     put("flac", "blocks", one[:4] + one[4:42] + cue + bytes([4, 0, 0, 8]) + bytes(8) + bytes([1, 0, 0, 5]) + bytes(5) + one[42:])
 
-    vorbis, opus, inside = record(OGG | VORBIS, 8000, 1, 1500), record(OGG | OPUS, 16000, 1, 1500), record_flac_in_ogg()
+    vorbis, opus, inside = record(OGG | VORBIS, 8000, 1, 1500), record(OGG | OPUS, 16000, 1, 1500), record_flac()
     put("ogg", "vorbis", vorbis)
     put("ogg", "vorbis2", record(OGG | VORBIS, 44100, 2, 600))
     put("ogg", "opus", opus)
@@ -269,6 +349,10 @@ def lines_and_choices(put, result):
                               "initial_prompt_tokens=1,2,3,70,-1\nwithout_timestamps=True\n", "prefix=" + "a b " * 30 + "\n",
                               "hotwords=" + "long " * 40 + "\nmax_new_tokens=20\n", "suppress_blank=False\nlanguage=de\n",
                               "task=translate\nmax_initial_timestamp=0.5\nlength_penalty=0.6\n", "align=...\n",
+                              "suppress_regex=\\d+\n", "suppress_regex=(a)\\1\n", "suppress_regex=\\w\\.\\s\n", "suppress_regex=a{2,5}b{3}\n",
+                              "suppress_regex=(x{200}){200}\n", "suppress_regex=" + "(" * 30 + "\n", "suppress_regex=[^a]\\\n", "suppress_regex=a{\n",
+                              "vocabulary=\u00ef\u00bb\u00bfone|two\n", "vocabulary=" + "x" * 900 + "\n", "vocabulary=# none\n", "vocabulary=\n",
+                              "vocabulary=" + "|".join("t%d" % i for i in range(2200)) + "\n", "vocabulary=" + "|".join(["alike"] * 40) + "\n",
                               "confidence=True\nprepend_punctuations=(\nappend_punctuations=.!\nalign=(a) b. c!\n")):
         put("text", "lines%02d" % i, text.encode("latin-1") if "\xff" in text else text)
     for i, text in enumerate(result):

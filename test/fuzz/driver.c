@@ -1,7 +1,8 @@
 /* driver.c - runs a fuzz target without libFuzzer: on each file that is named, and on the files of folders that are.
  *
- * usage: fuzz_NAME [--mutate N] PATH...
- *        --mutate N: each input also N times with a change of the target's own; FUZZ_SEED (printed) says which */
+ * usage: fuzz_NAME [--mutate N] PATH... [--once PATH...]
+ *        --mutate N: each input also N times with a change of the target's own; FUZZ_SEED (printed) says which
+ *        --once: what follows only in the way that belongs to each, not in every way (fuzz_every_way) */
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 
 static uint64_t seed;
 static long mutations, inputs;
+static int is_once;
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
@@ -64,7 +66,7 @@ static int run_file(const char *path, size_t size)
         return 1;
     }
     fclose(file);
-    fuzz_every_way = 1;
+    fuzz_every_way = !is_once;
     LLVMFuzzerTestOneInput(data, size);
     fuzz_every_way = 0;
     inputs++;
@@ -105,8 +107,12 @@ int main(int argc, char **argv)
         printf("FUZZ_SEED=%llu\n", (unsigned long long)seed);
         fflush(stdout);
     }
-    for (int i = first; i < argc; i++)
-        failed |= run(argv[i]);
+    for (int i = first; i < argc; i++) {
+        if (strcmp(argv[i], "--once") == 0)
+            is_once = 1;
+        else
+            failed |= run(argv[i]);
+    }
     printf("%ld inputs\n", inputs);
     return failed || !inputs;
 }

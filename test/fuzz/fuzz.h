@@ -125,7 +125,7 @@ void fuzz_convert(const uint8_t *data, size_t size, const char *input, const cha
 /* ---- recordings (hear.c) ---- */
 
 /* Open and decode the bytes: as memory, as a reader that seeks or does not, with the resampler or (mostly) without, as
- * `way` (any number) says. */
+ * `way` (any number) says. Where a recording is jumped in, the samples must be those of the first reading. */
 void fuzz_hear(const uint8_t *data, size_t size, unsigned way);
 /* In the way that belongs to the input; or in many of them. */
 void fuzz_hear_input(const uint8_t *data, size_t size);

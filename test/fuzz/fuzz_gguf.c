@@ -19,7 +19,7 @@ static void ask_keys(const wh_gguf *g)
         volatile char last;
         wh_buf buf = {0};
         if (wh_gguf_string(g, key, &text, &length) && length)
-            last = text[0], last = text[length - 1];
+            last = (char)(text[0] ^ text[length - 1]), (void)last;
         wh_gguf_int(g, key, &number);
         wh_gguf_bool(g, key, &flag);
         int64_t n = wh_gguf_array_length(g, key);
