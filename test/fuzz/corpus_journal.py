@@ -42,6 +42,8 @@ def journals(put):
     answers = [bytes(draw.randrange(256) for _ in range(n)) for n in (0, 1, 8, 40, 200)]
     whole = journal(answers)
     put("journal", "whole", whole)
+    put("journal", "aside", b"\2" + whole[1:])
+    put("journal", "aside-other", b"\2" + journal(answers, b"the version=1\n")[1:])
     put("journal", "empty", journal([]))
     put("journal", "begun", whole[:9])
     put("journal", "cut", whole[:-3])

@@ -40,7 +40,7 @@ static how how_of(unsigned way)
     h.goes_back = (rest & 2) != 0;
     h.keeps = (rest & 4) != 0;
     h.fails = (rest & 56) == 8;
-    h.is_long = (rest & 56) == 16;
+    h.is_long = (rest & 0x1f8) == 16;
     return h;
 }
 
@@ -305,7 +305,7 @@ void fuzz_hear_input(const uint8_t *data, size_t size)
                 {9, 2 | 8192},
                 {9, 2 | 40000},
                 {11, 3200},
-                {11, 4 | 16 | 9472},
+                {11, 4 | 16 | 9216},
                 {11, 8},
                 {11, 8 | 64 * 100},
                 {12, 2 | 999},
