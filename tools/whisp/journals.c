@@ -107,21 +107,23 @@ static int is_at(int fd, const char *path)
 }
 
 /* The journals of a recording whose transcript is there; none of them where another run writes one, which may need the
- * other still. When the first of them was made, or 0. */
-static int64_t remove_journals(const struct settings *settings, const char *input)
+ * other still. *since: when the first of them was made, or 0. */
+static int remove_journals(const struct settings *settings, const char *input, int64_t *since)
 {
     char *paths[N_ENDINGS];
-    int fds[N_ENDINGS], left = 1;
-    int64_t since = 0;
+    int fds[N_ENDINGS], left = 1, code = CODE_DONE;
+    *since = 0;
     for (int k = 0; k < N_ENDINGS; k++) {
         paths[k] = files_path(settings, input, endings[k]);
+        if (!paths[k])
+            code = note_memory();
         fds[k] = paths[k] ? open_journal(paths[k]) : -1;
         left = left && (fds[k] < 0 || is_left(fds[k]));
     }
     for (int k = 0; k < N_ENDINGS; k++) {
         if (fds[k] >= 0 && left && is_at(fds[k], paths[k])) {
             int64_t began = made(fds[k]);
-            since = began && (!since || began < since) ? began : since;
+            *since = began && (!*since || began < *since) ? began : *since;
             if (unlink(paths[k]) != 0)
                 note_warning("%s: cannot be removed: %s", paths[k], strerror(errno));
         }
@@ -129,7 +131,7 @@ static int64_t remove_journals(const struct settings *settings, const char *inpu
             close(fds[k]);
         free(paths[k]);
     }
-    return since;
+    return code;
 }
 
 /* Is this file the transcript of a recording that is named so: of one of this run's? */
@@ -185,15 +187,17 @@ static void tell_left(const struct settings *settings, const char *input)
     }
 }
 
-void journals_end(const struct settings *settings, const char *input, int is_done)
+int journals_end(const struct settings *settings, const char *input, int is_done)
 {
     int64_t since = 0;
+    int code = CODE_DONE;
     if (!are_kept(settings))
-        return;
+        return code;
     if (is_done)
-        since = remove_journals(settings, input);
+        code = remove_journals(settings, input, &since);
     else
         tell_left(settings, input);
     if (since && settings->resume)
         remove_parts(settings, input, since);
+    return code;
 }
