@@ -98,9 +98,11 @@ static long first_and_step(const scenario *s, int *step)
     const char *given = getenv("WHISP_FAULT_STEP"), *only = getenv("WHISP_FAULT_AT");
     if (only) {
         *step = INT_MAX;
-        return atol(only);
+        return strtol(only, NULL, 10);
     }
-    *step = given ? atoi(given) : s->step && !is_long ? s->step : 1;
+    *step = given ? (int)strtol(given, NULL, 10) : s->step && !is_long ? s->step : 1;
+    if (*step < 1)
+        *step = 1;
     return 1 + (long)(random_unit(&seed) * *step);
 }
 
@@ -767,7 +769,7 @@ static void every_allocation(void **state)
     printf("WHISP_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         const scenario *s = &scenarios[i];
-        if (only ? strcmp(only, s->name) : (s->is_long || (s->is_slow && IS_SANITIZED)) && !is_long)
+        if (only ? strcmp(only, s->name) != 0 : (s->is_long || (s->is_slow && IS_SANITIZED)) && !is_long)
             continue;
         undisturbed.n = 0;
         fail_each(s, 0);
