@@ -116,6 +116,17 @@ static int prepare(void **state)
             skip();                                                                                                    \
     } while (0)
 
+/* Many runs through the nets take minutes under a sanitizer; one run of each kind is left to it. */
+#ifdef __SANITIZE_ADDRESS__
+#define NOT_SANITIZED()                                                                                                \
+    do {                                                                                                               \
+        printf("skipped: many runs, not under a sanitizer\n");                                                         \
+        skip();                                                                                                        \
+    } while (0)
+#else
+#define NOT_SANITIZED() (void)0
+#endif
+
 /* ---- one recording, many ways ---- */
 
 static float *samples_of(const char *path, size_t *n)
@@ -177,6 +188,7 @@ static int is_alike(void *user, size_t index, int rc, whisp_result *result)
 static void every_way_names_the_same(void **state)
 {
     NEEDS_NETS();
+    NOT_SANITIZED();
     told t = {0};
     size_t n;
     char *want = heard(&t, NULL, NULL, NULL), *got;
@@ -209,6 +221,7 @@ static void every_way_names_the_same(void **state)
 static void turns_do_not_depend_on_the_words(void **state)
 {
     NEEDS_NETS();
+    NOT_SANITIZED();
     static const char *const ways[][2] = {{"task", "transcribe"},     {"cut", "8"},
                                           {"vad_filter", "True"},     {"word_timestamps", "True"},
                                           {"clip_timestamps", "4,9"}, {"threads", "3"}};
@@ -271,6 +284,7 @@ static void a_cancel_leaves_the_words(void **state)
 static void a_run_goes_on(void **state)
 {
     NEEDS_NETS();
+    NOT_SANITIZED();
     told whole = {0}, ended = {.cancel_after = 15, .journal = WHISP_JOURNAL_NEW},
          resumed = {.journal = WHISP_JOURNAL_RESUME};
     int rc;
