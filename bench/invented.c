@@ -38,7 +38,7 @@ typedef struct writer {
 
 static void put(writer *w, const void *data, size_t n)
 {
-    fwrite(data, 1, n, w->out);
+    (void)fwrite(data, 1, n, w->out); /* ending_close() tells of what could not be written */
 }
 
 static void u32(writer *w, uint32_t x)

@@ -68,7 +68,12 @@ wh_place wh_place_take(const char *path)
         int error = check(fd);
         if (!error)
             error = lock(fd);
-        if (!error && is_at(fd, path, &place.size)) {
+        int here = !error && is_at(fd, path, &place.size);
+        if (here && place.size < (int64_t)sizeof WH_JOURNAL_MAGIC - 1) {
+            here = 0; /* of a run that was killed before its first line was written: it holds nothing, and goes */
+            error = unlink(path) != 0 ? errno : 0;
+        }
+        if (here) {
             place.fd = fd;
             place.error = 0;
             break;
@@ -125,6 +130,7 @@ wh_place wh_place_make(const char *path, const char *old)
 const char *wh_place_problem(int error)
 {
     return error == EEXIST        ? "something else is there"
+           : error == ELOOP       ? "a symbolic link is there"
            : error == EWOULDBLOCK ? "another run is writing it"
                                   : strerror(error);
 }

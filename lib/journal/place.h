@@ -17,7 +17,8 @@ typedef struct wh_place {
 } wh_place;
 
 /* Open what stands under a name, for reading and appending, and lock it (where the file system knows locks). Symbolic
- * links are not followed, and what is no journal is not touched. Any thread. */
+ * links are not followed, and what is no journal is not touched. One whose first line is not whole, as a run leaves it
+ * that is killed while it makes the file, is removed. Any thread. */
 wh_place wh_place_take(const char *path);
 void wh_place_give_back(wh_place *place);
 

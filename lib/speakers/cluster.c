@@ -18,15 +18,16 @@
 #define GROUPS_MOST (PART / 2) /* that a part, or the parts before together, come down to */
 
 /* Chosen on recordings (docs/speakers.md). */
-#define ALIKE 0.32f        /* mean cosine of one person's stretches, at least */
-#define ONE_PERSON 0.5f    /* cosine of middles from which on they are one person's */
-#define HINT 0.2f          /* what the segmentation's word counts in a cosine */
-#define HINT_SECONDS 10    /* how far it reaches; it fades by e meanwhile */
-#define HINT_MIDDLES 0.2f  /* what its word that two are different counts for middles, in full from HINT_FULL on */
-#define HINT_FULL 2.5f     /* seconds times seconds */
-#define PERSON_SECONDS 2   /* who speaks less is nobody, ... */
-#define PERSON_SHARE 0.02f /* nor who speaks less than this share, ... */
-#define PERSON_ENOUGH 10   /* but this many seconds are enough in any case */
+#define ALIKE 0.35f         /* mean cosine of one person's stretches, at least */
+#define ONE_PERSON 0.5f     /* cosine of middles from which on they are one person's */
+#define HINT 0.2f           /* what the segmentation's word counts in a cosine */
+#define HINT_SECONDS 10     /* how far it reaches; it fades by e meanwhile */
+#define HINT_MIDDLES 0.2f   /* what its word that two are different counts for middles, in full from HINT_FULL on */
+#define HINT_FULL 2.5f      /* seconds times seconds */
+#define PERSON_SECONDS 2    /* who speaks less is nobody, ... */
+#define PERSON_SHARE 0.02f  /* nor who speaks less than this share of the speech, ... */
+#define PERSON_ENOUGH 10    /* but so many seconds are enough, ... */
+#define PERSON_LATER 0.003f /* and this share: in hours what is nobody's adds up, too */
 
 /* Some stretches that are one person's. */
 typedef struct group {
@@ -402,7 +403,7 @@ static int find_people(clustering *c, int least, int most, const whisp_options *
         int rc = cluster_all(c, ALIKE + 0.1f * (float)tries, options);
         if (rc)
             return rc;
-        const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH);
+        const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH + PERSON_LATER * total);
         give_away_small(c, tries > 0 ? PERSON_SECONDS / 2 : fmaxf(PERSON_SECONDS, share));
         float *hints = wh_calloc(2 * c->n_groups * c->n_groups, sizeof *hints);
         if (!hints)

@@ -37,7 +37,7 @@ struct whisp_speakers {
     const wh_gemm *gemm;
     const wh_conv *conv;
     int is_int8;       /* products in integers, else in float32 */
-    const float *mean; /* [192] of unit embeddings over many voices; what is compared has it taken off */
+    const float *mean; /* [192] zeros: nothing is taken off embeddings (docs/speakers.md) */
     wh_campplus *campplus;
     wh_segmenter *segmenter;
 };
@@ -89,7 +89,7 @@ typedef struct wh_diarization {
         *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
     size_t n, capacity;
     int n_speakers;
-    float *centroids; /* [n_speakers][192] of unit length, the mean taken off; what voices are compared with */
+    float *centroids; /* [n_speakers][192] of unit length; what voices are compared with */
     double *seconds;  /* [n_speakers] that each speaks */
 } wh_diarization;
 

@@ -11,6 +11,7 @@
 #include "speakers/heard.h"
 
 #define PIECE_FRAMES 59   /* a piece of one speaker is a second at most: the segmentation misses changes */
+#define PAUSE_FRAMES 12   /* a pause of up to 0.2 s is none: words have such */
 #define REACH_FRAMES 296  /* how far from a piece stretches and pieces count: 5 s */
 #define FADE_FRAMES 59.0f /* within which their weight falls by e */
 #define NEARBY 0.05f      /* weight of stretches of the same slot beside the piece */
@@ -228,7 +229,7 @@ static int by_start(const void *a, const void *b)
     return x->speaker - y->speaker;
 }
 
-/* Pieces of one person that touch become one turn. Speakers are people's numbers from 1 on. */
+/* Pieces of one person that touch, or nearly, become one turn. Speakers are people's numbers from 1 on. */
 static int join_pieces(const work *w, double duration, wh_diarization *out)
 {
     int rc = WHISP_OK;
@@ -239,7 +240,7 @@ static int join_pieces(const work *w, double duration, wh_diarization *out)
             const piece *p = &w->pieces[i];
             if (p->people[0] != k && (p->n_people < 2 || p->people[1] != k))
                 continue;
-            if (!turn || p->start > last_end) {
+            if (!turn || p->start > last_end + PAUSE_FRAMES) {
                 if ((rc = wh_grow(&out->turns, &out->capacity, out->n + 1, sizeof *out->turns)))
                     break;
                 turn = &out->turns[out->n++];

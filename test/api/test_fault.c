@@ -2,8 +2,9 @@
  * crash, and (the sanitizers watch) no leak; or success, and then with the very same bytes as undisturbed. Afterwards
  * the same call on the same objects gives those bytes.
  *
- * Short form: each allocation of each scenario fails alone (of some, one in so many). WHISP_FAULT=long: larger scenarios too, and again with all
- * later ones failing as well; WHISP_FAULT_STEP=N: one allocation in N, from a random one on (WHISP_SEED). WHISP_FAULT_ONLY=NAME: one scenario; WHISP_FAULT_AT=N: one allocation of it. */
+ * Short form: each allocation of each scenario fails alone (of some, one in so many). WHISP_FAULT=long: larger scenarios
+ * too, and again with all later ones failing as well; WHISP_FAULT_STEP=N: one allocation in N, from a random one on
+ * (WHISP_SEED). WHISP_FAULT_ONLY=NAME: one scenario; WHISP_FAULT_AT=N: one allocation of it. */
 #include "support/testing.h"
 
 #include <fcntl.h>
@@ -92,19 +93,21 @@ static void fail_one(const scenario *s, long at, long total, int and_later, int 
     *errors += rc != WHISP_OK;
 }
 
-/* Run the scenario with its first allocation failing, then its second, and so on to its last one. */
 /* The first allocation that fails, and how far it is to the next. */
 static long first_and_step(const scenario *s, int *step)
 {
     const char *given = getenv("WHISP_FAULT_STEP"), *only = getenv("WHISP_FAULT_AT");
     if (only) {
         *step = INT_MAX;
-        return atol(only);
+        return strtol(only, NULL, 10);
     }
-    *step = given ? atoi(given) : s->step && !is_long ? s->step : 1;
+    *step = given ? (int)strtol(given, NULL, 10) : s->step && !is_long ? s->step : 1;
+    if (*step < 1)
+        *step = 1;
     return 1 + (long)(random_unit(&seed) * *step);
 }
 
+/* Run the scenario with one allocation failing, then with a later one, and so on to the last. */
 static void fail_each(const scenario *s, int and_later)
 {
     clock_t began = clock();
@@ -848,7 +851,7 @@ static void every_allocation(void **state)
     printf("WHISP_SEED=%llu\n", (unsigned long long)seed);
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         const scenario *s = &scenarios[i];
-        if (only ? strcmp(only, s->name) : (s->is_long || (s->is_slow && IS_SANITIZED)) && !is_long)
+        if (only ? strcmp(only, s->name) != 0 : (s->is_long || (s->is_slow && IS_SANITIZED)) && !is_long)
             continue;
         undisturbed.n = 0;
         fail_each(s, 0);

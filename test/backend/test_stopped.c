@@ -129,7 +129,7 @@ static int set_up(void **state)
 {
     uint64_t seed = 5;
     (void)state;
-    size_t n_mel = (size_t)(2 * sizes.n_audio_ctx * sizes.n_mels), n = (TOKENS + 1) * (size_t)VOCABULARY;
+    size_t n_mel = 2 * (size_t)sizes.n_audio_ctx * (size_t)sizes.n_mels, n = (TOKENS + 1) * (size_t)VOCABULARY;
     model = slow_model_new(&sizes, WH_F16, 3);
     mel = malloc(n_mel * sizeof *mel);
     plain = malloc(n * sizeof *plain);

@@ -42,6 +42,8 @@ def journals(put):
     answers = [bytes(draw.randrange(256) for _ in range(n)) for n in (0, 1, 8, 40, 200)]
     whole = journal(answers)
     put("journal", "whole", whole)
+    put("journal", "aside", b"\2" + whole[1:])
+    put("journal", "aside-other", b"\2" + journal(answers, b"the version=1\n")[1:])
     put("journal", "empty", journal([]))
     put("journal", "begun", whole[:9])
     put("journal", "cut", whole[:-3])
@@ -52,6 +54,7 @@ def journals(put):
     put("journal", "nul", journal(answers, IDENTITY + b"\0x"))
     put("journal", "no-identity", journal(answers, kind=1))
     put("journal", "damaged", whole[:60] + b"?" + whole[61:])
+    put("journal", "three", journal(answers[:2]))
     put("journal", "diary", b"\0my diary\n")
     for i in range(36):
         put("journal", "answers%02d" % i, bytes([1, i % 6]) + bytes(draw.randrange(256) for _ in range(draw.randrange(8, 50))))

@@ -349,6 +349,10 @@ def lines_and_choices(put, result):
                               "initial_prompt_tokens=1,2,3,70,-1\nwithout_timestamps=True\n", "prefix=" + "a b " * 30 + "\n",
                               "hotwords=" + "long " * 40 + "\nmax_new_tokens=20\n", "suppress_blank=False\nlanguage=de\n",
                               "task=translate\nmax_initial_timestamp=0.5\nlength_penalty=0.6\n", "align=...\n",
+                              "suppress_regex=\\d+\n", "suppress_regex=(a)\\1\n", "suppress_regex=\\w\\.\\s\n", "suppress_regex=a{2,5}b{3}\n",
+                              "suppress_regex=(x{200}){200}\n", "suppress_regex=" + "(" * 30 + "\n", "suppress_regex=[^a]\\\n", "suppress_regex=a{\n",
+                              "vocabulary=\u00ef\u00bb\u00bfone|two\n", "vocabulary=" + "x" * 900 + "\n", "vocabulary=# none\n", "vocabulary=\n",
+                              "vocabulary=" + "|".join("t%d" % i for i in range(2200)) + "\n", "vocabulary=" + "|".join(["alike"] * 40) + "\n",
                               "confidence=True\nprepend_punctuations=(\nappend_punctuations=.!\nalign=(a) b. c!\n")):
         put("text", "lines%02d" % i, text.encode("latin-1") if "\xff" in text else text)
     for i, text in enumerate(result):

@@ -1,6 +1,7 @@
-/* fuzz_journal.c - journals, which anybody may have written. An input is a journal's file (its first byte is even), which
- * is opened, asked for all that it claims to hold and added to; or it is changes of the answers that a run kept (odd),
- * under which the same samples are heard again: what is read back is believed by lib/window/recall.c, or not. */
+/* fuzz_journal.c - journals, which anybody may have written. An input is a journal's file, or that of one that was set
+ * aside (its first byte is even), which is opened, asked for all that it claims to hold and added to; or it is changes of
+ * the answers that a run kept (odd), under which the same samples are heard again: what is read back is believed by
+ * lib/window/recall.c, or not. */
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,10 +54,16 @@ static wh_journal *open_journal(const whisp_options *o, const char *identity, in
     return journal;
 }
 
-static void write_journal(const uint8_t *data, size_t size)
+static void write_journal(const char *name, const uint8_t *data, size_t size)
 {
-    FILE *file = fopen(fuzz_path("journal"), "wb");
+    FILE *file = fopen(fuzz_path(name), "wb");
     FUZZ_CHECK(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
+}
+
+static void unlink_journals(void)
+{
+    unlink(fuzz_path("journal"));
+    unlink(fuzz_path("journal.old"));
 }
 
 static uint8_t *read_journal(size_t *size)
@@ -81,6 +88,11 @@ static void ask(const whisp_options *o, const record *list, size_t n)
 {
     wh_journal *journal = open_journal(o, IDENTITY, 1);
     wh_buf answers[MOST] = {{0}}, again = {0};
+    if (n % 4 == 3) { /* before anything was found, another recording */
+        wh_heard other = list[n - 1].heard;
+        other.sound++;
+        FUZZ_CHECK(wh_journal_find(journal, o, &other, &(wh_key){1, 2}, &again) >= 0);
+    }
     for (size_t i = 0; i < n; i++) {
         wh_heard other = list[i].heard;
         wh_key key = {list[i].key.a + 1, list[i].key.b};
@@ -104,14 +116,14 @@ static void ask(const whisp_options *o, const record *list, size_t n)
     wh_buf_free(&again);
 }
 
-static void read_file(const uint8_t *data, size_t size)
+static void read_file(const char *name, const uint8_t *data, size_t size)
 {
     record list[MOST];
     whisp_options *o = whisp_options_new();
     uint8_t *copy = malloc(size + 1);
     FUZZ_CHECK(o && copy);
     memcpy(copy, data, size);
-    write_journal(copy, size);
+    write_journal(name, copy, size);
     ask(o, list, find_records(copy, size, list));
     free(copy);
     whisp_options_free(o);
@@ -246,7 +258,7 @@ static void change_answers(fuzz_input *in)
     struct kept *kept = &all[which];
     if (!kept->file) {
         size_t size;
-        unlink(fuzz_path("journal"));
+        unlink_journals();
         hear(sets[which], 0);
         kept->file = read_journal(&size);
         FUZZ_CHECK(kept->file && (kept->n = find_records(kept->file, size, kept->list)) > 1);
@@ -270,11 +282,12 @@ static void change_answers(fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
-    if (fuzz_u8(&in) & 1)
+    unsigned kind = fuzz_u8(&in);
+    if (kind & 1)
         change_answers(&in);
     else
-        read_file(in.data, in.n);
-    unlink(fuzz_path("journal"));
+        read_file(kind & 2 ? "journal.old" : "journal", in.data, in.n);
+    unlink_journals();
     return 0;
 }
 

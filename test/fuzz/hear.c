@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 
+#include "audio/ahead.h"
 #include "audio/audio.h"
 #include "audio/decoder.h"
 #include "whisp_live.h"
@@ -40,7 +41,7 @@ static how how_of(unsigned way)
     h.goes_back = (rest & 2) != 0;
     h.keeps = (rest & 4) != 0;
     h.fails = (rest & 56) == 8;
-    h.is_long = (rest & 56) == 16;
+    h.is_long = (rest & 0x1f8) == 16;
     return h;
 }
 
@@ -155,6 +156,19 @@ static void read_all(whisp_audio *audio, const how *h, int64_t at, int is_again)
     }
 }
 
+/* The same, by a thread that reads ahead and is stopped somewhere; what it gives is what was heard. */
+static void read_ahead(whisp_audio *audio, const how *h)
+{
+    const float *samples;
+    int64_t n, at = 0;
+    wh_ahead *ahead;
+    FUZZ_CHECK(wh_ahead_start(audio, &ahead) == WHISP_OK);
+    for (unsigned i = 0; i < 1 + h->size % 8 && (n = wh_ahead_read(ahead, &samples)) > 0; i++, at += n)
+        for (int64_t k = 0; k < n; k++)
+            FUZZ_CHECK(at + k >= n_heard || samples[k] == heard[at + k]);
+    wh_ahead_stop(ahead);
+}
+
 static void hear(whisp_audio *audio, const how *h)
 {
     whisp_audio_info info = {.size = sizeof info};
@@ -174,6 +188,8 @@ static void hear(whisp_audio *audio, const how *h)
         int rc = wh_audio_seeks(audio) ? wh_audio_seek(audio, at) : 0;
         if (rc >= 0)
             read_all(audio, h, rc ? at : 0, !h->fails);
+        if (h->by == NAMED_FILE && !h->fails && wh_audio_rewind(audio) == WHISP_OK)
+            read_ahead(audio, h);
     }
     for (size_t i = 0; whisp_audio_warning(audio, i, NULL); i++)
         FUZZ_CHECK(i < 100);
@@ -293,6 +309,24 @@ void fuzz_hear(const uint8_t *data, size_t size, unsigned way)
     }
 }
 
+/* What is refused whatever the bytes are. */
+static void refuse(void)
+{
+    static const float samples[160];
+    const whisp_reader empty = {.size = sizeof empty}, no_tell = {sizeof no_tell, NULL, read_some, seek_to, NULL};
+    whisp_audio_info info = {.size = sizeof info};
+    whisp_audio *audio;
+    FUZZ_CHECK(whisp_audio_open(NULL, &audio) && whisp_audio_open("x", NULL) && whisp_audio_open_fd(-1, NULL));
+    FUZZ_CHECK(whisp_audio_open(fuzz_path("nobody"), &audio) && whisp_audio_open(fuzz_folder(), &audio));
+    FUZZ_CHECK(whisp_audio_open_memory(NULL, 1, &audio) && whisp_audio_open_samples(NULL, 1, &audio));
+    FUZZ_CHECK(whisp_audio_open_reader(NULL, &audio) && whisp_audio_open_reader(&empty, &audio));
+    FUZZ_CHECK(whisp_audio_open_reader(&no_tell, &audio) && whisp_audio_open_live(0, 16000, 1, NULL));
+    FUZZ_CHECK(whisp_audio_describe(NULL, &info) && whisp_audio_select_channel(NULL, 0));
+    FUZZ_CHECK(whisp_audio_read(NULL, NULL, 0) < 0 && whisp_audio_open_samples(samples, 160, &audio) == WHISP_OK);
+    FUZZ_CHECK(wh_audio_knows_end(audio) && wh_audio_seek(audio, 100) == 1 && whisp_audio_select_channel(audio, 0) < 0);
+    whisp_audio_free(audio);
+}
+
 /* The ways in which every input that is kept is heard: with each bit of how_of() in some. */
 void fuzz_hear_input(const uint8_t *data, size_t size)
 {
@@ -305,7 +339,7 @@ void fuzz_hear_input(const uint8_t *data, size_t size)
                 {9, 2 | 8192},
                 {9, 2 | 40000},
                 {11, 3200},
-                {11, 4 | 16 | 9472},
+                {11, 4 | 16 | 9216},
                 {11, 8},
                 {11, 8 | 64 * 100},
                 {12, 2 | 999},
@@ -314,11 +348,13 @@ void fuzz_hear_input(const uint8_t *data, size_t size)
                 {13, 4 | 64 | 700},
                 {13, 768},
                 {13, 800},
-                {14, 128 | 64},
+                {14, 128 | 64 | 512},
+                {14, 128 | 1024},
                 {14, 1024 | 32000},
                 {14, 1},
-                {15, 64},
+                {15, 2 | 64},
                 {15, 0},
+                {15, 2 | 5},
                 {16, 2 | 4096},
                 {16, 8 | 6400},
                 {16, 8},
@@ -332,6 +368,8 @@ void fuzz_hear_input(const uint8_t *data, size_t size)
                 {16, 2 | 400000},
                 {12, 2 | 380000},
                 {0, 2 | 23992}};
+    if (fuzz_every_way)
+        refuse();
     for (size_t i = 0; fuzz_every_way && i < WH_COUNT(ways); i++) {
         unsigned way = ways[i].by + (unsigned)WH_COUNT(by_turns) * ways[i].size;
         if (!how_of(way).is_long || size % 4 == 0) /* which takes long */

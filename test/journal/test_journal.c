@@ -150,6 +150,25 @@ static void a_damaged_one_is_kept_too(void **state)
     assert_true(is_text(old, "whisp journal 1\nansw, and no more"));
 }
 
+/* Ended before its first line was whole: nothing that a later run would know for a journal. */
+static void what_holds_nothing_goes(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"", "whisp jour"};
+    for (int i = 0; i < 4; i++) {
+        start_afresh(NULL);
+        write_text(path, heads[i % 2]);
+        run("5", i / 2, 0, 2);
+        assert_string_equal(told, "");
+        assert_int_not_equal(access(old, F_OK), 0);
+        assert_int_equal(rename(path, old), 0);
+        write_text(path, heads[i % 2]);
+        run("5", 1, 2, 3); /* goes on under the other name */
+        assert_string_equal(told, "");
+        assert_int_not_equal(access(path, F_OK), 0);
+    }
+}
+
 static void what_is_no_journal_is_left_alone(void **state)
 {
     (void)state;
@@ -162,7 +181,7 @@ static void what_is_no_journal_is_left_alone(void **state)
     unlink(old);
     assert_int_equal(symlink(path, old), 0);
     run("1", 1, 0, 2);
-    assert_non_null(strstr(told, "the.journal.old: "));
+    assert_non_null(strstr(told, "the.journal.old: no journal is kept: a symbolic link is there"));
     run("5", 1, 2, 2);
 }
 
@@ -260,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup(the_longer_one_stays, start_afresh),
         cmocka_unit_test_setup(begun_anew_it_is_not_lost, start_afresh),
         cmocka_unit_test_setup(a_damaged_one_is_kept_too, start_afresh),
+        cmocka_unit_test_setup(what_holds_nothing_goes, start_afresh),
         cmocka_unit_test_setup(what_is_no_journal_is_left_alone, start_afresh),
         cmocka_unit_test_setup(the_second_run_does_no_harm, start_afresh),
         cmocka_unit_test_setup(nor_does_one_that_began_before_there_was_any, start_afresh),

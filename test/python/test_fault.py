@@ -170,6 +170,32 @@ def test_allocations(build, jobs, tmp_path, job):
         check(done, out, expected, "allocation %d of %d" % (at, last))
 
 
+def test_journals_that_cannot_be_named(build, invented_dir, tmp_path):
+    """The last allocations of a run that has journals to remove: it ends without them, or it says what was in the way."""
+    if "asan" in str(build):
+        pytest.skip("a sanitizer's allocator stands in front")
+    talk, out = recordings.write_wav(tmp_path / "talk.wav", recordings.babble(4.0) * 10), tmp_path / "out"
+    command = [build / "whisp", "--model", invented_dir / "english.gguf", "--hallucination_guard", "False", "--threads", "1",
+               "--temperature", "0", "--cut", "off", "--sample_len", "4", "--resume", "-f", "srt", "-o", out, talk]
+    preload = {"LD_PRELOAD": str(build / "test" / "libfault.so"), "WHISP_FAULT_COUNT": str(tmp_path / "count")}
+
+    def resume(**settings):
+        out.mkdir(exist_ok=True)
+        empty(out)
+        for name in ("talk.journal", "talk.journal.old"):
+            (out / name).write_bytes(b"whisp journal 1\nand damage")
+        return run(command, dict(preload, **settings))
+
+    assert resume().returncode == 0
+    whole, last = written(out), int((tmp_path / "count").read_text())
+    assert set(whole) == {"talk.srt"}
+    for at in range(last - 12, last + 1):
+        done = resume(WHISP_FAULT_AT="%d" % at)
+        text = "allocation %d of %d: status %d: %s, %s" % (at, last, done.returncode, done.stderr.decode(), written(out))
+        assert done.returncode == 0 or b"memory" in done.stderr, text
+        assert done.returncode or written(out) == whole, text
+
+
 # ---- limits of a process ----
 
 def limited(kind, most):

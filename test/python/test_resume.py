@@ -167,17 +167,18 @@ def test_a_mistyped_option_costs_nothing(start, talks):
 def test_two_at_once(start, talks, again):
     """The second one keeps no journal, says so, and leaves the first one's as it is, also when it ends earlier."""
     options = ["-f", "srt", talks / "two.wav"]
-    journal = start.work / "two.journal"
+    journal, old = start.work / "two.journal", start.work / "two.journal.old"
     first = start(*SLOW, *options, "--resume")
     wait_for(journal)
     first.send_signal(signal.SIGSTOP)
     kept = journal.read_bytes()
+    old.write_bytes(kept)
     err = finish(start(*SLOW, *again, "-o", "out", *options))[1]
     assert "another run" not in err
     second = start(*SLOW, *again, *options)
     err = finish(second)[1]
     assert "two.journal: no journal is kept: another run is writing it" in err, err
-    assert journal.read_bytes() == kept and not (start.work / "two.journal.old").exists()
+    assert journal.read_bytes() == kept and old.read_bytes() == kept
     first.send_signal(signal.SIGCONT)
     finish(first)
     assert {p.name for p in start.work.iterdir()} == {"out", "two.srt"}
@@ -193,6 +194,25 @@ def test_a_recording_that_is_named_like_a_part(start, talks):
     process.communicate()
     finish(start(*SLOW, "-f", "txt", "--resume", talks / "two.wav"))
     assert {p.name for p in start.work.iterdir()} == {"two.partial.srt", "two.txt"}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_nor_what_such_a_recording_gave_later(start, talks, together):
+    """Its transcript is younger than the journal: written by the same run, or by another one meanwhile."""
+    two, part = start.work / "two.wav", start.work / ("sub/two.partial.wav" if together else "two.partial.wav")
+    part.parent.mkdir(exist_ok=True)
+    two.write_bytes((talks / "two.wav").read_bytes())
+    part.write_bytes((talks / "short.wav").read_bytes())
+    options = [*SLOW, "-f", "srt,txt"]
+    process = start(*options, two)
+    wait_for(start.work / "two.journal")
+    process.kill()
+    process.communicate()
+    if not together:
+        finish(start(*options, part))
+    finish(start(*options, "--resume", *([part] if together else []), two))
+    assert {p.name for p in start.work.glob("two.*")} >= {"two.partial.srt", "two.partial.txt", "two.srt", "two.txt"}
+    assert not (start.work / "two.journal").exists()
 
 
 def test_flags_may_be_told_true_or_false(start, talks):

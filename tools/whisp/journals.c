@@ -98,50 +98,106 @@ static int64_t made(int fd)
     return 0;
 }
 
-/* The journal of a recording whose transcript is there, unless another run is writing it. When it was made, or 0. */
-static int64_t remove_journal(const char *path)
+/* Does the name still mean this file? Another run may have put a journal of its own there. */
+static int is_at(int fd, const char *path)
 {
-    int fd = open_journal(path);
-    int64_t since = 0;
-    if (fd < 0)
-        return 0;
-    if (is_left(fd)) {
-        since = made(fd);
-        if (unlink(path) != 0)
-            note_warning("%s: cannot be removed: %s", path, strerror(errno));
-    }
-    close(fd);
-    return since;
+    struct stat here, there;
+    return fstat(fd, &here) == 0 && lstat(path, &there) == 0 && here.st_dev == there.st_dev &&
+           here.st_ino == there.st_ino;
 }
 
-/* What the run that was ended had written under NAME.partial.srt and so on: it is in the whole now. A file that is older
- * than the journal is somebody else's (a recording may be named so). */
+/* The journals of a recording whose transcript is there; none of them where another run writes one, which may need the
+ * other still. *since: when the first of them was made, or 0. */
+static int remove_journals(const struct settings *settings, const char *input, int64_t *since)
+{
+    char *paths[N_ENDINGS];
+    int fds[N_ENDINGS], left = 1, code = CODE_DONE;
+    *since = 0;
+    for (int k = 0; k < N_ENDINGS; k++) {
+        paths[k] = files_path(settings, input, endings[k]);
+        if (!paths[k])
+            code = note_memory();
+        fds[k] = paths[k] ? open_journal(paths[k]) : -1;
+        left = left && (fds[k] < 0 || is_left(fds[k]));
+    }
+    for (int k = 0; k < N_ENDINGS; k++) {
+        if (fds[k] >= 0 && left && is_at(fds[k], paths[k])) {
+            int64_t began = made(fds[k]);
+            *since = began && (!*since || began < *since) ? began : *since;
+            if (unlink(paths[k]) != 0)
+                note_warning("%s: cannot be removed: %s", paths[k], strerror(errno));
+        }
+        if (fds[k] >= 0)
+            close(fds[k]);
+        free(paths[k]);
+    }
+    return code;
+}
+
+/* Is this file the transcript of a recording that is named so: of one of this run's? */
+static int is_output(const struct settings *settings, const char *path, const char *format)
+{
+    int is = 0;
+    for (size_t i = 0; i < settings->n_inputs && !is; i++) {
+        char *other = files_path(settings, settings->inputs[i], format);
+        is = !other || strcmp(other, path) == 0;
+        free(other);
+    }
+    return is;
+}
+
+/* Is there a recording NAME.partial.wav beside NAME.wav? */
+static int has_namesake(const char *input)
+{
+    static const char between[] = ".partial";
+    const char *slash = strrchr(input, '/'), *name = slash ? slash + 1 : input, *dot = strrchr(name, '.');
+    size_t stem = dot ? (size_t)(dot - input) : strlen(input), capacity = strlen(input) + sizeof between;
+    char *path = malloc(capacity);
+    if (path)
+        snprintf(path, capacity, "%.*s%s%s", (int)stem, input, between, dot ? dot : "");
+    int has = !path || access(path, F_OK) == 0;
+    free(path);
+    return has;
+}
+
+/* What the run that was ended had written under NAME.partial.srt and so on, in the formats that are whole now. What is
+ * older than the journal is somebody else's, and so is what a recording of that name may have left. */
 static void remove_parts(const struct settings *settings, const char *input, int64_t since)
 {
-    for (size_t i = 0; formats_name(i); i++) {
+    for (size_t i = 0; formats_name(i) && !has_namesake(input); i++) {
         char ending[64];
         struct stat status;
         snprintf(ending, sizeof ending, "partial.%s", formats_name(i));
-        char *path = files_path(settings, input, ending);
-        if (path && lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_mtime >= since)
+        char *path = settings->formats & 1u << i ? files_path(settings, input, ending) : NULL;
+        if (path && lstat(path, &status) == 0 && S_ISREG(status.st_mode) && status.st_mtime >= since &&
+            !is_output(settings, path, formats_name(i)))
             unlink(path);
         free(path);
     }
 }
 
-void journals_end(const struct settings *settings, const char *input, int is_done)
+/* Where a later run can go on. */
+static void tell_left(const struct settings *settings, const char *input)
 {
-    int64_t since = 0;
-    for (int k = 0, told = 0; k < N_ENDINGS && are_kept(settings); k++) {
+    for (int k = 0, told = 0; k < N_ENDINGS && !told; k++) {
         char *path = files_path(settings, input, endings[k]);
-        if (path && is_done) {
-            int64_t began = remove_journal(path);
-            since = began && (!since || began < since) ? began : since;
-        } else if (path && !told && (told = is_there(path))) {
+        if (path && (told = is_there(path)))
             note("%s: --resume goes on from there", path);
-        }
         free(path);
     }
+}
+
+int journals_end(const struct settings *settings, const char *input, int is_done)
+{
+    int64_t since = 0;
+    int code = CODE_DONE;
+    if (!are_kept(settings))
+        return code;
+    if (is_done)
+        code = remove_journals(settings, input, &since);
+    else
+        tell_left(settings, input);
     if (since && settings->resume)
         remove_parts(settings, input, since);
+    return code;
 }

@@ -210,7 +210,9 @@ static void end_input(struct tool *tool, int error, whisp_result *result)
         whisp_result_set_incomplete(result, input->spooled.incomplete))
         remember_input(tool, input->name, note_memory());
     int is_done = result && write_result(tool, input->name, error, result);
-    journals_end(&tool->settings, input->name, is_done);
+    int code = journals_end(&tool->settings, input->name, is_done);
+    if (code != CODE_DONE)
+        remember_input(tool, input->name, code);
     whisp_result_free(result);
     tool->current++;
     tool->headed = 0;
@@ -233,7 +235,7 @@ static void transcribe(struct tool *tool, whisp_session *session, size_t first, 
         remember(tool, exit_code(error, CODE_OTHER));
     }
     for (size_t i = tool->current; i < end; i++) /* those that nothing was said of */
-        journals_end(&tool->settings, tool->inputs.list[i].name, 0);
+        remember(tool, journals_end(&tool->settings, tool->inputs.list[i].name, 0));
 }
 
 static void align(struct tool *tool, whisp_session *session)

@@ -230,12 +230,13 @@ int files_write(const struct settings *settings, const char *input, int in_part,
 
 /* Which options do not go together with --resume. CODE_DONE or CODE_USAGE. */
 int journals_check(const struct settings *settings);
-/* Without --resume: of which recordings there is one, which will be replaced. */
+/* Without --resume: of which recordings there is one, which will be set aside. */
 void journals_tell(const struct settings *settings);
 /* The journal of a recording, for whisp_callbacks.journal: which kind, and its path. */
 int journals_name(const struct settings *settings, const char *input, char *path, size_t capacity);
-/* A recording's transcript is where it was wanted: its journal goes. Or not: it stays, which is told. */
-void journals_end(const struct settings *settings, const char *input, int is_done);
+/* A recording's transcript is where it was wanted: its journals go, and what --resume has made whole. Or not: they stay,
+ * which is told. A code: there was no memory for their names. */
+int journals_end(const struct settings *settings, const char *input, int is_done);
 
 /* ---- from.c ---- */
 
