@@ -9,6 +9,13 @@
 #include "speakers/filterbank.h"
 #include "speakers/model.h"
 
+/* Plain C in integers takes minutes for long stretches there. */
+#ifdef __SANITIZE_ADDRESS__
+#define LONGEST 4000
+#else
+#define LONGEST 160000
+#endif
+
 #define STRETCHES 4
 static const size_t starts[STRETCHES] = {40000, 48000, 16000, 52000}, lengths[STRETCHES] = {24000, 48000, 160000, 4000};
 
@@ -119,6 +126,8 @@ static void check_recording(const whisp_speakers *s, const char *what, const flo
     wh_embedder *e = new_embedder(s);
     for (size_t i = 0; i < STRETCHES; i++) {
         float *got = record + i * WH_VOICE_SIZE;
+        if (lengths[i] > LONGEST)
+            continue;
         wh_embed(e, samples, &starts[i], 1, lengths[i], got);
         double like = cosine(got, want + i * WH_VOICE_SIZE), length = 0;
         for (int k = 0; k < WH_VOICE_SIZE; k++)
@@ -188,7 +197,7 @@ static void an_invented_net_in_int8_is_near_float32(void **state)
         for (int arithmetic = WH_SPEAKERS_F32; arithmetic <= WH_SPEAKERS_INT8; arithmetic++) {
             whisp_speakers *s = load(invented_path("invented-speakers"), (wh_speakers_arithmetic)arithmetic, &cpu);
             wh_embedder *e = new_embedder(s);
-            wh_embed(e, samples, &starts[0], 1, 16000, arithmetic == WH_SPEAKERS_F32 ? exact : rounded);
+            wh_embed(e, samples, &starts[0], 1, 8000, arithmetic == WH_SPEAKERS_F32 ? exact : rounded);
             wh_embedder_free(e);
             whisp_speakers_free(s);
         }
