@@ -5,7 +5,7 @@
 #   make test         install what is needed, build, fetch the models, run the tests
 #   make test-long    the same with the tests that take longer, lint and a build by clang; installs more (deps-long)
 #   make deps         install the Debian packages (with sudo where not root); make deps-long: those of test-long, too
-#   make models       fetch tiny.en, base and silero-vad and convert them to models/*.gguf (MODELS_FROM=DIR: from a folder)
+#   make models       fetch tiny.en, base, silero-vad and speakers and convert them to models/*.gguf (MODELS_FROM=DIR: ...)
 #   make check, make check-long   run the tests, everything being there already; test/run PATTERN runs some of them
 #   make parity       print how the words compare with openai-whisper's (needs ../shared)
 #   make format       bring the code into its form (.clang-format)
@@ -59,7 +59,7 @@ CONVERT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/convert/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
 PROGRAMS := $(BUILD)/whisp $(BUILD)/whisp-convert $(BUILD)/whisp-bench
 
-MODELS := tiny.en base silero-vad
+MODELS := tiny.en base silero-vad speakers
 MODELS_FROM ?=
 DEMO := test/data/demo.flac
 
@@ -238,7 +238,7 @@ $(BUILD)/test/libfault.so: $(BUILD)/test/support/fault/preloaded.o $(BUILD)/test
 	$(CC) -shared -o $@ $^ -ldl -pthread
 
 .PHONY: test-programs
-test-programs: $(BUILD)/test/faultcalls $(BUILD)/test/libfault.so $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf
+test-programs: $(BUILD)/test/faultcalls $(BUILD)/test/libfault.so $(TEST_PROGRAMS) $(BUILD)/test/checkkernels/checkkernels $(BUILD)/test/parity $(BUILD)/test/invented.gguf $(BUILD)/test/invented-multilingual.gguf $(BUILD)/test/invented-speakers.gguf
 
 $(BUILD)/test/invented.gguf: test/python/invent.py
 	@mkdir -p $(@D)
@@ -246,6 +246,9 @@ $(BUILD)/test/invented.gguf: test/python/invent.py
 $(BUILD)/test/invented-multilingual.gguf: test/python/invent.py
 	@mkdir -p $(@D)
 	python3 $< $@ --multilingual
+$(BUILD)/test/invented-speakers.gguf: test/python/invent_speakers.py test/python/invent.py
+	@mkdir -p $(@D)
+	python3 $< $@
 
 $(BUILD)/test/parity: $(BUILD)/test/parity.o $(TEST_SUPPORT) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(TEST_LIBS)
@@ -301,7 +304,7 @@ $(BUILD)/%.cmake: lib/%.cmake.in Makefile include/whisp.h
 	@mkdir -p $(@D)
 	sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SOVERSION@|$(SOVERSION)|' -e 's|@LIBS@|$(LIB_LIBS)|' $< > $@
 
-HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h
+HEADERS := include/whisp.h include/whisp_vad.h include/whisp_live.h include/whisp_speakers.h
 CMAKE_FILES := $(BUILD)/whisp-config.cmake $(BUILD)/whisp-config-version.cmake
 
 # The ABI that test/abi holds the library to: today's. docs/abi.md says when this may be done.

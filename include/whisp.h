@@ -14,7 +14,7 @@
  *  10. Mel                      log-Mel spectrograms, and single windows
  *  11. A queue                  recordings that join a running batch, from any thread
  *
- * Beside it: whisp_vad.h, where in a recording somebody speaks; whisp_live.h, text while somebody still speaks.
+ * Beside it: whisp_vad.h, where somebody speaks; whisp_speakers.h, who does; whisp_live.h, text meanwhile.
  *
  *     whisp_model *model;
  *     whisp_result *result;
@@ -38,9 +38,8 @@
  *     says. Handles are released with their own _free function. No function minds a NULL handle: _free does nothing,
  *     those that can fail give WHISP_ERR_ARGUMENT, others nothing (NULL, 0, "").
  *   - Nothing here prints, exits, aborts or installs signal handlers. (OpenBLAS, option backend, may exit.)
- *   - Threads: a whisp_model, a whisp_result, a whisp_vad and a whisp_speech are immutable once made and may be used by
- *     any number of threads at once, and a whisp_queue as section 11 says; everything else belongs to one thread at
- *     a time.
+ *   - Threads: a whisp_model, whisp_result, whisp_vad, whisp_speakers and whisp_speech are immutable once made, and may
+ *     be used by any number of threads at once, a whisp_queue as section 11 says; all else belongs to one at a time.
  *   - The ABI. A structure that the caller makes has its `size` first, which the caller sets (a later library knows by
  *     it what there is), and grows at its end. A structure that the library hands out by pointer grows at its end, so
  *     never copy one by value into memory of your own to hand it back, and never count with its size. What the library
@@ -207,9 +206,10 @@ typedef struct whisp_segment {
     double no_speech_prob;          /* of its window */
     const whisp_word *const *words; /* [n_words] with option word_timestamps or confidence; NULL without */
     size_t n_words;
-    double confidence;    /* with option confidence: the mean of its words'; else, and without words, 0 */
-    int speaker;          /* with option split_stereo: 1 (left channel) or 2 (right); else 0 */
-    const char *language; /* code, "en"; NULL where it is not known */
+    double confidence;        /* with option confidence: the mean of its words'; else, and without words, 0 */
+    int speaker;              /* with options diarize, split_stereo (1: left channel): from 1 on; 0: not known */
+    const char *language;     /* code, "en"; NULL where it is not known */
+    const char *speaker_name; /* "SPEAKER_00", or as option speaker names him; NULL: not known */
 } whisp_segment;
 
 /* A finished transcript. Does not depend on the model. */
@@ -225,9 +225,9 @@ typedef struct whisp_result_info {
      * stopped, ...), a line that says what. The log callback got it as a warning. */
     const char *incomplete;
     size_t n_segments;
-    const char *const *speakers; /* [n_speakers] names; NULL and 0 in this version */
+    const char *const *speakers; /* [n_speakers] names; options diarize and split_stereo; else NULL and 0 */
     size_t n_speakers;
-    const whisp_turn *turns; /* [n_turns] by their starts; NULL and 0 in this version */
+    const whisp_turn *turns; /* [n_turns] by their starts; likewise. One speaker's do not overlap */
     size_t n_turns;
 } whisp_result_info;
 
@@ -235,8 +235,8 @@ WHISP_API const char *whisp_result_text(const whisp_result *result); /* the whol
 WHISP_API int whisp_result_describe(const whisp_result *result, whisp_result_info *info);
 /* Segment i, or NULL when there is none. Lives as long as the result. */
 WHISP_API const whisp_segment *whisp_result_segment(const whisp_result *result, size_t i);
-/* One segment the way openai-whisper prints it: "[00:00.000 --> 00:07.600]  And so ...", without a line end. Returns
- * the length that the whole line has, as snprintf does. */
+/* One segment the way openai-whisper prints it, without a line end: "[00:00.000 --> 00:07.600]  And so ..."; or
+ * "[00:00.000 --> 00:07.600] [Ann]: And so ...". Returns the length that the whole line has, as snprintf does. */
 WHISP_API int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity);
 WHISP_API void whisp_result_free(whisp_result *result);
 
@@ -327,11 +327,12 @@ typedef struct whisp_writer_options {
     int max_line_count;     /* lines in a subtitle; no effect without max_line_width */
     int max_words_per_line; /* words in a subtitle; no effect with max_line_width */
     double doubtful_share;  /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
+    const char *recording;  /* what "rttm" calls the recording; NULL: "recording" */
 } whisp_writer_options;
 
-/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (with the
- * option confidence, json has that beside the probabilities); or "doubtful": where a person should listen again, the
- * least certain tenth of the words with their times and context (it needs the option confidence). `layout` may be NULL.
+/* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (but for
+ * confidence and speakers, where they were asked for); "rttm": who speaks when, as NIST's scorers read it; or "doubtful":
+ * where a person should listen again, the least certain tenth of the words (option confidence). `layout` may be NULL.
  * *text is the caller's, released with whisp_string_free(); *length (may be NULL): its size without the closing NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                   char **text, size_t *length);
@@ -429,9 +430,9 @@ WHISP_API int whisp_session_new(const whisp_model *model, const whisp_options *o
 
 /* Transcribe a whole recording. What can be read again is read twice (its loudest frame first, as the reference's
  * log-Mel needs it), and cut into parts where it is long; a pipe is not, so there the loudest frame so far is used and
- * words may differ slightly. With the option vad_filter or split_stereo a pipe is kept in a temporary file, and is as
- * good as a file then. With split_stereo each of two channels is transcribed alone and the segments are merged by their
- * starts; the segment callback then comes at the end, and WHISP_ERR_AUDIO says that there are not two channels.
+ * words may differ slightly. With vad_filter, split_stereo or diarize a pipe is kept in a temporary file, and as good as
+ * a file. With split_stereo each of two channels is transcribed alone and the segments are merged by their starts;
+ * WHISP_ERR_AUDIO says that there are not two channels. With it and diarize the segment callback comes at the end.
  *
  * *result is the caller's. Where the call fails midway (it was cancelled, memory ran out, the disk went away, ...) and
  * something was final already, *result is that, with `incomplete` set, beside the error's code; else NULL. Free it in
@@ -544,9 +545,7 @@ WHISP_API int whisp_session_decode_mel(whisp_session *session, const float *mel,
  *         if (event.kind == WHISP_EVENT_SEGMENT) print(event.segment);
  *         else finish(event.rc, event.error, event.result);
  *
- * A short recording does not wait for a long one: what a minute or less asks for is computed first. docs/queue.md tells
- * how, and what that costs.
- */
+ * A short recording does not wait for a long one: what a minute or less asks for is computed first (docs/queue.md). */
 
 typedef struct whisp_queue whisp_queue;
 

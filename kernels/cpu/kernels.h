@@ -63,6 +63,26 @@ typedef struct wh_kernels {
     void (*bias_gelu)(float *x, const float *b, size_t n);
     /* y += x */
     void (*add)(float *y, const float *x, size_t n);
+
+    /* A step of an LSTM for `rows` sequences side by side, from the states h [rows][units] before it, rows ldh floats
+     * apart, to `next` [rows][units], ld_next apart, which is other memory; c [rows][units] changes in place. units is a
+     * multiple of 16, and gates stand in blocks of 16 units, in each block: in, forget, cell, out. gates: what the
+     * input and the biases say, [rows][units / 16][4][16], ld_gates apart; w: [units / 16][units of h][4][16]. A
+     * sequence's bits do not depend on the others. */
+    void (*lstm)(const float *w, size_t units, int rows, const float *gates, size_t ld_gates, const float *h,
+                 size_t ldh, float *c, float *next, size_t ld_next);
+    /* `pairs` (a multiple of 8) of filters of 2 * half + 1 taps, the first of a pair even (the same from both ends), the
+     * second odd, at n times three positions `stride` samples apart: of each filter the least and the greatest of the
+     * three, out [n][2: least, greatest][2 * pairs]. w: their first half + 1 taps, [half + 1][2 * pairs]; folded: room
+     * for 6 * (half + 1) floats. */
+    void (*filter_pairs)(const float *x, size_t stride, size_t n, const float *w, size_t half, size_t pairs,
+                         float *folded, float *out);
+    /* out[r][j] = the greater of |least * factor + shift[j]| and |greatest * factor + shift[j]|, of what filter_pairs
+     * says, [n][2][d], to [n][d] */
+    void (*scaled_extremes)(const float *extremes, size_t n, float factor, const float *shift, size_t d, float *out);
+    /* Each column of x [n][d] to mean 0 and variance 1, times its gain plus its bias; then what is negative is
+     * multiplied by slope, 0 to 1. n > 0. */
+    void (*norm_columns)(float *x, size_t n, size_t d, const float *gain, const float *bias, float slope);
 } wh_kernels;
 
 /* Queries that go through the keys together at most, and keys of a tile at most, at any level. */

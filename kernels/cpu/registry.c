@@ -11,6 +11,7 @@ static const wh_level generic = {
     .kernels = wh_kernels_generic,
     .gemm = wh_gemm_generic,
     .attention = wh_attention_int_generic,
+    .conv = wh_conv_generic,
 };
 
 /* NULL past the last one. */
@@ -42,13 +43,14 @@ const char *wh_cpu_level_name(int level)
 int wh_cpu_get(int level, wh_cpu *cpu)
 {
     const wh_level *row = level_at(level);
-    if (!row || !row->kernels() || !row->gemm() || (row->is_here && !row->is_here()))
+    if (!row || !row->kernels() || !row->gemm() || !row->conv() || (row->is_here && !row->is_here()))
         return 0;
     *cpu = (wh_cpu){
         .name = row->name,
         .kernels = row->kernels(),
         .gemm = row->gemm(),
         .attention = row->attention ? row->attention() : NULL,
+        .conv = row->conv(),
         .blas_core = row->blas_core,
         .integers_pay = row->integers_pay,
     };

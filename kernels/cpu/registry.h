@@ -8,6 +8,7 @@
 #define WH_REGISTRY_H
 
 #include "cpu/attention.h"
+#include "cpu/conv.h"
 #include "cpu/gemm.h"
 #include "cpu/kernels.h"
 
@@ -17,6 +18,7 @@ typedef struct wh_cpu {
     const wh_kernels *kernels;
     const wh_gemm *gemm;
     const wh_attention_int *attention; /* NULL: in integers it would be no faster than in float32 */
+    const wh_conv *conv;
     const char *blas_core; /* the name by which OpenBLAS knows the kernels for such a CPU; NULL: let it choose */
     int integers_pay;      /* products in integers are faster than in float32 */
 } wh_cpu;
@@ -46,6 +48,7 @@ typedef struct wh_level {
     const wh_attention_int *(*attention)(void); /* or NULL */
     const char *blas_core;
     int integers_pay;
+    const wh_conv *(*conv)(void);
 } wh_level;
 
 /* Levels from the least to the best; *n is their number, 0 on other architectures. */

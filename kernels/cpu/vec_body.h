@@ -293,6 +293,8 @@ static void layer_norm(const float *x, const float *gain, const float *bias, flo
 #include "cpu/vec_exp2.h"
 #include "cpu/attention_body.h"
 #include "cpu/kv_body.h"
+#include "cpu/recurrent_body.h"
+#include "cpu/filter_body.h"
 
 static const wh_kernels table = {
     .decode = {decode_f32, decode_f16, decode_bf16, decode_q8_0},
@@ -307,4 +309,8 @@ static const wh_kernels table = {
     .exp_sum = exp_sum,
     .bias_gelu = bias_gelu,
     .add = add,
+    .lstm = lstm,
+    .filter_pairs = filter_pairs,
+    .scaled_extremes = scaled_extremes,
+    .norm_columns = norm_columns,
 };

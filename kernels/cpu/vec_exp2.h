@@ -1,9 +1,9 @@
-/* vec_exp2.h - powers of two. After vec_types.h and fma_vec, for what normalizes scores. */
-/* 2^x for x <= 0, relative error below 2e-7; 2^-126 below that. The polynomial is a minimax fit on |r| <= 1/2. */
+/* vec_exp2.h - powers of two. After vec_types.h, fma_vec and max_vec, for what normalizes scores. */
+/* 2^x for x < 127, relative error below 2e-7; 2^-126 below that. The polynomial is a minimax fit on |r| <= 1/2. */
 INLINE vec exp2_vec(vec x)
 {
     const float magic = 0x1.8p23f;
-    vec low = select_vec(x < spread(-126.0f), spread(-126.0f), x);
+    vec low = max_vec(spread(-126.0f), x); /* a NaN stays one */
     vec shifted = low + magic;
     vec r = low - (shifted - magic);
     vec p = spread(0.0013264727f);

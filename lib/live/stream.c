@@ -41,6 +41,7 @@ static int check_options(const whisp_options *options)
     const wh_values *v = &options->values;
     const char *name = v->vad_filter                                                     ? "vad_filter"
                        : v->split_stereo                                                 ? "split_stereo"
+                       : v->diarize                                                      ? "diarize"
                        : strcmp(whisp_options_get(options, "clip_timestamps"), "0") != 0 ? "clip_timestamps"
                                                                                          : NULL;
     if (name)

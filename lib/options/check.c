@@ -22,12 +22,29 @@ int wh_options_check(const wh_values *v)
                        is_cuda ? "cpu" : "cuda", v->backend);
     if (v->initial_prompt && v->initial_prompt_tokens)
         return wh_fail(WHISP_ERR_ARGUMENT, "options initial_prompt and initial_prompt_tokens exclude each other");
+    if (v->min_speakers && v->max_speakers && v->min_speakers > v->max_speakers)
+        return wh_fail(WHISP_ERR_ARGUMENT, "options min_speakers %d and max_speakers %d contradict each other",
+                       v->min_speakers, v->max_speakers);
+    if (v->num_speakers &&
+        (v->num_speakers < v->min_speakers || (v->max_speakers && v->num_speakers > v->max_speakers)))
+        return wh_fail(WHISP_ERR_ARGUMENT,
+                       "options num_speakers %d and %s_speakers %d contradict each other; give num_speakers alone",
+                       v->num_speakers, v->num_speakers < v->min_speakers ? "min" : "max",
+                       v->num_speakers < v->min_speakers ? v->min_speakers : v->max_speakers);
+    if (v->diarize && v->split_stereo)
+        return wh_fail(WHISP_ERR_ARGUMENT, "options diarize and split_stereo exclude each other: one tells speakers "
+                                           "apart by their voices, the other by their channels");
     if (v->vad_neg_threshold > v->vad_threshold)
         return wh_fail(WHISP_ERR_ARGUMENT,
                        "option vad_neg_threshold: speech cannot pause below %g when it begins at "
                        "vad_threshold %g; give one that is not above it",
                        v->vad_neg_threshold, v->vad_threshold);
     return WHISP_OK;
+}
+
+int wh_options_time_words(const wh_values *v)
+{
+    return v->word_timestamps || v->confidence || v->diarize;
 }
 
 int wh_options_temperatures(const wh_values *v, double *temperatures)

@@ -74,9 +74,14 @@ typedef struct wh_values {
     int vad_min_silence_duration_ms;
     int vad_speech_pad_ms;
     const char *vad_model; /* NULL: None; belongs to the options */
+    int diarize;
+    int num_speakers, min_speakers, max_speakers; /* 0: None */
+    const char *speakers_model;                   /* NULL: None; these belong to the options, too */
+    const char *speaker;                          /* NAME=PATH, a line each; wh_options_voice() reads them */
+    const char *speakers_in, *speakers_out;       /* paths */
 } wh_values;
 
-#define WH_MAX_OPTIONS 64
+#define WH_MAX_OPTIONS 80
 
 struct whisp_options {
     wh_values values;
@@ -88,6 +93,9 @@ struct whisp_options {
     whisp_journal_fn journal;
     void *log_user, *progress_user, *segment_user, *cancel_user, *journal_user;
 };
+
+/* Are the words' times found, for who wants to see them or for who needs them? */
+int wh_options_time_words(const wh_values *values);
 
 /* A copy with strings of its own; NULL options give the defaults. NULL if out of memory. */
 whisp_options *wh_options_copy(const whisp_options *options);
@@ -107,6 +115,13 @@ int wh_options_check(const wh_values *values);
 /* The temperatures to try, in order: those given, or from one on by the increment up to 1.0 as numpy.arange counts
  * them in openai-whisper's command line. */
 int wh_options_temperatures(const wh_values *values, double *temperatures);
+
+/* Named voice i of the option speaker: where its name and path are in it, with their lengths. 0: there are no more. */
+typedef struct wh_named_voice {
+    const char *name, *path;
+    size_t name_length, path_length;
+} wh_named_voice;
+int wh_options_voice(const wh_values *values, size_t i, wh_named_voice *voice);
 
 /* A number from text, whatever the process's locale; 1 if all of it was one. */
 int wh_parse_double(const char *text, double *value);

@@ -3,6 +3,7 @@
  *   table.c      the rows
  *   options.c    whisp_options: made, set, read, copied
  *   parse.c lists.c device.c     who read values: single ones; lists and languages; what computes, in others' words
+ *   named.c      named voices
  *   numbers.c    numbers and times in text
  *   check.c      options that contradict each other; the temperatures that they mean together
  *   warnings.c   options without effect
@@ -61,6 +62,7 @@ int wh_parse_temperatures(const wh_option *option, const char *text, wh_values *
 int wh_parse_token_ids(const wh_option *option, const char *text, wh_values *values);
 int wh_parse_clip_list(const wh_option *option, const char *text, wh_values *values);
 int wh_parse_language(const wh_option *option, const char *text, wh_values *values);
+int wh_parse_voices(const wh_option *option, const char *text, wh_values *values);
 int wh_parse_languages(const wh_option *option, const char *text, wh_values *values);
 /* device.c */
 int wh_parse_device(const wh_option *option, const char *text, wh_values *values);

@@ -150,6 +150,28 @@ const wh_option wh_options[] = {
            "how much is kept before and after speech", RANGE(0, 600000), NEEDS(vad_filter)),
     OPTION(vad_model, vad_model, wh_parse_text, "NAME|PATH|None", "None",
            "the voice activity model, by path or name; None: silero-vad beside the model or in the model folders"),
+    OPTION(diarize, diarize, wh_parse_flag, "True|False", "False",
+           "tell who speaks: by their voices, on each segment and word, which are parted where the speaker changes"),
+    OPTION(num_speakers, num_speakers, wh_parse_integer, "INT|None", "None",
+           "how many people speak; None: that is found out", RANGE(1, 100), .same_words = 1, NEEDS(diarize)),
+    OPTION(min_speakers, min_speakers, wh_parse_integer, "INT|None", "None", "so many people speak at least",
+           RANGE(1, 100), .same_words = 1, NEEDS(diarize)),
+    OPTION(max_speakers, max_speakers, wh_parse_integer, "INT|None", "None", "so many people speak at most",
+           RANGE(1, 100), .same_words = 1, NEEDS(diarize)),
+    OPTION(
+        speakers_model, speakers_model, wh_parse_text, "NAME|PATH|None", "None",
+        "the model that tells voices apart, by path or name; None: speakers beside the model or in the model folders",
+        .same_words = 1, NEEDS(diarize)),
+    OPTION(
+        speaker, speaker, wh_parse_voices, "NAME=FILE|None", "None",
+        "somebody's name, and a recording of a few seconds in which nobody else speaks; may be given several times (in "
+        "one value: a line each)",
+        .same_words = 1, NEEDS(diarize)),
+    OPTION(speakers_in, speakers_in, wh_parse_text, "FILE|None", "None",
+           "the voices that speakers_out wrote: who is among them keeps his name", .same_words = 1, NEEDS(diarize)),
+    OPTION(speakers_out, speakers_out, wh_parse_text, "FILE|None", "None",
+           "write the voices of all who spoke, with their names, to this file, for the next recording", .same_words = 1,
+           NEEDS(diarize)),
 };
 
 const size_t wh_n_options = WH_COUNT(wh_options);

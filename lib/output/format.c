@@ -1,6 +1,6 @@
 /* format.c - a result as a document in memory: the choice of the writer.
  *
- * All documents are byte for byte those of openai-whisper 20250625 (whisper/utils.py) for the same segments. */
+ * Those that openai-whisper has are byte for byte those of openai-whisper 20250625 (whisper/utils.py) for the same segments. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@ static const struct writer {
     {{"vtt", "WebVTT subtitles"}, wh_write_vtt},
     {{"tsv", "start, end in milliseconds and text, a line a segment"}, wh_write_tsv},
     {{"json", "all that is known, as openai-whisper writes it"}, wh_write_json},
+    {{"rttm", "who speaks when, a line a turn"}, wh_write_rttm},
     {{"doubtful", "the least certain words, for who listens again"}, wh_write_doubtful},
 };
 

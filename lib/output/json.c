@@ -47,7 +47,17 @@ static void put_number(wh_buf *out, const char *key, double value)
     wh_put_double(out, value);
 }
 
-static void put_words(wh_buf *out, const whisp_segment *segment)
+/* Whose it is, as whisperX has it: ", \"speaker\": \"SPEAKER_00\"". */
+static void put_speaker(wh_buf *out, const whisp_result *result, int speaker)
+{
+    char room[WH_NAME_ROOM];
+    if (speaker <= 0)
+        return;
+    wh_buf_puts(out, ", \"speaker\": ");
+    put_string(out, wh_speaker_name(result, speaker, room));
+}
+
+static void put_words(wh_buf *out, const whisp_result *result, const whisp_segment *segment)
 {
     wh_buf_puts(out, ", \"words\": [");
     for (size_t i = 0; i < segment->n_words; i++) {
@@ -59,12 +69,13 @@ static void put_words(wh_buf *out, const whisp_segment *segment)
         put_number(out, "probability", word->probability);
         if (word->confidence > 0)
             put_number(out, "confidence", word->confidence);
+        put_speaker(out, result, word->speaker);
         wh_buf_puts(out, "}");
     }
     wh_buf_puts(out, "]");
 }
 
-static void put_segment(wh_buf *out, const wh_result_segment *entry)
+static void put_segment(wh_buf *out, const whisp_result *result, const wh_result_segment *entry)
 {
     const whisp_segment *segment = &entry->segment;
     wh_buf_printf(out, "{\"id\": %d, \"seek\": %" PRId64, segment->id, segment->seek);
@@ -82,11 +93,31 @@ static void put_segment(wh_buf *out, const wh_result_segment *entry)
     put_number(out, "no_speech_prob", segment->no_speech_prob);
     if (segment->confidence > 0)
         put_number(out, "confidence", segment->confidence);
-    if (segment->speaker)
-        wh_buf_printf(out, ", \"speaker\": %d", segment->speaker);
+    put_speaker(out, result, segment->speaker);
     if (segment->words || entry->cleared)
-        put_words(out, segment);
+        put_words(out, result, segment);
     wh_buf_puts(out, "}");
+}
+
+static void put_turns(wh_buf *out, const whisp_result *result)
+{
+    char room[WH_NAME_ROOM];
+    wh_buf_puts(out, ", \"speakers\": [");
+    for (size_t i = 0; i < result->n_speakers; i++) {
+        wh_buf_puts(out, i ? ", " : "");
+        put_string(out, result->speakers[i]);
+    }
+    wh_buf_puts(out, "], \"turns\": [");
+    for (size_t i = 0; i < result->n_turns; i++) {
+        const whisp_turn *turn = &result->turns[i];
+        wh_buf_puts(out, i ? ", {\"start\": " : "{\"start\": ");
+        wh_put_double(out, turn->start);
+        put_number(out, "end", turn->end);
+        wh_buf_puts(out, ", \"speaker\": ");
+        put_string(out, wh_speaker_name(result, turn->speaker, room));
+        wh_buf_puts(out, "}");
+    }
+    wh_buf_puts(out, "]");
 }
 
 void wh_write_json(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out)
@@ -97,13 +128,15 @@ void wh_write_json(const whisp_result *result, const whisp_writer_options *layou
     wh_buf_puts(out, ", \"segments\": [");
     for (size_t i = 0; i < result->n; i++) {
         wh_buf_puts(out, i ? ", " : "");
-        put_segment(out, &result->segments[i]);
+        put_segment(out, result, &result->segments[i]);
     }
     wh_buf_puts(out, "], \"language\": ");
     if (result->language)
         put_string(out, result->language);
     else
         wh_buf_puts(out, "null");
+    if (result->n_turns)
+        put_turns(out, result);
     if (result->incomplete) {
         wh_buf_puts(out, ", \"incomplete\": ");
         put_string(out, result->incomplete);

@@ -82,6 +82,12 @@ int wh_json_is_null(wh_json *j)
     return accept(j, "null");
 }
 
+int wh_json_is_number(wh_json *j)
+{
+    int c = peek(j);
+    return c == '-' || (c >= '0' && c <= '9');
+}
+
 static size_t digits(const char *p)
 {
     return strspn(p, "0123456789");

@@ -31,6 +31,8 @@ int wh_json_fail(wh_json *j, const char *format, ...) WH_PRINTF(2, 3);
 
 /* Is the next value null? Then it is read. */
 int wh_json_is_null(wh_json *j);
+/* Does the next value begin as a number does? Nothing is read. */
+int wh_json_is_number(wh_json *j);
 /* NaN, Infinity and -Infinity, which Python writes, are numbers too. */
 int wh_json_number(wh_json *j, double *value);
 /* A whole number from lo to hi, perhaps written as 3.0. */

@@ -157,7 +157,7 @@ void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_opti
     for (size_t s = 0; s < result->n && !out->failed; s++) {
         const whisp_segment *segment = &result->segments[s].segment;
         for (size_t i = 0; i < segment->n_words && !out->failed; i++)
-            add_word(&m, segment->words[i], i % (size_t)m.words_a_line == 0, segment->speaker);
+            add_word(&m, segment->words[i], i % (size_t)m.words_a_line == 0, segment->words[i]->speaker);
     }
     give(&m);
     free(m.items);

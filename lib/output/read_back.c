@@ -22,6 +22,12 @@ typedef struct reading {
     whisp_result *result;
     wh_buf text, language, incomplete; /* of the whole */
     int has_text, has_language, has_incomplete;
+    wh_names names; /* of speakers, as they came */
+    wh_buf name;    /* the one being read */
+    int *listed;    /* [n_listed] those of the document's list, by their places in `names` */
+    size_t n_listed, listed_capacity;
+    whisp_turn *turns; /* [n_turns] */
+    size_t n_turns, turns_capacity;
     int with_words; /* a segment is there whose list of words is not that of an emptied one */
 
     whisp_segment segment; /* the one being read; text, tokens and words below */
@@ -64,6 +70,42 @@ WORD(word_end, end, read_time)
 WORD(word_probability, probability, wh_json_number)
 WORD(word_confidence, confidence, wh_json_number)
 
+/* A speaker's name, or a number from 1 on, as documents of earlier versions have it; null: nobody. */
+static int read_speaker(wh_json *j, reading *r, int *speaker)
+{
+    *speaker = 0;
+    if (wh_json_is_null(j))
+        return 1;
+    wh_buf_clear(&r->name);
+    wh_buf_puts(&r->name, "");
+    int64_t number = 0;
+    if (wh_json_is_number(j)) {
+        if (!wh_json_integer(j, 0, WH_NAMES_MOST, &number) || !number)
+            return !j->failed;
+        wh_buf_printf(&r->name, "SPEAKER_%02d", (int)number - 1);
+    } else if (!wh_json_string(j, &r->name)) {
+        return 0;
+    }
+    *speaker = r->name.failed ? 0 : wh_names_find(&r->names, r->name.data);
+    if (*speaker)
+        return 1;
+    if (!r->name.failed && !r->names.text.failed)
+        return wh_json_fail(j, "more than %d speakers", WH_NAMES_MOST);
+    j->failed = 1;
+    return 0;
+}
+
+static int word_speaker(wh_json *j, void *to)
+{
+    reading *r = to;
+    return read_speaker(j, r, &r->words[r->n_words - 1].word.speaker);
+}
+
+static int segment_speaker(wh_json *j, void *to)
+{
+    return read_speaker(j, to, &((reading *)to)->segment.speaker);
+}
+
 static int word_text(wh_json *j, void *to)
 {
     reading *r = to;
@@ -80,7 +122,8 @@ static int read_word_object(wh_json *j, void *to)
                                              {"start", word_start, 1},
                                              {"end", word_end, 1},
                                              {"probability", word_probability, 0},
-                                             {"confidence", word_confidence, 0}};
+                                             {"confidence", word_confidence, 0},
+                                             {"speaker", word_speaker, 0}};
     reading *r = to;
     if (wh_grow(&r->words, &r->words_capacity, r->n_words + 1, sizeof *r->words)) {
         j->failed = 1;
@@ -138,7 +181,6 @@ MEMBER(segment_logprob, segment.avg_logprob, wh_json_number)
 MEMBER(segment_ratio, segment.compression_ratio, wh_json_number)
 MEMBER(segment_silence, segment.no_speech_prob, wh_json_number)
 MEMBER(segment_confidence, segment.confidence, wh_json_number)
-MEMBER(segment_speaker, segment.speaker, read_int)
 
 /* ---- segments ---- */
 
@@ -221,6 +263,67 @@ static int whole_incomplete(wh_json *j, void *to)
     return !r->has_incomplete || wh_json_string(j, &r->incomplete);
 }
 
+static int read_listed(wh_json *j, void *to)
+{
+    reading *r = to;
+    int speaker;
+    if (!read_speaker(j, r, &speaker))
+        return 0;
+    for (size_t i = 0; i < r->n_listed; i++)
+        if (r->listed[i] == speaker)
+            return wh_json_fail(j, "a speaker is listed twice");
+    if (!speaker)
+        return wh_json_fail(j, "a speaker without a name");
+    if (wh_grow(&r->listed, &r->listed_capacity, r->n_listed + 1, sizeof *r->listed)) {
+        j->failed = 1;
+        return 0;
+    }
+    r->listed[r->n_listed++] = speaker;
+    return 1;
+}
+
+static int whole_speakers(wh_json *j, void *to)
+{
+    return wh_json_list(j, read_listed, to);
+}
+
+/* The turn being read is the last one. */
+#define TURN(name, field, reader)                                                                                      \
+    static int name(wh_json *j, void *to)                                                                              \
+    {                                                                                                                  \
+        reading *r = to;                                                                                               \
+        return reader(j, &r->turns[r->n_turns - 1].field);                                                             \
+    }
+
+TURN(turn_start, start, read_time)
+TURN(turn_end, end, read_time)
+
+static int turn_speaker(wh_json *j, void *to)
+{
+    reading *r = to;
+    int *speaker = &r->turns[r->n_turns - 1].speaker;
+    return read_speaker(j, r, speaker) && (*speaker || wh_json_fail(j, "a turn without a speaker"));
+}
+
+static int read_turn(wh_json *j, void *to)
+{
+    static const wh_json_member members[] = {{"start", turn_start, 1},
+                                             {"end", turn_end, 1},
+                                             {"speaker", turn_speaker, 1}};
+    reading *r = to;
+    if (wh_grow(&r->turns, &r->turns_capacity, r->n_turns + 1, sizeof *r->turns)) {
+        j->failed = 1;
+        return 0;
+    }
+    r->turns[r->n_turns++] = (whisp_turn){0};
+    return wh_json_object(j, members, WH_COUNT(members), to);
+}
+
+static int whole_turns(wh_json *j, void *to)
+{
+    return wh_json_list(j, read_turn, to);
+}
+
 static const char *text_of(const wh_buf *buf)
 {
     return buf->data ? buf->data : "";
@@ -232,6 +335,34 @@ static int gather_text(reading *r)
     for (size_t i = 0; i < r->result->n && !r->has_text; i++)
         wh_buf_puts(&r->text, r->result->segments[i].segment.text);
     return r->text.failed ? wh_fail_memory() : WHISP_OK;
+}
+
+/* Speakers are numbered as the document lists them, those that it does not list behind these. */
+static int finish_speakers(reading *r)
+{
+    size_t n = r->names.n, next = r->n_listed;
+    int *number = wh_calloc(n + 1, sizeof *number), rc;
+    const char **names = wh_calloc(n + 1, sizeof *names);
+    for (size_t i = 0; number && i < r->n_listed; i++)
+        number[r->listed[i]] = (int)i + 1;
+    for (size_t i = 1; names && number && i <= n; i++) {
+        number[i] = number[i] ? number[i] : (int)++next;
+        names[number[i] - 1] = wh_names_get(&r->names, i - 1);
+    }
+    for (size_t i = 0; number && i < r->n_turns; i++)
+        r->turns[i].speaker = number[r->turns[i].speaker];
+    for (size_t i = 0; number && i < r->result->n; i++) {
+        whisp_segment *s = &r->result->segments[i].segment;
+        s->speaker = number[s->speaker];
+        for (size_t k = 0; k < s->n_words; k++) {
+            whisp_word *word = (whisp_word *)(uintptr_t)s->words[k]; /* in the segment's own memory */
+            word->speaker = number[word->speaker];
+        }
+    }
+    rc = number && names ? wh_result_set_speakers(r->result, names, n, r->turns, r->n_turns) : wh_fail_memory();
+    free(number);
+    free((void *)(uintptr_t)names);
+    return rc;
 }
 
 /* All segments are there. Those that were emptied have a list of words in the document even where no others have. */
@@ -249,6 +380,8 @@ static int finish(reading *r)
         }
     }
     if (!rc)
+        rc = finish_speakers(r);
+    if (!rc)
         rc = wh_result_finish(result, text_of(&r->text), r->has_language ? text_of(&r->language) : NULL, end);
     for (size_t i = 0; i < result->n && !rc; i++)
         result->segments[i].segment.language = result->language;
@@ -264,6 +397,10 @@ static void free_reading(reading *r)
     wh_buf_free(&r->incomplete);
     wh_buf_free(&r->segment_text);
     wh_buf_free(&r->word_texts);
+    wh_buf_free(&r->name);
+    wh_names_free(&r->names);
+    free(r->listed);
+    free(r->turns);
     free(r->tokens);
     free(r->words);
     free(r->list);
@@ -271,10 +408,9 @@ static void free_reading(reading *r)
 
 int whisp_result_read(const char *json, size_t length, whisp_result **result)
 {
-    static const wh_json_member members[] = {{"text", whole_text, 0},
-                                             {"segments", whole_segments, 1},
-                                             {"language", whole_language, 0},
-                                             {"incomplete", whole_incomplete, 0}};
+    static const wh_json_member members[] = {{"text", whole_text, 0},         {"segments", whole_segments, 1},
+                                             {"language", whole_language, 0}, {"speakers", whole_speakers, 0},
+                                             {"turns", whole_turns, 0},       {"incomplete", whole_incomplete, 0}};
     if (result)
         *result = NULL;
     if (!json || !result)

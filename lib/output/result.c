@@ -38,7 +38,9 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
     char *text = strdup(cleared || !segment->text ? "" : segment->text);
     whisp_token *tokens = wh_calloc(n_tokens, sizeof *tokens);
     const whisp_word **words = segment->words ? copy_words(segment, n_words) : NULL;
-    if (!text || !tokens || (segment->words && !words)) {
+    char *name = segment->speaker_name ? strdup(segment->speaker_name) : NULL;
+    if (!text || !tokens || (segment->words && !words) || (segment->speaker_name && !name)) {
+        free(name);
         free(text);
         free(tokens);
         free((void *)(uintptr_t)words);
@@ -54,6 +56,7 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
     copy->segment.n_tokens = n_tokens;
     copy->segment.words = words;
     copy->segment.n_words = n_words;
+    copy->segment.speaker_name = copy->name = name;
     copy->cleared = cleared != 0;
     return WHISP_OK;
 }
@@ -84,6 +87,50 @@ int wh_result_set_incomplete(whisp_result *result, const char *why)
     return WHISP_OK;
 }
 
+/* n pointers and, behind them, the names. */
+static const char **copy_names(const char *const *names, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(names[i]) + 1;
+    const char **list = wh_calloc(1, n * sizeof *list + bytes + 1);
+    char *text = list ? (char *)(list + n) : NULL;
+    for (size_t i = 0; i < n && list; i++) {
+        size_t size = strlen(names[i]) + 1;
+        list[i] = memcpy(text, names[i], size);
+        text += size;
+    }
+    return list;
+}
+
+int wh_result_set_speakers(whisp_result *result, const char *const *names, size_t n, const whisp_turn *turns,
+                           size_t n_turns)
+{
+    const char **list = n ? copy_names(names, n) : NULL;
+    whisp_turn *copy = n_turns ? wh_calloc(n_turns, sizeof *copy) : NULL;
+    if ((n && !list) || (n_turns && !copy)) {
+        free((void *)(uintptr_t)list);
+        free(copy);
+        return wh_fail_memory();
+    }
+    if (n_turns)
+        memcpy(copy, turns, n_turns * sizeof *copy);
+    for (size_t i = 0; i < result->n; i++) {
+        wh_result_segment *s = &result->segments[i];
+        int speaker = s->segment.speaker;
+        free(s->name);
+        s->name = NULL;
+        s->segment.speaker_name = speaker > 0 && (size_t)speaker <= n ? list[speaker - 1] : NULL;
+    }
+    free((void *)(uintptr_t)result->speakers);
+    free(result->turns);
+    result->speakers = list;
+    result->n_speakers = n;
+    result->turns = copy;
+    result->n_turns = n_turns;
+    return WHISP_OK;
+}
+
 void whisp_result_free(whisp_result *result)
 {
     if (!result)
@@ -92,7 +139,10 @@ void whisp_result_free(whisp_result *result)
         free((void *)(uintptr_t)result->segments[i].segment.text);
         free((void *)(uintptr_t)result->segments[i].segment.tokens);
         free((void *)(uintptr_t)result->segments[i].segment.words);
+        free(result->segments[i].name);
     }
+    free((void *)(uintptr_t)result->speakers);
+    free(result->turns);
     free(result->segments);
     free(result->text);
     free(result->language);
@@ -114,7 +164,11 @@ whisp_result_info wh_result_about(const whisp_result *result)
                                .language = result->language,
                                .duration = result->duration,
                                .incomplete = result->incomplete,
-                               .n_segments = result->n};
+                               .n_segments = result->n,
+                               .speakers = result->speakers,
+                               .n_speakers = result->n_speakers,
+                               .turns = result->turns,
+                               .n_turns = result->n_turns};
 }
 
 int whisp_result_describe(const whisp_result *result, whisp_result_info *info)
@@ -138,6 +192,11 @@ int whisp_result_set_incomplete(whisp_result *result, const char *why)
     int rc = both.failed ? wh_fail_memory() : wh_result_set_incomplete(result, both.data);
     wh_buf_free(&both);
     return rc;
+}
+
+int wh_result_is_cleared(const whisp_result *result, size_t i)
+{
+    return result->segments[i].cleared;
 }
 
 const whisp_segment *wh_result_last(const whisp_result *result)

@@ -45,6 +45,7 @@ typedef struct cue {
 
 /* A document in the making. */
 typedef struct subtitles {
+    const whisp_result *result;
     wh_buf *out; /* out->failed says that memory ran out */
     const subtitle_style *style;
     cue *cues; /* [n] */
@@ -114,10 +115,7 @@ static void put_cue(subtitles *s, size_t i)
         wh_buf_printf(s->out, "%zu\n", i + 1);
     wh_buf_printf(s->out, "%s --> %s\n", format_timestamp(c->start, s->style).text,
                   format_timestamp(c->end, s->style).text);
-    if (c->speaker && s->style->numbered)
-        wh_buf_printf(s->out, "Speaker %d: ", c->speaker);
-    else if (c->speaker)
-        wh_buf_printf(s->out, "<v Speaker %d>", c->speaker);
+    wh_put_speaker(s->out, s->result, c->speaker, s->style->numbered ? WH_NAME_BRACKETS : WH_NAME_VOICE);
     if (c->length)
         wh_buf_append(s->out, s->text.data + c->text, c->length);
     wh_buf_puts(s->out, "\n\n");
@@ -136,7 +134,7 @@ static int nothing_to_show(const whisp_result *result)
 static void put_subtitles(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out,
                           const subtitle_style *style)
 {
-    subtitles s = {.out = out, .style = style};
+    subtitles s = {.result = result, .out = out, .style = style};
     wh_buf_puts(out, style->head);
     if (nothing_to_show(result))
         return;
@@ -169,11 +167,16 @@ int whisp_segment_line(const whisp_segment *segment, char *line, size_t capacity
 {
     if (!segment || (!line && capacity > 0))
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_segment_line() needs a segment and a place for the line");
-    char label[32] = "";
-    if (segment->speaker)
-        snprintf(label, sizeof label, "Speaker %d:", segment->speaker);
+    wh_buf label = {0};
+    const char *text = segment->text ? segment->text : "";
+    if (segment->speaker_name) {
+        wh_put_name(&label, segment->speaker_name, WH_NAME_BRACKETS);
+        text += *text == ' ';
+    }
+    if (label.failed)
+        return wh_fail_memory();
     int n = snprintf(line, capacity, "[%s --> %s] %s%s", format_timestamp(wh_milliseconds(segment->start), &vtt).text,
-                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, label,
-                     segment->text ? segment->text : "");
+                     format_timestamp(wh_milliseconds(segment->end), &vtt).text, label.data ? label.data : "", text);
+    wh_buf_free(&label);
     return n < 0 ? wh_fail(WHISP_ERR_ARGUMENT, "the segment's text is too long for a line") : n;
 }

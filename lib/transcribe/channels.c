@@ -3,6 +3,8 @@
  * Each channel of a recording is transcribed alone, one after the other by the same session, and the two results' segments
  * are merged by the times at which they begin. It is read again for each channel, so memory does not grow with it;
  * what comes from a pipe is kept in a temporary file. Called by whole.c. */
+#include <stdlib.h>
+
 #include "audio/audio.h"
 #include "output/result.h"
 #include "transcribe/session.h"
@@ -56,6 +58,32 @@ static const char *language_of(whisp_result *const *parts)
     return wh_result_about(parts[0]).language;
 }
 
+static const char *const names[CHANNELS] = {"SPEAKER_00", "SPEAKER_01"}; /* as diarize numbers them */
+
+/* Each segment is a turn; a speaker's next one does not begin before its end. */
+static int set_speakers(whisp_result *result)
+{
+    size_t n = wh_result_about(result).n_segments, n_turns = 0;
+    double last[CHANNELS] = {0};
+    whisp_turn *turns = wh_calloc(n, sizeof *turns);
+    if (!turns)
+        return wh_fail_memory();
+    for (size_t i = 0; i < n; i++) {
+        const whisp_segment *s = whisp_result_segment(result, i);
+        double *before = &last[s->speaker - 1], start = *before > s->start ? *before : s->start;
+        if (s->end <= start)
+            continue;
+        size_t at = n_turns++;
+        for (; at > 0 && turns[at - 1].start > start; at--)
+            turns[at] = turns[at - 1];
+        turns[at] = (whisp_turn){start, s->end, s->speaker};
+        *before = s->end;
+    }
+    int rc = wh_result_set_speakers(result, names, CHANNELS, turns, n_turns);
+    free(turns);
+    return rc;
+}
+
 /* All segments of the channels' results by the time at which they begin; the left channel first where both do. Shown to
  * `shown_to`, or nobody. */
 static int merge(const whisp_options *shown_to, whisp_result *const *parts, whisp_result **result)
@@ -80,6 +108,7 @@ static int merge(const whisp_options *shown_to, whisp_result *const *parts, whis
             continue;
         whisp_segment labelled = *next;
         labelled.speaker = from + 1;
+        labelled.speaker_name = names[from];
         wh_buf_puts(&text, labelled.text);
         rc = wh_result_add(*result, &labelled, 0);
         if (!rc && shown_to && shown_to->segment)
@@ -90,6 +119,8 @@ static int merge(const whisp_options *shown_to, whisp_result *const *parts, whis
     if (!rc)
         rc = wh_result_finish(*result, text.data ? text.data : "", language_of(parts),
                               wh_result_about(parts[0]).duration);
+    if (!rc)
+        rc = set_speakers(*result);
     for (int c = 0; c < CHANNELS && !rc; c++)
         if (wh_result_about(parts[c]).incomplete)
             rc = wh_result_set_incomplete(*result, wh_result_about(parts[c]).incomplete);

@@ -7,8 +7,14 @@
 #include "transcribe/quota.h"
 
 typedef struct wh_company {
-    wh_multiplex *multiplex; /* the session's backend is a view of it */
-    wh_quota *quota;         /* of the recordings and their parts */
+    wh_multiplex *multiplex;  /* the session's backend is a view of it */
+    wh_quota *quota;          /* of the recordings and their parts */
+    struct wh_shared *shared; /* what those with option diarize have in common */
 } wh_company;
+
+/* Nets and voices, loaded once for all who ask for the same. (speakers.c) */
+typedef struct wh_shared wh_shared;
+int wh_shared_new(wh_shared **shared);
+void wh_shared_free(wh_shared *shared);
 
 #endif

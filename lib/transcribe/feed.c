@@ -126,6 +126,9 @@ int whisp_session_pull(whisp_session *s, const whisp_segment **segment)
     int cleared;
     if (!s || !segment)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_pull: an argument is NULL");
+    if (s->speaking)
+        return wh_fail(WHISP_ERR_STATE, "diarize works on whole recordings; give a file or all samples at once, or set "
+                                        "diarize to False");
     int rc = wh_session_next(s, &cleared);
     if (rc == 1)
         *segment = &s->segment;

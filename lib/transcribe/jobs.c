@@ -24,6 +24,7 @@ typedef struct lane {
 struct wh_jobs {
     wh_jobs_config config;
     wh_multiplex *multiplex;
+    wh_shared *shared;
     pthread_mutex_t mutex; /* guards what follows, and the lanes' lists */
     pthread_cond_t changed;
     wh_job *running; /* by next; in no order */
@@ -235,6 +236,7 @@ static int make_lane(wh_jobs *jobs, int i)
     l->last = &l->first;
     l->most_threads = n;
     l->company.multiplex = jobs->multiplex;
+    l->company.shared = jobs->shared;
     return wh_quota_new(n, &l->company.quota);
 }
 
@@ -248,6 +250,8 @@ int wh_jobs_new(const wh_jobs_config *config, wh_jobs **out)
     pthread_cond_init(&jobs->changed, NULL);
     int rc = wh_multiplex_new(config->backend, config->places * (1 + config->has_short), config->threads,
                               &jobs->multiplex);
+    if (!rc)
+        rc = wh_shared_new(&jobs->shared);
     for (int i = 0; i < LANES && !rc; i++)
         rc = make_lane(jobs, i);
     if (!rc && config->serves) {
@@ -278,6 +282,7 @@ void wh_jobs_free(wh_jobs *jobs)
         wh_multiplex_wake(jobs->multiplex);
         pthread_join(jobs->owner, NULL);
     }
+    wh_shared_free(jobs->shared);
     wh_multiplex_free(jobs->multiplex);
     pthread_mutex_destroy(&jobs->mutex);
     pthread_cond_destroy(&jobs->changed);

@@ -20,6 +20,8 @@ int wh_recording_new(whisp_session *s, whisp_audio *audio, wh_recording **record
     int rc = wh_audio_rewind(audio);
     if (!rc && s->vad)
         rc = wh_audio_keep(audio, "vad_filter", s->options);
+    if (!rc && s->speaking)
+        rc = wh_audio_keep(audio, "diarize", s->options);
     in->rewinds = wh_audio_rewinds(audio);
     in->keeps = in->rewinds && !wh_audio_is_samples(audio);
     in->reads_ahead = in->keeps && s->options->values.threads != 1;

@@ -119,7 +119,7 @@ static int make_session(whisp_session *s)
     const wh_values *v = &s->options->values;
     int rc;
     if ((rc = wh_options_check(v)) || (rc = check_options(m, s->options)) || (rc = wh_speech_only_load(s)) ||
-        (rc = make_backend(s)) || (rc = make_window(s)) || (rc = wh_session_warn(s)))
+        (rc = wh_speaking_load(s)) || (rc = make_backend(s)) || (rc = make_window(s)) || (rc = wh_session_warn(s)))
         return rc;
     wh_log(s->options, WHISP_LOG_INFO, "%s", wh_backend_describe(s->backend));
     return whisp_session_reset(s);
@@ -229,6 +229,7 @@ void whisp_session_free(whisp_session *s)
     if (!s)
         return;
     wh_speech_only_free(s);
+    wh_speaking_free(s);
     wh_align_text_free(s->align_text);
     wh_window_free(s->window);
     wh_backend_free(s->backend);

@@ -7,6 +7,7 @@
  *   option_warnings.c options that have no effect beside others
  *   speech_only.c     vad_filter: a whole recording without its silence
  *   channels.c        split_stereo: a recording's two channels, one after the other, and their segments merged
+ *   speakers.c        diarize: who said it
  *   cut.c             where a long recording is cut
  *   cutter.c          a long recording, handed out part by part
  *   batch.c, part.c   parts of a recording, transcribed side by side
@@ -30,6 +31,8 @@
 #include "whisp_live.h"
 #include "window/window.h"
 
+typedef struct wh_speaking wh_speaking;
+
 struct whisp_session {
     const whisp_model *model;
     whisp_model computed; /* the same, with the alignment heads that the options ask for: the backend's */
@@ -46,6 +49,8 @@ struct whisp_session {
     whisp_vad *vad;       /* with vad_filter, else NULL (speech_only.c) */
     wh_timeline timeline; /* where speech is in the recording */
     int64_t recording;    /* its samples, once speech was looked for; else -1 */
+
+    wh_speaking *speaking; /* with diarize, else NULL (speakers.c) */
 
     wh_journal *journal; /* of the recording that is transcribed, or NULL (resume.c) */
 
@@ -136,6 +141,14 @@ void wh_speech_only_times(const whisp_session *session, double *start, double *e
 typedef int (*wh_run_fn)(whisp_session *session, whisp_audio *audio, const char *text, whisp_result **result);
 int wh_channels_transcribe(whisp_session *session, whisp_audio *audio, wh_run_fn run, whisp_result **result);
 int wh_channels_check(const whisp_session *session);
+/* diarize. load: the nets and voices that the options ask for. transcribe: `run` around the callbacks, or aligns if
+ * `text` is not NULL. label: what `run` has made of a recording; on failure the result is as it was, and says so. */
+struct wh_recording;
+int wh_speaking_load(whisp_session *session);
+void wh_speaking_free(whisp_session *session);
+int wh_speaking_transcribe(whisp_session *session, whisp_audio *audio, const char *text, wh_run_fn run,
+                           whisp_result **result);
+int wh_speaking_label(whisp_session *session, struct wh_recording *in, int keeps_words, whisp_result **result);
 /* May a recording be cut, if it is long? Then its backend has slots for several parts. */
 int wh_session_may_cut(const whisp_session *session);
 /* The backend for these options: *computed becomes the model as it sees it, with other alignment heads if they say so,

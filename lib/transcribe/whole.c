@@ -126,6 +126,11 @@ static int check_heard(whisp_session *s, const wh_recording *in)
     return WHISP_OK;
 }
 
+static int shows_words(const whisp_session *s)
+{
+    return s->options->values.word_timestamps || s->options->values.confidence;
+}
+
 /* Transcribe a recording, or align a text with it if that is not NULL. */
 static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_result **result)
 {
@@ -147,6 +152,8 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
     if (!rc) {
         wh_recording_hear_warnings(in);
         rc = wh_result_set_incomplete(*result, wh_session_why_incomplete(s));
+        if (!rc && s->speaking)
+            rc = wh_speaking_label(s, in, text || shows_words(s), result);
     }
     if (rc && !wh_result_about(*result).incomplete) { /* not what was final when the work stopped */
         whisp_result_free(*result);
@@ -164,6 +171,8 @@ int whisp_session_transcribe(whisp_session *s, whisp_audio *audio, whisp_result 
     int rc = wh_session_open_journal(s, audio);
     if (!rc && s->options->values.split_stereo)
         rc = wh_channels_transcribe(s, audio, run, result);
+    else if (!rc && s->speaking)
+        rc = wh_speaking_transcribe(s, audio, NULL, run, result);
     else if (!rc)
         rc = run(s, audio, NULL, result);
     wh_session_close_journal(s);
@@ -176,6 +185,8 @@ int whisp_session_align(whisp_session *s, whisp_audio *audio, const char *text, 
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_session_align: an argument is NULL");
     *result = NULL;
     int rc = wh_channels_check(s);
+    if (!rc && s->speaking)
+        return wh_speaking_transcribe(s, audio, text, run, result);
     return rc ? rc : run(s, audio, text, result);
 }
 

@@ -206,7 +206,7 @@ int wh_joins_part(wh_window *w)
     }
     for (size_t c = 0; c < w->segments.n; c++)
         any |= may_part(w, &w->segments.list[c]);
-    if (any && !v->word_timestamps && !v->confidence && (rc = wh_heard_words_find(w)))
+    if (any && !wh_options_time_words(v) && (rc = wh_heard_words_find(w)))
         return rc;
     if (any && (rc = part_all(w)))
         return rc;

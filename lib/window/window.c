@@ -249,7 +249,7 @@ static int write_window(wh_window *w, int64_t *advance, int *unheard)
         if ((*unheard = wh_guard_window(w, advance)) < 0)
             return *unheard;
         int64_t settled = *advance; /* by the guard, which has the last word */
-        if ((v->word_timestamps || v->confidence) && w->segments.n)
+        if (wh_options_time_words(v) && w->segments.n)
             rc = again = wh_heard_words_time(w, *unheard ? &settled : advance);
     }
     if (rc < 0)
@@ -375,7 +375,7 @@ int wh_window_take(wh_window *w, whisp_segment *segment, int *cleared)
     const wh_values *v = w->values;
     if (!next)
         return 0;
-    int with_words = v->word_timestamps || v->confidence;
+    int with_words = wh_options_time_words(v);
     const whisp_word *const *words = wh_heard_words_hand(&w->words, next->first_word, with_words ? next->n_words : 0);
     if (!words)
         return WHISP_ERR_MEMORY;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <whisp_live.h>
+#include <whisp_speakers.h>
 #include <whisp_vad.h>
 
 #define GUARD 64
@@ -54,6 +55,8 @@ static void show_segment(const whisp_segment *s)
     printf("segment %d seek %ld %.2f-%.2f '%s' %g %g %g %g %g speaker %d %s tokens", s->id, (long)s->seek, s->start,
            s->end, s->text, s->temperature, s->avg_logprob, s->compression_ratio, s->no_speech_prob, s->confidence,
            s->speaker, s->language ? s->language : "-");
+    if (s->speaker_name)
+        printf("  of %s\n", s->speaker_name);
     for (i = 0; i < s->n_tokens; i++)
         printf(" %ld", (long)s->tokens[i].id);
     printf("\n");
@@ -242,6 +245,40 @@ static void stream(const whisp_model *model, const whisp_options *options)
     free(samples);
 }
 
+/* A transcript with speakers, as json has it, and as rttm; voices that are compared. */
+static void speakers(void)
+{
+    static const char json[] =
+        "{\"segments\": [{\"start\": 0, \"end\": 2, \"text\": \" a\", \"speaker\": \"Ann\"}], \"speakers\": [\"Bob\", \"Ann\"], "
+        "\"turns\": [{\"start\": 0.5, \"end\": 1.25, \"speaker\": \"Ann\"}, {\"start\": 1, \"end\": 3, \"speaker\": \"Bob\"}]}";
+    static float voices[3 * WHISP_VOICE_SIZE];
+    whisp_speakers *nets = NULL;
+    whisp_result *result;
+    char *text;
+    int people[3], n, i;
+    MAKE(whisp_result_info, info);
+    MAKE(whisp_writer_options, layout);
+    check(whisp_result_read(json, sizeof json - 1, &result) == WHISP_OK, "a transcript with speakers");
+    check(whisp_result_describe(result, &info.s) == WHISP_OK, "its info");
+    CHECK(info);
+    for (i = 0; i < (int)info.s.n_turns; i++)
+        printf("turn %.2f-%.2f %s\n", info.s.turns[i].start, info.s.turns[i].end,
+               info.s.speakers[info.s.turns[i].speaker - 1]);
+    show_segment(whisp_result_segment(result, 0));
+    layout.s.recording = "talk";
+    check(whisp_result_format(result, "rttm", &layout.s, &text, NULL) == WHISP_OK, "rttm");
+    fputs(text, stdout);
+    whisp_string_free(text);
+    whisp_result_free(result);
+    check(whisp_speakers_load("nowhere.gguf", NULL, &nets) == WHISP_ERR_IO && !nets, "no nets");
+    voices[0] = voices[WHISP_VOICE_SIZE + 1] = voices[2 * WHISP_VOICE_SIZE] = 1;
+    n = whisp_speakers_cluster(voices, 3, NULL, people);
+    printf("%d people: %d %d %d, alike %.1f %.1f\n", n, people[0], people[1], people[2],
+           (double)whisp_speakers_compare(voices, voices + WHISP_VOICE_SIZE),
+           (double)whisp_speakers_compare(voices, voices + 2 * WHISP_VOICE_SIZE));
+    whisp_speakers_free(nets);
+}
+
 static int show_model(void *user, const whisp_model_file *file)
 {
     (void)user;
@@ -281,6 +318,7 @@ int main(int argc, char **argv)
     from.at = 0;
     queue(model, options, &from);
     stream(model, options);
+    speakers();
     printf("%d segments were shown\n", counter);
     whisp_options_free(options);
     whisp_model_free(model);

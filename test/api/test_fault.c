@@ -19,6 +19,7 @@
 #include "support/calls.h"
 #include "support/fault/memory.h"
 #include "support/models.h"
+#include "whisp_speakers.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define IS_SANITIZED 1
@@ -132,6 +133,18 @@ static void fail_each(const scenario *s, int and_later)
 
 /* ---- what the scenarios are made of ---- */
 
+/* "temp:NAME" is a file of this test's, "model:NAME" a model; what stands before it stays. */
+static const char *value_of(const char *text)
+{
+    static char value[4096];
+    const char *temp = strstr(text, "temp:"), *net = strstr(text, "model:");
+    if (!temp && !net)
+        return text;
+    int before = (int)((temp ? temp : net) - text);
+    snprintf(value, sizeof value, "%.*s%s", before, text, temp ? temp_path(temp + 5) : model_path(net + 6));
+    return value;
+}
+
 static int journal_wanted; /* WHISP_JOURNAL_ */
 
 static int name_journal(void *user, const char *recording, char *path, size_t capacity)
@@ -160,8 +173,7 @@ static int set_options(const scenario *s, whisp_options **options)
     for (const char *const *o = all; !rc && *o; o += 2)
         rc = whisp_options_set(*options, o[0], o[1]);
     for (const char *const *o = s->options; !rc && *o; o += 2)
-        rc = whisp_options_set(*options, o[0],
-                               strncmp(o[1], "temp:", 5) ? o[1] : temp_path(o[1] + 5)); /* a file of this test's */
+        rc = whisp_options_set(*options, o[0], value_of(o[1]));
     if (!rc && s->journal)
         rc = whisp_options_on(*options, &callbacks);
     return rc;
@@ -611,7 +623,9 @@ static int read_back(const scenario *s)
         "{\"text\": \" One two.\", \"segments\": [{\"id\": 0, \"seek\": 0, \"start\": 0.0, \"end\": 1.0, \"text\": \" "
         "One two.\", \"tokens\": [50364, 1485], \"temperature\": 0.0, \"avg_logprob\": -0.5, \"compression_ratio\": "
         "1.0, \"no_speech_prob\": 0.1, \"words\": [{\"word\": \" One\", \"start\": 0.0, \"end\": 0.5, \"probability\": "
-        "0.9}, {\"word\": \" two.\", \"start\": 0.5, \"end\": 1.0, \"probability\": 0.8}]}], \"language\": \"en\"}";
+        "0.9}, {\"word\": \" two.\", \"start\": 0.5, \"end\": 1.0, \"probability\": 0.8, \"speaker\": \"Bob\"}], \"speaker\": "
+        "\"Ann\"}], \"language\": \"en\", \"speakers\": [\"Bob\", \"Ann\"], \"turns\": [{\"start\": 0.5, \"end\": 1.5, "
+        "\"speaker\": \"Ann\"}]}";
     whisp_result *result;
     (void)s;
     int rc = whisp_result_read(json, sizeof json - 1, &result);
@@ -621,7 +635,40 @@ static int read_back(const scenario *s)
         rc = keep_result(result, "json");
     if (!rc)
         rc = keep_result(result, "srt");
+    if (!rc)
+        rc = keep_result(result, "rttm");
     whisp_result_free(result);
+    return rc;
+}
+
+/* Turns of a recording; voices, alone and together. */
+static int speakers(const scenario *s)
+{
+    enum { N = 30000 };
+    static float samples[N], voices[4][WHISP_VOICE_SIZE];
+    whisp_options *options = NULL;
+    whisp_speakers *nets = NULL;
+    whisp_audio *audio = NULL;
+    whisp_result *result = NULL;
+    int people[4] = {0}, rc = set_options(s, &options);
+    tone(samples, N);
+    if (!rc)
+        rc = whisp_speakers_load(model_path("speakers"), options, &nets);
+    for (int i = 0; i < 4 && !rc; i++)
+        rc = whisp_speakers_embed(nets, samples + 5000 * i, 8000, voices[i]);
+    if (!rc)
+        rc = whisp_audio_open(temp_path(s->input), &audio);
+    if (!rc)
+        rc = whisp_speakers_diarize(nets, audio, options, &result);
+    if (!rc && (rc = whisp_speakers_cluster(voices[0], 4, options, people)) >= 0) {
+        keep(voices, sizeof voices);
+        keep(people, sizeof people);
+        rc = keep_result(result, "rttm");
+    }
+    whisp_result_free(result);
+    whisp_audio_free(audio);
+    whisp_speakers_free(nets);
+    whisp_options_free(options);
     return rc;
 }
 
@@ -659,6 +706,25 @@ static int speech(const scenario *s)
     whisp_speech_free(speech);
     whisp_vad_free(vad);
     return rc == WHISP_END ? WHISP_OK : rc;
+}
+
+static int voice(const scenario *s)
+{
+    enum { N = 5000 };
+    static float samples[N], numbers[WHISP_VOICE_SIZE];
+    whisp_options *options = NULL;
+    whisp_speakers *speakers = NULL;
+    tone(samples, N);
+    int rc = set_options(s, &options);
+    if (!rc)
+        rc = whisp_speakers_load(invented_path("invented-speakers"), options, &speakers);
+    if (!rc)
+        rc = whisp_speakers_embed(speakers, samples, N, numbers);
+    if (!rc)
+        keep(numbers, sizeof numbers);
+    whisp_speakers_free(speakers);
+    whisp_options_free(options);
+    return rc;
 }
 
 /* ---- the scenarios ---- */
@@ -735,6 +801,21 @@ static const scenario scenarios[] = {
     {.name = "tokens", .run = tokens},
     {.name = "read_back", .run = read_back},
     {.name = "speech", .run = speech},
+    {.name = "voice", .run = voice, .options = {"compute_type", "int8"}, .is_slow = 1, .step = 20},
+    {.name = "voice_f32", .run = voice, .options = {"compute_type", "f32"}, .is_long = 1, .step = 40},
+    {.name = "speakers", .run = speakers, .input = "talk.wav", .options = {"threads", "1"}, .is_long = 1},
+    {.name = "named",
+     .run = speakers,
+     .input = "talk.wav",
+     .options = {"speaker", "Ann=temp:talk.wav", "speakers_out", "temp:voices.gguf", "threads", "1"},
+     .is_slow = 1,
+     .step = 40},
+    {.name = "diarize",
+     .run = transcribe,
+     .input = "talk.wav",
+     .options = {"diarize", "True", "speakers_model", "model:speakers", "threads", "1"},
+     .is_slow = 1,
+     .step = 40},
     {.name = "resume",
      .run = resume,
      .input = "minute.wav",
@@ -796,6 +877,26 @@ static void write_recording(const char *name, int format, int channels, int rate
     sf_close(file);
 }
 
+/* The beginning of the recording that comes with the repository. */
+static void write_speech(const char *name, size_t n)
+{
+    SF_INFO info = {.channels = 1, .samplerate = 16000, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
+    whisp_audio *audio;
+    float *samples = calloc(n, sizeof *samples);
+    assert_int_equal(whisp_audio_open("test/data/demo.flac", &audio), WHISP_OK);
+    for (size_t done = 0; done < n;) {
+        int64_t got = whisp_audio_read(audio, samples + done, n - done);
+        assert_true(got > 0);
+        done += (size_t)got;
+    }
+    whisp_audio_free(audio);
+    SNDFILE *file = sf_open(temp_path(name), SFM_WRITE, &info);
+    assert_non_null(file);
+    assert_int_equal(sf_writef_float(file, samples, (sf_count_t)n), (sf_count_t)n);
+    free(samples);
+    sf_close(file);
+}
+
 /* Where threads cannot start, fewer do it, down to the caller's own, and the bytes are the same. */
 static void fewer_threads(void **state)
 {
@@ -827,6 +928,7 @@ static int prepare(void **state)
     write_recording("tone.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 1, 22050, 6615);
     write_recording("adpcm.wav", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 1, 22050, 6615);
     write_recording("minute.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 16000, 70 * 16000);
+    write_speech("talk.wav", 3 * 16000);
     FILE *file = fopen(temp_path("terms.txt"), "w");
     assert_non_null(file);
     fputs("theon\nandit\nkubernetes\nisin\n", file);

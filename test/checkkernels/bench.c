@@ -160,8 +160,8 @@ int check_level_get(int level, check_level *out)
     wh_cpu cpu, generic;
     if (!wh_cpu_get(level, &cpu) || !wh_cpu_get(0, &generic))
         return 0;
-    *out = (check_level){level,    cpu.name,     cpu.kernels,   generic.kernels,
-                         cpu.gemm, generic.gemm, cpu.attention, generic.attention};
+    *out = (check_level){level,        cpu.name,      cpu.kernels,       generic.kernels, cpu.gemm,
+                         generic.gemm, cpu.attention, generic.attention, cpu.conv};
     return 1;
 }
 

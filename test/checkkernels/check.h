@@ -20,6 +20,7 @@ typedef struct check_level {
     const wh_kernels *kernels, *kernels_reference;
     const wh_gemm *gemm, *gemm_reference;
     const wh_attention_int *attention, *attention_reference;
+    const wh_conv *conv;
 } check_level;
 
 typedef struct check_kernel {
@@ -68,6 +69,6 @@ typedef void (*check_loop)(int chains, long count);
 check_loop check_loop_get(const char *level, check_ceiling what, int *ops);
 
 extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts,
-    check_attention;
+    check_attention, check_conv;
 
 #endif

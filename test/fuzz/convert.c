@@ -8,6 +8,7 @@
 #include "../tools/convert/output.h"
 #include "../tools/convert/plan.h"
 #include "../tools/convert/silero.h"
+#include "../tools/convert/speakers.h"
 #include "../tools/convert/vocab.h"
 
 #define MOST_STATE 64 /* channels and layers of models that are written, for speed */
@@ -39,8 +40,10 @@ static int convert(const char *input, const char *vocab, unsigned choice)
     int rc = source_open(fuzz_path(input), &s);
     if (rc)
         return rc;
-    if (s.is_vad)
+    if (s.kind == SOURCE_VAD)
         rc = silero_write(&s, fuzz_path("out.gguf"), "silero-vad");
+    else if (s.kind == SOURCE_SPEAKERS)
+        rc = speakers_write(&s, fuzz_path("out.gguf"), "speakers");
     else if (!(rc = vocab_complete(&s, vocab ? fuzz_path(vocab) : NULL, fuzz_folder(), quiet)))
         rc = write_model(&s, choice & 48 ? NULL : heads[choice / 64 % WH_COUNT(heads)], choice, quiet);
     source_close(&s);

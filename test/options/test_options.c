@@ -23,6 +23,55 @@ static void every_default_is_accepted_and_given_back(void **state)
     whisp_options_free(o);
 }
 
+static void named_voices_are_read(void **state)
+{
+    (void)state;
+    whisp_options *o = whisp_options_new();
+    wh_named_voice voice;
+    assert_int_equal(wh_options_voice(&o->values, 0, &voice), 0);
+    assert_int_equal(whisp_options_set(o, "speaker", "Ann=a=b.wav\n\n Bob Mc\u00e9 = two words.wav \n"), WHISP_OK);
+    static const char *const want[][2] = {{"Ann", "a=b.wav"}, {"Bob Mc\u00e9", "two words.wav"}};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(wh_options_voice(&o->values, i, &voice), 1);
+        assert_int_equal(voice.name_length, strlen(want[i][0]));
+        assert_memory_equal(voice.name, want[i][0], voice.name_length);
+        assert_int_equal(voice.path_length, strlen(want[i][1]));
+        assert_memory_equal(voice.path, want[i][1], voice.path_length);
+    }
+    assert_int_equal(wh_options_voice(&o->values, 2, &voice), 0);
+    assert_int_equal(whisp_options_set(o, "speaker", "None"), WHISP_OK);
+    assert_int_equal(wh_options_voice(&o->values, 0, &voice), 0);
+    whisp_options_free(o);
+}
+
+static void speakers_that_contradict_each_other(void **state)
+{
+    (void)state;
+    static const char *const cases[][4] = {{"2", "None", "None", NULL},
+                                           {"2", "1", "2", NULL},
+                                           {"None", "2", "2", NULL},
+                                           {"None", "3", "2", "min_speakers 3 and max_speakers 2"},
+                                           {"2", "3", "None", "num_speakers 2 and min_speakers 3"},
+                                           {"2", "None", "1", "num_speakers 2 and max_speakers 1"}};
+    for (size_t i = 0; i < WH_COUNT(cases); i++) {
+        whisp_options *o = whisp_options_new();
+        assert_int_equal(whisp_options_set(o, "num_speakers", cases[i][0]), WHISP_OK);
+        assert_int_equal(whisp_options_set(o, "min_speakers", cases[i][1]), WHISP_OK);
+        assert_int_equal(whisp_options_set(o, "max_speakers", cases[i][2]), WHISP_OK);
+        assert_int_equal(wh_options_check(&o->values), cases[i][3] ? WHISP_ERR_ARGUMENT : WHISP_OK);
+        if (cases[i][3])
+            assert_non_null(strstr(whisp_last_error(), cases[i][3]));
+        whisp_options_free(o);
+    }
+    whisp_options *o = whisp_options_new();
+    assert_int_equal(whisp_options_set(o, "diarize", "True"), WHISP_OK);
+    assert_int_equal(wh_options_check(&o->values), WHISP_OK);
+    assert_int_equal(whisp_options_set(o, "split_stereo", "True"), WHISP_OK);
+    assert_int_equal(wh_options_check(&o->values), WHISP_ERR_ARGUMENT);
+    assert_non_null(strstr(whisp_last_error(), "exclude each other"));
+    whisp_options_free(o);
+}
+
 static void wrong_values_are_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -71,6 +120,16 @@ static void wrong_values_are_refused_with_the_reason(void **state)
         {"device", "-1", "within"},
         {"compute_type", "int16", "no such arithmetic"},
         {"initial_prompt_tokens", "so", "token ids"},
+        {"diarize", "1", "True or False"},
+        {"num_speakers", "0", "within"},
+        {"max_speakers", "101", "within"},
+        {"speaker", "ann.wav", "NAME=FILE is expected"},
+        {"speaker", "", "NAME=FILE is expected"},
+        {"speaker", "=ann.wav", "a name is missing"},
+        {"speaker", "Ann=", "a file is missing"},
+        {"speaker", "Ann=a.wav\nAnn =b.wav", "there twice"},
+        {"speaker", "A\tn=a.wav", "control character"},
+        {"speaker", "A\xff=a.wav", "not UTF-8"},
     };
     whisp_options *o = whisp_options_new();
     for (size_t i = 0; i < WH_COUNT(wrong); i++) {
@@ -190,6 +249,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_accepted_and_given_back),
         cmocka_unit_test(wrong_values_are_refused_with_the_reason),
+        cmocka_unit_test(named_voices_are_read),
+        cmocka_unit_test(speakers_that_contradict_each_other),
         cmocka_unit_test(temperatures_follow_both_options),
         cmocka_unit_test(strings_and_none_are_kept_apart),
         cmocka_unit_test(other_programs_names_mean_the_same),

@@ -1,4 +1,4 @@
-/* test_output.c - results, the five documents, numbers as Python writes them, and files that are whole or not there. */
+/* test_output.c - results, the documents, numbers as Python writes them, and files that are whole or not there. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -151,6 +151,70 @@ static void add_words(whisp_result *result, double start, const char *const *tex
         .start = start, .end = start + 0.5 * (double)n, .text = "as written", .words = list, .n_words = n};
     assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
     memset(words, 0, sizeof words); /* the result has its own */
+}
+
+/* Names that mean something else in a format, or would end there. */
+static void test_speakers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *brackets, *voice, *column, *word;
+    } cases[] = {
+        {"SPEAKER_00", "[SPEAKER_00]: ", "<v SPEAKER_00>", "SPEAKER_00", "SPEAKER_00"},
+        {"A]: [B", "[A): (B]: ", "<v A]: [B>", "A]: [B", "A]:_[B"},
+        {"a <b> & --> c", "[a (b) & --) c]: ", "<v a &lt;b&gt; &amp; --&gt; c>", "a <b> & --> c", "a_<b>_&_-->_c"},
+        {"two\nlines\tand \x1b[1m", "[two lines and  (1m]: ", "<v two lines and  [1m>", "two lines and  [1m",
+         "two_lines_and__[1m"},
+        {"Zo\u00eb", "[Zo\u00eb]: ", "<v Zo\u00eb>", "Zo\u00eb", "Zo\u00eb"},
+        {"", "[]: ", "<v >", "_", "_"},
+    };
+    for (size_t i = 0; i < WH_COUNT(cases); i++) {
+        whisp_result *result = new_result();
+        char want[400], line[200];
+        const whisp_segment segments[] = {{.start = 0, .end = 1, .text = " a", .speaker = 1},
+                                          {.start = 1, .end = 2.5, .text = " b"}};
+        const whisp_turn turns[] = {{0.25, 1.125, 1}};
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(wh_result_add(result, &segments[k], 0), WHISP_OK);
+        snprintf(want, sizeof want, "[00:00.000 --> 00:01.000]  a");
+        assert_int_equal(whisp_segment_line(whisp_result_segment(result, 0), line, sizeof line), strlen(want));
+        assert_string_equal(line, want);
+        assert_int_equal(wh_result_set_speakers(result, &cases[i].name, 1, turns, 1), WHISP_OK);
+        snprintf(want, sizeof want, "[00:00.000 --> 00:01.000] %sa", cases[i].brackets);
+        assert_int_equal(whisp_segment_line(whisp_result_segment(result, 0), line, sizeof line), strlen(want));
+        assert_string_equal(line, want);
+        snprintf(want, sizeof want, "%sa\nb\n", cases[i].brackets);
+        expect_document(result, "txt", want);
+        snprintf(want, sizeof want, "WEBVTT\n\n00:00.000 --> 00:01.000\n%sa\n\n00:01.000 --> 00:02.500\nb\n\n",
+                 cases[i].voice);
+        expect_document(result, "vtt", want);
+        snprintf(want, sizeof want, "1\n00:00:00,000 --> 00:00:01,000\n%sa\n\n2\n00:00:01,000 --> 00:00:02,500\nb\n\n",
+                 cases[i].brackets);
+        expect_document(result, "srt", want);
+        snprintf(want, sizeof want, "start\tend\ttext\tspeaker\n0\t1000\ta\t%s\n1000\t2500\tb\t\n", cases[i].column);
+        expect_document(result, "tsv", want);
+        snprintf(want, sizeof want, "SPEAKER recording 1 0.250 0.875 <NA> <NA> %s <NA> <NA>\n", cases[i].word);
+        expect_document(result, "rttm", want);
+        whisp_result_free(result);
+    }
+}
+
+/* rttm without turns has the segments; the recording's name is the caller's. */
+static void test_rttm(void **state)
+{
+    (void)state;
+    whisp_result *result = new_result();
+    const whisp_writer_options layout = {.size = sizeof layout, .recording = "my talk"};
+    const whisp_segment segments[] = {{.start = 3599.9996, .end = 3661.5, .text = " a", .speaker = 3},
+                                      {.start = 4000, .end = 4000, .text = " b", .speaker = 1},
+                                      {.start = 4000, .end = 4001, .text = " c"}};
+    char *text;
+    for (size_t k = 0; k < 3; k++)
+        assert_int_equal(wh_result_add(result, &segments[k], 0), WHISP_OK);
+    assert_int_equal(whisp_result_format(result, "rttm", &layout, &text, NULL), WHISP_OK);
+    assert_string_equal(text, "SPEAKER my_talk 1 3600.000 61.500 <NA> <NA> SPEAKER_02 <NA> <NA>\n");
+    whisp_string_free(text);
+    whisp_result_free(result);
 }
 
 static void expect_layout(const whisp_result *result, whisp_writer_options layout, const char *format, const char *want)
@@ -576,7 +640,7 @@ int main(void)
         cmocka_unit_test(test_cues_last), cmocka_unit_test(test_cues_in_order), cmocka_unit_test(test_empty),
         cmocka_unit_test(test_locale),    cmocka_unit_test(test_numbers),       cmocka_unit_test(test_times),
         cmocka_unit_test(test_files),     cmocka_unit_test(test_unwritable),    cmocka_unit_test(test_full),
-        cmocka_unit_test(test_pipes),
+        cmocka_unit_test(test_pipes),     cmocka_unit_test(test_speakers),      cmocka_unit_test(test_rttm),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }

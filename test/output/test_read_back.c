@@ -16,7 +16,7 @@
 /* A document of `made` and of what its JSON gives back must be the same. */
 static void expect_same_documents(const whisp_result *made)
 {
-    static const char *const formats[] = {"json", "srt", "vtt", "tsv", "txt"};
+    static const char *const formats[] = {"json", "srt", "vtt", "tsv", "txt", "rttm"};
     const whisp_writer_options layouts[] = {
         {.size = sizeof *layouts},
         {.size = sizeof *layouts, .highlight_words = 1},
@@ -94,6 +94,88 @@ static void results_come_back(void **state)
             expect_same_documents(result);
             whisp_result_free(result);
         }
+}
+
+/* Speakers, their names and turns: all there again, numbered as they were. */
+static void speakers_come_back(void **state)
+{
+    (void)state;
+    char longest[501], *json;
+    memset(longest, 'n', 500);
+    longest[500] = 0;
+    const char *const names[] = {"SPEAKER_00", "Ann <b>\"]\n& Zo\u00eb", longest, "never heard"};
+    const whisp_turn turns[] = {{0.1, 2.25, 2}, {1, 1.5, 1}, {3, 4, 3}};
+    whisp_result *result, *read;
+    size_t n;
+    assert_int_equal(wh_result_new(&result), WHISP_OK);
+    for (int k = 0; k < 4; k++)
+        add(result, " Text", k, 0, 1.1 * k, (k + 2) % 4);
+    assert_int_equal(wh_result_set_speakers(result, names, 4, turns, 3), WHISP_OK);
+    assert_int_equal(wh_result_finish(result, " All", "de", 9), WHISP_OK);
+    expect_same_documents(result);
+    assert_int_equal(whisp_result_format(result, "json", NULL, &json, &n), WHISP_OK);
+    assert_int_equal(whisp_result_read(json, n, &read), WHISP_OK);
+    whisp_result_info info = result_info(read);
+    assert_int_equal(info.n_speakers, 4);
+    for (int i = 0; i < 4; i++)
+        assert_string_equal(info.speakers[i], names[i]);
+    assert_int_equal(info.n_turns, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(info.turns[i].start == turns[i].start && info.turns[i].end == turns[i].end &&
+                    info.turns[i].speaker == turns[i].speaker);
+    for (int k = 0; k < 4; k++) {
+        const whisp_segment *s = whisp_result_segment(read, (size_t)k);
+        assert_int_equal(s->speaker, (k + 2) % 4);
+        if (s->speaker)
+            assert_string_equal(s->speaker_name, names[s->speaker - 1]);
+        else
+            assert_null(s->speaker_name);
+        for (size_t i = 0; i < s->n_words; i++)
+            assert_int_equal(s->words[i]->speaker, s->speaker);
+    }
+    whisp_string_free(json);
+    whisp_result_free(read);
+    whisp_result_free(result);
+}
+
+/* whisperX's documents, whose words may be another's than their segment, and ours of before, with numbers. */
+static void other_speakers_are_read(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"segments\": [{\"start\": 0, \"end\": 2, \"text\": \"a b\", \"speaker\": \"B\", \"words\": [{\"word\": \"a\", "
+        "\"start\": 0, \"end\": 1, \"speaker\": \"A\"}, {\"word\": \" b\", \"start\": 1, \"end\": 2}]}, {\"start\": 2, "
+        "\"end\": 3, \"text\": \"c\", \"speaker\": 2}, {\"start\": 3, \"end\": 4, \"text\": \"d\", \"speaker\": null}]}";
+    whisp_result *result;
+    assert_int_equal(whisp_result_read(json, sizeof json - 1, &result), WHISP_OK);
+    assert_string_equal(whisp_result_segment(result, 0)->speaker_name, "B");
+    whisp_result_info info = result_info(result);
+    assert_string_equal(info.speakers[whisp_result_segment(result, 0)->words[0]->speaker - 1], "A");
+    assert_string_equal(info.speakers[whisp_result_segment(result, 0)->words[1]->speaker - 1], "B");
+    assert_string_equal(whisp_result_segment(result, 1)->speaker_name, "SPEAKER_01");
+    assert_int_equal(whisp_result_segment(result, 2)->speaker, 0);
+    whisp_result_free(result);
+}
+
+/* Another speaker in each segment: as many as there may be, and one more. */
+static void speakers_have_a_limit(void **state)
+{
+    (void)state;
+    wh_buf json = {0};
+    whisp_result *result;
+    wh_buf_puts(&json, "{\"segments\": []");
+    wh_buf_puts(&json, ", \"speakers\": [\"0\"");
+    for (int i = 1; i < 256; i++)
+        wh_buf_printf(&json, ", \"%d\"", i);
+    wh_buf_puts(&json, "]}");
+    assert_int_equal(whisp_result_read(json.data, json.length, &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_speakers, 256);
+    whisp_result_free(result);
+    json.length -= 2;
+    wh_buf_puts(&json, ", \"and one\"]}");
+    assert_int_equal(whisp_result_read(json.data, json.length, &result), WHISP_ERR_ARGUMENT);
+    assert_non_null(strstr(whisp_last_error(), "more than 256 speakers"));
+    wh_buf_free(&json);
 }
 
 /* The answer of openai-whisper under one setting. */
@@ -216,7 +298,14 @@ static void hostile_documents_are_refused(void **state)
         {S(", \"tokens\": [NaN]"), "a whole number"},
         {S(", \"id\": 1e300"), "a whole number"},
         {S(", \"seek\": -5"), "a whole number"},
-        {S(", \"speaker\": \"A\""), "a number is expected"},
+        {S(", \"speaker\": {}"), "a text is expected"},
+        {S(", \"speaker\": -1"), "a whole number"},
+        {S(", \"speaker\": 257"), "a whole number"},
+        {"{\"segments\": [], \"speakers\": [null]}", "without a name"},
+        {"{\"segments\": [], \"speakers\": [\"A\", \"A\"]}", "listed twice"},
+        {"{\"segments\": [], \"turns\": [{\"start\": 0, \"end\": 1}]}", "no \"speaker\""},
+        {"{\"segments\": [], \"turns\": [{\"start\": 0, \"end\": 1, \"speaker\": null}]}", "without a speaker"},
+        {"{\"segments\": [], \"turns\": [{\"start\": NaN, \"end\": 1, \"speaker\": \"A\"}]}", "a time that"},
         {S(", \"words\": [{\"word\": \"a\", \"start\": NaN, \"end\": 1}]"), "a time that cannot be"},
         {S(", \"words\": [{\"word\": \"a\", \"start\": 1e10, \"end\": 1}]"), "a time that cannot be"},
         {S(", \"words\": [{\"word\": \"a\", \"start\": 0, \"end\": Infinity}]"), "a time that cannot be"},
@@ -305,6 +394,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_come_back),
+        cmocka_unit_test(speakers_come_back),
+        cmocka_unit_test(other_speakers_are_read),
+        cmocka_unit_test(speakers_have_a_limit),
         cmocka_unit_test(references_come_back),
         cmocka_unit_test(a_document_comes_back),
         cmocka_unit_test(other_layouts_are_read),

@@ -190,14 +190,14 @@ def pack_floats(kind, values):
 
 
 def write_gguf(path, metadata, tensors, kind="f32"):
-    """Write metadata and tensors. Matrices are stored as `kind`, vectors and positions as f32."""
+    """Write metadata and tensors. Matrices are stored as `kind`, vectors and positions as f32, bytes as they are: f32."""
     head = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(metadata))]
     for key, (value_type, value) in metadata.items():
         head += [pack_string(key), struct.pack("<I", value_type), pack_value(value_type, value)]
     data, offset = [], 0
     for name, (shape, values) in tensors.items():
         stored = kind if len(shape) > 1 and "positional" not in name else "f32"
-        packed = pack_floats(stored, values)
+        packed = values if isinstance(values, bytes) else pack_floats(stored, values)
         head += [pack_string(name), struct.pack("<I", len(shape)), struct.pack("<%dQ" % len(shape), *reversed(shape)),
                  struct.pack("<IQ", TENSOR_TYPES[stored], offset)]
         packed += bytes(-len(packed) % ALIGNMENT)

@@ -172,7 +172,7 @@ def test_missing_value(run, option):
     ("-bs", "--beam_size N"), ("-bo", "--best_of N"), ("-p", "--threads"), ("-mc", "--condition_on_previous_text"),
     ("--output-srt", "--output_format srt"), ("--output_json", "--output_format json"),
     ("--prompt", "--initial_prompt"),
-    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--diarize", "--split_stereo True"),
+    ("--max-len=3", "--max_line_width"), ("-translate", "--task translate"), ("--tinydiarize", "--diarize True"),
 ])
 def test_other_programs_options(run, talk, typed, here):
     """One line says what to write here; nothing is made, nothing is transcribed."""
@@ -799,7 +799,7 @@ def test_ffmpeg_keeps_the_channels(run, english, talk, m4a, ffmpeg, babble):
     done = run("--model", english, *ONCE, m4a, env=environment)
     assert (done.returncode, done.stdout) == (FINE, plain.stdout) and "cancel each other" in done.stderr
     done = run("--model", english, *ONCE, "--split_stereo", "True", m4a, env=environment)
-    assert done.returncode == FINE and "Speaker 2" in done.stdout
+    assert done.returncode == FINE and "SPEAKER_01" in done.stdout
 
 
 def test_ffmpeg_in_a_name(run, english, ffmpeg, tmp_path):

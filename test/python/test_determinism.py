@@ -1,5 +1,5 @@
 """The same bytes, whatever does not belong to the sound and the options: threads, batch, repetition, company; with cutting
-and without, greedy, with beams, with words and their confidence. Two runs of the command are compared. (Between
+and without, greedy, with beams, with words, their confidence and speakers. Two runs of the command are compared. (Between
 instruction sets the words are the same, and the last digits of probabilities are not.)
 
 The long form takes each knob by itself, with other recordings and another model:
@@ -16,6 +16,7 @@ MODES = {
     "greedy": [],
     "beams": ["--beam_size", "5"],
     "words": ["--word_timestamps", "True", "--confidence", "True"],
+    "speakers": ["--diarize", "True", "--word_timestamps", "True"],
     "float32": ["--compute_type", "f32", "--word_timestamps", "True"],
 }
 CUTS = {"cut": ["--cut", "20"], "auto": ["--cut", "auto"], "whole": ["--cut", "off"]}
@@ -57,7 +58,7 @@ def heard(build, model, files, options, together, folder):
 
 
 @pytest.mark.parametrize(
-    "mode, cut", [(m, c) for m in MODES for c in CUTS] if LONG else [("words", "cut"), ("beams", "whole")]
+    "mode, cut", [(m, c) for m in MODES for c in CUTS] if LONG else [("words", "cut"), ("beams", "whole"), ("speakers", "cut")]
 )
 def test_the_same_bytes(build, shared, real_model, tmp_path, mode, cut):
     if LONG:

@@ -90,7 +90,7 @@ def test_functions_are_the_headers(whisp, root):
     """Each function that the module declares is in the headers, with as many parameters."""
     from whisp._library import _PROTOTYPES
 
-    headers = "".join((root / "include" / name).read_text() for name in ("whisp.h", "whisp_live.h"))
+    headers = "".join((root / "include" / name).read_text() for name in ("whisp.h", "whisp_live.h", "whisp_speakers.h"))
     header = re.sub(r"/\*.*?\*/", "", headers, flags=re.DOTALL)
     found = {}
     for name, parameters in re.findall(r"WHISP_API\b[^;]*?\b(whisp_\w+)\(([^;]*)\);", header):

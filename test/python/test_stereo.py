@@ -67,12 +67,28 @@ def test_each_channel_says_what_it_says_alone(model, two, tmp_path):
     assert [s["start"] for s in both] == sorted(s["start"] for s in both)
     for i in (0, 1):
         alone = segments(model, channel(two, tmp_path / ("%d.wav" % i), i), tmp_path / "alone")
-        mine = [dict(s) for s in both if s["speaker"] == i + 1]
+        mine = [dict(s) for s in both if s["speaker"] == "SPEAKER_%02d" % i]
         for s in mine:
             s.pop("speaker")
         for s in alone + mine:
             s.pop("id")
         assert mine == [a for a in alone if a["text"]] != []
+
+
+def test_words_and_turns_have_the_names(model, two, tmp_path):
+    segments(model, two, tmp_path, "--split_stereo", "True", "--word_timestamps", "True")
+    found = json.loads((tmp_path / "two.json").read_text())
+    assert found["speakers"] == ["SPEAKER_00", "SPEAKER_01"]
+    assert all(w["speaker"] == s["speaker"] for s in found["segments"] for w in s["words"])
+    assert {t["speaker"] for t in found["turns"]} == {"SPEAKER_00", "SPEAKER_01"}
+    assert [t["start"] for t in found["turns"]] == sorted(t["start"] for t in found["turns"])
+    for name in found["speakers"]:
+        mine = [t for t in found["turns"] if t["speaker"] == name]
+        assert all(a["end"] <= b["start"] for a, b in zip(mine, mine[1:]))
+    again = whisp("--from", "-f", "rttm", "-o", tmp_path, tmp_path / "two.json")
+    assert again.returncode == 0, again.stderr
+    lines = (tmp_path / "two.rttm").read_text().splitlines()
+    assert len(lines) == len(found["turns"]) and lines[0].split()[:3] == ["SPEAKER", "two", "1"]
 
 
 def test_a_pipe_and_words(model, two, tmp_path):
@@ -84,11 +100,11 @@ def test_a_pipe_and_words(model, two, tmp_path):
 
 def test_every_writer_names_the_speaker(model, two, tmp_path):
     segments(model, two, tmp_path, "--split_stereo", "True")
-    assert "Speaker 1: " in (tmp_path / "two.txt").read_text()
-    assert "\nSpeaker 2: " in (tmp_path / "two.srt").read_text()
-    assert "\n<v Speaker 2>" in (tmp_path / "two.vtt").read_text()
+    assert "[SPEAKER_00]: " in (tmp_path / "two.txt").read_text()
+    assert "\n[SPEAKER_01]: " in (tmp_path / "two.srt").read_text()
+    assert "\n<v SPEAKER_01>" in (tmp_path / "two.vtt").read_text()
     rows = (tmp_path / "two.tsv").read_text().splitlines()
-    assert rows[0].endswith("\tspeaker") and {r.split("\t")[3] for r in rows[1:]} == {"Speaker 1", "Speaker 2"}
+    assert rows[0].endswith("\tspeaker") and {r.split("\t")[3] for r in rows[1:]} == {"SPEAKER_00", "SPEAKER_01"}
 
 
 def test_without_the_option_nobody_is_named(model, two, tmp_path):
@@ -109,5 +125,5 @@ def test_two_readers():
     run = whisp("-m", TINY, "-q", "--split_stereo", "True", SHARED)
     lines = run.stdout.decode().splitlines()
     assert len(lines) == 2
-    assert "Speaker 1: He began a confused complaint against the wizard" in lines[0]
-    assert "Speaker 2: The horizon seems extremely distant." in lines[1]
+    assert "[SPEAKER_00]: He began a confused complaint against the wizard" in lines[0]
+    assert "[SPEAKER_01]: The horizon seems extremely distant." in lines[1]

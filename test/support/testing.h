@@ -18,8 +18,8 @@ const char *shared_path(const char *relative);
  * with a line printed when it is not there. */
 const char *model_path(const char *name);
 
-/* Path of an invented model (random weights, tiny; test/python/invent.py), "invented" or "invented-multilingual", in
- * $WHISP_INVENTED or build/test; `make test-programs` makes them. */
+/* Path of an invented model (random weights, tiny; test/python/invent.py), "invented" or "invented-multilingual", or of
+ * speakers' voices, "invented-speakers" (34 MB; invent_speakers.py), in $WHISP_INVENTED or build/test; `make test-programs` makes them. */
 const char *invented_path(const char *name);
 
 /* Read a raw little-endian float32 file; fails the running test when it cannot. *n: number of floats. free() it. */

@@ -92,7 +92,7 @@ static void read_checkpoint(void *user)
     struct source s;
     a->rc = source_open(a->path, &s);
     if (!a->rc) {
-        if (!s.is_vad && !(a->rc = vocab_complete(&s, NULL, "in", quiet)) &&
+        if (s.kind == SOURCE_WHISPER && !(a->rc = vocab_complete(&s, NULL, "in", quiet)) &&
             !(a->rc = heads_complete(&s, NULL, NULL, quiet)))
             a->rc = plan_output(&s, quiet);
         source_close(&s);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "silero.h"
+#include "speakers.h"
 #include "source.h"
 
 static int has_file(const char *folder, const char *name, char *path, size_t capacity)
@@ -43,6 +44,8 @@ static int read_folder(struct source *s, const char *folder)
     for (size_t i = 0; i < WH_COUNT(weights); i++)
         if (has_file(folder, weights[i], path, sizeof path))
             return read_hf(s, folder);
+    if (speakers_recognise_folder(folder))
+        return read_speakers(s, folder);
     if (!has_file(folder, "model.bin", path, sizeof path))
         return fail_folder(folder);
     switch (file_kind(path)) {
@@ -80,7 +83,10 @@ static int read_file(struct source *s)
     case FILE_GGUF: return read_gguf(s);
     case FILE_GGML: return read_ggml(s);
     case FILE_CT2: return read_beside(s, read_ct2);
-    case FILE_ZIP: return is_hf_name(s->path) ? read_beside(s, read_hf) : read_pt(s, s->path);
+    case FILE_ZIP:
+        if (speakers_recognise(s->path))
+            return read_beside(s, read_speakers);
+        return is_hf_name(s->path) ? read_beside(s, read_hf) : read_pt(s, s->path);
     case FILE_LFS: return fail_lfs(s->path);
     case FILE_PICKLE:
         return wh_fail(WHISP_ERR_MODEL, "%s: PyTorch's format from before 1.6; load it and torch.save() it again",
@@ -132,7 +138,7 @@ int source_open(const char *path, struct source *s)
         rc = wh_fail(WHISP_ERR_IO, "%s: neither a file nor a folder", path);
     else
         rc = S_ISDIR(st.st_mode) ? read_folder(s, path) : read_file(s);
-    if (!rc && !s->is_vad)
+    if (!rc && s->kind == SOURCE_WHISPER)
         rc = check_embedding(s);
     if (rc)
         source_close(s);

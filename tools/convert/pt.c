@@ -20,8 +20,9 @@
 struct reading {
     struct source *s;
     struct archive *archive;
-    size_t number;    /* of it */
-    char folder[256]; /* "NAME/", perhaps "" */
+    size_t number;      /* of it */
+    char folder[256];   /* "NAME/", perhaps "" */
+    const char *prefix; /* NULL: a Whisper's; else before the names of another net's */
 };
 
 /* The archive's entry of the pickle, and the folder it is in. */
@@ -143,14 +144,19 @@ static int check_extent(struct tensor *t, int64_t elements)
     return dense <= elements;
 }
 
-/* A key of the state dict as a string and, translated, as openai/whisper's name; 0 where it is nothing of Whisper's. */
-static int read_key(const struct pickle_value *key, char *name, size_t capacity, int *is_adapter)
+/* A key of the state dict as a string and, translated, as openai/whisper's name; 0 where it is nothing of Whisper's. With
+ * a prefix: as it is; 0 for what training counts. */
+static int read_key(const struct pickle_value *key, const char *prefix, char *name, size_t capacity, int *is_adapter)
 {
+    static const char counter[] = ".num_batches_tracked";
     char text[256];
     if (!key || key->kind != PICKLE_STRING || key->length >= sizeof text || memchr(key->text, 0, key->length))
         return 0;
     memcpy(text, key->text, key->length);
     text[key->length] = 0;
+    if (prefix)
+        return (key->length < sizeof counter || strcmp(text + key->length - (sizeof counter - 1), counter) != 0) &&
+               (size_t)snprintf(name, capacity, "%s%s", prefix, text) < capacity;
     *is_adapter = is_adapter_name(text);
     return translate_name(text, name, capacity);
 }
@@ -162,7 +168,7 @@ static int add_tensor(const struct reading *r, const struct pickle_value *key, c
     size_t entry = 0;
     int is_adapter = 0;
     int64_t elements = 0, offset, shape[WH_MAX_DIMS], stride[WH_MAX_DIMS];
-    int is_whispers = read_key(key, name, sizeof name, &is_adapter);
+    int is_whispers = read_key(key, r->prefix, name, sizeof name, &is_adapter);
     if (is_adapter)
         return fail_adapter(r->archive->path);
     if (!is_whispers)
@@ -243,20 +249,33 @@ static int check_byte_order(const struct reading *r)
     return rc;
 }
 
-int read_archive(struct source *s, const char *path, int with_dims)
+static int open_and_read(struct source *s, const char *path, int with_dims, const char *prefix)
 {
     size_t entry = 0, size = 0;
     const unsigned char *data = NULL;
     int rc = source_map(s, path, &data, &size);
     if (rc || (rc = source_add_file(s, path)) || (rc = archive_open(s, path, data, size)))
         return rc;
-    struct reading r = {.s = s, .archive = &s->archives[s->n_archives - 1], .number = s->n_archives - 1};
+    struct reading r = {.s = s,
+                        .archive = &s->archives[s->n_archives - 1],
+                        .number = s->n_archives - 1,
+                        .prefix = prefix};
     if ((rc = find_pickle(&r, &entry)) || (rc = check_byte_order(&r)) ||
         (rc = archive_read(r.archive, entry, &data, &size)))
         return rc;
     if (size > MAX_PICKLE)
         return archive_damaged(r.archive, "the pickle is larger than that of any checkpoint");
     return read_state(&r, data, size, with_dims);
+}
+
+int read_archive(struct source *s, const char *path, int with_dims)
+{
+    return open_and_read(s, path, with_dims, NULL);
+}
+
+int read_plain_archive(struct source *s, const char *path, const char *prefix)
+{
+    return open_and_read(s, path, 0, prefix);
 }
 
 int read_pt(struct source *s, const char *path)

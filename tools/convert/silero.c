@@ -4,12 +4,10 @@
  *
  * An ONNX file is a protocol buffer: model.graph (field 7) holds tensors as initializers (field 5), each with dims (1),
  * data_type (2), name (8) and raw_data (9). */
-#include <math.h>
-#include <nettle/sha2.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ending.h"
+#include "other.h"
 #include "silero.h"
 
 #define ONNX_FLOAT 1
@@ -164,7 +162,7 @@ int read_silero(struct source *s)
     unsigned char head[16] = {0};
     const unsigned char *data = NULL;
     size_t size = 0, n = file_head(s->path, head, sizeof head);
-    s->is_vad = 1;
+    s->kind = SOURCE_VAD;
     s->format = is_onnx(head, n) ? "onnx" : "safetensors";
     int rc = WHISP_OK;
     if (!is_onnx(head, n))
@@ -176,59 +174,25 @@ int read_silero(struct source *s)
 
 /* ---- the GGUF file ---- */
 
-static void checksum(const struct source *s, char hex[65])
-{
-    struct sha256_ctx sha;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    sha256_init(&sha);
-    for (size_t i = 0; i < s->n_mappings; i++)
-        sha256_update(&sha, s->mappings[i].size, s->mappings[i].data);
-    sha256_digest(&sha, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-}
-
-static int put_text(wh_gguf_writer *w, const char *key, const char *text)
-{
-    return wh_gguf_put_string(w, key, text, strlen(text));
-}
-
-static int write_tensor(wh_gguf_writer *w, const struct source *s, const struct tensor *t)
-{
-    int64_t n = tensor_elements(t);
-    float *values = wh_calloc((size_t)n, sizeof *values);
-    if (!values)
-        return wh_fail_memory();
-    tensor_floats(t, 0, n, values);
-    int rc = WHISP_OK;
-    for (int64_t i = 0; i < n && !rc; i++)
-        if (!isfinite(values[i]))
-            rc = wh_fail(WHISP_ERR_MODEL, "%s: tensor %s holds values that are not numbers: the file is damaged",
-                         s->path, t->name);
-    if (!rc)
-        rc = wh_gguf_write(w, values, (size_t)n * sizeof *values);
-    free(values);
-    return rc;
-}
-
-static int write_all(wh_gguf_writer *w, const struct source *s, const char *name)
+static int write_all(wh_gguf_writer *w, struct source *s, const char *name)
 {
     char hex[65];
     int rc;
-    checksum(s, hex);
-    if ((rc = put_text(w, "general.architecture", "silero-vad")) || (rc = put_text(w, "general.name", name)) ||
-        (rc = put_text(w, "general.license", "mit")) || (rc = wh_gguf_put_u32(w, "general.file_type", 0)) ||
+    other_checksum(s->mappings, s->n_mappings, hex);
+    if ((rc = other_put_text(w, "general.architecture", "silero-vad")) ||
+        (rc = other_put_text(w, "general.name", name)) || (rc = other_put_text(w, "general.license", "mit")) ||
+        (rc = wh_gguf_put_u32(w, "general.file_type", 0)) ||
         (rc = wh_gguf_put_u32(w, "silero-vad.format_version", 1)) ||
         (rc = wh_gguf_put_u32(w, "silero-vad.sample_rate", 16000)) ||
-        (rc = put_text(w, "silero-vad.source.format", s->format)) ||
-        (rc = put_text(w, "silero-vad.source.sha256", hex)))
+        (rc = other_put_text(w, "silero-vad.source.format", s->format)) ||
+        (rc = other_put_text(w, "silero-vad.source.sha256", hex)))
         return rc;
     for (size_t i = 0; i < WH_COUNT(tensors) && !rc; i++)
         rc = wh_gguf_declare(w, tensors[i].name, WH_F32, tensors[i].n_dims, tensors[i].shape);
     if (!rc)
         rc = wh_gguf_writer_begin(w);
     for (size_t i = 0; i < WH_COUNT(tensors) && !rc; i++)
-        rc = write_tensor(w, s, source_find(s, tensors[i].name));
+        rc = other_write_tensor(w, s, source_find(s, tensors[i].name));
     return rc;
 }
 

@@ -9,6 +9,8 @@
  *   ct2.c hf.c pt.c ggml.c from_gguf.c     one format each: fill a struct source
  *   names.c     tensors' names in state dicts of all kinds
  *   silero.c    the voice activity model, which is no Whisper: reads and writes it
+ *   speakers.c  the nets that tell speakers apart, likewise
+ *   other.c     what writing these two shares
  *   elements.c kquants.c                   stored elements to floats
  *   vocab.c spell.c layout.c heads.c       read or complete vocabulary, special tokens, alignment heads
  *   plan.c      the tensors that a model of these dimensions has, by openai/whisper's names
@@ -72,7 +74,11 @@ struct mapping {
 struct source {
     const char *path;   /* as the user wrote it */
     const char *format; /* "ctranslate2", ... */
-    int is_vad;         /* Silero VAD, not Whisper: only the tensors count, see silero.c */
+    enum source_kind {
+        SOURCE_WHISPER,
+        SOURCE_VAD,     /* Silero VAD: only the tensors count, see silero.c */
+        SOURCE_SPEAKERS /* the nets that tell speakers apart: likewise, see speakers.c */
+    } kind;
     struct dims dims;
     struct tensor *tensors;
     size_t n_tensors, tensor_capacity;
@@ -161,6 +167,8 @@ int read_tensors(struct source *source, const char *path);
 int read_pt(struct source *source, const char *path);
 /* The tensors of one archive of torch.save; with_dims: its "dims" or those of the shapes become the source's. */
 int read_archive(struct source *source, const char *path, int with_dims);
+/* All tensors of a state dict that is no Whisper's, by its own names with `prefix` before them; but counters of batches. */
+int read_plain_archive(struct source *source, const char *path, const char *prefix);
 int read_ggml(struct source *source);
 int read_gguf(struct source *source);
 

@@ -109,6 +109,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_QUIET: settings->quiet = 1; break;
     case OPT_LOG_LEVEL: return set_log_level(value, &settings->debug);
     case OPT_DETECT_LANGUAGE: settings->detect_language = 1; break;
+    case OPT_SPEAKERS_ONLY: settings->speakers_only = 1; break;
     case OPT_FROM: settings->from = 1; break;
     case OPT_HIGHLIGHT_WORDS: return set_bool("highlight_words", value, &settings->layout.highlight_words);
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
@@ -255,7 +256,7 @@ static int read_long(struct settings *settings, const char *argument, struct cur
         return CODE_USAGE;
     if (own < N_OWN)
         return set_own(settings, (enum own_option)own, value);
-    if (whisp_options_set(settings->options, info->name, value) != WHISP_OK) {
+    if (speakers_set(settings->options, info->name, value) != WHISP_OK) {
         note_error("%s", whisp_last_error());
         return CODE_USAGE;
     }
@@ -349,6 +350,8 @@ static int complete(struct settings *settings)
     }
     int checked = settings->from ? from_check(settings) : CODE_DONE;
     if (checked != CODE_DONE)
+        return checked;
+    if ((checked = speakers_check(settings)) != CODE_DONE)
         return checked;
     if (settings->output_dir && !settings->formats)
         settings->formats = formats_all();

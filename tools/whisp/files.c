@@ -200,9 +200,23 @@ int files_prepare(const struct settings *settings)
     return check_all(settings, 1);
 }
 
+char *files_name(const char *input)
+{
+    const struct settings here = {0};
+    char *path = files_path(&here, input, "");
+    if (path)
+        path[strlen(path) - 1] = '\0'; /* the dot */
+    return path;
+}
+
 int files_write(const struct settings *settings, const char *input, int in_part, const whisp_result *result)
 {
     int code = CODE_DONE;
+    whisp_writer_options layout = settings->layout;
+    char *name = files_name(input);
+    if (!name)
+        return note_memory();
+    layout.recording = name;
     if (settings->doubtful && !in_part &&
         whisp_result_write(result, "doubtful", &settings->layout, settings->doubtful) != WHISP_OK) {
         note_error("%s", whisp_last_error());
@@ -214,9 +228,11 @@ int files_write(const struct settings *settings, const char *input, int in_part,
         char ending[64];
         snprintf(ending, sizeof ending, "%s%s", in_part ? "partial." : "", formats_name(i));
         char *path = files_path(settings, input, ending);
-        if (!path)
-            return note_memory();
-        if (whisp_result_write(result, formats_name(i), &settings->layout, path) != WHISP_OK) {
+        if (!path) {
+            code = note_memory();
+            break;
+        }
+        if (whisp_result_write(result, formats_name(i), &layout, path) != WHISP_OK) {
             note_error("%s", whisp_last_error());
             code = CODE_OUTPUT;
         } else if (in_part) {
@@ -224,5 +240,6 @@ int files_write(const struct settings *settings, const char *input, int in_part,
         }
         free(path);
     }
+    free(name);
     return code;
 }

@@ -1,5 +1,6 @@
 /* formats.c - the formats of output files: those that the library writes (whisp_format_list()), except the list of
- * doubtful words, which has an option of its own. */
+ * doubtful words, which has an option of its own. All of them are those that openai-whisper calls so: rttm, which is
+ * empty where nobody told speakers apart, is written where it is named. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ unsigned formats_all(void)
 {
     unsigned bits = 0;
     for (size_t i = 0; formats_name(i); i++)
-        bits |= 1u << i;
+        bits |= strcmp(formats_name(i), "rttm") != 0 ? 1u << i : 0;
     return bits;
 }
 

@@ -184,7 +184,7 @@ static int write_result(struct tool *tool, const char *name, int error, const wh
 {
     const struct settings *settings = &tool->settings;
     whisp_result_info info = {.size = sizeof info};
-    if (error == WHISP_OK && !settings->verbose && !settings->formats)
+    if (error == WHISP_OK && !settings->verbose && !settings->formats && !settings->speakers_only)
         print_text(tool, result);
     signals_writing(1);
     int written = files_write(settings, name, error != WHISP_OK, result);
@@ -250,6 +250,14 @@ static void align(struct tool *tool, whisp_session *session)
     end_input(tool, error, result);
 }
 
+static void tell_speakers(struct tool *tool, const whisp_speakers *speakers)
+{
+    whisp_result *result = NULL;
+    const char *path = tool->inputs.paths[tool->current], *name = tool->inputs.list[tool->current].name;
+    int error = speakers_find(&tool->settings, speakers, path, name, &tool->out, &result);
+    end_input(tool, error, result);
+}
+
 static void detect(struct tool *tool, whisp_session *session)
 {
     const char *name = tool->inputs.list[tool->current].name;
@@ -261,10 +269,11 @@ static void detect(struct tool *tool, whisp_session *session)
     tool->current++;
 }
 
-static void work(struct tool *tool, whisp_session *session)
+/* One of the two is there. */
+static void work(struct tool *tool, whisp_session *session, const whisp_speakers *speakers)
 {
     const struct settings *settings = &tool->settings;
-    int one_by_one = settings->detect_language || settings->align;
+    int one_by_one = settings->detect_language || settings->align || speakers;
     tool->working = !settings->detect_language;
     if (shows_bar(settings))
         progress_begin(&tool->bar);
@@ -272,6 +281,8 @@ static void work(struct tool *tool, whisp_session *session)
         int code = inputs_open(&tool->inputs, first, one_by_one ? 1 : SIZE_MAX, &end);
         if (end > first && settings->detect_language)
             detect(tool, session);
+        else if (end > first && speakers)
+            tell_speakers(tool, speakers);
         else if (end > first && settings->align)
             align(tool, session);
         else if (end > first)
@@ -337,11 +348,30 @@ static void say_last(struct tool *tool, double seconds)
         note("%s", hint);
 }
 
+/* The recordings, once the model of speech is there, or, with --speakers_only, instead. */
+static int transcribe_all(struct tool *tool, const whisp_model *model)
+{
+    whisp_session *session = NULL;
+    whisp_speakers *speakers = NULL;
+    int code = CODE_DONE, error = WHISP_OK;
+    if (tool->settings.speakers_only)
+        code = speakers_load(&tool->settings, &speakers);
+    else if ((error = whisp_session_new(model, tool->settings.options, &session)) != WHISP_OK) {
+        note_error("%s", whisp_last_error());
+        code = exit_code(error, CODE_USAGE); /* files that it reads itself: --vocabulary's, --speaker's */
+    }
+    if (code == CODE_DONE)
+        work(tool, session, speakers);
+    progress_end(&tool->bar);
+    whisp_session_free(session);
+    whisp_speakers_free(speakers);
+    return code;
+}
+
 static int run(struct tool *tool)
 {
     double started = tool_now();
     whisp_model *model = NULL;
-    whisp_session *session = NULL;
     if (tool->settings.fp16_given && tool->settings.verbose)
         note("--fp16 has no effect; --compute_type says how to compute");
     int code = files_skip(&tool->settings);
@@ -356,7 +386,7 @@ static int run(struct tool *tool)
         code = files_prepare(&tool->settings);
     if (code == CODE_DONE)
         journals_tell(&tool->settings);
-    if (code == CODE_DONE)
+    if (code == CODE_DONE && !tool->settings.speakers_only)
         code = load_model(tool, &model);
     whisp_callbacks callbacks = callbacks_of(tool);
     whisp_options_on(tool->settings.options, &callbacks);
@@ -369,17 +399,10 @@ static int run(struct tool *tool)
         remember(tool, transcript_check(&tool->out));
         remember(tool, written);
     } else if (code == CODE_DONE) {
-        int error = whisp_session_new(model, tool->settings.options, &session);
-        if (error != WHISP_OK) {
-            note_error("%s", whisp_last_error());
-            code = exit_code(error, CODE_USAGE); /* the one file that it reads itself is --vocabulary's */
-        } else {
-            work(tool, session);
-        }
+        code = transcribe_all(tool, model);
     }
     remember(tool, code);
     progress_end(&tool->bar);
-    whisp_session_free(session);
     whisp_model_free(model);
     say_last(tool, tool_now() - started);
     return tool->code;

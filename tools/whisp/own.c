@@ -13,7 +13,8 @@ const struct tool_option own_options[N_OWN] = {
     [OPT_OUTPUT_FORMAT] =
         {'f',
          {"output_format", formats_values, "no files; all with --output_dir",
-          "write the transcript to a file of this format, named after the recording; several with commas between them"}},
+          "write the transcript to a file of this format, named after the recording; several with commas between them; all: "
+          "each but rttm"}},
     [OPT_OUTPUT_DIR] = {'o',
                         {"output_dir", "FOLDER", "no files; . with --output_format",
                          "where to write files; it is made if it is missing"}},
@@ -46,6 +47,11 @@ const struct tool_option own_options[N_OWN] = {
          {"detect_language", NULL, NULL,
           "do not transcribe: print how probable each language is in the first 30 seconds in which somebody "
           "speaks, as code, name and probability, the most probable first"}},
+    [OPT_SPEAKERS_ONLY] =
+        {0,
+         {"speakers_only", NULL, NULL,
+          "do not transcribe: tell who speaks when, in lines of RTTM, printed or, with --output_format or "
+          "--output_dir, in files; no speech model is needed"}},
     [OPT_FROM] = {0,
                   {"from", NULL, NULL,
                    "transcribe nothing: the FILEs are transcripts in JSON that whisp or openai-whisper wrote, to be "

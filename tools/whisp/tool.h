@@ -14,6 +14,7 @@
  *   journals.c    --resume
  *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
+ *   speakers.c    --speakers_only, and several --speaker
  *   from.c        --from: transcripts that are there already
  *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   stream.c      --stream: words as they settle
@@ -29,6 +30,7 @@
 #include <stdio.h>
 
 #include "whisp_live.h"
+#include "whisp_speakers.h"
 
 #ifdef __GNUC__
 #define TOOL_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -64,6 +66,7 @@ enum own_option {
     OPT_QUIET,
     OPT_LOG_LEVEL,
     OPT_DETECT_LANGUAGE,
+    OPT_SPEAKERS_ONLY,
     OPT_FROM,
     OPT_HIGHLIGHT_WORDS,
     OPT_MAX_LINE_WIDTH,
@@ -117,6 +120,7 @@ struct settings {
     int resume;                    /* go on where the last run ended */
     int fp16_given;                /* an option of openai-whisper's that has no effect was used */
     int detect_language;
+    int speakers_only;                /* no transcript: who speaks when */
     int from;                         /* the inputs are transcripts in JSON */
     const char *first_given;          /* the first of the library's options that was used, or NULL */
     int stream;                       /* live, from standard input */
@@ -205,6 +209,9 @@ void transcript_words(struct transcript *out, const whisp_segment *segment);
 int transcript_check(const struct transcript *out);
 
 /* ---- files.c ---- */
+
+/* What a recording is called where a file is not meant: without folder and extension. malloc()ed; NULL: no memory. */
+char *files_name(const char *input);
 
 /* Where a recording's file goes: its name without folder and last extension, with `ending`, in the output folder.
  * malloc()ed; NULL: no memory. */
@@ -312,6 +319,18 @@ const char *summary_hint(double seconds, int writes_files, int on_terminal);
 /* Print the most probable languages of a recording, behind its name unless that is NULL. WHISP_OK or the library's
  * error. */
 int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out);
+
+/* ---- speakers.c ---- */
+
+/* Which options do not go together with --speakers_only, and what it writes. CODE_DONE or CODE_USAGE. */
+int speakers_check(struct settings *settings);
+/* Set option `name`; --speaker adds to what it was set to before. WHISP_OK or the library's error. */
+int speakers_set(whisp_options *options, const char *name, const char *value);
+/* With --speakers_only: the model. CODE_DONE or an exit code. */
+int speakers_load(const struct settings *settings, whisp_speakers **speakers);
+/* Who speaks in a recording; where no files are written, its lines are printed. WHISP_OK or the library's error. */
+int speakers_find(const struct settings *settings, const whisp_speakers *speakers, const char *path, const char *name,
+                  struct transcript *out, whisp_result **result);
 
 /* ---- words.c ---- */
 

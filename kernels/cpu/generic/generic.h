@@ -4,11 +4,13 @@
 #define WH_GENERIC_H
 
 #include "cpu/attention.h"
+#include "cpu/conv.h"
 #include "cpu/gemm.h"
 #include "cpu/kernels.h"
 
 const wh_kernels *wh_kernels_generic(void);
 const wh_gemm *wh_gemm_generic(void);
 const wh_attention_int *wh_attention_int_generic(void);
+const wh_conv *wh_conv_generic(void);
 
 #endif

@@ -8,11 +8,24 @@
 #define ATTEND_TILE 4
 #define KV_ROWS 2
 #define KV_VECS 4
+#define LSTM_ROWS 2
+#define FILTER_VECS 4
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
 {
     return a * b + c;
+}
+
+/* The second one where either is NaN. */
+static inline vec min_vec(vec a, vec b)
+{
+    return select_vec(a < b, a, b);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return select_vec(a > b, a, b);
 }
 
 /* IEEE half precision by moving the exponent: exact for normal and subnormal numbers, infinities and NaN. */

@@ -20,12 +20,14 @@ static const wh_gemm *best_avx512vnni(void)
 }
 
 static const wh_level levels[] = {
-    {"avx2", wh_x86_has_avx2, wh_kernels_avx2, wh_gemm_avx2, NULL, "Haswell", 1},
-    {"avxvnni", wh_x86_has_avxvnni, wh_kernels_avx2, wh_gemm_avxvnni, wh_attention_int_avxvnni, "Haswell", 1},
-    {"avx512", wh_x86_has_avx512, wh_kernels_avx512, wh_gemm_avx512, NULL, "SkylakeX", 1},
+    {"avx2", wh_x86_has_avx2, wh_kernels_avx2, wh_gemm_avx2, NULL, "Haswell", 1, wh_conv_avx2},
+    {"avxvnni", wh_x86_has_avxvnni, wh_kernels_avx2, wh_gemm_avxvnni, wh_attention_int_avxvnni, "Haswell", 1,
+     wh_conv_avxvnni},
+    {"avx512", wh_x86_has_avx512, wh_kernels_avx512, wh_gemm_avx512, NULL, "SkylakeX", 1, wh_conv_avx512},
     {"avx512vnni", wh_x86_has_avx512vnni, wh_kernels_avx512, best_avx512vnni, wh_attention_int_avx512vnni, "SkylakeX",
-     1},
-    {"amx", has_sound_amx, wh_kernels_avx512, wh_gemm_amx, wh_attention_int_avx512vnni, "SkylakeX", 1},
+     1, wh_conv_avx512vnni},
+    {"amx", has_sound_amx, wh_kernels_avx512, wh_gemm_amx, wh_attention_int_avx512vnni, "SkylakeX", 1,
+     wh_conv_avx512vnni},
 };
 
 const wh_level *wh_x86_levels(int *n)

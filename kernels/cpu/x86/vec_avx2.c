@@ -10,11 +10,23 @@
 #define ATTEND_TILE 4
 #define KV_ROWS 4
 #define KV_VECS 2
+#define LSTM_ROWS 2
+#define FILTER_VECS 4
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
 {
     return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
+static inline vec min_vec(vec a, vec b)
+{
+    return (vec)_mm256_min_ps((__m256)a, (__m256)b);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
 }
 
 static inline float half_to_float(uint16_t h)

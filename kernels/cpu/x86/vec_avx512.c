@@ -10,11 +10,23 @@
 #define ATTEND_TILE 8
 #define KV_ROWS 4
 #define KV_VECS 4
+#define LSTM_ROWS 4
+#define FILTER_VECS 5
 #include "cpu/vec_types.h"
 
 static inline vec fma_vec(vec a, vec b, vec c)
 {
     return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+
+static inline vec min_vec(vec a, vec b)
+{
+    return (vec)_mm512_min_ps((__m512)a, (__m512)b);
+}
+
+static inline vec max_vec(vec a, vec b)
+{
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
 }
 
 static inline float half_to_float(uint16_t h)

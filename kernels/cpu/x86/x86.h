@@ -4,6 +4,7 @@
 #define WH_X86_H
 
 #include "cpu/attention.h"
+#include "cpu/conv.h"
 #include "cpu/gemm_parts.h"
 
 const wh_kernels *wh_kernels_avx2(void);
@@ -18,6 +19,11 @@ const wh_gemm *wh_gemm_amx(void);
 
 const wh_attention_int *wh_attention_int_avxvnni(void);
 const wh_attention_int *wh_attention_int_avx512vnni(void);
+
+const wh_conv *wh_conv_avx2(void);
+const wh_conv *wh_conv_avxvnni(void);
+const wh_conv *wh_conv_avx512(void);
+const wh_conv *wh_conv_avx512vnni(void);
 
 /* Whether the CPU has the instructions of a level, and the operating system saves their registers (features.c); bf16:
  * AVX512_BF16; amx: the kernel lets this process use it. */

@@ -35,6 +35,7 @@ from ._options import option_list
 from ._recording import load_audio
 from ._result import format_transcript
 from ._session import Session
+from ._speakers import Speakers
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ __all__ = [
     "OutOfMemoryError",
     "SAMPLE_RATE",
     "Session",
+    "Speakers",
     "StateError",
     "available_models",
     "format_transcript",

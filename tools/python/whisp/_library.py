@@ -1,4 +1,4 @@
-"""Finds libwhisp and declares its functions for ctypes: include/whisp.h and whisp_live.h, and nothing more.
+"""Finds libwhisp and declares its functions for ctypes: include/whisp.h, whisp_live.h and whisp_speakers.h.
 
 The library is loaded at the first use, not at import, so that importing the package never fails.
 """
@@ -117,6 +117,7 @@ class Segment(Structure):
         ("confidence", c_double),
         ("speaker", c_int),
         ("language", c_char_p),
+        ("speaker_name", c_char_p),
     ]
 
 
@@ -191,6 +192,7 @@ class WriterOptions(Structure):
         ("max_line_count", c_int),
         ("max_words_per_line", c_int),
         ("doubtful_share", c_double),
+        ("recording", c_char_p),
     ]
 
 
@@ -289,6 +291,12 @@ _PROTOTYPES = {
     "whisp_stream_pull": (c_int, c_void_p, POINTER(POINTER(POINTER(Word))), POINTER(c_size_t)),
     "whisp_stream_describe": (c_int, c_void_p, POINTER(StreamInfo)),
     "whisp_stream_catch_up": (None, c_void_p),
+    "whisp_speakers_load": (c_int, c_char_p, c_void_p, POINTER(c_void_p)),
+    "whisp_speakers_free": (None, c_void_p),
+    "whisp_speakers_diarize": (c_int, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_speakers_embed": (c_int, c_void_p, _Samples, c_size_t, _Samples),
+    "whisp_speakers_compare": (c_float, _Samples, _Samples),
+    "whisp_speakers_cluster": (c_int, _Samples, c_size_t, c_void_p, POINTER(c_int)),
     "whisp_audio_open_live": (c_int, c_int, c_int, c_int, POINTER(c_void_p)),
 }
 

@@ -13,6 +13,7 @@ from ._library import CallbackTable, ModelFn, ModelInfo, check, library
 from ._library import languages as language_list
 from ._options import CancelCallback, LogCallback, ProgressCallback, SegmentCallback
 from ._live import live_words
+from ._files import find_model
 from ._result import LAYOUT
 from ._session import Session, Show, text_bytes
 
@@ -234,16 +235,7 @@ def load_model(
     renaming another file to its name."""
     if isinstance(name, (bytes, bytearray, memoryview)):
         return Model(name)
-    path = ctypes.create_string_buffer(4096)
-    check(
-        library().whisp_model_find(
-            None if name is None else path_bytes(name),
-            None if model_dir is None else path_bytes(model_dir),
-            path,
-            len(path),
-        )
-    )
-    return Model(os.fsdecode(path.value), mmap)
+    return Model(find_model(name, model_dir), mmap)
 
 
 def available_models(model_dir: Union[str, "os.PathLike[str]", None] = None) -> List[str]:

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import numbers
 import operator
+import os
 import warnings
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Mapping, Optional
 
@@ -66,6 +67,13 @@ def option_text(name: str, value: Any, values: str = "") -> bytes:
     return encoded
 
 
+def _voices(value: Any) -> Any:
+    """Option speaker: {"Ann": "ann.wav"} or ["Ann=ann.wav", ...] as the library takes it, a line each."""
+    if isinstance(value, Mapping):
+        value = ["%s=%s" % (name, os.fsdecode(os.fspath(path))) for name, path in value.items()]
+    return value if value is None or isinstance(value, str) else "\n".join(value) or None
+
+
 def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:
     """Set a call's own dictionary of keyword arguments on a whisp_options."""
     known = option_list()
@@ -83,6 +91,11 @@ def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:
     if "temperature" in options and "temperature_increment_on_fallback" in known:
         options.setdefault("temperature_increment_on_fallback", None)
     _prompt_of_tokens(options)
+    if "speaker" in options:
+        options["speaker"] = _voices(options["speaker"])
+    for name in ("speakers_model", "speakers_in", "speakers_out"):
+        if isinstance(options.get(name), os.PathLike):
+            options[name] = os.fsdecode(os.fspath(options[name]))
     for name, value in options.items():
         if value is None and known[name][1] in ("", "None"):
             continue

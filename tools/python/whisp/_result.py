@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ._errors import ArgumentError
 from ._library import ResultInfo, Segment, WriterOptions, check, library, sized
@@ -13,9 +13,10 @@ from ._library import ResultInfo, Segment, WriterOptions, check, library, sized
 LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line", "doubtful_share")
 
 
-def segment_dict(segment: Segment) -> Dict[str, Any]:
-    """A segment, copied out of C's memory."""
+def segment_dict(segment: Segment, speakers: Sequence[str] = ()) -> Dict[str, Any]:
+    """A segment, copied out of C's memory. `speakers`: the result's."""
     n = segment.n_tokens
+    name = segment.speaker_name.decode("utf-8", "replace") if segment.speaker_name else None
     copied = {
         "id": segment.id,
         "seek": segment.seek,
@@ -30,10 +31,16 @@ def segment_dict(segment: Segment) -> Dict[str, Any]:
     }
     if segment.confidence > 0:
         copied["confidence"] = segment.confidence
-    if segment.speaker:
-        copied["speaker"] = segment.speaker
+    if name is not None:
+        copied["speaker"] = name
     if segment.words or n == 0:  # openai-whisper gives the segments that it empties a list, too
         copied["words"] = [word_dict(segment.words[i].contents) for i in range(segment.n_words)]
+        for i, word in enumerate(copied["words"]):
+            speaker = segment.words[i].contents.speaker
+            if speaker == segment.speaker and name is not None:
+                word["speaker"] = name
+            elif 0 < speaker <= len(speakers):
+                word["speaker"] = speakers[speaker - 1]
     return copied
 
 
@@ -65,8 +72,9 @@ def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
 def segment_line(segment: Dict[str, Any]) -> str:
     """The line that openai-whisper prints: "[00:00.000 --> 00:07.600]  And so ..."."""
     text = segment["text"].encode()
-    view = Segment(start=segment["start"], end=segment["end"], text=text, speaker=segment.get("speaker", 0))
-    line = ctypes.create_string_buffer(len(text) + 64)
+    name = segment["speaker"].encode() if "speaker" in segment else None
+    view = Segment(start=segment["start"], end=segment["end"], text=text, speaker=int(bool(name)), speaker_name=name)
+    line = ctypes.create_string_buffer(len(text) + len(name or b"") + 64)
     check(library().whisp_segment_line(ctypes.byref(view), line, len(line)))
     return line.value.decode()
 
@@ -96,17 +104,32 @@ class Result:
         check(library().whisp_result_describe(self._handle, ctypes.byref(info)))
         return info
 
+    def speakers_dict(self) -> Dict[str, Any]:
+        """Who there is, and who speaks when."""
+        info = self._info()
+        names: List[str] = [info.speakers[i].decode("utf-8", "replace") for i in range(info.n_speakers)]
+        turns = [info.turns[i] for i in range(info.n_turns)]
+        return {
+            "speakers": names,
+            "turns": [{"start": t.start, "end": t.end, "speaker": names[t.speaker - 1]} for t in turns],
+        }
+
     def to_dict(self) -> Dict[str, Any]:
-        """openai-whisper's keys; and "incomplete" where something was not heard."""
+        """openai-whisper's keys; "speakers" and "turns" where they are known, and "incomplete" where something was not
+        heard."""
         lib = library()
         info = self._info()
+        who = self.speakers_dict()
         result = {
             "text": info.text.decode("utf-8", "replace"),
             "segments": [
-                segment_dict(lib.whisp_result_segment(self._handle, i).contents) for i in range(info.n_segments)
+                segment_dict(lib.whisp_result_segment(self._handle, i).contents, who["speakers"])
+                for i in range(info.n_segments)
             ],
             "language": info.language.decode() if info.language else None,
         }
+        if who["turns"]:
+            result.update(who)
         if self.incomplete:
             result["incomplete"] = self.incomplete
         return result

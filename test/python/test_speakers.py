@@ -1,0 +1,271 @@
+"""Who says what, the whole way: the command and the module with the real nets. What does not need them is in test_output,
+test_read_back, test_label, test_voices; how right the answers are, bench/speakers measures."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import recordings
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WHISP = (ROOT / os.environ.get("WHISP_BUILD", "build") / "whisp").resolve()
+MODELS = ROOT / "models"
+SHARED = ROOT.parent / "shared" / "speakers"
+TINY, NETS = MODELS / "tiny.en.gguf", MODELS / "speakers.gguf"
+
+pytestmark = pytest.mark.skipif(
+    not all(path.exists() for path in (TINY, NETS, SHARED)),
+    reason="skipped: no models/tiny.en.gguf, models/speakers.gguf (make models) or ../shared/speakers",
+)
+CALL, MEETING = SHARED / "telephone.flac", SHARED / "meeting_2clean.flac"
+ONCE = ["--temperature", "0", "--temperature_increment_on_fallback", "None"]
+
+
+def whisp(*arguments, code=0, **more):
+    run = subprocess.run([WHISP, *map(str, arguments)], capture_output=True, timeout=600, **more)
+    assert run.returncode == code, run.stderr.decode()
+    return run
+
+
+def transcript(folder, *arguments, path=CALL, **more):
+    """The JSON of a recording with its speakers."""
+    whisp("-m", TINY, "-q", "-f", "json", "-o", folder, "--diarize", "True", *ONCE, *arguments, path, **more)
+    return json.loads((folder / ((path if path == "-" else path.stem) if path != "-" else "stdin")).with_suffix(".json").read_text())
+
+
+def turns_of(path):
+    """RTTM as (start, end, who)."""
+    rows = [line.split() for line in path.read_text().splitlines()]
+    return [(float(r[3]), float(r[3]) + float(r[4]), r[7]) for r in rows]
+
+
+def cut(path, start, seconds, target):
+    """A part of a recording as a file."""
+    import whisp as module
+
+    samples = module.load_audio(str(path))[int(start * 16000) : int((start + seconds) * 16000)]
+    return recordings.write_wav(target, recordings.array.array("h", (int(x * 32767) for x in samples)))
+
+
+def alone(n):
+    """The longest stretches of the meeting in which each of two speakers is alone: who, start, seconds."""
+    truth = turns_of(MEETING.with_suffix(".rttm"))
+    for who in sorted({t[2] for t in truth})[:n]:
+        free = [t for t in truth if t[2] == who and all(o[1] <= t[0] or o[0] >= t[1] for o in truth if o is not t)]
+        start, end, _ = max(free, key=lambda t: t[1] - t[0])
+        yield who, start, end - start
+
+
+def check_consistent(found):
+    """Segments, words and turns say the same."""
+    names = found["speakers"]
+    assert names == sorted(names, key=lambda n: min(t["start"] for t in found["turns"] if t["speaker"] == n))
+    assert [t["start"] for t in found["turns"]] == sorted(t["start"] for t in found["turns"])
+    for name in names:
+        mine = [t for t in found["turns"] if t["speaker"] == name]
+        assert all(a["end"] <= b["start"] for a, b in zip(mine, mine[1:]))
+    assert "".join(s["text"] for s in found["segments"]) == found["text"]
+    for s in found["segments"]:
+        assert s["start"] <= s["end"] and s.get("speaker", names[0]) in names
+        assert all(w["speaker"] == s["speaker"] for w in s.get("words", []))
+        if s.get("words"):
+            assert "".join(w["word"] for w in s["words"]) == s["text"]
+
+
+def test_a_call(tmp_path):
+    found = transcript(tmp_path, "--word_timestamps", "True")
+    check_consistent(found)
+    assert found["speakers"] == ["SPEAKER_00", "SPEAKER_01"]
+    plain = whisp("-m", TINY, "-q", "-f", "json", "-o", tmp_path / "plain", *ONCE, "--word_timestamps", "True", CALL)
+    del plain
+    words = json.loads((tmp_path / "plain" / "telephone.json").read_text())
+    assert words["text"] == found["text"]  # the words are those that are heard without it
+    listed = [w for s in words["segments"] for w in s["words"]]
+    assert [dict(w, speaker=0) for s in found["segments"] for w in s["words"]] == [dict(w, speaker=0) for w in listed]
+    truth = turns_of(CALL.with_suffix(".rttm"))
+    right = {}
+    for w in (w for s in found["segments"] for w in s["words"]):
+        at = (w["start"] + w["end"]) / 2
+        who = [t[2] for t in truth if t[0] <= at < t[1]]
+        if len(who) == 1:
+            right.setdefault((w["speaker"], who[0]), []).append(w)
+    pairs = sorted(right, key=lambda k: -len(right[k]))
+    assert {p[0] for p in pairs[:2]} == {"SPEAKER_00", "SPEAKER_01"} and pairs[0][1] != pairs[1][1]
+    assert sum(map(len, right.values())) - sum(len(right[p]) for p in pairs[:2]) <= 3
+
+
+def test_words_are_shown_only_where_asked(tmp_path):
+    found = transcript(tmp_path)
+    assert not any(s.get("words") for s in found["segments"])
+    check_consistent(found)
+
+
+def test_every_document_and_the_terminal(tmp_path):
+    run = whisp("-m", TINY, "--diarize", "True", *ONCE, "-f", "all,rttm", "-o", tmp_path, CALL)
+    line = re.compile(rb"\[\d\d:\d\d\.\d{3} --> \d\d:\d\d\.\d{3}\] \[SPEAKER_0[01]\]: \S")
+    assert run.stdout and all(line.match(one) for one in run.stdout.splitlines())
+    for ending, text in (("txt", "[SPEAKER_01]: "), ("srt", "\n[SPEAKER_01]: "), ("vtt", "\n<v SPEAKER_01>"), ("tsv", "\tSPEAKER_01\n")):
+        assert text in (tmp_path / ("telephone." + ending)).read_text()
+    turns = json.loads((tmp_path / "telephone.json").read_text())["turns"]
+    found = turns_of(tmp_path / "telephone.rttm")
+    assert [(round(s, 2), round(e, 2), w) for s, e, w in found] == [(t["start"], t["end"], t["speaker"]) for t in turns]
+    only = whisp("--speakers_only", CALL)
+    assert only.stdout.decode() == (tmp_path / "telephone.rttm").read_text()
+    for ending in ("txt", "srt", "vtt", "tsv", "rttm", "json"):
+        whisp("--from", "-f", ending, "-o", tmp_path / "again", tmp_path / "telephone.json")
+        name = "telephone." + ending
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("options", [
+    ["--threads", "1"], ["--threads", "5"], ["--batch_size", "1"],
+])
+def test_the_same_bytes(tmp_path, options):
+    assert transcript(tmp_path / "a", "--word_timestamps", "True") == transcript(
+        tmp_path / "b", "--word_timestamps", "True", *options)
+
+
+def test_a_pipe_a_cut_and_company(tmp_path):
+    """However a recording comes and is transcribed, the speakers and turns are the same."""
+    want = transcript(tmp_path / "a")
+    with open(CALL, "rb") as data:
+        assert transcript(tmp_path / "b", path="-", stdin=data) == want
+    for options in (["--cut", "10"], ["--vad_filter", "True"], ["--clip_timestamps", "5,12"]):
+        found = transcript(tmp_path / "c", *options)
+        assert found["turns"] == want["turns"] and found["speakers"] == want["speakers"]
+    both = [CALL, SHARED / "ami_trn03.flac", SHARED / "ami_dev00.flac"]
+    whisp("-m", TINY, "-q", "-f", "json", "-o", tmp_path / "d", "--diarize", "True", *ONCE, *both)
+    assert json.loads((tmp_path / "d" / "telephone.json").read_text()) == want
+
+
+def test_numbers_of_speakers(tmp_path):
+    assert len(transcript(tmp_path, "--num_speakers", "1")["speakers"]) == 1
+    assert len(transcript(tmp_path, "--max_speakers", "1")["speakers"]) == 1
+    run = whisp("-m", TINY, "--num_speakers", "3", "--min_speakers", "4", CALL, code=2)
+    assert b"contradict" in run.stderr
+    run = whisp("-m", TINY, "--diarize", "True", "--split_stereo", "True", CALL, code=2)
+    assert b"exclude each other" in run.stderr
+
+
+def test_enrolment_and_the_next_episode(tmp_path):
+    named = []
+    for who, start, seconds in alone(2):
+        path = cut(MEETING, start, min(seconds, 12), tmp_path / (who + ".wav"))
+        named += ["--speaker", "%s=%s" % (who, path)]
+    show = tmp_path / "show.gguf"
+    both = turns_of(MEETING.with_suffix(".rttm"))
+    run = whisp("--speakers_only", *named, "--speakers_out", show, MEETING)
+    found = [line.split() for line in run.stdout.decode().splitlines()]
+    assert {row[7] for row in found} == {t[2] for t in both}
+    first = min(both)[2]
+    assert found[0][7] == first
+    # one of them is named only: the other keeps his number
+    run = whisp("--speakers_only", *named[:2], MEETING)
+    names = {line.split()[7] for line in run.stdout.decode().splitlines()}
+    assert len(names) == 2 and named[1].split("=")[0] in names and any(n.startswith("SPEAKER_0") for n in names)
+    # the next episode: no recordings of them any more
+    again = whisp("--speakers_only", "--speakers_in", show, MEETING)
+    assert [line.split()[7] for line in again.stdout.decode().splitlines()] == [row[7] for row in found]
+    # a stranger's voice is not theirs
+    run = whisp("--speakers_only", "--speakers_in", show, CALL)
+    assert {line.split()[7] for line in run.stdout.decode().splitlines()} == {"SPEAKER_00", "SPEAKER_01"}
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(show.read_bytes()[:700])
+    run = whisp("--speakers_only", "--speakers_in", damaged, CALL, code=4)
+    assert b"damaged.gguf" in run.stderr
+
+
+def test_poor_enrolments(tmp_path):
+    silence = recordings.write_wav(tmp_path / "silence.wav", recordings.array.array("h", [0] * 32000))
+    run = whisp("-m", TINY, "--diarize", "True", "--speaker", "Ann=%s" % silence, CALL, code=2)
+    assert b"Ann" in run.stderr and b"nobody is heard" in run.stderr
+    run = whisp("--speakers_only", "--speaker", "Ann=%s" % MEETING, CALL)
+    assert b"more than one person" in run.stderr
+    who, start, seconds = next(alone(1))
+    one = cut(MEETING, start, min(seconds, 8), tmp_path / "one.wav")
+    run = whisp("--speakers_only", "--speaker", "Ann=%s" % one, "--speaker", "Bob=%s" % one, CALL)
+    assert b"voices of Ann and Bob are alike" in run.stderr
+    run = whisp("--speakers_only", "--speaker", "Ann=nowhere.wav", CALL, code=3)
+    assert b"nowhere.wav" in run.stderr
+
+
+def test_nobody_and_next_to_nothing(tmp_path):
+    for n in (0, 100, 3200, 80000):
+        path = recordings.write_wav(tmp_path / "x.wav", recordings.array.array("h", [0] * max(n, 160)))
+        assert whisp("--speakers_only", path).stdout == b""
+        found = transcript(tmp_path, path=path)
+        assert "turns" not in found and found["segments"] == []
+
+
+def test_what_does_not_go_together():
+    for options, said in (
+        (["--speakers_only", "--model", "base"], "--model has no say"),
+        (["--speakers_only", "-f", "srt"], "rttm or json"),
+        (["--speakers_only", "--from"], "no say"),
+        (["--speakers_out", "x.gguf", MEETING], "--speakers_out keeps the voices of one recording"),
+        (["--speaker", "Ann"], "NAME=FILE"),
+        (["--speaker", "Ann=a.wav", "--speaker", "Ann=b.wav"], "there twice"),
+    ):
+        assert said in whisp(*options, CALL, code=2).stderr.decode()
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_model", "nowhere", CALL, code=4)
+    assert b"speakers_model" in run.stderr
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_model", TINY, CALL, code=4)
+    assert b"speakers_model" in run.stderr
+    assert b"has no effect without diarize" in whisp("-m", TINY, "--num_speakers", "2", CALL).stderr
+
+
+def test_python():
+    import whisp as module
+
+    model = module.load_model(str(TINY))
+    shown = []
+    found = model.transcribe(str(CALL), diarize=True, word_timestamps=True, temperature=0.0, segment=shown.append)
+    check_consistent(found)
+    assert shown == found["segments"] and len(found["speakers"]) == 2
+    done = []
+    with module.Speakers(NETS) as speakers:
+        assert speakers.diarize(str(CALL), progress=lambda now, all: done.append((now, all)))["turns"] == found["turns"]
+        assert done and done[-1][0] == pytest.approx(done[-1][1], abs=0.01)
+        assert [line.split()[7] for line in speakers.rttm(str(CALL)).splitlines()] == [t["speaker"] for t in found["turns"]]
+        voices, who = [], []
+        samples = module.load_audio(str(MEETING))
+        for name, start, seconds in alone(2):
+            for k in range(2):
+                at = int((start + k * seconds / 2) * 16000)
+                voices.append(speakers.embed(samples[at : at + int(seconds * 8000)]))
+                who.append(name)
+        assert speakers.cluster(voices) == [1, 1, 2, 2]
+        assert speakers.compare(voices[0], voices[1]) > 0.45 > speakers.compare(voices[0], voices[2])
+        assert speakers.compare(voices[0], voices[0]) == pytest.approx(1, abs=1e-5)
+        with pytest.raises(module.ArgumentError):
+            speakers.embed(samples[:100])
+    with pytest.raises(module.StateError):
+        speakers.embed(samples)
+    with pytest.raises(module.Cancelled):
+        model.transcribe(str(CALL), diarize=True, cancel=lambda: True)
+
+
+def test_progress_counts_both_passes():
+    import whisp as module
+
+    done = []
+    model = module.load_model(str(TINY))
+    model.transcribe(str(CALL), diarize=True, temperature=0.0, progress=lambda now, all: done.append((now, all)))
+    assert done == sorted(done) and len(done) > 10
+    assert done[-1][0] == pytest.approx(30, abs=0.1) and done[-1][1] == done[-1][0]
+
+
+def test_a_cancel_in_the_second_pass_leaves_the_words():
+    import whisp as module
+
+    model, at = module.load_model(str(TINY)), [0.0]
+    with pytest.raises(module.Cancelled) as raised:
+        model.transcribe(
+            str(CALL), diarize=True, temperature=0.0, cancel=lambda: at[0] > 24, progress=lambda now, all: at.__setitem__(0, now)
+        )
+    partial = raised.value.result
+    assert "nobody told the speakers apart" in partial["incomplete"] and len(partial["segments"]) > 5
+    assert not any("speaker" in s for s in partial["segments"])

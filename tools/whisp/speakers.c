@@ -1,0 +1,132 @@
+/* speakers.c - --speakers_only: who speaks when, without a transcript; and the options that name voices. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+/* ---- the command line ---- */
+
+int speakers_set(whisp_options *options, const char *name, const char *value)
+{
+    const char *before = whisp_options_get(options, name);
+    if (strcmp(name, "speaker") != 0 || !before || strcmp(before, "None") == 0 || strcmp(value, "None") == 0)
+        return whisp_options_set(options, name, value);
+    size_t size = strlen(before) + strlen(value) + 2;
+    char *both = malloc(size);
+    if (!both) {
+        note_memory();
+        return WHISP_ERR_MEMORY;
+    }
+    snprintf(both, size, "%s\n%s", before, value);
+    int error = whisp_options_set(options, name, both);
+    free(both);
+    return error;
+}
+
+static int refuse(const char *name)
+{
+    note_error("--%s has no say where nothing is transcribed; leave it out, or --speakers_only", name);
+    return CODE_USAGE;
+}
+
+/* Is it one of a format's bits that has speakers without a text? */
+static unsigned kinds(void)
+{
+    unsigned bits = 0;
+    for (size_t i = 0; formats_name(i); i++)
+        if (strcmp(formats_name(i), "rttm") == 0 || strcmp(formats_name(i), "json") == 0)
+            bits |= 1u << i;
+    return bits;
+}
+
+static unsigned rttm(void)
+{
+    size_t i = 0;
+    while (strcmp(formats_name(i), "rttm") != 0)
+        i++;
+    return 1u << i;
+}
+
+/* The voices that were heard last would be all that is kept. */
+static int check_out(const struct settings *settings)
+{
+    const char *out = whisp_options_get(settings->options, "speakers_out");
+    if (settings->n_inputs < 2 || !out || strcmp(out, "None") == 0)
+        return CODE_DONE;
+    note_error("--speakers_out keeps the voices of one recording, and there are %zu; transcribe one after the other, "
+               "each with --speakers_in what the one before wrote",
+               settings->n_inputs);
+    return CODE_USAGE;
+}
+
+int speakers_check(struct settings *settings)
+{
+    if (!settings->speakers_only)
+        return check_out(settings);
+    const char *other = settings->stream            ? "stream"
+                        : settings->align_text      ? "align_file"
+                        : settings->align           ? "align"
+                        : settings->detect_language ? "detect_language"
+                        : settings->from            ? "from"
+                        : settings->resume          ? "resume"
+                        : settings->doubtful        ? "doubtful"
+                        : settings->model           ? "model"
+                                                    : NULL;
+    if (other)
+        return refuse(other);
+    if (settings->output_dir && !settings->formats)
+        settings->formats = rttm();
+    if (settings->formats & ~kinds()) {
+        note_error("--speakers_only writes who speaks when, and nothing that is said: rttm or json");
+        return CODE_USAGE;
+    }
+    return check_out(settings);
+}
+
+/* ---- the work ---- */
+
+int speakers_load(const struct settings *settings, whisp_speakers **speakers)
+{
+    const char *name = whisp_options_get(settings->options, "speakers_model");
+    char path[4096];
+    *speakers = NULL;
+    int error = whisp_model_find(!name || strcmp(name, "None") == 0 ? "speakers" : name, settings->model_dir, path,
+                                 sizeof path);
+    if (error == WHISP_OK)
+        error = whisp_speakers_load(path, settings->options, speakers);
+    if (error == WHISP_OK)
+        return CODE_DONE;
+    note_error("%s", whisp_last_error());
+    return exit_code(error, CODE_MODEL);
+}
+
+/* The turns, as a file of them has them. */
+static int print_turns(const whisp_result *result, const char *name, struct transcript *out)
+{
+    whisp_writer_options layout = {.size = sizeof layout};
+    char *text, *recording = files_name(name);
+    if (!recording)
+        return note_memory();
+    layout.recording = recording;
+    int error = whisp_result_format(result, "rttm", &layout, &text, NULL);
+    free(recording);
+    if (error != WHISP_OK)
+        return error;
+    transcript_print(out, text);
+    whisp_string_free(text);
+    return WHISP_OK;
+}
+
+int speakers_find(const struct settings *settings, const whisp_speakers *speakers, const char *path, const char *name,
+                  struct transcript *out, whisp_result **result)
+{
+    whisp_audio *audio = NULL;
+    *result = NULL;
+    int error = whisp_audio_open(path, &audio);
+    if (error == WHISP_OK)
+        error = whisp_speakers_diarize(speakers, audio, settings->options, result);
+    if (error == WHISP_OK && !settings->formats)
+        error = print_turns(*result, name, out);
+    whisp_audio_free(audio);
+    return error;
+}
