@@ -69,7 +69,6 @@ static void what_is_wrong_with_a_tensor_is_said(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "mean",
         "embedding.head.conv1.weight",
         "embedding.head.layer2.0.shortcut.0.weight",
         "embedding.xvector.tdnn.linear.weight",
