@@ -84,10 +84,11 @@ void wh_stretch_store(wh_stretch *stretch, const float *voice)
 {
     float most = 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
-        most = fmaxf(most, fabsf(voice[i]));
-    const float scale = most > 0 ? 127 / most : 0;
+        most = isfinite(voice[i]) ? fmaxf(most, fabsf(voice[i])) : INFINITY;
+    const int is_voice = most > 1e-30f && most < 1e30f; /* else nobody's: like nothing */
+    const float scale = is_voice ? 127 / most : 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
-        stretch->voice[i] = (int8_t)lrintf(voice[i] * scale);
+        stretch->voice[i] = is_voice ? (int8_t)lrintf(voice[i] * scale) : 0;
     const int32_t length = dot(stretch->voice, stretch->voice);
     stretch->inverse = length > 0 ? 1 / sqrtf((float)length) : 0;
 }
@@ -133,7 +134,8 @@ static int32_t nearest(const clustering *c, size_t m, int32_t i, int32_t before)
     return best;
 }
 
-/* Row b goes into row a. */
+/* Row b goes into row a. What both are to a third one lies between what each is, rounded or not: link_average()'s chain
+ * relies on it, which else could come back to a row that is gone. */
 static void join(clustering *c, size_t m, int32_t a, int32_t b)
 {
     float *x = c->matrix + (size_t)a * m;
@@ -141,7 +143,9 @@ static void join(clustering *c, size_t m, int32_t a, int32_t b)
     const float share = c->weights[a] / (c->weights[a] + c->weights[b]);
     for (size_t j = 0; j < m; j++)
         if (c->weights[j] > 0) {
-            x[j] = share * x[j] + (1 - share) * y[j];
+            const float mean = share * x[j] + (1 - share) * y[j];
+            const float most = x[j] > y[j] ? x[j] : y[j];
+            x[j] = mean < most ? mean : most;
             c->matrix[j * m + (size_t)a] = x[j];
         }
     c->weights[a] += c->weights[b];

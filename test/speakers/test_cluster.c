@@ -171,9 +171,15 @@ static void test_nobody_alike(void **unused)
     assert_int_equal(wh_cluster(s, 3200, 1, 0, NULL, &people), WHISP_OK);
     assert_in_range(people.n, 1, WH_PEOPLE_MOST);
     free(people.centroids);
-    const float nothing[WH_VOICE_SIZE] = {0};
-    for (size_t i = 0; i < 20; i++)
+    const float odd[] = {0, 1e-40f, 3e38f, INFINITY, NAN};
+    for (size_t i = 0; i < 20; i++) {
+        float nothing[WH_VOICE_SIZE] = {0.5f, odd[i % WH_COUNT(odd)]};
+        nothing[0] *= odd[i % WH_COUNT(odd)];
         wh_stretch_store(&s[i], nothing);
+        assert_true(s[i].inverse == 0);
+        for (int j = 0; j < WH_VOICE_SIZE; j++)
+            assert_int_equal(s[i].voice[j], 0);
+    }
     assert_int_equal(wh_cluster(s, 20, 1, 0, NULL, &people), WHISP_OK);
     assert_in_range(people.n, 1, 20);
     free(people.centroids);
