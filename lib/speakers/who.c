@@ -13,6 +13,12 @@ static void configure(wh_who *who, const whisp_speakers *nets, const whisp_optio
     wh_who_bounds(&options->values, &who->config.least, &who->config.most);
 }
 
+int wh_who_check(const whisp_options *options)
+{
+    const char *path = options->values.speakers_out;
+    return path ? wh_voices_may_write(path) : WHISP_OK;
+}
+
 int wh_who_init(wh_who *who, const whisp_speakers *nets, const char *vad_path, const whisp_options *options,
                 int threads)
 {

@@ -106,6 +106,8 @@ int whisp_speakers_diarize(const whisp_speakers *speakers, whisp_audio *audio, c
     whisp_options *own = wh_options_copy(options);
     int rc = own ? wh_options_check(&own->values) : WHISP_ERR_MEMORY;
     if (!rc)
+        rc = wh_who_check(own);
+    if (!rc)
         rc = find_vad(speakers, own, vad, sizeof vad);
     if (!rc)
         rc = wh_who_init(&who, speakers, *vad ? vad : NULL, own,

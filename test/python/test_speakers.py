@@ -217,6 +217,21 @@ def test_what_does_not_go_together():
     assert b"has no effect without diarize" in whisp("-m", TINY, "--num_speakers", "2", CALL).stderr
 
 
+def test_other_files_are_not_written_over(tmp_path):
+    """speakers_out: it would cost the recording, or the transcript the voices."""
+    talk = cut(CALL, 0, 5, tmp_path / "talk.wav")
+    before = talk.read_bytes()
+    whisp("--speakers_only", "--speakers_out", talk, talk, code=2)
+    whisp("-m", TINY, "--diarize", "True", "--speakers_out", talk, CALL, code=2)
+    assert talk.read_bytes() == before
+    target = "%s/talk.json" % tmp_path
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", target, "-f", "json", "-o", tmp_path, talk, code=2)
+    assert b"both a transcript and --speakers_out" in run.stderr
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", tmp_path / "no" / "show.gguf", talk, code=2)
+    assert b"speakers_out" in run.stderr and run.stdout == b""
+    assert [p.name for p in tmp_path.iterdir()] == ["talk.wav"]
+
+
 def test_python():
     import whisp as module
 
