@@ -70,6 +70,7 @@ static int hear_warnings(const whisp_options *options, whisp_audio *audio, whisp
 static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
 {
     wh_found found;
+    const whisp_turn none = {0};
     whisp_audio_info info = {.size = sizeof info};
     reading *r = wh_calloc(1, sizeof *r);
     if (!r)
@@ -84,7 +85,7 @@ static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
             rc = wh_result_finish(result, "", NULL, (double)r->done / WH_SPEAKERS_RATE);
         if (!rc)
             rc = wh_result_set_speakers(result, (const char *const *)found.names, (size_t)found.who.n_speakers,
-                                        found.who.turns, found.who.n);
+                                        found.who.n ? found.who.turns : &none, found.who.n);
         if (!rc)
             rc = wh_who_keep(who, &found);
         if (!rc)
