@@ -220,6 +220,8 @@ def test_what_does_not_go_together():
     assert b"speakers_model" in run.stderr
     run = whisp("-m", TINY, "--diarize", "True", "--speakers_model", TINY, CALL, code=4)
     assert b"speakers_model" in run.stderr
+    run = whisp("--speakers_only", "--clip_timestamps", "1,2", "--max_speakers", 3, "--threads", 1, CALL)
+    assert run.stderr.count(b"no effect") == 1 and b"clip_timestamps has no effect with --speakers_only" in run.stderr
     assert b"has no effect without diarize" in whisp("-m", TINY, "--num_speakers", "2", CALL).stderr
 
 
