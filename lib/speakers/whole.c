@@ -194,6 +194,14 @@ static int number(const wh_stretch *stretches, size_t n, const wh_people *found,
     return count;
 }
 
+static int is_finite(const float *voice)
+{
+    for (int i = 0; i < WH_VOICE_SIZE; i++)
+        if (!isfinite(voice[i]))
+            return 0;
+    return 1;
+}
+
 int whisp_speakers_cluster(const float *voices, size_t n, const whisp_options *options, int *people)
 {
     wh_people found = {0};
@@ -205,6 +213,8 @@ int whisp_speakers_cluster(const float *voices, size_t n, const whisp_options *o
     wh_stretch *stretches = wh_calloc(n, sizeof *stretches);
     int rc = own && stretches ? wh_options_check(&own->values) : wh_fail_memory(), least = 1, most = 0;
     for (size_t i = 0; i < n && !rc; i++) {
+        if (!is_finite(voices + i * WH_VOICE_SIZE))
+            rc = wh_fail(WHISP_ERR_ARGUMENT, "whisp_speakers_cluster: voice %zu holds values that are not numbers", i);
         stretches[i] = (wh_stretch){.at = (uint32_t)(i * APART), .seconds = SECONDS};
         wh_stretch_store(&stretches[i], voices + i * WH_VOICE_SIZE);
     }

@@ -285,6 +285,8 @@ def test_python():
         assert speakers.compare(voices[0], voices[0]) == pytest.approx(1, abs=1e-5)
         with pytest.raises(module.ArgumentError):
             speakers.embed(samples[:100])
+        with pytest.raises(module.ArgumentError, match="voice 1 holds"):
+            speakers.cluster([voices[0], [float("nan")] * 192])
         for speaker, said in (
             ({"Ann=Bob": "ann.wav"}, "has a ="),
             ({"Ann\nBob": "ann.wav"}, "line end"),
