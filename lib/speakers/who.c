@@ -52,15 +52,19 @@ static int diarize(const wh_who *who, wh_who_read_fn read, void *user, wh_diariz
     return rc;
 }
 
+int wh_who_name(const wh_who *who, wh_found *found)
+{
+    int rc = wh_voices_name(&who->known, &found->who, &found->names);
+    if (!rc)
+        wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
+    return rc;
+}
+
 int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found)
 {
     *found = (wh_found){0};
     int rc = diarize(who, read, user, &found->who);
-    if (!rc)
-        rc = wh_voices_name(&who->known, &found->who, &found->names);
-    if (!rc)
-        wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
-    return rc;
+    return rc ? rc : wh_who_name(who, found);
 }
 
 int wh_who_keep(const wh_who *who, const wh_found *found)
