@@ -1,6 +1,6 @@
 /* gemm.h - matrix products on the CPU: y = x w^T, in float32 and in 8-bit integers. Knows nothing of Whisper.
  *
- * Used by lib/backend/cpu/product.c. One table a level (registry.h), filled by gemm_LEVEL.c; gemm_generic.c is the
+ * Used by lib/backend/cpu/product.c and lib/speakers/dense.c. One table a level (registry.h), filled by gemm_LEVEL.c; gemm_generic.c is the
  * definition. Every output is one sum over k whose order depends on k alone: not on how many rows or columns a call
  * has, nor on where in the matrix it begins, so batches and threads change no bit.
  *

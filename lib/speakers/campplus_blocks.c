@@ -146,12 +146,13 @@ static void pool(const wh_campplus *net, size_t rows, float *x, float *stats)
         deviation[c] = sqrtf(deviation[c] / (float)(rows - 1));
 }
 
+/* Zeros where that is not a direction: not finite, or all but nothing, whose inverse a float does not hold. */
 static void to_unit_length(float *x)
 {
     double square = 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
         square += (double)x[i] * x[i];
-    float inverse = square > 0 && isfinite(square) ? (float)(1 / sqrt(square)) : 0;
+    float inverse = square > 1e-60 && isfinite(square) ? (float)(1 / sqrt(square)) : 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
         x[i] = inverse > 0 ? x[i] * inverse : 0;
 }

@@ -3,7 +3,9 @@
  * Agglomerative clustering with average linkage: the two clusters whose stretches are most alike on average become one,
  * until none are alike enough. Likeness is the cosine, and a bit more where the segmentation heard the same voice in both
  * stretches, a bit less where it heard two: that keeps apart two people with one microphone, and holds together one whose
- * voice varies. Clusters of a moment are given to their nearest; those whose middles are close become one.
+ * voice varies. Enough is a share of how alike each of the two is in itself: a clean or a synthetic voice's stretches are
+ * very much alike, so that a stranger's may be rather like them; in a noisy room one's own are no more than that. Clusters
+ * of a moment are given to their nearest; those whose middles are close become one.
  *
  * Average linkage of cosines needs only each cluster's sum and weight. So a long recording is clustered in parts, and the
  * parts' clusters again in the same way, which is nearly the same as clustering all of it, in bounded memory. The order of
@@ -18,22 +20,35 @@
 #define GROUPS_MOST (PART / 2) /* that a part, or the parts before together, come down to */
 
 /* Chosen on recordings (docs/speakers.md). */
-#define ALIKE 0.35f         /* mean cosine of one person's stretches, at least */
-#define ONE_PERSON 0.5f     /* cosine of middles from which on they are one person's */
-#define HINT 0.2f           /* what the segmentation's word counts in a cosine */
-#define HINT_SECONDS 10     /* how far it reaches; it fades by e meanwhile */
-#define HINT_MIDDLES 0.2f   /* what its word that two are different counts for middles, in full from HINT_FULL on */
-#define HINT_FULL 2.5f      /* seconds times seconds */
-#define PERSON_SECONDS 2    /* who speaks less is nobody, ... */
-#define PERSON_SHARE 0.02f  /* nor who speaks less than this share of the speech, ... */
-#define PERSON_ENOUGH 10    /* but so many seconds are enough, ... */
+#define ALIKE 0.6f         /* how alike a person's clusters are, as a share of how alike the looser is in itself, ... */
+#define WITHIN 0.55f       /* which is this as long as little is known of it, ... */
+#define WITHIN_SECONDS 12  /* it counts as so many seconds' voice that is known, ... */
+#define WITHIN_LEAST 0.4f  /* and which is at least this, lest what was joined by mistake takes in everybody */
+#define ONE_PERSON 0.55f   /* cosine of middles from which on they are one person's */
+#define HINT 0.2f          /* what the segmentation's word counts in a cosine */
+#define HINT_SECONDS 10    /* how far it reaches; it fades by e meanwhile */
+#define HINT_MIDDLES 0.2f  /* what its word that two are different counts for middles, in full from HINT_FULL on */
+#define HINT_FULL 2.5f     /* seconds times seconds */
+#define PERSON_SECONDS 2   /* who speaks less is nobody, ... */
+#define PERSON_SHARE 0.02f /* nor who speaks less than this share of the speech, ... */
+#define PERSON_ENOUGH 10   /* but so many seconds are enough, ... */
 #define PERSON_LATER 0.003f /* and this share: in hours what is nobody's adds up, too */
+#define ALONE 0.86f         /* of a person's voice that is one slot's, ... */
+#define ALONE_SECONDS 8     /* asked of who speaks less: stretches over changes of voice sound alike, but are nobody */
 
 /* Some stretches that are one person's. */
 typedef struct group {
     float sum[WH_VOICE_SIZE]; /* of unit voices times seconds */
     float weight;             /* seconds */
+    float squares;            /* sum of the stretches' squared seconds */
+    float alone;              /* seconds, but of each stretch only the share that is its main slot's */
 } group;
+
+/* How alike a cluster's stretches are among themselves: seconds, the sum of their squares, and the sum over all pairs of
+ * likeness times seconds times seconds. */
+typedef struct kinship {
+    float weight, squares, products; /* weight 0: was not to be joined with its nearest, and so not with others */
+} kinship;
 
 /* What has come together in two rows of the matrix is alike by this much. */
 typedef struct merge {
@@ -52,6 +67,7 @@ typedef struct clustering {
     float *weights; /* [rows] their seconds; 0: has gone into another row */
     int32_t *chain, *parents, *numbers; /* [rows] */
     merge *merges;                      /* [rows - 1] */
+    kinship *rows, *joined;             /* [rows] before any merge; after some */
 } clustering;
 
 /* ---- stretches ---- */
@@ -68,10 +84,11 @@ void wh_stretch_store(wh_stretch *stretch, const float *voice)
 {
     float most = 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
-        most = fmaxf(most, fabsf(voice[i]));
-    const float scale = most > 0 ? 127 / most : 0;
+        most = isfinite(voice[i]) ? fmaxf(most, fabsf(voice[i])) : INFINITY;
+    const int is_voice = most > 1e-30f && most < 1e30f; /* else nobody's: like nothing */
+    const float scale = is_voice ? 127 / most : 0;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
-        stretch->voice[i] = (int8_t)lrintf(voice[i] * scale);
+        stretch->voice[i] = is_voice ? (int8_t)lrintf(voice[i] * scale) : 0;
     const int32_t length = dot(stretch->voice, stretch->voice);
     stretch->inverse = length > 0 ? 1 / sqrtf((float)length) : 0;
 }
@@ -117,7 +134,8 @@ static int32_t nearest(const clustering *c, size_t m, int32_t i, int32_t before)
     return best;
 }
 
-/* Row b goes into row a. */
+/* Row b goes into row a. What both are to a third one lies between what each is, rounded or not: link_average()'s chain
+ * relies on it, which else could come back to a row that is gone. */
 static void join(clustering *c, size_t m, int32_t a, int32_t b)
 {
     float *x = c->matrix + (size_t)a * m;
@@ -125,7 +143,9 @@ static void join(clustering *c, size_t m, int32_t a, int32_t b)
     const float share = c->weights[a] / (c->weights[a] + c->weights[b]);
     for (size_t j = 0; j < m; j++)
         if (c->weights[j] > 0) {
-            x[j] = share * x[j] + (1 - share) * y[j];
+            const float mean = share * x[j] + (1 - share) * y[j];
+            const float most = x[j] > y[j] ? x[j] : y[j];
+            x[j] = mean < most ? mean : most;
             c->matrix[j * m + (size_t)a] = x[j];
         }
     c->weights[a] += c->weights[b];
@@ -163,6 +183,25 @@ static int32_t root(const clustering *c, int32_t i)
     return i;
 }
 
+static float within(const kinship *k)
+{
+    const float known = WITHIN_SECONDS * WITHIN_SECONDS;
+    return (k->products + known * WITHIN) / (k->weight * k->weight - k->squares + known);
+}
+
+/* Merge b into a if they are alike enough. Merges come such that what a cluster is made of comes before it. */
+static int join_if_alike(kinship *a, const kinship *b, float likeness, float alike)
+{
+    if (a->weight <= 0 || b->weight <= 0 || likeness < alike * fmaxf(fminf(within(a), within(b)), WITHIN_LEAST)) {
+        a->weight = 0;
+        return 0;
+    }
+    a->products += b->products + 2 * a->weight * b->weight * likeness;
+    a->squares += b->squares;
+    a->weight += b->weight;
+    return 1;
+}
+
 /* The merges of what is alike enough, so that c->numbers tells which of how many clusters each of the m rows belongs to,
  * numbered as they appear. If there are more than `most`, as where nothing is like anything, less has to be enough. */
 static size_t cut(clustering *c, size_t m, float alike, size_t most)
@@ -171,9 +210,12 @@ static size_t cut(clustering *c, size_t m, float alike, size_t most)
     do {
         for (size_t i = 0; i < m; i++)
             c->parents[i] = (int32_t)i;
-        for (size_t i = 0; i + 1 < m; i++)
-            if (c->merges[i].likeness >= alike)
-                c->parents[root(c, c->merges[i].b)] = root(c, c->merges[i].a);
+        memcpy(c->joined, c->rows, m * sizeof *c->joined);
+        for (size_t i = 0; i + 1 < m; i++) {
+            const merge *next = &c->merges[i];
+            if (join_if_alike(&c->joined[next->a], &c->joined[next->b], next->likeness, alike))
+                c->parents[root(c, next->b)] = root(c, next->a);
+        }
         n = 0;
         for (size_t i = 0; i < m; i++)
             c->numbers[i] = -1;
@@ -193,10 +235,22 @@ static size_t cut(clustering *c, size_t m, float alike, size_t most)
 
 static void add_voice(group *g, const wh_stretch *s)
 {
+    const float voice = s->slots[0] + s->slots[1] + s->slots[2];
     const float scale = s->inverse * s->seconds;
     for (int i = 0; i < WH_VOICE_SIZE; i++)
         g->sum[i] += (float)s->voice[i] * scale;
     g->weight += s->seconds;
+    g->squares += s->seconds * s->seconds;
+    g->alone += voice > 0 ? s->seconds * largest(s->slots) / voice : s->seconds;
+}
+
+static void add_group(group *into, const group *g)
+{
+    for (int i = 0; i < WH_VOICE_SIZE; i++)
+        into->sum[i] += g->sum[i];
+    into->weight += g->weight;
+    into->squares += g->squares;
+    into->alone += g->alone;
 }
 
 /* Cluster stretches first .. first + m - 1 into groups of their own. */
@@ -205,6 +259,7 @@ static void cluster_part(clustering *c, size_t first, size_t m, float alike)
     const wh_stretch *s = c->stretches + first;
     for (size_t i = 0; i < m; i++) {
         c->weights[i] = s[i].seconds;
+        c->rows[i] = (kinship){s[i].seconds, s[i].seconds * s[i].seconds, 0};
         for (size_t j = 0; j <= i; j++) {
             const float cosine = (float)dot(s[i].voice, s[j].voice) * s[i].inverse * s[j].inverse;
             c->matrix[i * m + j] = c->matrix[j * m + i] = fminf(cosine + HINT * hint(c, &s[i], &s[j]), 1);
@@ -229,10 +284,7 @@ static void renumber(clustering *c, const int32_t *to, size_t n_labels)
             c->groups[n++] = c->groups[g];
             continue;
         }
-        group *into = &c->groups[to[g]];
-        for (int i = 0; i < WH_VOICE_SIZE; i++)
-            into->sum[i] += c->groups[g].sum[i];
-        into->weight += c->groups[g].weight;
+        add_group(&c->groups[to[g]], &c->groups[g]);
     }
     c->n_groups = n;
     for (size_t i = 0; i < n_labels; i++)
@@ -254,6 +306,7 @@ static void cluster_groups(clustering *c, size_t n_labels, float alike)
     for (size_t i = 0; i < m; i++) {
         const group *g = &c->groups[i];
         c->weights[i] = g->weight;
+        c->rows[i] = (kinship){g->weight, g->squares, product(g->sum, g->sum) - g->squares};
         for (size_t j = 0; j <= i; j++) {
             const group *h = &c->groups[j];
             c->matrix[i * m + j] = c->matrix[j * m + i] = product(g->sum, h->sum) / (g->weight * h->weight);
@@ -289,9 +342,9 @@ static void middle(const group *g, float *centroid)
         centroid[i] = g->sum[i] * scale;
 }
 
-/* Groups that are too small to be a person are given to the nearest other ones, stretch by stretch; the groups' middles,
- * [n_groups][192], are in c->matrix afterwards. */
-static void give_away_small(clustering *c, float seconds)
+/* Groups that are too small to be a person, or small and less than `alone` of them one slot's, are given to the nearest
+ * other ones, stretch by stretch; the groups' middles, [n_groups][192], are in c->matrix afterwards. */
+static void give_away_small(clustering *c, float seconds, float alone)
 {
     int32_t *to = c->numbers, n = 0;
     size_t heaviest = 0;
@@ -300,8 +353,9 @@ static void give_away_small(clustering *c, float seconds)
             heaviest = g;
     for (size_t g = 0; g < c->n_groups; g++) {
         to[g] = -1;
-        if (c->groups[g].weight >= seconds || g == heaviest) {
-            middle(&c->groups[g], c->matrix + (size_t)n * WH_VOICE_SIZE);
+        const group *x = &c->groups[g];
+        if (g == heaviest || (x->weight >= seconds && (x->weight >= ALONE_SECONDS || x->alone >= alone * x->weight))) {
+            middle(x, c->matrix + (size_t)n * WH_VOICE_SIZE);
             to[g] = n++;
         }
     }
@@ -373,9 +427,7 @@ static void merge_people(clustering *c, float one_person, size_t most, float *hi
             }
         if (best < one_person && left <= most)
             break;
-        for (int i = 0; i < WH_VOICE_SIZE; i++)
-            c->groups[a].sum[i] += c->groups[b].sum[i];
-        c->groups[a].weight += c->groups[b].weight;
+        add_group(&c->groups[a], &c->groups[b]);
         c->groups[b].weight = 0;
         middle(&c->groups[a], c->matrix + a * WH_VOICE_SIZE);
         for (size_t i = 0; i < k; i++) {
@@ -400,11 +452,14 @@ static int find_people(clustering *c, int least, int most, const whisp_options *
     for (size_t i = 0; i < c->n; i++)
         total += c->stretches[i].seconds;
     for (int tries = 0; tries < 8; tries++) {
-        int rc = cluster_all(c, ALIKE + 0.1f * (float)tries, options);
+        int rc = cluster_all(c, ALIKE + 0.15f * (float)tries, options);
         if (rc)
             return rc;
         const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH + PERSON_LATER * total);
-        give_away_small(c, tries > 0 ? PERSON_SECONDS / 2 : fmaxf(PERSON_SECONDS, share));
+        if (tries > 0)
+            give_away_small(c, PERSON_SECONDS / 2, 0);
+        else
+            give_away_small(c, fmaxf(PERSON_SECONDS, share), ALONE);
         float *hints = wh_calloc(2 * c->n_groups * c->n_groups, sizeof *hints);
         if (!hints)
             return wh_fail_memory();
@@ -433,8 +488,11 @@ int wh_cluster(const wh_stretch *stretches, size_t n, int least, int most, const
     c.weights = wh_calloc(rows, sizeof *c.weights);
     c.chain = wh_calloc(3 * rows, sizeof *c.chain);
     c.merges = wh_calloc(rows, sizeof *c.merges);
-    int rc = c.labels && c.groups && c.matrix && c.weights && c.chain && c.merges ? WHISP_OK : wh_fail_memory();
+    c.rows = wh_calloc(2 * rows, sizeof *c.rows);
+    int rc = c.labels && c.groups && c.matrix && c.weights && c.chain && c.merges && c.rows ? WHISP_OK
+                                                                                            : wh_fail_memory();
     if (!rc) {
+        c.joined = c.rows + rows;
         c.parents = c.chain + rows;
         c.numbers = c.parents + rows;
         rc = find_people(&c, WH_MAX(least, 1), most, options);
@@ -450,5 +508,6 @@ int wh_cluster(const wh_stretch *stretches, size_t n, int least, int most, const
     free(c.weights);
     free(c.chain);
     free(c.merges);
+    free(c.rows);
     return rc;
 }

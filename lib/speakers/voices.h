@@ -7,7 +7,7 @@
 
 typedef struct wh_voice {
     char *name;
-    float voice[WH_VOICE_SIZE]; /* of unit length, the mean taken off */
+    float voice[WH_VOICE_SIZE]; /* of unit length */
     double seconds;             /* of speech that it was made of */
 } wh_voice;
 

@@ -155,7 +155,6 @@ int whisp_speakers_embed(const whisp_speakers *speakers, const float *samples, s
     for (size_t i = 0; i < stretches && !rc; i++)
         add_stretch(embedder, samples + i * each, each, clean, sum);
     for (int i = 0; i < WH_VOICE_SIZE && !rc; i++) {
-        sum[i] = sum[i] / (double)stretches - (double)speakers->mean[i];
         length += sum[i] * sum[i];
     }
     for (int i = 0; i < WH_VOICE_SIZE && !rc; i++)

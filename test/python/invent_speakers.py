@@ -84,7 +84,6 @@ def tensors(seed=0):
     add("embedding.xvector.dense.nonlinear.batchnorm.running_mean", 192, spread=0.3)
     add("embedding.xvector.dense.nonlinear.batchnorm.running_var", 192, spread=0.5, middle=1)
     segmentation(add, out)
-    add("mean", 192, spread=0.02)
     return out
 
 

@@ -97,6 +97,12 @@ static int uneven(size_t i)
     return i % 40 < 30 ? 0 : i % 40 < 35 || i < 2500 ? 1 : 2;
 }
 
+/* Two by turns; every eighth stretch is a third one's: 7 s of 56. */
+static int thirds(size_t i)
+{
+    return i % 8 == 7 ? 2 : (int)(i / 8) % 2;
+}
+
 /* Everybody is somebody else. */
 static int crowd(size_t i)
 {
@@ -165,9 +171,15 @@ static void test_nobody_alike(void **unused)
     assert_int_equal(wh_cluster(s, 3200, 1, 0, NULL, &people), WHISP_OK);
     assert_in_range(people.n, 1, WH_PEOPLE_MOST);
     free(people.centroids);
-    const float nothing[WH_VOICE_SIZE] = {0};
-    for (size_t i = 0; i < 20; i++)
+    const float odd[] = {0, 1e-40f, 3e38f, INFINITY, NAN};
+    for (size_t i = 0; i < 20; i++) {
+        float nothing[WH_VOICE_SIZE] = {0.5f, odd[i % WH_COUNT(odd)]};
+        nothing[0] *= odd[i % WH_COUNT(odd)];
         wh_stretch_store(&s[i], nothing);
+        assert_true(s[i].inverse == 0);
+        for (int j = 0; j < WH_VOICE_SIZE; j++)
+            assert_int_equal(s[i].voice[j], 0);
+    }
     assert_int_equal(wh_cluster(s, 20, 1, 0, NULL, &people), WHISP_OK);
     assert_in_range(people.n, 1, 20);
     free(people.centroids);
@@ -196,6 +208,60 @@ static void test_hints(void **unused)
         assert_int_equal(wh_cluster(s, 40, 1, 0, NULL, &people), WHISP_OK);
         assert_int_equal(people.n, hinted ? 2 : 1);
         free(people.centroids);
+    }
+}
+
+/* Two clean voices that are like each other as one in a noisy room is like itself: enough is a share of what each is. */
+static void test_clean_and_noisy(void **unused)
+{
+    (void)unused;
+    const struct {
+        float common, own, noise; /* of a stretch, in power */
+        int people;
+    } cases[] = {{0.38f, 0.36f, 0.26f, 2}, {0.38f, 0, 0.62f, 1}, {0.3f, 0, 0.7f, 1}};
+    wh_stretch s[160];
+    wh_people people;
+    for (size_t k = 0; k < WH_COUNT(cases); k++) {
+        state = 7;
+        for (uint32_t i = 0; i < 160; i++) {
+            float voice[WH_VOICE_SIZE], other[WH_VOICE_SIZE];
+            person_voice(0, voice);
+            person_voice(1 + (int)(i / 8) % 2, other);
+            for (int j = 0; j < WH_VOICE_SIZE; j++)
+                voice[j] = sqrtf(cases[k].common) * voice[j] + sqrtf(cases[k].own) * other[j] +
+                           sqrtf(cases[k].noise) * noise();
+            s[i] = (wh_stretch){.at = i, .seconds = 0.5f};
+            wh_stretch_store(&s[i], voice);
+        }
+        assert_int_equal(wh_cluster(s, 160, 1, 0, NULL, &people), WHISP_OK);
+        assert_int_equal(people.n, cases[k].people);
+        free(people.centroids);
+    }
+}
+
+/* Stretches over a change from one voice to another sound alike, but they are nobody's as long as they are few; as many of
+ * one slot are somebody's. */
+static void test_over_changes(void **unused)
+{
+    (void)unused;
+    for (int mixed = 0; mixed < 2; mixed++) {
+        wh_stretch *s = make_stretches(112, thirds);
+        wh_people people;
+        for (size_t i = 0; i < 112; i++) {
+            const int who = thirds(i), two = mixed && who == 2;
+            s[i].at = (uint32_t)(40 * i);
+            s[i].slots[who] = two ? 0.5f : 1;
+            s[i].slots[0] += two ? 0.4f : 0;
+        }
+        assert_int_equal(wh_cluster(s, 112, 1, 0, NULL, &people), WHISP_OK);
+        check_people(&people, mixed ? 2 : 3);
+        free(people.centroids);
+        if (mixed) { /* unless it is known that there are more */
+            assert_int_equal(wh_cluster(s, 112, 3, 3, NULL, &people), WHISP_OK);
+            check_people(&people, 3);
+            free(people.centroids);
+        }
+        free(s);
     }
 }
 
@@ -355,9 +421,10 @@ static void test_speech(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_how_many), cmocka_unit_test(test_parts),  cmocka_unit_test(test_known_number),
-        cmocka_unit_test(test_hints),    cmocka_unit_test(test_turns),  cmocka_unit_test(test_nobody_alike),
-        cmocka_unit_test(test_windows),  cmocka_unit_test(test_speech),
+        cmocka_unit_test(test_how_many),     cmocka_unit_test(test_parts),  cmocka_unit_test(test_known_number),
+        cmocka_unit_test(test_hints),        cmocka_unit_test(test_turns),  cmocka_unit_test(test_nobody_alike),
+        cmocka_unit_test(test_windows),      cmocka_unit_test(test_speech), cmocka_unit_test(test_clean_and_noisy),
+        cmocka_unit_test(test_over_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

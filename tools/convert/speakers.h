@@ -12,7 +12,7 @@ int speakers_recognise_folder(const char *folder);
  * "segmentation.". Sets `kind`. */
 int read_speakers(struct source *source, const char *folder);
 
-/* Write the tensors and the fixed mean to a GGUF file of the architecture "speakers", all float32. There is no file on
+/* Write the tensors to a GGUF file of the architecture "speakers", all float32. There is no file on
  * failure. */
 int speakers_write(struct source *source, const char *path, const char *model_name);
 

@@ -64,14 +64,14 @@ static int set_formats(const char *value, unsigned *formats)
 /* A folder; not the name of a file that somebody wants written. */
 static int set_folder(const char *value, const char **folder)
 {
-    const char *dot = strrchr(value, '.');
+    const char *dot = strrchr(value, '.'), *name;
     *folder = value;
-    for (size_t i = 0; dot && formats_name(i) && access(value, F_OK) != 0; i++) {
-        if (strcmp(dot + 1, formats_name(i)) != 0)
+    for (size_t i = 0; dot && (name = formats_name(i)) && access(value, F_OK) != 0; i++) {
+        if (strcmp(dot + 1, name) != 0)
             continue;
         note_error("--output_dir: \"%s\" is a file's name, and a folder is expected; -f %s writes a file named after "
                    "the recording",
-                   value, formats_name(i));
+                   value, name);
         return CODE_USAGE;
     }
     return CODE_DONE;

@@ -21,8 +21,9 @@ const char *formats_name(size_t i)
 unsigned formats_all(void)
 {
     unsigned bits = 0;
-    for (size_t i = 0; formats_name(i); i++)
-        bits |= strcmp(formats_name(i), "rttm") != 0 ? 1u << i : 0;
+    const char *name;
+    for (size_t i = 0; (name = formats_name(i)); i++)
+        bits |= strcmp(name, "rttm") != 0 ? 1u << i : 0;
     return bits;
 }
 
