@@ -109,8 +109,8 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
         rc = wh_fail_memory();
     if (!rc)
         rc = wh_fail(WHISP_ERR_IO,
-                     "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base and "
-                     "silero-vad, whisp-convert makes others",
+                     "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base, "
+                     "silero-vad and speakers, whisp-convert makes others",
                      name ? "" : "no model given and none found", name ? name : "", looked.data ? looked.data : "",
                      there.length ? there.data : "none");
     wh_buf_free(&there);

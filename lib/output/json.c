@@ -135,7 +135,7 @@ void wh_write_json(const whisp_result *result, const whisp_writer_options *layou
         put_string(out, result->language);
     else
         wh_buf_puts(out, "null");
-    if (result->n_turns)
+    if (result->turns)
         put_turns(out, result);
     if (result->incomplete) {
         wh_buf_puts(out, ", \"incomplete\": ");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "output/writers.h"
+#include "tokenizer/utf8.h"
 
 const char *wh_speaker_name(const whisp_result *result, int speaker, char room[WH_NAME_ROOM])
 {
@@ -16,15 +17,29 @@ const char *wh_speaker_name(const whisp_result *result, int speaker, char room[W
     return room;
 }
 
-/* What a character becomes that cannot stay; NULL: it stays. */
-static const char *instead(unsigned char c, enum wh_name_style style)
+/* White space that is no ASCII, at which readers part columns; and what some take for a line's end. */
+static int is_space(int32_t code)
 {
-    if (c < ' ' || c == 0x7F)
+    return code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x202F || code == 0x205F ||
+           code == 0x3000;
+}
+
+static int ends_line(int32_t code)
+{
+    return code == 0x85 || code == 0x2028 || code == 0x2029;
+}
+
+/* What a character becomes that cannot stay; NULL: it stays. */
+static const char *instead(int32_t c, enum wh_name_style style)
+{
+    if ((c >= 0 && c < ' ') || c == 0x7F || ends_line(c))
         return style == WH_NAME_WORD ? "_" : " ";
-    if (style == WH_NAME_WORD && c == ' ')
+    if (style == WH_NAME_WORD && (c == ' ' || is_space(c)))
         return "_";
-    if (style == WH_NAME_BRACKETS && strchr("[]<>", c)) /* the last two for srt, where they make tags and arrows */
-        return strchr("[<", c) ? "(" : ")";
+    if (style == WH_NAME_BRACKETS && (c == '[' || c == '<')) /* the latter for srt, where it makes tags */
+        return "(";
+    if (style == WH_NAME_BRACKETS && (c == ']' || c == '>')) /* ... and arrows */
+        return ")";
     if (style == WH_NAME_VOICE && c == '&')
         return "&amp;";
     if (style == WH_NAME_VOICE && (c == '<' || c == '>'))
@@ -34,13 +49,18 @@ static const char *instead(unsigned char c, enum wh_name_style style)
 
 void wh_put_name(wh_buf *out, const char *name, enum wh_name_style style)
 {
+    size_t left = strlen(name);
     wh_buf_puts(out, style == WH_NAME_BRACKETS ? "[" : style == WH_NAME_VOICE ? "<v " : *name ? "" : "_");
-    for (; *name; name++) {
-        const char *other = instead((unsigned char)*name, style);
+    while (left > 0) {
+        int32_t code;
+        size_t n = wh_utf8_next(name, left, &code);
+        const char *other = instead(code, style);
         if (other)
             wh_buf_puts(out, other);
         else
-            wh_buf_append(out, name, 1);
+            wh_buf_append(out, name, n);
+        name += n;
+        left -= n;
     }
     wh_buf_puts(out, style == WH_NAME_BRACKETS ? "]: " : style == WH_NAME_VOICE ? ">" : "");
 }

@@ -28,6 +28,7 @@ typedef struct reading {
     size_t n_listed, listed_capacity;
     whisp_turn *turns; /* [n_turns] */
     size_t n_turns, turns_capacity;
+    int has_turns;  /* a list of them is there, perhaps an empty one */
     int with_words; /* a segment is there whose list of words is not that of an emptied one */
 
     whisp_segment segment; /* the one being read; text, tokens and words below */
@@ -321,7 +322,26 @@ static int read_turn(wh_json *j, void *to)
 
 static int whole_turns(wh_json *j, void *to)
 {
+    ((reading *)to)->has_turns = 1;
     return wh_json_list(j, read_turn, to);
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const whisp_turn *x = a, *y = b;
+    if (x->start != y->start)
+        return x->start < y->start ? -1 : 1;
+    return x->end != y->end ? (x->end < y->end ? -1 : 1) : x->speaker - y->speaker;
+}
+
+/* Ours are in order; who else writes some may have another one. */
+static void sort_turns(reading *r)
+{
+    int is_sorted = 1;
+    for (size_t i = 1; i < r->n_turns && is_sorted; i++)
+        is_sorted = r->turns[i - 1].start <= r->turns[i].start;
+    if (!is_sorted)
+        qsort(r->turns, r->n_turns, sizeof *r->turns, by_start);
 }
 
 static const char *text_of(const wh_buf *buf)
@@ -359,7 +379,9 @@ static int finish_speakers(reading *r)
             word->speaker = number[word->speaker];
         }
     }
-    rc = number && names ? wh_result_set_speakers(r->result, names, n, r->turns, r->n_turns) : wh_fail_memory();
+    sort_turns(r);
+    const whisp_turn none = {0}, *turns = r->turns ? r->turns : r->has_turns ? &none : NULL;
+    rc = number && names ? wh_result_set_speakers(r->result, names, n, turns, r->n_turns) : wh_fail_memory();
     free(number);
     free((void *)(uintptr_t)names);
     return rc;

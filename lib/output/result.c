@@ -107,8 +107,8 @@ int wh_result_set_speakers(whisp_result *result, const char *const *names, size_
                            size_t n_turns)
 {
     const char **list = n ? copy_names(names, n) : NULL;
-    whisp_turn *copy = n_turns ? wh_calloc(n_turns, sizeof *copy) : NULL;
-    if ((n && !list) || (n_turns && !copy)) {
+    whisp_turn *copy = turns ? wh_calloc(n_turns + 1, sizeof *copy) : NULL; /* none are not the same as not known */
+    if ((n && !list) || (turns && !copy)) {
         free((void *)(uintptr_t)list);
         free(copy);
         return wh_fail_memory();

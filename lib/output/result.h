@@ -18,7 +18,7 @@ int wh_result_is_cleared(const whisp_result *result, size_t i);
 int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleared);
 /* Set what belongs to the whole: text (copied), language code (copied, or NULL), duration in seconds. */
 int wh_result_finish(whisp_result *result, const char *text, const char *language, double duration);
-/* Who speaks, and when: n names and n_turns turns (copied). A speaker's number, from 1 on, is his name's place; segments
+/* Who speaks, and when: n names and n_turns turns (copied); turns NULL: nobody asked when. A speaker's number, from 1 on, is his name's place; segments
  * that have one get its name. */
 int wh_result_set_speakers(whisp_result *result, const char *const *names, size_t n, const whisp_turn *turns,
                            size_t n_turns);

@@ -19,7 +19,7 @@ struct whisp_result {
     size_t n, capacity;
     const char **speakers; /* [n_speakers] names, in one piece of memory */
     size_t n_speakers;
-    whisp_turn *turns; /* [n_turns] */
+    whisp_turn *turns; /* [n_turns]; NULL: nobody asked who speaks when */
     size_t n_turns;
 };
 

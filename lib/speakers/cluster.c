@@ -443,32 +443,46 @@ static void merge_people(clustering *c, float one_person, size_t most, float *hi
     c->n_groups = n;
 }
 
-/* As many people as there seem to be; or, should there be fewer than `least`, at least so many as far as voices differ at
- * all: what is one voice then has to be more and more alike. */
-static int find_people(clustering *c, int least, int most, const whisp_options *options)
+/* The people of a try: the first takes as many as there seem to be, up to `most`; in each later one, which wants just so
+ * many, what is one voice has to be more alike. */
+static int try_people(clustering *c, int tries, size_t most, const whisp_options *options)
 {
-    const size_t bound = most > 0 ? (size_t)WH_MIN(most, WH_PEOPLE_MOST) : WH_PEOPLE_MOST;
     float total = 0;
     for (size_t i = 0; i < c->n; i++)
         total += c->stretches[i].seconds;
-    for (int tries = 0; tries < 8; tries++) {
-        int rc = cluster_all(c, ALIKE + 0.15f * (float)tries, options);
-        if (rc)
-            return rc;
-        const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH + PERSON_LATER * total);
-        if (tries > 0)
-            give_away_small(c, PERSON_SECONDS / 2, 0);
-        else
-            give_away_small(c, fmaxf(PERSON_SECONDS, share), ALONE);
-        float *hints = wh_calloc(2 * c->n_groups * c->n_groups, sizeof *hints);
-        if (!hints)
-            return wh_fail_memory();
-        merge_people(c, tries > 0 ? INFINITY : ONE_PERSON, tries > 0 ? (size_t)least : bound, hints);
-        free(hints);
-        if (c->n_groups >= (size_t)least)
-            break;
-    }
+    int rc = cluster_all(c, ALIKE + 0.15f * (float)tries, options);
+    if (rc)
+        return rc;
+    const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH + PERSON_LATER * total);
+    if (tries > 0)
+        give_away_small(c, PERSON_SECONDS / 2, 0);
+    else
+        give_away_small(c, fmaxf(PERSON_SECONDS, share), ALONE);
+    float *hints = wh_calloc(2 * c->n_groups * c->n_groups, sizeof *hints);
+    if (!hints)
+        return wh_fail_memory();
+    merge_people(c, tries > 0 ? INFINITY : ONE_PERSON, most, hints);
+    free(hints);
     return WHISP_OK;
+}
+
+#define TRIES 8
+
+/* As many people as there seem to be; or, should there be fewer than `least`, so many as far as voices differ at all. Where
+ * that is too many, the try that came nearest counts: in a later one nothing is like anything, and all is one again. */
+static int find_people(clustering *c, int least, int most, const whisp_options *options)
+{
+    const size_t bound = most > 0 ? (size_t)WH_MIN(most, WH_PEOPLE_MOST) : WH_PEOPLE_MOST;
+    size_t found = 0;
+    int nearest = 0, last = 0, rc = WHISP_OK;
+    for (int tries = 0; tries < TRIES && found < (size_t)least && !rc; tries++) {
+        rc = try_people(c, last = tries, tries > 0 ? (size_t)least : bound, options);
+        if (c->n_groups > found) {
+            found = c->n_groups;
+            nearest = tries;
+        }
+    }
+    return rc || nearest == last ? rc : try_people(c, nearest, nearest > 0 ? (size_t)least : bound, options);
 }
 
 int wh_cluster(const wh_stretch *stretches, size_t n, int least, int most, const whisp_options *options,

@@ -120,6 +120,37 @@ static int enrol_all(const wh_diarizer_config *config, wh_voices *voices)
     return rc;
 }
 
+static int is_number(const char *name)
+{
+    const char *prefix = "SPEAKER_";
+    size_t n = strlen(prefix);
+    return strncmp(name, prefix, n) == 0 && name[n] && strspn(name + n, "0123456789") == strlen(name + n);
+}
+
+/* Who had only a number so far, among the first n, and is the voice that has a name now, `named`, is called so. */
+static int give_name(const wh_diarizer_config *config, wh_voices *voices, size_t n, const wh_voice *named)
+{
+    wh_voice *best = NULL;
+    float most = WH_VOICES_ALIKE;
+    for (size_t i = 0; i < n; i++) {
+        wh_voice *v = &voices->list[i];
+        float alike = is_number(v->name) ? wh_voices_compare(v->voice, named->voice) : 0;
+        if (alike >= most) {
+            most = alike;
+            best = v;
+        }
+    }
+    char *name = best ? strdup(named->name) : NULL;
+    if (!best)
+        return WHISP_OK;
+    if (!name)
+        return wh_fail_memory();
+    wh_log(config->options, WHISP_LOG_INFO, "%s is %s", best->name, name);
+    free(best->name);
+    best->name = name;
+    return WHISP_OK;
+}
+
 /* Two names for one voice: which of them speakers get is chance. */
 static void warn_of_doubles(const wh_diarizer_config *config, const wh_voices *voices)
 {
@@ -139,7 +170,11 @@ int wh_voices_load(const wh_diarizer_config *config, wh_voices *voices)
     int rc = v->speakers_in ? wh_voices_read(v->speakers_in, voices) : WHISP_OK;
     if (rc)
         return about(rc, "speakers_in", "");
-    if (!(rc = enrol_all(config, voices)))
+    const size_t before = voices->n;
+    rc = enrol_all(config, voices);
+    for (size_t i = before; i < voices->n && !rc; i++)
+        rc = give_name(config, voices, before, &voices->list[i]);
+    if (!rc)
         warn_of_doubles(config, voices);
     return rc;
 }

@@ -307,8 +307,9 @@ int wh_label(const whisp_result *from, const wh_label_turns *who, int keeps_word
         rc = wh_result_finish(*to, about.text, about.language, about.duration);
     if (!rc && about.incomplete)
         rc = wh_result_set_incomplete(*to, about.incomplete);
+    const whisp_turn none = {0};
     if (!rc)
-        rc = wh_result_set_speakers(*to, who->names, (size_t)who->n_speakers, who->turns, who->n);
+        rc = wh_result_set_speakers(*to, who->names, (size_t)who->n_speakers, who->n ? who->turns : &none, who->n);
     free_labelling(&l);
     if (rc) {
         whisp_result_free(*to);

@@ -34,6 +34,9 @@ int wh_voices_read(const char *path, wh_voices *voices);
 int wh_voices_name(const wh_voices *known, const wh_diarization *who, char ***names);
 void wh_voices_free_names(char **names, int n);
 
+/* Could a file of voices be written there? Asked before the work that it is to keep. WHISP_ERR_IO where it could not;
+ * WHISP_ERR_ARGUMENT where a file is there that is something else: a recording, a transcript, a model. */
+int wh_voices_may_write(const char *path);
 /* Write a file of all voices that are known now: those before, brought up to date by who spoke, and who is new. */
 int wh_voices_write(const wh_voices *known, const wh_diarization *who, char *const *names, const char *path);
 

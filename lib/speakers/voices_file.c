@@ -5,9 +5,12 @@
  *     seconds           float32, [n]: of speech that each was made of
  *
  * What stands in it came from anywhere, and is checked like a model. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "speakers/voices.h"
 #include "tokenizer/utf8.h"
@@ -54,12 +57,19 @@ static int add_voice(const wh_gguf *file, const char *name, size_t length, const
     return WHISP_OK;
 }
 
+static int is_of_voices(const wh_gguf *file)
+{
+    const char *text = "";
+    size_t length = 0;
+    wh_gguf_string(file, "general.architecture", &text, &length);
+    return length == strlen("voices") && memcmp(text, "voices", length) == 0;
+}
+
 static int read_voices(const wh_gguf *file, wh_voices *voices)
 {
-    const char *text = "", *names[MOST];
-    size_t length = 0, lengths[MOST];
-    wh_gguf_string(file, "general.architecture", &text, &length);
-    if (length != strlen("voices") || memcmp(text, "voices", length) != 0)
+    const char *names[MOST];
+    size_t lengths[MOST];
+    if (!is_of_voices(file))
         return refuse(file, "not a file of voices");
     int64_t n = wh_gguf_array_length(file, "voices.names");
     const wh_tensor *table = wh_gguf_tensor(file, "voices"), *seconds = wh_gguf_tensor(file, "seconds");
@@ -87,6 +97,48 @@ int wh_voices_read(const char *path, wh_voices *voices)
 }
 
 /* ---- writing ---- */
+
+/* May the file be written over, and one beside it be written, which then takes its place? */
+static int check_access(const char *path, int is_there)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    if (!folder)
+        return wh_fail_memory();
+    int rc = WHISP_OK;
+    if (access(folder, W_OK | X_OK) != 0 || (is_there && access(path, W_OK) != 0))
+        rc = wh_fail(WHISP_ERR_IO, "option speakers_out: %s: cannot be written: %s", path, strerror(errno));
+    free(folder);
+    return rc;
+}
+
+/* A file of voices may be written over, and an empty one. */
+static int check_contents(const char *path)
+{
+    wh_gguf *file;
+    int rc = wh_gguf_open(path, &file), is_other = rc == WHISP_ERR_MODEL;
+    if (!rc) {
+        is_other = !is_of_voices(file);
+        wh_gguf_close(file);
+    }
+    return is_other ? wh_fail(WHISP_ERR_ARGUMENT,
+                              "option speakers_out: %s is there and holds no voices, but something else; name another "
+                              "file",
+                              path)
+                    : rc;
+}
+
+int wh_voices_may_write(const char *path)
+{
+    struct stat st;
+    int is_there = stat(path, &st) == 0;
+    if (is_there && S_ISDIR(st.st_mode))
+        return wh_fail(WHISP_ERR_IO, "option speakers_out: %s is a folder; name the file to write", path);
+    if (is_there && !S_ISREG(st.st_mode)) /* a device or a pipe, which is opened as it is */
+        return WHISP_OK;
+    int rc = check_access(path, is_there);
+    return rc || !is_there || st.st_size == 0 ? rc : check_contents(path);
+}
 
 /* The file in the making. */
 typedef struct cast {

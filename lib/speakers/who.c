@@ -13,6 +13,12 @@ static void configure(wh_who *who, const whisp_speakers *nets, const whisp_optio
     wh_who_bounds(&options->values, &who->config.least, &who->config.most);
 }
 
+int wh_who_check(const whisp_options *options)
+{
+    const char *path = options->values.speakers_out;
+    return path ? wh_voices_may_write(path) : WHISP_OK;
+}
+
 int wh_who_init(wh_who *who, const whisp_speakers *nets, const char *vad_path, const whisp_options *options,
                 int threads)
 {
@@ -55,9 +61,13 @@ static int diarize(const wh_who *who, wh_who_read_fn read, void *user, wh_diariz
 int wh_who_name(const wh_who *who, wh_found *found)
 {
     int rc = wh_voices_name(&who->known, &found->who, &found->names);
-    if (!rc)
-        wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
-    return rc;
+    if (rc)
+        return rc;
+    if (found->who.n_speakers < who->config.least && found->who.n_speakers > 0)
+        wh_log(who->config.options, WHISP_LOG_WARNING, "%d speakers were asked for; no more than %d can be told apart",
+               who->config.least, found->who.n_speakers);
+    wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
+    return WHISP_OK;
 }
 
 int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found)

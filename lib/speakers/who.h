@@ -16,6 +16,8 @@ typedef struct wh_who {
  * without. Zero it first, and free it also after an error. */
 int wh_who_init(wh_who *who, const whisp_speakers *nets, const char *vad_path, const whisp_options *options,
                 int threads);
+/* Can what the options ask to be kept be kept? To be asked before anything is loaded. */
+int wh_who_check(const whisp_options *options);
 /* The same nets, model and voices as `from`, which must outlive it and was made for the same model of voice activity and
  * named voices. */
 void wh_who_borrow(wh_who *who, const wh_who *from, const whisp_options *options, int threads);

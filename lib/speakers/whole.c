@@ -70,6 +70,7 @@ static int hear_warnings(const whisp_options *options, whisp_audio *audio, whisp
 static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
 {
     wh_found found;
+    const whisp_turn none = {0};
     whisp_audio_info info = {.size = sizeof info};
     reading *r = wh_calloc(1, sizeof *r);
     if (!r)
@@ -84,7 +85,7 @@ static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
             rc = wh_result_finish(result, "", NULL, (double)r->done / WH_SPEAKERS_RATE);
         if (!rc)
             rc = wh_result_set_speakers(result, (const char *const *)found.names, (size_t)found.who.n_speakers,
-                                        found.who.turns, found.who.n);
+                                        found.who.n ? found.who.turns : &none, found.who.n);
         if (!rc)
             rc = wh_who_keep(who, &found);
         if (!rc)
@@ -105,6 +106,8 @@ int whisp_speakers_diarize(const whisp_speakers *speakers, whisp_audio *audio, c
     *result = NULL;
     whisp_options *own = wh_options_copy(options);
     int rc = own ? wh_options_check(&own->values) : WHISP_ERR_MEMORY;
+    if (!rc)
+        rc = wh_who_check(own);
     if (!rc)
         rc = find_vad(speakers, own, vad, sizeof vad);
     if (!rc)
@@ -190,6 +193,14 @@ static int number(const wh_stretch *stretches, size_t n, const wh_people *found,
     return count;
 }
 
+static int is_finite(const float *voice)
+{
+    for (int i = 0; i < WH_VOICE_SIZE; i++)
+        if (!isfinite(voice[i]))
+            return 0;
+    return 1;
+}
+
 int whisp_speakers_cluster(const float *voices, size_t n, const whisp_options *options, int *people)
 {
     wh_people found = {0};
@@ -201,6 +212,8 @@ int whisp_speakers_cluster(const float *voices, size_t n, const whisp_options *o
     wh_stretch *stretches = wh_calloc(n, sizeof *stretches);
     int rc = own && stretches ? wh_options_check(&own->values) : wh_fail_memory(), least = 1, most = 0;
     for (size_t i = 0; i < n && !rc; i++) {
+        if (!is_finite(voices + i * WH_VOICE_SIZE))
+            rc = wh_fail(WHISP_ERR_ARGUMENT, "whisp_speakers_cluster: voice %zu holds values that are not numbers", i);
         stretches[i] = (wh_stretch){.at = (uint32_t)(i * APART), .seconds = SECONDS};
         wh_stretch_store(&stretches[i], voices + i * WH_VOICE_SIZE);
     }

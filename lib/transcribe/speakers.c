@@ -145,10 +145,13 @@ int wh_speaking_load(whisp_session *s)
 {
     if (!s->options->values.diarize || s->whole)
         return WHISP_OK;
+    int rc = wh_who_check(s->options);
+    if (rc)
+        return rc;
     wh_speaking *speaking = s->speaking = wh_calloc(1, sizeof *speaking);
     if (!speaking)
         return wh_fail_memory();
-    int rc = s->company ? borrow(s, speaking) : 0;
+    rc = s->company ? borrow(s, speaking) : 0;
     return rc < 0 ? rc : rc == 1 ? WHISP_OK : load(s, &speaking->nets, &speaking->who);
 }
 

@@ -166,6 +166,8 @@ static void test_speakers(void **state)
         {"two\nlines\tand \x1b[1m", "[two lines and  (1m]: ", "<v two lines and  [1m>", "two lines and  [1m",
          "two_lines_and__[1m"},
         {"Zo\u00eb", "[Zo\u00eb]: ", "<v Zo\u00eb>", "Zo\u00eb", "Zo\u00eb"},
+        {"a\u3000b\u00a0c\u2028d", "[a\u3000b\u00a0c d]: ", "<v a\u3000b\u00a0c d>", "a\u3000b\u00a0c d", "a_b_c_d"},
+        {"\xff\xe3\x80", "[\xff\xe3\x80]: ", "<v \xff\xe3\x80>", "\xff\xe3\x80", "\xff\xe3\x80"},
         {"", "[]: ", "<v >", "_", "_"},
     };
     for (size_t i = 0; i < WH_COUNT(cases); i++) {

@@ -138,6 +138,33 @@ static void speakers_come_back(void **state)
     whisp_result_free(result);
 }
 
+/* Turns in any order are put in order; and a list of none is not the same as no list. */
+static void turns_are_put_in_order(void **state)
+{
+    (void)state;
+    static const char many[] =
+        "{\"segments\": [], \"turns\": [{\"start\": 5, \"end\": 6, \"speaker\": \"A\"}, {\"start\": 1, "
+        "\"end\": 9, \"speaker\": \"B\"}, {\"start\": 1, \"end\": 2, \"speaker\": \"A\"}]}";
+    static const char none[] = "{\"segments\": [], \"speakers\": [], \"turns\": []}", without[] = "{\"segments\": []}";
+    whisp_result *result;
+    assert_int_equal(whisp_result_read(many, sizeof many - 1, &result), WHISP_OK);
+    whisp_result_info info = result_info(result);
+    assert_int_equal(info.n_turns, 3);
+    assert_true(info.turns[0].start == 1 && info.turns[0].end == 2 && info.turns[0].speaker == 1);
+    assert_true(info.turns[1].start == 1 && info.turns[1].end == 9 && info.turns[1].speaker == 2);
+    assert_true(info.turns[2].start == 5 && info.turns[2].end == 6 && info.turns[2].speaker == 1);
+    expect_same_documents(result);
+    whisp_result_free(result);
+    assert_int_equal(whisp_result_read(none, sizeof none - 1, &result), WHISP_OK);
+    assert_non_null(result_info(result).turns);
+    expect_same_documents(result);
+    whisp_result_free(result);
+    assert_int_equal(whisp_result_read(without, sizeof without - 1, &result), WHISP_OK);
+    assert_null(result_info(result).turns);
+    expect_same_documents(result);
+    whisp_result_free(result);
+}
+
 /* whisperX's documents, whose words may be another's than their segment, and ours of before, with numbers. */
 static void other_speakers_are_read(void **state)
 {
@@ -395,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_come_back),
         cmocka_unit_test(speakers_come_back),
+        cmocka_unit_test(turns_are_put_in_order),
         cmocka_unit_test(other_speakers_are_read),
         cmocka_unit_test(speakers_have_a_limit),
         cmocka_unit_test(references_come_back),

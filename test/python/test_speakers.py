@@ -42,6 +42,12 @@ def turns_of(path):
     return [(float(r[3]), float(r[3]) + float(r[4]), r[7]) for r in rows]
 
 
+def turns_of_text(rttm):
+    """Who speaks from each start on."""
+    rows = [line.split() for line in rttm.decode().splitlines()]
+    return {r[3]: r[7] for r in rows}
+
+
 def cut(path, start, seconds, target):
     """A part of a recording as a file."""
     import whisp as module
@@ -197,7 +203,7 @@ def test_nobody_and_next_to_nothing(tmp_path):
         path = recordings.write_wav(tmp_path / "x.wav", recordings.array.array("h", [0] * max(n, 160)))
         assert whisp("--speakers_only", path).stdout == b""
         found = transcript(tmp_path, path=path)
-        assert "turns" not in found and found["segments"] == []
+        assert found["speakers"] == found["turns"] == found["segments"] == []
 
 
 def test_what_does_not_go_together():
@@ -214,7 +220,44 @@ def test_what_does_not_go_together():
     assert b"speakers_model" in run.stderr
     run = whisp("-m", TINY, "--diarize", "True", "--speakers_model", TINY, CALL, code=4)
     assert b"speakers_model" in run.stderr
+    run = whisp("--speakers_only", "--clip_timestamps", "1,2", "--max_speakers", 3, "--threads", 1, CALL)
+    assert run.stderr.count(b"no effect") == 1 and b"clip_timestamps has no effect with --speakers_only" in run.stderr
     assert b"has no effect without diarize" in whisp("-m", TINY, "--num_speakers", "2", CALL).stderr
+
+
+def test_a_number_gets_a_name_later(tmp_path):
+    """Who was SPEAKER_01 in the first episode is Ann from the second on, and stays Ann."""
+    show = tmp_path / "show.gguf"
+    (who, start, seconds), _ = alone(2)
+    ann = cut(MEETING, start, seconds, tmp_path / "ann.wav")
+    first = turns_of_text(whisp("--speakers_only", "--speakers_out", show, MEETING).stdout)
+    assert set(first.values()) == {"SPEAKER_00", "SPEAKER_01"}
+    run = whisp("--speakers_only", "--speakers_in", show, "--speaker", "Ann=%s" % ann, "--speakers_out", show, MEETING)
+    second = turns_of_text(run.stdout)
+    other = ({"SPEAKER_00", "SPEAKER_01"} - {first[start] for start in first if second[start] == "Ann"}).pop()
+    assert set(second.values()) == {"Ann", other} and b" is Ann" in run.stderr
+    assert turns_of_text(whisp("--speakers_only", "--speakers_in", show, MEETING).stdout) == second
+
+
+def test_more_speakers_than_there_are():
+    run = whisp("--speakers_only", "--num_speakers", 100, CALL)
+    assert len(set(turns_of_text(run.stdout).values())) > 2
+    assert b"100 speakers were asked for; no more than" in run.stderr
+
+
+def test_other_files_are_not_written_over(tmp_path):
+    """speakers_out: it would cost the recording, or the transcript the voices."""
+    talk = cut(CALL, 0, 5, tmp_path / "talk.wav")
+    before = talk.read_bytes()
+    whisp("--speakers_only", "--speakers_out", talk, talk, code=2)
+    whisp("-m", TINY, "--diarize", "True", "--speakers_out", talk, CALL, code=2)
+    assert talk.read_bytes() == before
+    target = "%s/talk.json" % tmp_path
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", target, "-f", "json", "-o", tmp_path, talk, code=2)
+    assert b"both a transcript and --speakers_out" in run.stderr
+    run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", tmp_path / "no" / "show.gguf", talk, code=2)
+    assert b"speakers_out" in run.stderr and run.stdout == b""
+    assert [p.name for p in tmp_path.iterdir()] == ["talk.wav"]
 
 
 def test_python():
@@ -242,6 +285,19 @@ def test_python():
         assert speakers.compare(voices[0], voices[0]) == pytest.approx(1, abs=1e-5)
         with pytest.raises(module.ArgumentError):
             speakers.embed(samples[:100])
+        with pytest.raises(module.ArgumentError, match="voice 1 holds"):
+            speakers.cluster([voices[0], [float("nan")] * 192])
+        for speaker, said in (
+            ({"Ann=Bob": "ann.wav"}, "has a ="),
+            ({"Ann\nBob": "ann.wav"}, "line end"),
+            (["Ann=ann.wav\nBob=bob.wav"], "line end"),
+            (5, "is expected"),
+            ([pathlib.Path("ann.wav")], "is expected"),
+        ):
+            with pytest.raises(module.ArgumentError, match=said):
+                speakers.diarize(str(CALL), speaker=speaker)
+        quiet = speakers.diarize([0.0] * 32000)
+        assert quiet == {"speakers": [], "turns": []}
     with pytest.raises(module.StateError):
         speakers.embed(samples)
     with pytest.raises(module.Cancelled):

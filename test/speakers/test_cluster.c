@@ -160,6 +160,12 @@ static void test_known_number(void **unused)
     assert_int_equal(people.n, 3);
     free(people.centroids);
     free(s);
+    /* more than there can be: as many as can be told apart, and not one */
+    s = make_stretches(40, by_tens);
+    assert_int_equal(wh_cluster(s, 40, 100, 100, NULL, &people), WHISP_OK);
+    assert_true(people.n >= 4 && people.n <= 40);
+    free(people.centroids);
+    free(s);
 }
 
 /* Voices none of which is like another, and voices that are nothing: an answer. */

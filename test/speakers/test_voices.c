@@ -216,6 +216,31 @@ static void damaged_files_are_refused(void **state)
     unlink(file_name());
 }
 
+/* Asked before a recording is heard: what is there and is no file of voices stays as it is. */
+static void other_files_are_not_written_over(void **state)
+{
+    (void)state;
+    static const crafted voices = {"voices", "a", 1, 2, SIZE, 2, 1, 5, 2, NULL};
+    static const crafted model = {"whisper", "a", 1, 2, SIZE, 2, 1, 5, 2, NULL};
+    unlink(file_name());
+    assert_int_equal(wh_voices_may_write(file_name()), WHISP_OK);
+    assert_int_not_equal(access(file_name(), F_OK), 0);
+    write_crafted(&voices);
+    assert_int_equal(wh_voices_may_write(file_name()), WHISP_OK);
+    write_crafted(&model);
+    assert_int_equal(wh_voices_may_write(file_name()), WHISP_ERR_ARGUMENT);
+    assert_non_null(strstr(whisp_last_error(), "holds no voices"));
+    FILE *file = fopen(file_name(), "wb");
+    assert_int_equal(wh_voices_may_write(file_name()), WHISP_OK); /* as mktemp leaves it */
+    fputs("RIFF, for example", file);
+    fclose(file);
+    assert_int_equal(wh_voices_may_write(file_name()), WHISP_ERR_ARGUMENT);
+    unlink(file_name());
+    assert_int_equal(wh_voices_may_write("/dev/null"), WHISP_OK);
+    assert_int_equal(wh_voices_may_write("/tmp"), WHISP_ERR_IO);
+    assert_int_equal(wh_voices_may_write("/no/such/folder/show.gguf"), WHISP_ERR_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +249,7 @@ int main(void)
         cmocka_unit_test(voices_come_back),
         cmocka_unit_test(crafted_files_are_refused),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(other_files_are_not_written_over),
     };
     return cmocka_run_group_tests_name("voices", tests, NULL, NULL);
 }

@@ -69,10 +69,15 @@ static int try_folder(const char *folder)
     return code;
 }
 
-/* The file that a path would become must not be a folder, nor one of the recordings. */
+/* The file that a path would become must not be a folder, one of the recordings nor the file of voices. */
 static int check_target(const struct settings *settings, const char *path)
 {
     struct stat target, input;
+    const char *voices = whisp_options_get(settings->options, "speakers_out");
+    if (voices && strcmp(voices, path) == 0) {
+        note_error("%s: both a transcript and --speakers_out would be written there; name another file", path);
+        return CODE_USAGE;
+    }
     if (stat(path, &target) != 0)
         return CODE_DONE;
     if (S_ISDIR(target.st_mode)) {

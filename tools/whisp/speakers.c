@@ -59,6 +59,29 @@ static int check_out(const struct settings *settings)
     return CODE_USAGE;
 }
 
+static int counts(const char *name)
+{
+    static const char *const names[] = {"num_speakers", "min_speakers", "max_speakers", "speakers_model",
+                                        "speaker",      "speakers_in",  "speakers_out", "vad_model",
+                                        "threads",      "compute_type", "diarize"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Options of the transcription, which there is none of. */
+static void warn_of_others(const struct settings *settings)
+{
+    size_t n;
+    const whisp_option_info *const *list = whisp_option_list(&n);
+    for (size_t i = 0; i < n && !settings->quiet; i++) {
+        const char *value = whisp_options_get(settings->options, list[i]->name);
+        if (!counts(list[i]->name) && value && strcmp(value, list[i]->initial) != 0)
+            note_warning("%s has no effect with --speakers_only", list[i]->name);
+    }
+}
+
 int speakers_check(struct settings *settings)
 {
     if (!settings->speakers_only)
@@ -80,6 +103,7 @@ int speakers_check(struct settings *settings)
         note_error("--speakers_only writes who speaks when, and nothing that is said: rttm or json");
         return CODE_USAGE;
     }
+    warn_of_others(settings);
     return check_out(settings);
 }
 

@@ -70,8 +70,22 @@ def option_text(name: str, value: Any, values: str = "") -> bytes:
 def _voices(value: Any) -> Any:
     """Option speaker: {"Ann": "ann.wav"} or ["Ann=ann.wav", ...] as the library takes it, a line each."""
     if isinstance(value, Mapping):
-        value = ["%s=%s" % (name, os.fsdecode(os.fspath(path))) for name, path in value.items()]
-    return value if value is None or isinstance(value, str) else "\n".join(value) or None
+        value = ["%s=%s" % (_voice_name(name), os.fsdecode(os.fspath(path))) for name, path in value.items()]
+    if value is None or isinstance(value, str):
+        return value
+    lines = list(value) if isinstance(value, (list, tuple)) else []
+    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) for line in lines):
+        raise ArgumentError('option speaker: {"Ann": "ann.wav"} or ["Ann=ann.wav"] is expected')
+    for line in lines:
+        if "\n" in line:
+            raise ArgumentError("option speaker: %r has a line end, which neither name nor path may have" % line)
+    return "\n".join(lines) or None
+
+
+def _voice_name(name: str) -> str:
+    if "=" in name:
+        raise ArgumentError("option speaker: the name %r has a =, where it would end" % name)
+    return name
 
 
 def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:

@@ -128,7 +128,7 @@ class Result:
             ],
             "language": info.language.decode() if info.language else None,
         }
-        if who["turns"]:
+        if self._info().turns:  # an empty list of them is one, too
             result.update(who)
         if self.incomplete:
             result["incomplete"] = self.incomplete
