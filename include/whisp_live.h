@@ -73,7 +73,10 @@ typedef struct whisp_stream whisp_stream;
 
 /* New stream; `options` are copied (NULL: defaults). The model must outlive it. WHISP_ERR_ARGUMENT for options that
  * need the whole recording: vad_filter, clip_timestamps, split_stereo. Where silero-vad is found (option vad_model),
- * no pass is made over silence. The segment callback gets the final text; the progress callback is not called. */
+ * no pass is made over silence. The segment callback gets the final text; the progress callback is not called.
+ *
+ * With option diarize words and segments have the speaker who is heard in them, as far as one can know so soon: 0 where
+ * nobody is known yet. Who it really was is known at the end (whisp_stream_result). */
 WHISP_API int whisp_stream_new(const whisp_model *model, const whisp_options *options, whisp_stream **stream);
 
 /* Push samples. Returns how many were taken, fewer than n when a minute has not been pulled; negative on error. Samples
@@ -97,8 +100,18 @@ typedef struct whisp_stream_info {
     const char *language;
     const char *incomplete;
     const char *backend;
+    const char *const
+        *speakers; /* [n_speakers] with diarize: names of words' speakers so far, 1 being the first. Likewise */
+    size_t n_speakers;
 } whisp_stream_info;
 WHISP_API int whisp_stream_describe(const whisp_stream *stream, whisp_stream_info *info);
+
+/* With option diarize, after WHISP_END: the final text once more, as whisp_session_transcribe() labels it once it has heard
+ * all of the recording, with names and turns. Its numbers are not those of words and segments before. The text is kept for
+ * it: some 100 kB for an hour, and of voices 1 MB. Called before the end, it ends the stream and gives what is final until
+ * then, as segments had it, flagged as incomplete. *result is the caller's, released with whisp_result_free().
+ * WHISP_ERR_STATE: it was given already, there is nothing yet, or it was not asked for (diarize). */
+WHISP_API int whisp_stream_result(whisp_stream *stream, whisp_result **result);
 
 /* The next pass hears all that was pushed, not only a step more: for callers who have fallen behind. */
 WHISP_API void whisp_stream_catch_up(whisp_stream *stream);

@@ -8,6 +8,9 @@
 
 int wh_stream_push_final(whisp_stream *st, size_t first)
 {
+    int rc = wh_live_speakers_push(st->speakers, st->samples + first, st->heard - first);
+    if (rc)
+        return rc;
     while (first < st->heard) {
         int64_t taken = whisp_session_push(st->session, st->samples + first, st->heard - first);
         if (taken < 0)
@@ -27,8 +30,8 @@ int wh_stream_final(whisp_stream *st)
         return rc;
     if (!wh_session_samples(s))
         return WHISP_OK;
-    do
-        rc = wh_session_next(s, &cleared);
-    while (rc == 1);
+    while ((rc = wh_session_next(s, &cleared)) == 1)
+        if (st->speakers && (rc = wh_live_speakers_segment(st, &s->segment, cleared)))
+            return rc;
     return rc < 0 ? rc : WHISP_OK;
 }

@@ -41,7 +41,6 @@ static int check_options(const whisp_options *options)
     const wh_values *v = &options->values;
     const char *name = v->vad_filter                                                     ? "vad_filter"
                        : v->split_stereo                                                 ? "split_stereo"
-                       : v->diarize                                                      ? "diarize"
                        : strcmp(whisp_options_get(options, "clip_timestamps"), "0") != 0 ? "clip_timestamps"
                                                                                          : NULL;
     if (name)
@@ -79,7 +78,8 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
     if (!st)
         return wh_fail_memory();
     if (!(rc = whisp_session_new(model, options, &st->session)) && !(rc = load_activity(st)) &&
-        !(rc = make_window(st)) && !(st->samples = wh_calloc(WH_STREAM_CAPACITY, sizeof *st->samples)))
+        !(rc = make_window(st)) && !(rc = wh_live_speakers_new(st)) &&
+        !(st->samples = wh_calloc(WH_STREAM_CAPACITY, sizeof *st->samples)))
         rc = wh_fail_memory();
     if (rc) {
         whisp_stream_free(st);
@@ -96,6 +96,7 @@ void whisp_stream_free(whisp_stream *st)
 {
     if (!st)
         return;
+    wh_live_speakers_free(st->speakers); /* before the session, whose nets it hears with */
     whisp_vad_stream_free(st->activity);
     whisp_vad_free(st->vad);
     wh_window_free(st->window);
@@ -386,7 +387,8 @@ static int give(whisp_stream *st)
         st->out[i] = (whisp_word){.text = st->fresh.text.data + w->text,
                                   .start = w->start,
                                   .end = w->end,
-                                  .probability = w->probability};
+                                  .probability = w->probability,
+                                  .speaker = wh_live_speakers_of(st->speakers, w->start, w->end)};
     }
     if (!rc)
         rc = wh_hand_words(&st->handed, &st->handed_capacity, st->out, st->fresh.n);
@@ -409,7 +411,7 @@ int whisp_stream_pull(whisp_stream *st, const whisp_word *const **words, size_t 
     wh_hypothesis_clear(&st->fresh);
     for (;;) {
         int rc = wh_stream_final(st); /* after the words that settled were given, which do not wait for it */
-        if (!rc && st->ended)
+        if (!rc && st->ended && !(rc = wh_live_speakers_finish(st)))
             return WHISP_END;
         if (!rc && !st->finished && st->n - st->heard < st->step)
             return 0;
@@ -433,11 +435,15 @@ int whisp_stream_describe(const whisp_stream *st, whisp_stream_info *info)
     if (!st || !info || info->size < sizeof info->size)
         return wh_fail(WHISP_ERR_ARGUMENT, "whisp_stream_describe: an argument is NULL, or info->size is not set");
     int known = wh_session_language(st->session), language = known >= 0 ? known : st->language;
+    size_t n_names;
+    const char *const *names = wh_live_speakers_names(st->speakers, &n_names);
     const whisp_stream_info all = {.size = info->size,
                                    .tail = st->tail_text.data ? st->tail_text.data : "",
                                    .language = wh_language_code(language),
                                    .incomplete = wh_session_why_incomplete(st->session),
-                                   .backend = wh_backend_describe(st->session->backend)};
+                                   .backend = wh_backend_describe(st->session->backend),
+                                   .speakers = names,
+                                   .n_speakers = n_names};
     memcpy(info, &all, WH_MIN(info->size, sizeof all));
     return WHISP_OK;
 }

@@ -4,6 +4,7 @@
  *   pass.c        the samples that are held -> one hypothesis: log-Mel, encoder, search, times of the words
  *   stream.c      the public stream: when to make a pass, what settles, what may go
  *   final.c       the final text: the same sound heard in whole windows, as any recording is
+ *   speakers.c    with option diarize: who said it
  *
  * Stands on a session (lib/transcribe), which hears the final text, and on a window of its own (lib/window) for the passes:
  * both hear through one backend, by the same rules. A word is settled
@@ -53,6 +54,8 @@ int wh_hypothesis_skip(const wh_hypothesis *settled, const wh_hypothesis *heard,
 
 #define WH_STREAM_CAPACITY (60 * WH_SAMPLE_RATE) /* samples that a stream holds */
 
+typedef struct wh_live_speakers wh_live_speakers;
+
 struct whisp_stream {
     whisp_session *session; /* hears the final text */
     whisp_options *options; /* of passes: the session's, without what only a final text gets */
@@ -87,6 +90,7 @@ struct whisp_stream {
     wh_hypothesis fresh; /* settled by the last pull */
     wh_buf tail_text;
     int64_t n_passes;
+    wh_live_speakers *speakers; /* with option diarize, else NULL */
 };
 
 /* Make a pass over the first `heard` samples; stream->hypothesis gets the words. (pass.c) */
@@ -98,5 +102,16 @@ int wh_stream_pass(whisp_stream *stream);
 int wh_stream_push_final(whisp_stream *stream, size_t first);
 int wh_stream_final(whisp_stream *stream);
 int wh_stream_follow_final(whisp_stream *stream);
+
+/* Option diarize (speakers.c); nothing without it. new: takes the session's segment callback. push: samples that passes may
+ * hear now. of: who speaks between two seconds, as far as it is known; 0: nobody. names: what they are called, by their
+ * numbers. segment: the final text's next one; its callback gets it. finish: all was heard, and the text is final. */
+int wh_live_speakers_new(whisp_stream *stream);
+void wh_live_speakers_free(wh_live_speakers *speakers);
+int wh_live_speakers_push(wh_live_speakers *speakers, const float *samples, size_t n);
+int wh_live_speakers_of(const wh_live_speakers *speakers, double start, double end);
+const char *const *wh_live_speakers_names(const wh_live_speakers *speakers, size_t *n);
+int wh_live_speakers_segment(whisp_stream *stream, const whisp_segment *segment, int cleared);
+int wh_live_speakers_finish(whisp_stream *stream);
 
 #endif

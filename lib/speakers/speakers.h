@@ -10,6 +10,7 @@
  *   cluster*.c    embeddings -> people
  *   turns.c       frames and people -> turns
  *   label.c       turns and a transcript -> a speaker for each word and segment
+ *   online.c      a guess at who speaks while they do, for lib/live
  *   voices.c      named voices: enrolled, saved, found again
  *
  * Used through whisp_speakers.h and by lib/transcribe (option diarize). docs/speakers.md describes nets, recipe, numbers. */

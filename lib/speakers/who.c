@@ -58,12 +58,9 @@ static int diarize(const wh_who *who, wh_who_read_fn read, void *user, wh_diariz
     return rc;
 }
 
-int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found)
+int wh_who_name(const wh_who *who, wh_found *found)
 {
-    *found = (wh_found){0};
-    int rc = diarize(who, read, user, &found->who);
-    if (!rc)
-        rc = wh_voices_name(&who->known, &found->who, &found->names);
+    int rc = wh_voices_name(&who->known, &found->who, &found->names);
     if (rc)
         return rc;
     if (found->who.n_speakers < who->config.least && found->who.n_speakers > 0)
@@ -71,6 +68,13 @@ int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *fo
                who->config.least, found->who.n_speakers);
     wh_log(who->config.options, WHISP_LOG_INFO, "speakers: %d, in %zu turns", found->who.n_speakers, found->who.n);
     return WHISP_OK;
+}
+
+int wh_who_find(const wh_who *who, wh_who_read_fn read, void *user, wh_found *found)
+{
+    *found = (wh_found){0};
+    int rc = diarize(who, read, user, &found->who);
+    return rc ? rc : wh_who_name(who, found);
 }
 
 int wh_who_keep(const wh_who *who, const wh_found *found)

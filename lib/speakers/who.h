@@ -32,6 +32,8 @@ typedef struct wh_found {
     char **names; /* [who.n_speakers] */
 } wh_found;
 
+/* What found->who's people are called, and a line about them for the log. */
+int wh_who_name(const wh_who *who, wh_found *found);
 /* The next samples: how many, 0 at the end, or a code. */
 typedef int64_t (*wh_who_read_fn)(void *user, const float **samples);
 /* Who speaks in all that `read` gives. */

@@ -149,6 +149,13 @@ void wh_speaking_free(whisp_session *session);
 int wh_speaking_transcribe(whisp_session *session, whisp_audio *audio, const char *text, wh_run_fn run,
                            whisp_result **result);
 int wh_speaking_label(whisp_session *session, struct wh_recording *in, int keeps_words, whisp_result **result);
+/* For live transcriptions: with what the session tells speakers apart; and *result becomes a labelled one. */
+struct wh_who;
+struct wh_found;
+const struct wh_who *wh_speaking_who(const whisp_session *session);
+int wh_speaking_apply(const struct wh_found *found, int keeps_words, whisp_result **result);
+/* Do the caller's segments have words? */
+int wh_session_shows_words(const whisp_session *session);
 /* May a recording be cut, if it is long? Then its backend has slots for several parts. */
 int wh_session_may_cut(const whisp_session *session);
 /* The backend for these options: *computed becomes the model as it sees it, with other alignment heads if they say so,

@@ -165,6 +165,11 @@ void wh_speaking_free(whisp_session *s)
     s->speaking = NULL;
 }
 
+const wh_who *wh_speaking_who(const whisp_session *s)
+{
+    return &s->speaking->who;
+}
+
 /* ---- the second pass ---- */
 
 typedef struct second_pass {
@@ -194,7 +199,7 @@ static int64_t read_block(void *user, const float **samples)
     return n;
 }
 
-static int label(const wh_found *found, int keeps_words, whisp_result **result)
+int wh_speaking_apply(const wh_found *found, int keeps_words, whisp_result **result)
 {
     const wh_label_turns who = {.turns = found->who.turns,
                                 .n = found->who.n,
@@ -229,7 +234,7 @@ int wh_speaking_label(whisp_session *s, wh_recording *in, int keeps_words, whisp
     if (!rc)
         rc = wh_who_find(&s->speaking->who, read_block, &pass, &found);
     if (!rc)
-        rc = label(&found, keeps_words, result);
+        rc = wh_speaking_apply(&found, keeps_words, result);
     int is_labelled = !rc;
     if (!rc)
         rc = wh_who_keep(&s->speaking->who, &found);

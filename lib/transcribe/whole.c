@@ -126,7 +126,7 @@ static int check_heard(whisp_session *s, const wh_recording *in)
     return WHISP_OK;
 }
 
-static int shows_words(const whisp_session *s)
+int wh_session_shows_words(const whisp_session *s)
 {
     return s->options->values.word_timestamps || s->options->values.confidence;
 }
@@ -153,7 +153,7 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
         wh_recording_hear_warnings(in);
         rc = wh_result_set_incomplete(*result, wh_session_why_incomplete(s));
         if (!rc && s->speaking)
-            rc = wh_speaking_label(s, in, text || shows_words(s), result);
+            rc = wh_speaking_label(s, in, text || wh_session_shows_words(s), result);
     }
     if (rc && !wh_result_about(*result).incomplete) { /* not what was final when the work stopped */
         whisp_result_free(*result);

@@ -598,6 +598,11 @@ static int live(const scenario *s)
     if (!rc)
         rc = pull_words(stream);
     rc = rc == WHISP_END ? WHISP_OK : rc;
+    whisp_result *result = NULL;
+    if (!rc && strcmp(whisp_options_get(options, "diarize"), "True") == 0 &&
+        !(rc = whisp_stream_result(stream, &result)))
+        rc = keep_result(result, "json");
+    whisp_result_free(result);
     whisp_stream_free(stream);
     whisp_options_free(options);
     return rc;
@@ -813,6 +818,11 @@ static const scenario scenarios[] = {
     {.name = "diarize",
      .run = transcribe,
      .input = "talk.wav",
+     .options = {"diarize", "True", "speakers_model", "model:speakers", "threads", "1"},
+     .is_slow = 1,
+     .step = 40},
+    {.name = "live_diarize",
+     .run = live,
      .options = {"diarize", "True", "speakers_model", "model:speakers", "threads", "1"},
      .is_slow = 1,
      .step = 40},

@@ -325,3 +325,29 @@ def test_a_cancel_in_the_second_pass_leaves_the_words():
     partial = raised.value.result
     assert "nobody told the speakers apart" in partial["incomplete"] and len(partial["segments"]) > 5
     assert not any("speaker" in s for s in partial["segments"])
+
+
+def test_live_speakers_are_those_of_the_recording(tmp_path):
+    """Files that are written at the end have the turns of the recording; words and the final text have labels."""
+    options = ["-m", TINY, "--stream", "--diarize", "True", "--stream_step", "4", "--stream_final", tmp_path / "final.txt"]
+    run = whisp(*options, "-f", "rttm", "-o", tmp_path, "-", input=CALL.read_bytes())
+    words = run.stdout.decode()
+    assert words.startswith("[SPEAKER_00]: ")
+    whisp("--speakers_only", "-f", "rttm", "-o", tmp_path, CALL)
+    turns = [line.split()[3:] for line in (tmp_path / "stdin.rttm").read_text().splitlines()]
+    assert turns == [line.split()[3:] for line in (tmp_path / "telephone.rttm").read_text().splitlines()]
+    final = (tmp_path / "final.txt").read_text()
+    assert final.startswith("[00:00.") and "[SPEAKER_00]: " in final and "[SPEAKER_01]: " in final
+
+
+def test_live_in_python_has_speakers():
+    import whisp as module
+
+    with module.Live(module.load_model(str(TINY)), diarize=True, stream_step=4) as live:
+        words = live.push(module.load_audio(str(CALL))) + live.finish()
+        result = live.result()
+        with pytest.raises(module.StateError):
+            live.result()
+    assert "SPEAKER_00" in {word.get("speaker") for word in words}
+    assert result["speakers"] == ["SPEAKER_00", "SPEAKER_01"] and "incomplete" not in result
+    check_consistent(result)

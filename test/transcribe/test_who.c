@@ -1,5 +1,6 @@
 /* test_who.c - option diarize, with an invented model for the words and the real nets: whichever way a recording comes and
- * is worked on, the same words have the same speakers; callbacks, a run that goes on from its journal, what is refused. */
+ * is worked on, the same words have the same speakers; callbacks, a run that goes on from its journal, live transcription,
+ * what is refused. */
 #include "support/testing.h"
 
 #include <stdlib.h>
@@ -8,10 +9,11 @@
 
 #include "support/calls.h"
 #include "support/models.h"
+#include "util/util.h"
 #include "whisp_live.h"
 #include "whisp_speakers.h"
 
-static const char *nets, *call;
+static const char *nets, *call, *meeting;
 
 /* What the callbacks told. */
 typedef struct told {
@@ -102,17 +104,26 @@ static char *heard(told *t, const char *name, const char *value, int *rc)
     return json;
 }
 
+/* A copy, for paths that are asked for live only until some others are. */
+static const char *keep(const char *path, char *copy, size_t capacity)
+{
+    snprintf(copy, capacity, "%s", path ? path : "");
+    return path ? copy : NULL;
+}
+
 static int prepare(void **state)
 {
-    nets = model_path("speakers");
-    call = shared_path("speakers/telephone.flac");
+    static char copies[3][1024];
+    nets = keep(model_path("speakers"), copies[0], sizeof copies[0]);
+    call = keep(shared_path("speakers/telephone.flac"), copies[1], sizeof copies[1]);
+    meeting = keep(shared_path("speakers/meeting_2clean.flac"), copies[2], sizeof copies[2]);
     return load_models(state);
 }
 
 #define NEEDS_NETS()                                                                                                   \
     do {                                                                                                               \
         (void)state;                                                                                                   \
-        if (!nets || !call)                                                                                            \
+        if (!nets || !call || !meeting)                                                                                \
             skip();                                                                                                    \
     } while (0)
 
@@ -298,6 +309,158 @@ static void a_run_goes_on(void **state)
     whisp_string_free(got);
 }
 
+/* ---- live ---- */
+
+/* What a live transcription gave: words with their speakers, segments (told), the result. */
+typedef struct lived {
+    wh_buf words;
+    told told;
+    whisp_result *result;
+} lived;
+
+static int pull_words(lived *l, whisp_stream *stream)
+{
+    const whisp_word *const *words;
+    size_t n;
+    int rc;
+    while ((rc = whisp_stream_pull(stream, &words, &n)) == 1)
+        for (size_t i = 0; i < n; i++) {
+            whisp_stream_info info = {.size = sizeof info};
+            assert_int_equal(whisp_stream_describe(stream, &info), WHISP_OK);
+            assert_in_range(words[i]->speaker, 0, info.n_speakers);
+            wh_buf_printf(&l->words, "%.2f %s %s|", words[i]->start, words[i]->text,
+                          words[i]->speaker ? info.speakers[words[i]->speaker - 1] : "-");
+        }
+    return rc;
+}
+
+static whisp_stream *open_live(lived *l, const char *name, const char *value)
+{
+    whisp_stream *stream;
+    *l = (lived){0};
+    wh_buf_puts(&l->words, "");
+    whisp_options *o = options_of(&l->told, name, value);
+    assert_int_equal(whisp_options_set(o, "stream_step", "4"), WHISP_OK);
+    if (whisp_stream_new(model, o, &stream))
+        fail_msg("%s", whisp_last_error());
+    whisp_options_free(o);
+    return stream;
+}
+
+/* Pushed in blocks of so many samples, to the end. */
+static void live(lived *l, const float *samples, size_t n, size_t block, const char *threads)
+{
+    whisp_stream *stream = open_live(l, "threads", threads);
+    whisp_result *again;
+    for (size_t done = 0; done < n;) {
+        const size_t part = n - done < block ? n - done : block;
+        done += (size_t)whisp_stream_push(stream, samples + done, part);
+        assert_int_equal(pull_words(l, stream), 0);
+    }
+    assert_int_equal(whisp_stream_finish(stream), WHISP_OK);
+    assert_int_equal(pull_words(l, stream), WHISP_END);
+    assert_int_equal(whisp_stream_result(stream, &l->result), WHISP_OK);
+    assert_int_equal(whisp_stream_result(stream, &again), WHISP_ERR_STATE);
+    assert_null(again);
+    whisp_stream_free(stream);
+}
+
+static void end_live(lived *l)
+{
+    wh_buf_free(&l->words);
+    whisp_result_free(l->result);
+}
+
+/* However it is pushed, words, segments and result are the same; and the turns are a whole recording's. */
+static void a_stream_has_the_turns_of_the_recording(void **state)
+{
+    NEEDS_NETS();
+    NOT_SANITIZED();
+    size_t n;
+    float *samples = samples_of(call, &n);
+    lived first, second;
+    live(&first, samples, n, 16000, "1");
+    live(&second, samples, n, 99991, "2");
+    assert_string_equal(first.words.data, second.words.data);
+    assert_string_equal(first.told.names, second.told.names);
+    assert_true(strstr(first.told.names, "SPEAKER_00") && strstr(first.words.data, "SPEAKER_00"));
+    char *json = json_of(first.result), *other = json_of(second.result), *rttm, *want;
+    assert_string_equal(json, other);
+    whisp_result *whole;
+    whisp_options *o = options_of(NULL, NULL, NULL);
+    assert_int_equal(whisp_transcribe(model, call, o, &whole), WHISP_OK);
+    assert_int_equal(whisp_result_format(first.result, "rttm", NULL, &rttm, NULL), WHISP_OK);
+    assert_int_equal(whisp_result_format(whole, "rttm", NULL, &want, NULL), WHISP_OK);
+    assert_string_equal(rttm, want);
+    assert_non_null(strstr(rttm, "SPEAKER_01"));
+    char *const texts[] = {json, other, rttm, want};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        whisp_string_free(texts[i]);
+    whisp_result_free(whole);
+    whisp_options_free(o);
+    end_live(&first);
+    end_live(&second);
+    free(samples);
+}
+
+/* Who is known by name has it from his first words on. */
+static void a_known_voice_is_named_at_once(void **state)
+{
+    NEEDS_NETS();
+    NOT_SANITIZED();
+    size_t n;
+    char speaker[1100];
+    float *samples = samples_of(call, &n);
+    lived l;
+    snprintf(speaker, sizeof speaker, "Ann=%s", meeting);
+    whisp_stream *stream = open_live(&l, "speaker", speaker); /* nobody of the call, and two people: warned of */
+    assert_int_equal(whisp_stream_push(stream, samples, 8 * 16000), 8 * 16000);
+    assert_int_equal(pull_words(&l, stream), 0);
+    assert_null(strstr(l.words.data, "Ann"));
+    whisp_stream_free(stream);
+    end_live(&l);
+    snprintf(speaker, sizeof speaker, "Ann=%s", call);
+    stream = open_live(&l, "speaker", speaker);
+    assert_int_equal(whisp_stream_push(stream, samples, n), n);
+    assert_int_equal(pull_words(&l, stream), 0);
+    assert_non_null(strstr(l.words.data, "Ann"));
+    whisp_stream_free(stream);
+    end_live(&l);
+    free(samples);
+}
+
+/* Who stops early has what was final until then; a cancel ends it, and nothing leaks. */
+static void a_stream_may_end_early(void **state)
+{
+    NEEDS_NETS();
+    NOT_SANITIZED();
+    size_t n;
+    float *samples = samples_of(call, &n);
+    const whisp_word *const *words;
+    whisp_result_info info = {.size = sizeof info};
+    lived l;
+    whisp_stream *stream = open_live(&l, NULL, NULL);
+    assert_int_equal(whisp_stream_result(stream, &l.result), WHISP_ERR_STATE);
+    assert_int_equal(whisp_stream_push(stream, samples, n), n);
+    assert_int_equal(whisp_stream_push(stream, samples, 8 * 16000), 8 * 16000);
+    assert_int_equal(pull_words(&l, stream), 0);
+    assert_true(l.told.n > 0);
+    assert_int_equal(whisp_stream_result(stream, &l.result), WHISP_OK);
+    assert_int_equal(whisp_result_describe(l.result, &info), WHISP_OK);
+    assert_non_null(info.incomplete);
+    assert_true(info.n_segments > 0 && info.n_turns > 0 && info.n_speakers > 0);
+    assert_int_equal(whisp_stream_pull(stream, &words, &n), WHISP_ERR_STATE);
+    whisp_stream_free(stream);
+    end_live(&l);
+    stream = open_live(&l, NULL, NULL);
+    l.told.done = l.told.cancel_after = 1; /* at once */
+    assert_int_equal(whisp_stream_push(stream, samples, 16 * 16000), 16 * 16000);
+    assert_int_equal(pull_words(&l, stream), WHISP_ERR_CANCELLED);
+    whisp_stream_free(stream);
+    end_live(&l);
+    free(samples);
+}
+
 /* ---- what is refused ---- */
 
 static void what_is_not_a_whole_recording_is_refused(void **state)
@@ -313,10 +476,10 @@ static void what_is_not_a_whole_recording_is_refused(void **state)
     assert_int_equal(whisp_session_pull(session, &segment), WHISP_ERR_STATE);
     assert_non_null(strstr(whisp_last_error(), "diarize"));
     whisp_session_free(session);
-    assert_int_equal(whisp_stream_new(model, o, &stream), WHISP_ERR_ARGUMENT);
-    assert_non_null(strstr(whisp_last_error(), "diarize"));
     assert_int_equal(whisp_options_set(o, "speakers_model", "nowhere"), WHISP_OK);
     assert_int_equal(whisp_session_new(model, o, &session), WHISP_ERR_MODEL);
+    assert_non_null(strstr(whisp_last_error(), "speakers_model"));
+    assert_int_equal(whisp_stream_new(model, o, &stream), WHISP_ERR_MODEL);
     assert_non_null(strstr(whisp_last_error(), "speakers_model"));
     assert_int_equal(whisp_options_set(o, "speakers_model", nets), WHISP_OK);
     assert_int_equal(whisp_options_set(o, "speaker", "Ann=nowhere.wav"), WHISP_OK);
@@ -355,6 +518,9 @@ int main(void)
         cmocka_unit_test(segments_come_at_the_end_and_progress_goes_on),
         cmocka_unit_test(a_cancel_leaves_the_words),
         cmocka_unit_test(a_run_goes_on),
+        cmocka_unit_test(a_stream_has_the_turns_of_the_recording),
+        cmocka_unit_test(a_known_voice_is_named_at_once),
+        cmocka_unit_test(a_stream_may_end_early),
         cmocka_unit_test(what_is_not_a_whole_recording_is_refused),
         cmocka_unit_test(bad_arguments_are_refused),
     };

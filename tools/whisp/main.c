@@ -391,7 +391,11 @@ static int run(struct tool *tool)
     whisp_callbacks callbacks = callbacks_of(tool);
     whisp_options_on(tool->settings.options, &callbacks);
     if (code == CODE_DONE && tool->settings.stream) {
-        int written = CODE_DONE, error = stream_run(&tool->settings, model, &tool->out, &written);
+        whisp_result *result = NULL;
+        int written = CODE_DONE, error = stream_run(&tool->settings, model, &tool->out, &written, &result);
+        if (result && tool->settings.formats)
+            write_result(tool, "-", signals_stop() ? WHISP_ERR_CANCELLED : error, result);
+        whisp_result_free(result);
         if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
             note_error("%s", whisp_last_error());
             code = exit_code(error, CODE_INPUT);

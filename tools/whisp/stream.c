@@ -3,7 +3,8 @@
  * The final text, which comes up to half a minute later, goes to --stream_final: a file, or standard output in place of
  * the words. What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular file as
  * standard input is heard step by step, with the same words on every machine; from a pipe that is slower than the clock
- * a pass takes all that there is, so that the words never fall behind. */
+ * a pass takes all that there is, so that the words never fall behind. With --diarize words say whose they are, as it
+ * seems; the file of the final text is written once more at the end, when it is known. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -33,9 +34,15 @@ struct live {
     int word_lines; /* a line a word */
     int show_tail;
     int line_begun;
+    int speaker;          /* whose line it is; 0: nobody's */
     double started;       /* when the first sound came */
     double heard, passed; /* seconds of it so far; when words were asked for last */
 };
+
+static int is_true(const struct settings *settings, const char *option)
+{
+    return strcmp(whisp_options_get(settings->options, option), "True") == 0;
+}
 
 int stream_check(const struct settings *settings)
 {
@@ -54,11 +61,11 @@ int stream_check(const struct settings *settings)
         other = "align";
     else if (settings->detect_language)
         other = "detect_language";
-    else if (settings->formats)
-        other = "output_format or --output_dir";
-    else if (strcmp(whisp_options_get(settings->options, "vad_filter"), "True") == 0)
+    else if (settings->formats && !is_true(settings, "diarize")) /* with it there is a result at the end */
+        other = "output_format or --output_dir without --diarize True";
+    else if (is_true(settings, "vad_filter"))
         other = "vad_filter";
-    else if (strcmp(whisp_options_get(settings->options, "split_stereo"), "True") == 0)
+    else if (is_true(settings, "split_stereo"))
         other = "split_stereo";
     else if (strcmp(whisp_options_get(settings->options, "clip_timestamps"), "0") != 0)
         other = "clip_timestamps";
@@ -78,16 +85,54 @@ static int ends_sentence(const char *text)
 
 /* ---- the final text ---- */
 
+/* Its line in the file of the final text. */
+static void write_line(struct live *live, const whisp_segment *segment)
+{
+    int length = *segment->text ? whisp_segment_line(segment, NULL, 0) : 0;
+    if (length <= 0 || live->final_failed)
+        return;
+    char *line = malloc((size_t)length + 1);
+    errno = ENOMEM;
+    if (line) {
+        errno = 0;
+        whisp_segment_line(segment, line, (size_t)length + 1);
+    }
+    if (!line || fprintf(live->final, "%s\n", line) < 0)
+        live->final_failed = errno ? errno : EIO;
+    free(line);
+}
+
+static void flush_final(struct live *live)
+{
+    errno = 0;
+    if (!live->final_failed && fflush(live->final) != 0)
+        live->final_failed = errno ? errno : EIO;
+}
+
 static void print_final(struct live *live, const whisp_segment *segment)
 {
-    char line[8192];
     if (live->final == stdout) {
         transcript_segment(live->out, segment);
-    } else if (*segment->text && !live->final_failed && whisp_segment_line(segment, line, sizeof line) >= 0) {
-        errno = 0;
-        if (fprintf(live->final, "%s\n", line) < 0 || fflush(live->final) != 0)
-            live->final_failed = errno ? errno : EIO;
+        return;
     }
+    write_line(live, segment);
+    flush_final(live);
+}
+
+/* All is known: the file once more, if it is one that can be written over. */
+static void rewrite_final(struct live *live, const whisp_result *result)
+{
+    struct stat status;
+    whisp_result_info info = {.size = sizeof info};
+    if (!live->final || live->final == stdout || live->final_failed || fstat(fileno(live->final), &status) != 0 ||
+        !S_ISREG(status.st_mode) || whisp_result_describe(result, &info) != WHISP_OK)
+        return;
+    errno = 0;
+    if (fseek(live->final, 0, SEEK_SET) != 0 || ftruncate(fileno(live->final), 0) != 0)
+        live->final_failed = errno ? errno : EIO;
+    for (size_t i = 0; i < info.n_segments; i++)
+        write_line(live, whisp_result_segment(result, i));
+    flush_final(live);
 }
 
 static void keep_waiting(struct live *live, const whisp_word *word)
@@ -174,16 +219,45 @@ static int close_final(struct live *live, const char *path)
 
 /* ---- the words ---- */
 
+/* What the speaker of a word is called, as far as it is known; else NULL. */
+static const char *name_of(const struct live *live, int speaker)
+{
+    whisp_stream_info info = {.size = sizeof info};
+    int is_known = speaker > 0 && whisp_stream_describe(live->stream, &info) == WHISP_OK;
+    return is_known && (size_t)speaker <= info.n_speakers ? info.speakers[speaker - 1] : NULL;
+}
+
+/* A line of one's own for whoever speaks. */
+static void begin_line(struct live *live, const whisp_word *word)
+{
+    const char *name = name_of(live, word->speaker);
+    if (live->line_begun && name && word->speaker != live->speaker) {
+        transcript_print(live->out, "\n");
+        live->line_begun = 0;
+    }
+    if (live->line_begun || !name)
+        return;
+    transcript_print(live->out, "[");
+    transcript_print(live->out, name);
+    transcript_print(live->out, "]: ");
+    live->speaker = word->speaker;
+}
+
 static void print_word(struct live *live, const whisp_word *word)
 {
     keep_waiting(live, word);
     if (live->final == stdout)
         return;
     if (live->word_lines) {
-        whisp_segment line = {.start = word->start, .end = word->end, .text = word->text + strspn(word->text, " ")};
+        whisp_segment line = {.start = word->start,
+                              .end = word->end,
+                              .text = word->text + strspn(word->text, " "),
+                              .speaker = word->speaker,
+                              .speaker_name = name_of(live, word->speaker)};
         transcript_segment(live->out, &line);
         return;
     }
+    begin_line(live, word);
     transcript_print(live->out, live->line_begun ? word->text : word->text + strspn(word->text, " "));
     live->line_begun = 1;
     if (ends_sentence(word->text)) {
@@ -277,7 +351,20 @@ static int tell_warnings(whisp_audio *audio)
     return any;
 }
 
-int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code)
+/* With --diarize: `error`, or what it is that nothing came. Who is interrupted has what was final until then. */
+static int take_result(struct live *live, int error, whisp_result **result)
+{
+    int is_whole = error == WHISP_OK && !signals_stop();
+    int rc = error == WHISP_OK || error == WHISP_ERR_CANCELLED ? whisp_stream_result(live->stream, result) : error;
+    if (!is_whole)
+        return error;
+    if (rc == WHISP_OK)
+        rewrite_final(live, *result);
+    return rc;
+}
+
+int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code,
+               whisp_result **result)
 {
     whisp_audio *audio = NULL;
     struct stat status;
@@ -297,6 +384,8 @@ int stream_run(struct settings *settings, const whisp_model *model, struct trans
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
     if (rc == WHISP_OK)
         rc = hear(&live, audio, is_file);
+    if (live.stream && is_true(settings, "diarize"))
+        rc = take_result(&live, rc, result);
     int in_part = audio && tell_warnings(audio);
     if (live.show_tail)
         fputs("\r\033[K", stderr);

@@ -349,8 +349,10 @@ int words_check(struct settings *settings);
 /* Which options do not go together with --stream. CODE_DONE or CODE_USAGE. */
 int stream_check(const struct settings *settings);
 /* Transcribe standard input live. WHISP_OK or the library's error; *code is CODE_OUTPUT where the final text's file
- * could not be written, CODE_PART where something was not heard, of which the user has been told, else CODE_DONE. */
-int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code);
+ * could not be written, CODE_PART where something was not heard, of which the user has been told, else CODE_DONE. With
+ * --diarize *result, which is NULL before, becomes the final text once all was heard. */
+int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code,
+               whisp_result **result);
 
 /* ---- signals.c ---- */
 

@@ -181,6 +181,8 @@ class StreamInfo(Structure):
         ("language", c_char_p),
         ("incomplete", c_char_p),
         ("backend", c_char_p),
+        ("speakers", POINTER(c_char_p)),
+        ("n_speakers", c_size_t),
     ]
 
 
@@ -291,6 +293,7 @@ _PROTOTYPES = {
     "whisp_stream_pull": (c_int, c_void_p, POINTER(POINTER(POINTER(Word))), POINTER(c_size_t)),
     "whisp_stream_describe": (c_int, c_void_p, POINTER(StreamInfo)),
     "whisp_stream_catch_up": (None, c_void_p),
+    "whisp_stream_result": (c_int, c_void_p, POINTER(c_void_p)),
     "whisp_speakers_load": (c_int, c_char_p, c_void_p, POINTER(c_void_p)),
     "whisp_speakers_free": (None, c_void_p),
     "whisp_speakers_diarize": (c_int, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)),

@@ -14,7 +14,7 @@ from ._errors import ArgumentError, StateError
 from ._library import StreamInfo, Word, check, library, sized
 from ._options import CancelCallback, Callbacks, LogCallback, SegmentCallback, set_options
 from ._recording import NO_BLOCK, is_recording
-from ._result import word_dict
+from ._result import Result, word_dict
 
 if TYPE_CHECKING:
     from ._model import Model
@@ -35,8 +35,8 @@ class Live:
             print(word["word"], end="")
 
     Words are dictionaries with word, start, end and probability. They settle soon and stay as they are; the final text
-    comes later, window by window: `segment` is called with each of its segments, as transcribe()'s is. It belongs to one
-    thread at a time.
+    comes later, window by window: `segment` is called with each of its segments, as transcribe()'s is. With diarize=True
+    both have a "speaker", as it seems so soon, and result() has the last word. It belongs to one thread at a time.
     """
 
     def __init__(
@@ -111,8 +111,25 @@ class Live:
         words, n = ctypes.POINTER(ctypes.POINTER(Word))(), ctypes.c_size_t()
         settled: List[Dict[str, Any]] = []
         while self._callbacks.check(lib.whisp_stream_pull(self._open(), ctypes.byref(words), ctypes.byref(n))) == 1:
-            settled += [word_dict(words[i].contents) for i in range(n.value)]
+            settled += [self._word(words[i].contents) for i in range(n.value)]
         return settled
+
+    def _word(self, word: Word) -> Dict[str, Any]:
+        copied = word_dict(word)
+        if word.speaker > 0:
+            info: StreamInfo = sized(StreamInfo)
+            check(library().whisp_stream_describe(self._open(), ctypes.byref(info)))
+            copied["speaker"] = info.speakers[word.speaker - 1].decode("utf-8", "replace")
+        return copied
+
+    def result(self) -> Dict[str, Any]:
+        """With diarize=True, after finish(): the final text once more, now that all voices are known, in the form that
+        transcribe() returns. Before finish() it ends the transcription and has what is final until then. Once only."""
+        pointer = ctypes.c_void_p()
+        with self._lock:
+            check(library().whisp_stream_result(self._open(), ctypes.byref(pointer)))
+        with Result(pointer) as result:
+            return result.to_dict()
 
     @property
     def tail(self) -> str:
