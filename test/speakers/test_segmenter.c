@@ -1,6 +1,7 @@
 /* test_segmenter.c - segmentation-3.0: against the formulas in double precision with invented weights, against torch's
  * numbers with the real ones (test/data/speakers, made by make-segmentation-reference there), the same bits however
  * windows are given, all levels, damaged models. */
+#include "support/bounds.h"
 #include "support/testing.h"
 
 #include <math.h>
@@ -504,7 +505,8 @@ static size_t compare_shared(wh_segmentation *buffers, int is_int8, size_t *agre
         return 0;
     float *want = read_floats("test/data/speakers/segmentation_shared.f32", &n_want), *got = floats(WINDOW);
     assert_int_equal(n_want, WH_COUNT(names) * KEPT * CLASSES);
-    for (size_t i = 0; i < WH_COUNT(names); i++) {
+    size_t frames = 0;
+    for (size_t i = 0; i < WH_COUNT(names); i += BOUNDS_SANITIZED ? 4 : 1, frames += KEPT) {
         char name[64];
         snprintf(name, sizeof name, "speakers/%s.flac", names[i]);
         float *x = read_sound(shared_path(name), &n);
@@ -514,7 +516,7 @@ static size_t compare_shared(wh_segmentation *buffers, int is_int8, size_t *agre
         free(x);
     }
     free(want), free(got);
-    return WH_COUNT(names) * KEPT;
+    return frames;
 }
 
 static void test_reference(void **state)
