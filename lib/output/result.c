@@ -113,7 +113,7 @@ int wh_result_set_speakers(whisp_result *result, const char *const *names, size_
         free(copy);
         return wh_fail_memory();
     }
-    if (n_turns)
+    if (turns)
         memcpy(copy, turns, n_turns * sizeof *copy);
     for (size_t i = 0; i < result->n; i++) {
         wh_result_segment *s = &result->segments[i];

@@ -138,8 +138,8 @@ static int most_alike(const wh_online *o, const float *voice, float *score, floa
 
 static guess *guess_at(wh_online *o, int64_t place)
 {
-    guess *g = &o->guesses[place % KEPT];
-    return place >= 0 && g->place == place ? g : NULL;
+    guess *g = place >= 0 ? &o->guesses[place % KEPT] : NULL;
+    return g && g->place == place ? g : NULL;
 }
 
 /* Was the stretch that ended where this one begins a stranger's, too, and the same one's? */
