@@ -100,8 +100,7 @@ typedef struct whisp_stream_info {
     const char *language;
     const char *incomplete;
     const char *backend;
-    const char *const
-        *speakers; /* [n_speakers] with diarize: names of words' speakers so far, 1 being the first. Likewise */
+    const char *const *speakers; /* [n_speakers] with diarize: names of words' speakers so far, 1 the first. Likewise */
     size_t n_speakers;
 } whisp_stream_info;
 WHISP_API int whisp_stream_describe(const whisp_stream *stream, whisp_stream_info *info);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gguf/gguf.h"
 #include "model/model.h"
@@ -170,6 +171,17 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     if (name && (rc = wh_model_foreign(name))) /* a folder of that name is here */
         return rc;
     return not_found(name, folders, n_folders);
+}
+
+int wh_model_find_beside(const wh_gguf *other, const char *name, char *path, size_t capacity)
+{
+    const char *beside = wh_gguf_path(other), *slash = strrchr(beside, '/');
+    if (wh_gguf_has_path(other) &&
+        (size_t)snprintf(path, capacity, "%.*s%s.gguf", slash ? (int)(slash - beside + 1) : 0, beside, name) <
+            capacity &&
+        access(path, F_OK) == 0)
+        return WHISP_OK;
+    return whisp_model_find(name, NULL, path, capacity);
 }
 
 /* Those in one folder; *count goes up with each call. 1: enough. */

@@ -96,6 +96,10 @@ const char *wh_model_unsound(const whisp_model *model);
  * it is none that is known. */
 int wh_model_foreign(const char *path);
 
+/* The file of a model that goes with another one: name.gguf beside it, if that is there, else where whisp_model_find()
+ * looks. (find.c) */
+int wh_model_find_beside(const wh_gguf *other, const char *name, char *path, size_t capacity);
+
 /* What it is known by: all but the middle of its weights. (fingerprint.c) */
 int wh_model_fingerprint(whisp_model *model);
 

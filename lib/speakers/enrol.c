@@ -22,6 +22,14 @@ static int push_all(whisp_audio *audio, wh_diarizer *diarizer, float *block)
     return n < 0 ? (int)n : WHISP_OK;
 }
 
+/* What is damaged in it is said, as of any recording. */
+static void tell_warnings(const whisp_options *options, whisp_audio *audio, const char *path)
+{
+    const char *text;
+    for (size_t i = 0; (text = whisp_audio_warning(audio, i, NULL)); i++)
+        wh_log(options, WHISP_LOG_WARNING, "option speaker: %s: %s", path, text);
+}
+
 static int hear(const wh_diarizer_config *config, const char *path, wh_diarization *who)
 {
     wh_diarizer_config own = *config;
@@ -35,6 +43,8 @@ static int hear(const wh_diarizer_config *config, const char *path, wh_diarizati
         rc = wh_diarizer_new(&own, &diarizer);
     if (!rc)
         rc = push_all(audio, diarizer, block);
+    if (audio)
+        tell_warnings(config->options, audio, path);
     if (!rc)
         rc = wh_diarizer_finish(diarizer, who);
     wh_diarizer_free(diarizer);

@@ -11,7 +11,7 @@
 
 #include "speakers/heard.h"
 
-/* Chosen on meetings with truth (docs/speakers.md). */
+/* Chosen on recordings with truth (docs/live.md). */
 #define ALIKE 0.4f     /* cosine with a voice of the table: less is a stranger's */
 #define SURE 0.5f      /* so much, and the stretch is added to that voice */
 #define MARGIN 0.1f    /* ... if it is so much more than with any other */

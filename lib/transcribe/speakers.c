@@ -39,14 +39,9 @@ struct wh_shared {
 /* The one that the options name; else "speakers", first beside the speech model. */
 static int find_model(const whisp_session *s, char *path, size_t capacity)
 {
-    const char *name = s->options->values.speakers_model, *model = wh_gguf_path(s->model->file);
-    const char *slash = strrchr(model, '/');
-    if (!name && wh_gguf_has_path(s->model->file) &&
-        (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model, "speakers.gguf") <
-            capacity &&
-        access(path, F_OK) == 0)
-        return WHISP_OK;
-    return whisp_model_find(name ? name : "speakers", NULL, path, capacity);
+    const char *name = s->options->values.speakers_model;
+    return name ? whisp_model_find(name, NULL, path, capacity)
+                : wh_model_find_beside(s->model->file, "speakers", path, capacity);
 }
 
 /* A model that is asked for and cannot be had is a model that is not there, whatever was wrong with its file. */

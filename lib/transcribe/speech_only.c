@@ -1,23 +1,16 @@
 /* speech_only.c - vad_filter: before a whole recording is transcribed, find where speech is; what lies between is left out,
  * and times are given in the recording's own time. Called by session.c and by the flow of a recording;
  * lib/window gets the timeline. */
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "transcribe/session.h"
 
 /* The model that the options name; without a name silero-vad, first beside the speech model. */
 int wh_speech_only_model(const whisp_session *s, char *path, size_t capacity)
 {
-    const char *name = s->options->values.vad_model, *model = wh_gguf_path(s->model->file);
-    const char *slash = strrchr(model, '/');
-    if (!name && wh_gguf_has_path(s->model->file) &&
-        (size_t)snprintf(path, capacity, "%.*s%s", slash ? (int)(slash - model + 1) : 0, model, "silero-vad.gguf") <
-            capacity &&
-        access(path, F_OK) == 0)
-        return WHISP_OK;
-    return whisp_model_find(name ? name : "silero-vad", NULL, path, capacity);
+    const char *name = s->options->values.vad_model;
+    return name ? whisp_model_find(name, NULL, path, capacity)
+                : wh_model_find_beside(s->model->file, "silero-vad", path, capacity);
 }
 
 /* A model that is asked for and cannot be had is a model that is not there, whatever was wrong with its file. */

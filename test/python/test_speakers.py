@@ -196,6 +196,10 @@ def test_poor_enrolments(tmp_path):
     assert b"voices of Ann and Bob are alike" in run.stderr
     run = whisp("--speakers_only", "--speaker", "Ann=nowhere.wav", CALL, code=3)
     assert b"nowhere.wav" in run.stderr
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(one.read_bytes()[: -one.stat().st_size // 3])
+    run = whisp("--speakers_only", "--speaker", "Ann=%s" % broken, CALL)
+    assert b"broken.wav: " in run.stderr and b"alike" not in run.stderr
 
 
 def test_nobody_and_next_to_nothing(tmp_path):
