@@ -227,7 +227,7 @@ typedef struct whisp_result_info {
     size_t n_segments;
     const char *const *speakers; /* [n_speakers] names; options diarize and split_stereo; else NULL and 0 */
     size_t n_speakers;
-    const whisp_turn *turns; /* [n_turns] by their starts, one speaker's apart; likewise, not NULL where nobody speaks */
+    const whisp_turn *turns; /* [n_turns] by their starts, one speaker's apart; likewise, not NULL where none */
     size_t n_turns;
 } whisp_result_info;
 
