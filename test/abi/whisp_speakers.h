@@ -47,7 +47,7 @@ WHISP_API float whisp_speakers_compare(const float *a, const float *b);
 
 /* Which of `n` voices, `voices` being [n][192], are one person's: `people` gets a number from 1 on for each, in the order
  * in which they first appear. Of `options` (NULL: defaults) num_speakers, min_speakers and max_speakers count. Returns
- * how many people there are, or a negative code. */
+ * how many people there are, or a negative code: WHISP_ERR_ARGUMENT where a voice is not finite, ... */
 WHISP_API int whisp_speakers_cluster(const float *voices, size_t n, const whisp_options *options, int *people);
 
 #ifdef __cplusplus
