@@ -2,7 +2,7 @@
 """Live transcription measured: how late words settle, what a second of sound costs, how many words are wrong.
 
     PYTHONPATH=tools/python python3 bench/live.py --model tiny.en [--start N] [--seconds N] [--step S]
-            [--compute_type TYPE] [--text FILE] [--write PREFIX] RECORDING
+            [--compute_type TYPE] [--encoder_padding HOW] [--text FILE] [--write PREFIX] RECORDING
 
 Sound is pushed in blocks of 0.1 s as fast as it is heard, so the words do not depend on the machine. A word is late by
 the sound that had been pushed when it settled minus the word's end; what computing adds is given apart: the CPU and wall
@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--start", type=float, default=0)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--compute_type")
+    parser.add_argument("--encoder_padding")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--step", type=float, default=0.4)
     parser.add_argument("--text")
@@ -116,6 +117,8 @@ def main():
     options = {"language": arguments.language}
     if arguments.compute_type:
         options["compute_type"] = arguments.compute_type
+    if arguments.encoder_padding:
+        options["encoder_padding"] = arguments.encoder_padding
     if arguments.seconds:
         samples = samples[: int(16000 * arguments.seconds)]
     final = []

@@ -2,10 +2,11 @@
 """Write a GGUF model of ours as the files that other programs read, so that all of them run the same weights.
 
 usage: peer_models.py MODEL.gguf openai OUT.pt      openai-whisper's checkpoint (needs torch)
-       peer_models.py MODEL.gguf ggml OUT.bin       whisper.cpp's file (needs openai-whisper for its Mel filters)
+       peer_models.py MODEL.gguf ggml OUT.bin       whisper.cpp's file (needs openai-whisper's files for its Mel filters)
 
 Weights are copied bit for bit: matrices as F16, the rest as F32. bench/peers runs this in its virtual environment.
 """
+import importlib.util
 import os
 import struct
 import sys
@@ -95,9 +96,8 @@ def token_bytes(tokens):
 
 
 def write_ggml(keys, tensors, path):
-    import whisper
     d = dimensions(keys)
-    folder = os.path.join(os.path.dirname(whisper.__file__), "assets")
+    folder = os.path.join(*importlib.util.find_spec("whisper").submodule_search_locations, "assets")
     filters = np.load(os.path.join(folder, "mel_filters.npz"))["mel_%d" % d["n_mels"]].astype(np.float32)
     tokens = token_bytes(keys["tokenizer.ggml.tokens"][:keys["whisper.vocab.ordinary"]])
     with open(path, "wb") as out:

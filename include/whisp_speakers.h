@@ -17,8 +17,8 @@ typedef struct whisp_speakers whisp_speakers;
 
 /* Load them from a GGUF file made by whisp-convert ("speakers"; whisp_model_find() finds it by that name). Of `options`
  * (NULL: defaults) only compute_type counts: f32, or int8, which is faster and nearly as good; auto is int8 where the CPU
- * has AVX2 or more. *speakers is the caller's, released with whisp_speakers_free(). WHISP_ERR_IO, or WHISP_ERR_MODEL:
- * another kind of model, damaged, ... */
+ * has AVX2 or more, or is a 64-bit ARM. *speakers is the caller's, released with whisp_speakers_free(). WHISP_ERR_IO, or
+ * WHISP_ERR_MODEL: another kind of model, damaged, ... */
 WHISP_API int whisp_speakers_load(const char *path, const whisp_options *options, whisp_speakers **speakers);
 WHISP_API void whisp_speakers_free(whisp_speakers *speakers);
 
@@ -28,7 +28,8 @@ WHISP_API void whisp_speakers_free(whisp_speakers *speakers);
  * whisp_result_format() writes it as "rttm". Of `options` (NULL: defaults) these count: num_speakers, min_speakers,
  * max_speakers, speaker, speakers_in, speakers_out, vad_model, threads, and the callbacks log, progress and cancel. A
  * voice activity model helps where there is one (vad_model, or silero-vad beside the networks' file). *result is the
- * caller's, released with whisp_result_free(). */
+ * caller's, released with whisp_result_free(). WHISP_ERR_OUTPUT: speakers_out cannot be written; where that is found out
+ * at the end only, *result is there. */
 WHISP_API int whisp_speakers_diarize(const whisp_speakers *speakers, whisp_audio *audio, const whisp_options *options,
                                      whisp_result **result);
 

@@ -5,6 +5,7 @@
  * Writes a line a word to standard output: start, end, text, confidence, then the features; tabs between them. It looks
  * into the session's window, so it is linked with the library's objects and not installed. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "confidence/confidence.h"
 #include "transcribe/session.h"
@@ -15,6 +16,10 @@ static void print_words(void *user, const whisp_segment *segment)
     for (size_t i = 0; i < segment->n_words; i++) {
         const whisp_word *word = segment->words[i];
         const float *x = wh_window_features(session->window, word);
+        if (!x) { /* the words are those of another session, of a part of the recording */
+            fprintf(stderr, "nothing is known of the word \"%s\": give the option cut off\n", word->text);
+            exit(1);
+        }
         printf("%.2f\t%.2f\t%s\t%.9g", word->start, word->end, word->text, word->confidence);
         for (int k = 0; k < WH_FEATURES; k++)
             printf("\t%.9g", (double)x[k]);

@@ -23,16 +23,22 @@ def rms(path):
     return float(next(line for line in done.stderr.splitlines() if "RMS     amplitude" in line).split()[-1])
 
 
+def add_noise(wav, out, snr):
+    """Pink noise over a recording, in its place, so many dB below it; nothing where `snr` is None."""
+    if snr is None:
+        return
+    noise, mixed = out / "noise.wav", out / "mixed.wav"
+    subprocess.run(["sox", "-R", wav, noise, "synth", "pinknoise", "norm", "0"], check=True)
+    gain = rms(wav) / rms(noise) / 10 ** (snr / 20)
+    subprocess.run(["sox", "-m", "-v", "1", wav, "-v", "%.6f" % gain, noise, mixed], check=True)
+    mixed.rename(wav)
+    noise.unlink()
+
+
 def make(pieces, out, name, first, end, snr):
     wav = out / (name + ".wav")
     subprocess.run(["sox", *(pieces / ("%04d.wav" % k) for k in range(first, end)), "-b", "16", wav], check=True)
-    if snr is not None:
-        noise, mixed = out / "noise.wav", out / "mixed.wav"
-        subprocess.run(["sox", "-R", wav, noise, "synth", "pinknoise", "norm", "0"], check=True)
-        gain = rms(wav) / rms(noise) / 10 ** (snr / 20)
-        subprocess.run(["sox", "-m", "-v", "1", wav, "-v", "%.6f" % gain, noise, mixed], check=True)
-        mixed.rename(wav)
-        noise.unlink()
+    add_noise(wav, out, snr)
     (out / (name + ".turns")).write_text(" ".join(map(str, range(first, end))))
 
 

@@ -15,8 +15,8 @@ typedef struct wh_attention_int {
      * wh_attend_int_size(n, d_head) bytes at a multiple of 64. */
     void (*pack)(const float *k, const float *v, size_t ld, int n, int d_head, void *out);
     /* As wh_kernels.attend; scratch: wh_attend_int_scratch(d_head) floats. */
-    void (*attend)(const float *q, size_t ldq, int rows, const void *packed, int n, int d_head, float *out, size_t ldo,
-                   float *scratch);
+    void (*attend)(const float *q, size_t ldq, int rows, const void *packed, int n, int d_head, const float *log_counts,
+                   float *out, size_t ldo, float *scratch);
 } wh_attention_int;
 
 size_t wh_attend_int_size(size_t n, size_t d_head);

@@ -80,8 +80,20 @@ INLINE void tile_values(const int T, const int V, const float *p, const float *v
             store(out + (t * V + v) * LANES, sum[t][v]);
 }
 
+/* A key that stands for k has e^score as often: log k more, which is at least 0, so that a peak before is none too large. */
+INLINE void count_keys(const int V, const float *log_counts, int n, float *scores, vec *peak)
+{
+    for (int j = 0; j < n; j++, scores += V * LANES)
+        for (int v = 0; log_counts[j] > 0 && v < V; v++) {
+            vec s = load(scores + v * LANES) + log_counts[j];
+            store(scores + v * LANES, s);
+            peak[v] = select_vec(s > peak[v], s, peak[v]);
+        }
+}
+
 /* One block of n keys for V vectors of queries. */
-INLINE void attend_block(const int V, const attend_state *s, const float *k, const float *values, int n, int d_head)
+INLINE void attend_block(const int V, const attend_state *s, const float *k, const float *values, int n, int d_head,
+                         const float *log_counts)
 {
     vec peak[ATTEND_VECS], shrink[ATTEND_VECS], sum[ATTEND_VECS];
     for (int v = 0; v < V; v++)
@@ -89,6 +101,8 @@ INLINE void attend_block(const int V, const attend_state *s, const float *k, con
     for (int j = 0; j < n; j += ATTEND_TILE)
         tile_scores(V, s->q, k + j * d_head, d_head, n - j < ATTEND_TILE ? n - j : ATTEND_TILE,
                     s->scores + j * V * LANES, peak);
+    if (log_counts)
+        count_keys(V, log_counts, n, s->scores, peak);
     for (int v = 0; v < V; v++) {
         shrink[v] = exp2_vec(load(s->peak + v * LANES) - peak[v]);
         sum[v] = load(s->sum + v * LANES) * shrink[v];
@@ -112,7 +126,7 @@ INLINE void attend_block(const int V, const attend_state *s, const float *k, con
 
 /* At most V vectors of queries. */
 INLINE void attend_rows(const int V, const attend_state *s, const float *q, size_t ldq, int rows, const float *k,
-                        const float *values, int n, int d_head, float *out, size_t ldo)
+                        const float *values, int n, int d_head, const float *log_counts, float *out, size_t ldo)
 {
     const float scale = 1.44269504f / __builtin_sqrtf((float)d_head); /* log2 e: exponentials are powers of two */
     for (int c = 0; c < d_head; c++)
@@ -123,8 +137,8 @@ INLINE void attend_rows(const int V, const attend_state *s, const float *q, size
     for (int r = 0; r < V * LANES; r++)
         s->peak[r] = -1e30f, s->sum[r] = 0.0f;
     for (int j = 0; j < n; j += WH_ATTEND_KEYS)
-        attend_block(V, s, k + j * d_head, values + j * d_head, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS,
-                     d_head);
+        attend_block(V, s, k + j * d_head, values + j * d_head, n - j < WH_ATTEND_KEYS ? n - j : WH_ATTEND_KEYS, d_head,
+                     log_counts ? log_counts + j : NULL);
     for (int r = 0; r < rows; r++) {
         float inverse = 1.0f / s->sum[r];
         for (int c = 0; c < d_head; c++)
@@ -133,7 +147,7 @@ INLINE void attend_rows(const int V, const attend_state *s, const float *q, size
 }
 
 static void attend(const float *q, size_t ldq, int rows, const float *k, const float *values, int n, int d_head,
-                   float *out, size_t ldo, float *scratch)
+                   const float *log_counts, float *out, size_t ldo, float *scratch)
 {
     const size_t rows_size = WH_ATTEND_ROWS, head_size = (size_t)d_head * rows_size;
     attend_state state = {.peak = scratch, .sum = scratch + rows_size, .q = scratch + 2 * rows_size};
@@ -145,10 +159,11 @@ static void attend(const float *q, size_t ldq, int rows, const float *k, const f
         const float *from = q + (size_t)r * ldq;
         float *to = out + (size_t)r * ldo;
         if (left > 2 * LANES)
-            attend_rows(3, s, from, ldq, left < ATTEND_ROWS ? left : ATTEND_ROWS, k, values, n, d_head, to, ldo);
+            attend_rows(3, s, from, ldq, left < ATTEND_ROWS ? left : ATTEND_ROWS, k, values, n, d_head, log_counts, to,
+                        ldo);
         else if (left > LANES)
-            attend_rows(2, s, from, ldq, left, k, values, n, d_head, to, ldo);
+            attend_rows(2, s, from, ldq, left, k, values, n, d_head, log_counts, to, ldo);
         else
-            attend_rows(1, s, from, ldq, left, k, values, n, d_head, to, ldo);
+            attend_rows(1, s, from, ldq, left, k, values, n, d_head, log_counts, to, ldo);
     }
 }

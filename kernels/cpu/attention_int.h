@@ -9,8 +9,9 @@
 #define WH_V_MOST 127         /* a channel's largest value */
 
 typedef struct int_packed {
-    int8_t *k;               /* [n / tile][steps][tile][4], zeros where there is no key or channel */
-    int8_t *v;               /* [n / 4][d_head][4], zeros likewise */
+    int8_t *k;               /* [n / tile][steps][tile][4], zeros where there is no key or channel; */
+                             /* AMX: [n / 16][d_head / 64][16][64] */
+    int8_t *v;               /* [n / 4][d_head][4], zeros likewise; AMX: [n / 64][d_head / 16][16][64] */
     int32_t *start;          /* [n rounded up]: -128 times the sum of a key's integers */
     float *k_scale;          /* [n rounded up] */
     float *v_scale, *v_mean; /* [d_head] */
@@ -22,17 +23,28 @@ static inline size_t int_steps(size_t d_head)
     return (d_head + 3) / 4;
 }
 
+/* What a level sets aside at most: keys and channels of whole tiles. */
+static inline size_t int_room_steps(size_t d_head)
+{
+    return (d_head + 63) / 64 * 16;
+}
+
+static inline size_t int_room_channels(size_t d_head)
+{
+    return (d_head + 15) / 16 * 16;
+}
+
 static inline size_t int_keys(size_t n)
 {
-    return (n + WH_ATTEND_TILE - 1) / WH_ATTEND_TILE * WH_ATTEND_TILE;
+    return (n + 63) / 64 * 64;
 }
 
 static inline int_packed int_parts(void *packed, size_t n, size_t d_head)
 {
     size_t keys = int_keys(n);
     int_packed p = {.k = packed};
-    p.v = p.k + keys * int_steps(d_head) * 4;
-    p.start = (int32_t *)(p.v + keys * d_head);
+    p.v = p.k + keys * int_room_steps(d_head) * 4;
+    p.start = (int32_t *)(p.v + keys * int_room_channels(d_head));
     p.k_scale = (float *)(p.start + keys);
     p.v_scale = p.k_scale + keys;
     p.v_mean = p.v_scale + d_head;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define WH_CONV_PANEL 32
-#define WH_CONV_ROWS 12
+#define WH_CONV_ROWS 32 /* of a tile, at most */
 
 typedef struct wh_conv_in {
     const void *x;           /* row 0: floats, or bytes */
@@ -35,6 +35,12 @@ typedef struct wh_conv_out {
 } wh_conv_out;
 
 typedef struct wh_conv {
+    int rows; /* that a tile is best with: give as many, shared out evenly; WH_CONV_ROWS are possible at every level */
+
+    /* Where not NULL: around calls of tile_int8 by one thread, with this length and nothing of a wh_gemm in between. */
+    void (*begin)(size_t length);
+    void (*end)(void);
+
     /* y[r][j] = sum * scale[j] + bias[j] (+ more[r][j]) for rows r, 1 to WH_CONV_ROWS of them, and a panel of weights; with
      * bytes scale[j] is multiplied by the row's scale first. Returns the largest of y, at least 0. */
     float (*tile_f32)(const wh_conv_in *in, int rows, const float *w, const wh_conv_out *out);
@@ -52,5 +58,17 @@ typedef struct wh_conv {
      * is out of that range, or not a number, gives any byte of 0 to 127.) */
     void (*round)(const float *x, float inverse, size_t n, uint8_t *q);
 } wh_conv;
+
+static inline void wh_conv_begin(const wh_conv *conv, size_t length)
+{
+    if (conv->begin)
+        conv->begin(length);
+}
+
+static inline void wh_conv_end(const wh_conv *conv)
+{
+    if (conv->end)
+        conv->end();
+}
 
 #endif

@@ -1,5 +1,6 @@
 /* conv_body.h - convolutions' text, compiled once a level by conv_....c, which has defined LANES, CONV_BLOCK (the rows
- * whose sums stay in registers), fma_vec, max_vec and dot_bytes for its instructions. Ends with `table`. */
+ * whose sums stay in registers), fma_vec, max_vec and dot_bytes for its instructions. Ends with `table`, unless CONV_HAS_TABLE is
+ * defined, where the level makes its own. */
 #include "cpu/conv.h"
 
 #define VECS (WH_CONV_PANEL / LANES)
@@ -61,23 +62,28 @@ INLINE vec block_f32(const int R, const wh_conv_in *in, int first, const float *
 
 INLINE vec block_int8(const int R, const wh_conv_in *in, int first, const int8_t *w, const wh_conv_out *out, vec most)
 {
+    const size_t ldx = in->ldx;
     ivec sum[CONV_BLOCK][VECS];
     vec s[CONV_BLOCK][VECS];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < VECS; v++)
             sum[r][v] = (ivec){0};
     for (size_t p = 0; p < in->n_pieces; p++) {
-        const uint8_t *x[THIRDS];
+        const uint8_t *x[THIRDS], *last;
         for (int t = 0; t < (R + 2) / 3; t++)
-            x[t] = (const uint8_t *)in->x + ((size_t)first + 3 * (size_t)t) * in->ldx + in->pieces[p];
-        for (size_t i = 0; i < in->length; i += 4, w += 4 * WH_CONV_PANEL) {
+            x[t] = (const uint8_t *)in->x + ((size_t)first + 3 * (size_t)t) * ldx + in->pieces[p];
+        for (last = x[0] + in->length; x[0] < last; w += 4 * WH_CONV_PANEL) {
             ivec b[VECS];
             for (int v = 0; v < VECS; v++)
                 b[v] = load_int((const int32_t *)(const void *)(w + 4 * v * LANES));
             for (int r = 0; r < R; r++) {
-                ivec a = spread_four(ROW(x, r, in->ldx) + i);
+                ivec a = spread_four(ROW(x, r, ldx));
                 for (int v = 0; v < VECS; v++)
                     sum[r][v] = dot_bytes(sum[r][v], a, b[v]);
+            }
+            for (int t = 0; t < (R + 2) / 3; t++) {
+                x[t] += 4;
+                __asm__("" : "+r"(x[t])); /* else GCC keeps more addresses than there are registers */
             }
         }
     }
@@ -98,7 +104,7 @@ INLINE float largest_lane(vec most)
 }
 
 /* Blocks of as many rows as registers hold, then what is left, with the number of rows as a constant. */
-#if CONV_BLOCK == WH_CONV_ROWS
+#if CONV_BLOCK == 12
 #define CONV_REST(BLOCK)                                                                                               \
     switch (rows - r) {                                                                                                \
     case 1: most = BLOCK(1, in, r, w, out, most); break;                                                               \
@@ -184,4 +190,7 @@ static void round_bytes(const float *x, float inverse, size_t n, uint8_t *q)
     }
 }
 
-static const wh_conv table = {tile_f32, tile_int8, first, rectify, round_bytes};
+#ifndef CONV_HAS_TABLE
+static const wh_conv table = {
+    .rows = 12, .tile_f32 = tile_f32, .tile_int8 = tile_int8, .first = first, .rectify = rectify, .round = round_bytes};
+#endif

@@ -4,10 +4,10 @@
 
 #include "cpu/gemm.h"
 
-/* Groups of x: [steps][rows][4], the same with each byte's sign flipped, x + 128, and [bytes / 64][rows][64]. */
+/* Groups of x: [steps][rows][4], the same with each byte's sign flipped, x + 128, and [bytes / 64][16 or 32][64]. */
 void wh_group_steps(const int8_t *q, int rows, size_t bytes, int8_t *group);
 void wh_group_unsigned(const int8_t *q, int rows, size_t bytes, int8_t *group);
-void wh_group_rows(const int8_t *q, int rows, size_t bytes, int8_t *group);
+void wh_group_tiles(const int8_t *q, int rows, size_t bytes, int8_t *group);
 
 #define WH_INLINE static inline __attribute__((always_inline))
 

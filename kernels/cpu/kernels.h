@@ -36,9 +36,10 @@ typedef struct wh_kernels {
 
     /* Attention of `rows` queries over all n keys: out = softmax(q k^T / sqrt(d_head)) v for one head, the scores never
      * in memory. q and out: [rows][d_head], rows ldq and ldo floats apart; k: as pack_keys wrote it; v: [n][d_head];
-     * scratch: wh_attend_scratch(d_head) floats. A query's bits do not depend on the others. */
-    void (*attend)(const float *q, size_t ldq, int rows, const float *k, const float *v, int n, int d_head, float *out,
-                   size_t ldo, float *scratch);
+     * log_counts: NULL, or log2 of how many equal keys and values each of them stands for, at least 0; scratch:
+     * wh_attend_scratch(d_head) floats. A query's bits do not depend on the others. */
+    void (*attend)(const float *q, size_t ldq, int rows, const float *k, const float *v, int n, int d_head,
+                   const float *log_counts, float *out, size_t ldo, float *scratch);
     /* k [n][d_head], rows ldk floats apart, in the level's own order; out: wh_packed_keys(n) * d_head floats */
     void (*pack_keys)(const float *k, size_t ldk, int n, int d_head, float *out);
 

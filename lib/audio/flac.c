@@ -27,6 +27,7 @@ typedef struct flac_decoder {
     /* the file that is read, of those joined */
     wh_flac_info info;
     int is_open;
+    int64_t head;        /* its offset: 0 for the first one */
     int64_t audio;       /* offset of its first frame, or of what stands in its place */
     int64_t position;    /* of the next byte for libFLAC */
     int64_t end;         /* of its last byte, once known; else INT64_MAX */
@@ -146,6 +147,7 @@ static int begin_file(flac_decoder *d, int64_t at)
     unsigned char head[WH_FLAC_HEAD];
     is_head(d->source, at, head, &d->info);
     d->speakers = 0;
+    d->head = at;
     d->audio = d->position = d->good_end = d->nonzero_end = d->scanned = find_audio(d, at, head[4] >> 7);
     d->end = INT64_MAX;
     d->has_frames = 0;
@@ -302,7 +304,7 @@ static int go_to(flac_decoder *d, const wh_flac_walk *walk, int64_t frame)
 static int seek_flac(wh_decoder *decoder, int64_t frame)
 {
     flac_decoder *d = (flac_decoder *)decoder;
-    if ((!d->is_open && d->began >= 0) || d->began > 0 || frame < 0 || frame >= d->decoder.frames)
+    if ((!d->is_open && d->began >= 0) || d->head > 0 || frame < 0 || frame >= d->decoder.frames)
         return 0;
     if (!d->is_open && begin_file(d, 0))
         return 0;
@@ -311,7 +313,7 @@ static int seek_flac(wh_decoder *decoder, int64_t frame)
     wh_flac_walk walk = {d->audio, 0};
     if (frame >= d->number)
         walk = (wh_flac_walk){d->good_end, d->number};
-    if (d->began > 0 || d->first_number > 0 || d->flac.rate != d->info.rate ||
+    if (d->head > 0 || d->first_number > 0 || d->flac.rate != d->info.rate ||
         !wh_flac_walk_to(d->source, d->info.block, frame, &walk))
         return 0;
     flac_decoder before = *d;

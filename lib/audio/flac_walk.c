@@ -1,7 +1,8 @@
 /* flac_walk.c - see flac_walk.h.
  *
  * A frame does not say how long it is, so the bytes are looked through for headers. Each must bear the number that
- * follows on the frame before: so nothing is skipped that reading through would have found missing. */
+ * follows on the frame before, and the bytes since that one's header must have its checksum: so nothing is passed over
+ * that reading through would have found damaged, missing or out of order. */
 #include "audio/flac_walk.h"
 
 #include <stdlib.h>
@@ -92,26 +93,54 @@ static const unsigned char *find_head(const unsigned char *p, const unsigned cha
     return NULL;
 }
 
+/* RFC 9639, section 9.3: x^16 + x^15 + x^2 + 1, of one byte. */
+static void fill_table(uint16_t table[256])
+{
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned sum = i << 8;
+        for (int bit = 0; bit < 8; bit++)
+            sum = (sum << 1 ^ (sum & 0x8000 ? 0x8005 : 0)) & 0xffff;
+        table[i] = (uint16_t)sum;
+    }
+}
+
+/* Of a whole frame, whose last two bytes are the sum of those before, this is 0. */
+static unsigned sum_on(const uint16_t table[256], unsigned sum, const unsigned char *p, const unsigned char *end)
+{
+    for (; p < end; p++)
+        sum = (sum << 8 & 0xffff) ^ table[sum >> 8 ^ *p];
+    return sum;
+}
+
 int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *walk)
 {
     header h;
-    int found = 0, is_odd = 0;
+    int found = 0, is_odd = 0, is_first = 1;
     int64_t number = walk->number, at = walk->position;
+    unsigned sum = 0; /* of the frame at *walk, as far as it was seen */
+    uint16_t table[256];
     unsigned char *piece = wh_calloc(PIECE, 1);
+    fill_table(table);
     while (piece && !found && !is_odd) {
         size_t n = wh_source_peek(source, at, piece, PIECE);
-        const unsigned char *p = piece, *last = piece + n - WH_MIN(n, WH_FLAC_HEAD), *head = find_head(p, last);
+        const unsigned char *seen = piece, *p = piece, *last = piece + n - WH_MIN(n, WH_FLAC_HEAD);
+        const unsigned char *head = find_head(p, last);
         last = head ? head : last;
-        while (!found && (p = find(p, last, fixed, number, &h))) {
+        while (!found && !is_odd && (p = find(p, last, fixed, number, &h))) {
+            sum = sum_on(table, sum, seen, p);
+            is_odd = is_first ? p > piece : sum != 0;
             walk->position = at + (p - piece);
             walk->number = number;
             number += h.n;
-            found = number > target;
-            p++;
+            found = !is_odd && number > target;
+            seen = p++;
+            is_first = 0;
+            sum = 0;
         }
+        sum = sum_on(table, sum, seen, last);
         at += last - piece;
         /* the end, another file, or the frame looked for should have come long ago */
-        is_odd = n <= WH_FLAC_HEAD || head || at - walk->position > 8 * PIECE;
+        is_odd |= n <= WH_FLAC_HEAD || head || at - walk->position > 8 * PIECE || is_first;
     }
     free(piece);
     return found;

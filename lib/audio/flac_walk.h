@@ -11,7 +11,7 @@ typedef struct wh_flac_walk {
 } wh_flac_walk;
 
 /* Go on from the frame at which *walk stands to the one that holds sample `target`. 1; 0: it is not there, or one of
- * the frames before it is missing, or another file begins before it. `fixed`: a block's samples by STREAMINFO. */
+ * the frames before it is missing or damaged, or another file begins before it. `fixed`: a block's samples by STREAMINFO. */
 int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *walk);
 
 #endif

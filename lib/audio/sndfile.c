@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "audio/decoder.h"
+#include "audio/promise.h"
 #include "audio/recognise.h"
 
 #define PLAUSIBLE (1 << 27) /* frames; a pipe of unknown length claims to have more */
 #define MOST_CHANNELS 1024
 #define LIVE_BLOCK 1024 /* frames at once from somebody who is speaking now */
+#define SHORTFALL 0.01  /* seconds: less than that is a head's slip */
 
 typedef struct sndfile_decoder {
     wh_decoder decoder;
@@ -19,8 +21,10 @@ typedef struct sndfile_decoder {
     int *ran_dry;            /* it asked for more of them than there are */
     const char *name;
     SNDFILE *file;
-    int most;      /* frames in a block, 0: any number */
-    int64_t given; /* frames so far */
+    int most;         /* frames in a block, 0: any number */
+    int64_t given;    /* frames so far */
+    int64_t promised; /* by the head of a whole file; -1: by none */
+    wh_notes *notes;
 } sndfile_decoder;
 
 static void close_file(wh_decoder *decoder)
@@ -29,6 +33,16 @@ static void close_file(wh_decoder *decoder)
     if (d->file)
         sf_close(d->file);
     free(d);
+}
+
+/* At the end: is anything missing? */
+static void tell_shortfall(const sndfile_decoder *d)
+{
+    double rate = d->decoder.sound.rate, missing = (double)(d->promised - d->given) / rate;
+    char here[24], there[24];
+    if (d->promised >= 0 && missing >= SHORTFALL && !d->source->error)
+        wh_note(d->notes, 1, "stopped at %s of %s: the rest is not there", wh_clock((double)d->given / rate, here),
+                wh_clock((double)d->promised / rate, there));
 }
 
 static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound)
@@ -47,6 +61,8 @@ static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int6
     if (got <= 0 && d->given == 0 && failed && !d->source->error)
         return wh_fail(WHISP_ERR_AUDIO, "%s: damaged or cut off: nothing in it can be decoded", d->name);
     d->given += WH_MAX(got, 0);
+    if (got <= 0)
+        tell_shortfall(d);
     return WH_MAX(got, 0);
 }
 
@@ -92,6 +108,7 @@ static int open_file(wh_source *source, wh_view *view, const char *name, SF_INFO
     d->position = view ? &view->position : &source->position;
     d->ran_dry = view ? &view->ran_dry : &source->ran_dry;
     d->name = name;
+    d->promised = -1;
     source->position = 0;
     errno = 0; /* libsndfile does not say when memory was what it lacked */
     d->file = sf_open_virtual(&io, SFM_READ, info, view ? (void *)view : source);
@@ -140,12 +157,17 @@ static int is_wanted(wh_source *source)
 int wh_sndfile_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder **decoder)
 {
     SF_INFO info = {0};
-    (void)notes;
     *decoder = NULL;
     if (!is_wanted(source))
         return WHISP_OK;
     source->tell_end = 1;
-    return open_file(source, NULL, name, &info, decoder);
+    int rc = open_file(source, NULL, name, &info, decoder);
+    if (!rc && *decoder) {
+        sndfile_decoder *d = (sndfile_decoder *)*decoder;
+        d->promised = wh_promised_frames(source, info.channels);
+        d->notes = notes;
+    }
+    return rc;
 }
 
 int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)

@@ -15,6 +15,10 @@ typedef struct wh_backend wh_backend;
 /* The arithmetic of the products with weights. WH_COMPUTE_AUTO: what docs/performance.md's table says for the model. */
 typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_COMPUTE_BF16 } wh_compute;
 
+/* Of a short window's padding all positions are computed, or few that count for all (not "cuda"); WH_PADDING_AUTO: few
+ * where the arithmetic is int8. */
+enum wh_encoder_padding { WH_PADDING_FULL, WH_PADDING_FEW, WH_PADDING_AUTO };
+
 /* By its name as the option compute_type has it: "auto", "f32", "bf16", "int8". */
 wh_compute wh_compute_named(const char *name);
 
@@ -24,6 +28,7 @@ typedef struct wh_backend_config {
     int threads;     /* 0: one for each core this process may use */
     wh_compute compute;
     int device; /* "cuda": which one, from 0 */
+    enum wh_encoder_padding padding;
     /* Asked some twenty times a second while it computes, in the caller's thread: nonzero: WHISP_ERR_CANCELLED. NULL:
      * nobody. "cpu" and "blas" only. */
     int (*cancel)(void *user);
@@ -45,6 +50,7 @@ typedef struct wh_step {
     wh_choice *choice;     /* NULL, or with n_rows 1: what follows that row; see wh_backend_chooses() */
     float *cross_scores;   /* out, or NULL: raw q.k/sqrt(d_head) of the alignment heads before the softmax,
                                [n_alignment_heads][n_tokens][n_audio_ctx] */
+    size_t cross_stride;   /* floats from one alignment head's scores to the next one's; 0: n_tokens * n_audio_ctx */
 } wh_step;
 
 /* Make a backend by name: "auto", "cpu", "blas" or "cuda". WHISP_ERR_BACKEND when it cannot run here, with the
@@ -61,6 +67,11 @@ const char *wh_backend_describe(const wh_backend *backend);
 /* Run the encoder on n windows (mel[i]: [3000][n_mels] time-major, as wh_mel_window writes it) and leave each one's
  * cross-attention K/V in slots[i]; those slots' tokens are forgotten. */
 int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots);
+
+/* Whether positions of this window are left out (enum wh_encoder_padding), any thread at any time; and the same as above without
+ * leaving any out. */
+int wh_backend_leaves_out(const wh_backend *backend, const float *mel);
+int wh_backend_encode_full(wh_backend *backend, int n, const float *const *mel, const int *slots);
 
 /* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);
@@ -90,5 +101,14 @@ int wh_backend_fork_tail(wh_backend *backend, int dst, int src, int n_same);
 
 /* Forget all but the first n_tokens of a slot. */
 int wh_backend_truncate(wh_backend *backend, int slot, int n_tokens);
+
+/* Nobody needs what is in a slot: its window, if no other slot has it, is another one's, and memory may go back to the
+ * system. It is as at the beginning. */
+void wh_backend_rest(wh_backend *backend, int slot);
+
+/* Around what takes much memory for a moment: of those who share a backend one is between these calls at a time (and who
+ * goes first beside him), the others wait. Not twice, and no fork between them. WHISP_ERR_CANCELLED: not reserved. */
+int wh_backend_reserve(wh_backend *backend);
+void wh_backend_release(wh_backend *backend);
 
 #endif

@@ -174,11 +174,13 @@ static void take_windows(wh_multiplex *m, int goes_first, int *n)
     for (*n = 0; *n < most;) {
         wh_view *next = NULL;
         for (wh_view *v = m->views; v; v = v->next)
-            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken && (!next || v->asked < next->asked))
+            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken &&
+                (*n == 0 || v->is_full == m->is_full) && (!next || v->asked < next->asked))
                 next = v;
         if (!next)
             break;
         take(m, next);
+        m->is_full = next->is_full;
         m->mel[*n] = next->mel[0];
         m->windows[(*n)++] = next->slots[0];
     }
@@ -239,7 +241,8 @@ static void compute_steps(wh_multiplex *m, int n)
 
 static void compute_windows(wh_multiplex *m, int n)
 {
-    int rc = wh_backend_encode(m->backend, n, m->mel, m->windows);
+    int rc = m->is_full ? wh_backend_encode_full(m->backend, n, m->mel, m->windows)
+                        : wh_backend_encode(m->backend, n, m->mel, m->windows);
     for (wh_view *v = m->taken; v; v = v->next_taken)
         take_answer(v, rc);
 }
@@ -258,9 +261,20 @@ static void serve_taken(wh_multiplex *m)
         }
 }
 
+/* A slot that was left would keep its window from being another one's. */
+static void rest_slots(wh_multiplex *m)
+{
+    for (int i = 0; i < m->n_slots; i++)
+        if (m->used[i] == WH_SLOT_LEFT) {
+            wh_backend_rest(m->backend, i);
+            m->used[i] = WH_SLOT_FREE;
+        }
+}
+
 static void compute(wh_multiplex *m, wanted what)
 {
     int n;
+    rest_slots(m);
     m->taken = NULL;
     m->last_taken = &m->taken;
     if (what.what == WH_WINDOW)

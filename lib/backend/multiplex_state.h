@@ -29,6 +29,7 @@ typedef struct wh_view {
     int rc;
     char problem[256];       /* its text */
     const float *const *mel; /* what is asked for */
+    int is_full;             /* a window with all of its positions */
     const wh_step *steps;
     int n;
 } wh_view;
@@ -41,9 +42,10 @@ struct wh_multiplex {
     pthread_cond_t ready; /* for the owner: something has changed that it waits for */
     pthread_cond_t turn;  /* for those who run: one more may */
     pthread_cond_t calm;  /* nothing is computed */
-    pthread_cond_t spare; /* slots are free again */
+    pthread_cond_t spare; /* slots are free again, or nobody has reserved */
     pthread_cond_t news;  /* for those who watch */
     wh_view *views;
+    const wh_view *reserved_by;   /* or NULL */
     wh_view *taken, **last_taken; /* those whose wishes are computed together */
     int most_views;
     int running;   /* views that are counted */
@@ -58,12 +60,16 @@ struct wh_multiplex {
     double window_time;  /* seconds of the last one */
     double grace;        /* seconds without any of these after which those who have asked do not wait for the others */
     int n_slots;         /* the backend's */
-    unsigned char *used; /* [n_slots] */
+    unsigned char *used; /* [n_slots]: WH_SLOT_... */
     wh_step *steps;      /* [n_slots] of a computation */
     const float **mel;   /* [n_slots] */
     int *windows;        /* [n_slots] */
+    int is_full;         /* those windows are encoded with all of their positions */
     wh_multiplex_times times;
 };
+
+/* A slot of the backend's. What is in one that was left is forgotten before the next computation, or by who takes it. */
+enum { WH_SLOT_FREE, WH_SLOT_USED, WH_SLOT_LEFT };
 
 /* view.c: the table of a view. */
 extern const wh_backend_ops wh_view_ops;

@@ -19,7 +19,17 @@ const char *wh_backend_describe(const wh_backend *backend)
 
 int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
 {
-    return ops_of(backend)->encode(backend, n, mel, slots);
+    return ops_of(backend)->encode(backend, n, mel, slots, 0);
+}
+
+int wh_backend_encode_full(wh_backend *backend, int n, const float *const *mel, const int *slots)
+{
+    return ops_of(backend)->encode(backend, n, mel, slots, 1);
+}
+
+int wh_backend_leaves_out(const wh_backend *backend, const float *mel)
+{
+    return ops_of(backend)->leaves_out ? ops_of(backend)->leaves_out(backend, mel) : 0;
 }
 
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps)
@@ -71,4 +81,21 @@ int wh_backend_fork(wh_backend *backend, int dst, int src)
 int wh_backend_truncate(wh_backend *backend, int slot, int n_tokens)
 {
     return ops_of(backend)->truncate(backend, slot, n_tokens);
+}
+
+void wh_backend_rest(wh_backend *backend, int slot)
+{
+    if (ops_of(backend)->rest)
+        ops_of(backend)->rest(backend, slot);
+}
+
+int wh_backend_reserve(wh_backend *backend)
+{
+    return ops_of(backend)->reserve ? ops_of(backend)->reserve(backend) : WHISP_OK;
+}
+
+void wh_backend_release(wh_backend *backend)
+{
+    if (ops_of(backend)->release)
+        ops_of(backend)->release(backend);
 }

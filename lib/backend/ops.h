@@ -9,10 +9,14 @@
 typedef struct wh_backend_ops {
     void (*free)(wh_backend *backend);
     const char *(*describe)(const wh_backend *backend);
-    int (*encode)(wh_backend *backend, int n, const float *const *mel, const int *slots);
+    int (*encode)(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full);
+    int (*leaves_out)(const wh_backend *backend, const float *mel); /* NULL: no positions of a window */
     int (*decode)(wh_backend *backend, int n, const wh_step *steps);
     int (*fork_tail)(wh_backend *backend, int dst, int src, int n_same);
     int (*truncate)(wh_backend *backend, int slot, int n_tokens);
+    void (*rest)(wh_backend *backend, int slot); /* may be NULL: nothing happens */
+    int (*reserve)(wh_backend *backend);         /* this and the next may be NULL: nobody shares it */
+    void (*release)(wh_backend *backend);
     int (*slots)(const wh_backend *backend);
     int (*windows)(const wh_backend *backend); /* NULL: one */
     int (*chooses)(const wh_backend *backend); /* this and the next may be NULL: it does not */

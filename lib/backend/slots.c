@@ -65,7 +65,7 @@ static int take_window(wh_slots *s, wh_slot *slot)
     return slot->window = found;
 }
 
-int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
+int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full)
 {
     wh_slots *s = ledger(backend);
     int windows[WH_MOST_WINDOWS], rc = WHISP_OK;
@@ -76,7 +76,7 @@ int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const i
         count = WH_MIN(n - first, s->most_windows);
         for (int i = 0; i < count; i++)
             windows[i] = take_window(s, &s->slots[slots[first + i]]);
-        rc = s->computer->encode_windows(backend, count, mel + first, windows);
+        rc = s->computer->encode_windows(backend, count, mel + first, windows, is_full);
         for (int i = 0; rc && i < count; i++) /* nothing has been heard: decode will say so */
             release_window(s, &s->slots[slots[first + i]]);
     }
@@ -114,6 +114,16 @@ int wh_slots_truncate(wh_backend *backend, int slot, int n_tokens)
                        s->slots[slot].n_tokens, n_tokens);
     s->slots[slot].n_tokens = n_tokens;
     return WHISP_OK;
+}
+
+void wh_slots_rest(wh_backend *backend, int slot)
+{
+    wh_slots *s = ledger(backend);
+    if (slot < 0 || slot >= s->n)
+        return;
+    release_window(s, &s->slots[slot]);
+    if (s->computer->rest)
+        s->computer->rest(backend, slot);
 }
 
 /* ---- decoding ---- */
@@ -171,7 +181,7 @@ static void add_rows(wh_slots *s, const wh_step *step, int first, int n)
                            .token = step->tokens[first + i]};
         if (step->cross_scores) {
             rows[i].cross_scores = step->cross_scores + (size_t)(first + i) * ctx;
-            rows[i].cross_stride = (size_t)step->n_tokens * ctx;
+            rows[i].cross_stride = step->cross_stride ? step->cross_stride : (size_t)step->n_tokens * ctx;
         }
     }
     for (int r = 0; r < step->n_rows; r++) {

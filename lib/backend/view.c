@@ -109,15 +109,15 @@ static int free_slots(const wh_multiplex *m)
 {
     int n = 0;
     for (int i = 0; i < m->n_slots; i++)
-        n += !m->used[i];
+        n += m->used[i] != WH_SLOT_USED;
     return n;
 }
 
 static int take_slot(wh_multiplex *m)
 {
     for (int i = 0; i < m->n_slots; i++)
-        if (!m->used[i]) {
-            m->used[i] = 1;
+        if (m->used[i] != WH_SLOT_USED) {
+            m->used[i] = WH_SLOT_USED;
             return i;
         }
     return -1;
@@ -128,13 +128,28 @@ static void release_slots(wh_view *v, int first)
     int any = 0;
     for (int i = first; i < v->n_slots; i++) {
         if (v->slots[i] >= 0) {
-            v->m->used[v->slots[i]] = 0;
+            v->m->used[v->slots[i]] = WH_SLOT_LEFT;
             any = 1;
         }
         v->slots[i] = -1;
     }
     if (any)
         pthread_cond_broadcast(&v->m->spare);
+}
+
+/* Wait until the view may have what others have now; meanwhile it does not run. */
+static int wait_spare(wh_view *v, int (*may)(const wh_view *))
+{
+    wh_multiplex *m = v->m;
+    while (!may(v) && !is_stopped(v)) { /* while it waits for its turn another one may take what it may have */
+        stop_running(v);
+        while (!may(v) && !is_stopped(v))
+            pthread_cond_wait(&m->spare, &m->mutex);
+        v->counted = 1;
+        m->running++;
+        begin_running(v);
+    }
+    return may(v) ? WHISP_OK : wh_fail(WHISP_ERR_CANCELLED, "cancelled");
 }
 
 /* Are there slots to lend, beside one for each view that may begin; and has nobody waited longer? */
@@ -154,22 +169,47 @@ static int take_spares(wh_view *v)
 {
     wh_multiplex *m = v->m;
     v->lent = ++m->asks;
-    if (!may_borrow(v)) {
-        stop_running(v);
-        while (!may_borrow(v) && !is_stopped(v))
-            pthread_cond_wait(&m->spare, &m->mutex);
-        v->counted = 1;
-        m->running++;
-        begin_running(v);
-    }
-    int stopped = !may_borrow(v);
+    int rc = wait_spare(v, may_borrow);
     v->lent = 0;
     pthread_cond_broadcast(&m->spare); /* the next one's turn */
-    if (stopped)
-        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+    if (rc)
+        return rc;
     for (int i = 1; i < v->n_slots; i++)
         v->slots[i] = take_slot(m);
     return WHISP_OK;
+}
+
+/* ---- memory for a moment ---- */
+
+static int may_reserve(const wh_view *v)
+{
+    return !v->m->reserved_by;
+}
+
+static int view_reserve(wh_backend *backend)
+{
+    wh_view *v = view_of(backend);
+    wh_multiplex *m = v->m;
+    int rc = WHISP_OK;
+    pthread_mutex_lock(&m->mutex);
+    if (!v->goes_first) /* he would wait for one whose calls wait for him */
+        rc = wait_spare(v, may_reserve);
+    if (!v->goes_first && !rc)
+        m->reserved_by = v;
+    pthread_mutex_unlock(&m->mutex);
+    return rc;
+}
+
+static void view_release(wh_backend *backend)
+{
+    wh_view *v = view_of(backend);
+    wh_multiplex *m = v->m;
+    pthread_mutex_lock(&m->mutex);
+    if (m->reserved_by == v) {
+        m->reserved_by = NULL;
+        pthread_cond_broadcast(&m->spare);
+    }
+    pthread_mutex_unlock(&m->mutex);
 }
 
 /* ---- coming and going ---- */
@@ -221,7 +261,7 @@ static int slot_behind(const wh_view *v, int slot)
     return has_slot(v, slot) ? v->slots[slot] : -1;
 }
 
-static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
+static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full)
 {
     wh_view *v = view_of(backend);
     wh_multiplex *m = v->m;
@@ -233,6 +273,7 @@ static int view_encode(wh_backend *backend, int n, const float *const *mel, cons
     if (v->slots[0] < 0 && (v->slots[0] = take_slot(m)) < 0)
         rc = wh_fail(WHISP_ERR_STATE, "too many users of a shared backend");
     v->mel = mel;
+    v->is_full = is_full;
     if (!rc)
         rc = wait_served(v, WH_WINDOW);
     pthread_mutex_unlock(&m->mutex);
@@ -288,6 +329,16 @@ static int view_truncate(wh_backend *backend, int slot, int n_tokens)
     return rc;
 }
 
+/* Slots are lent together, so they go back together. */
+static void view_rest(wh_backend *backend, int slot)
+{
+    wh_view *v = view_of(backend);
+    pthread_mutex_lock(&v->m->mutex);
+    if (has_slot(v, slot))
+        release_slots(v, WH_MIN(slot, 1));
+    pthread_mutex_unlock(&v->m->mutex);
+}
+
 static int view_forbid(wh_backend *backend, const int32_t *tokens, size_t n, int *forbidden)
 {
     wh_multiplex *m = view_of(backend)->m;
@@ -320,6 +371,11 @@ static int view_mel_frames(const wh_backend *backend)
     return wh_backend_mel_frames(behind(backend));
 }
 
+static int view_leaves_out(const wh_backend *backend, const float *mel)
+{
+    return wh_backend_leaves_out(behind(backend), mel);
+}
+
 static int view_log_mel(wh_backend *backend, const float *samples, int n, float *out)
 {
     return wh_backend_log_mel(view_of(backend)->m->backend, samples, n, out);
@@ -329,9 +385,13 @@ const wh_backend_ops wh_view_ops = {
     .free = view_free,
     .describe = view_describe,
     .encode = view_encode,
+    .leaves_out = view_leaves_out,
     .decode = view_decode,
     .fork_tail = view_fork_tail,
     .truncate = view_truncate,
+    .rest = view_rest,
+    .reserve = view_reserve,
+    .release = view_release,
     .slots = view_slots,
     .chooses = view_chooses,
     .forbid = view_forbid,

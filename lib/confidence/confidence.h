@@ -5,6 +5,7 @@
 #ifndef WH_CONFIDENCE_H
 #define WH_CONFIDENCE_H
 
+#include "cpu/kernels.h"
 #include "util/util.h"
 
 /* What the model says about a token, given all before it. Natural logarithms. */
@@ -17,13 +18,14 @@ typedef struct wh_evidence {
 } wh_evidence;
 
 /* logits[0 .. n): fill logprob, margin and entropy of token `id`. */
-void wh_evidence_read(const float *logits, int n, int32_t id, wh_evidence *evidence);
-/* Add one head's weights over n positions (they add up to 1), one of `heads`. */
-void wh_evidence_attend(const float *weights, size_t n, size_t heads, wh_evidence *evidence);
+void wh_evidence_read(const wh_kernels *kernels, const float *logits, int n, int32_t id, wh_evidence *evidence);
+/* Add one head's weights over n positions, the softmax of its scores; it is one of `heads`. */
+void wh_evidence_attend(const float *scores, const float *weights, size_t n, size_t heads, wh_evidence *evidence);
 
 /* A text as two sequences of n and m tokens with keys (equal keys: the same but for letter case): which tokens of the
- * first are in the second too, by the smallest edit distance: adds 1 to counts[i] for each. WHISP_ERR_MEMORY. */
-int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, float *counts);
+ * first are in the second too, by the smallest edit distance: adds 1 to counts[i] for each, and partners[i] is its place
+ * there, -1 for the others. WHISP_ERR_MEMORY. */
+int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, float *counts, int32_t *partners);
 
 /* ---- a word's numbers (features.c) ---- */
 

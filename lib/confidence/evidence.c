@@ -7,42 +7,73 @@
 #include "util/edit.h"
 
 #define LEAST (-30.0f) /* log-probabilities below are as good as this */
+#define LANES 16
+#define BLOCK 1024
 
-void wh_evidence_read(const float *logits, int n, int32_t id, wh_evidence *evidence)
+/* The greatest of n values, sixteen at a time. */
+static float greatest(const float *x, size_t n)
 {
-    float most = -INFINITY, other = -INFINITY;
-    double sum = 0, weighted = 0;
-    for (int i = 0; i < n; i++) {
-        most = WH_MAX(most, logits[i]);
-        if (i != id)
-            other = WH_MAX(other, logits[i]);
-    }
-    for (int i = 0; i < n; i++) {
-        float d = logits[i] - most;
-        if (d > LEAST) {
-            double e = (double)expf(d);
-            sum += e;
-            weighted += e * (double)d;
+    float lanes[LANES], most = -INFINITY;
+    for (size_t k = 0; k < LANES; k++)
+        lanes[k] = -INFINITY;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+    for (; i < n; i++)
+        most = WH_MAX(most, x[i]);
+    for (size_t k = 0; k < LANES; k++)
+        most = WH_MAX(most, lanes[k]);
+    return most;
+}
+
+/* Sum of p[i] (x[i] - most), what is below LEAST counted as that. */
+static double weighted_sum(const float *p, const float *x, float most, size_t n)
+{
+    float lanes[LANES] = {0};
+    double sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            float d = x[i + k] - most;
+            lanes[k] += p[i + k] * (d > LEAST ? d : LEAST);
         }
+    for (; i < n; i++)
+        sum += (double)(p[i] * WH_MAX(x[i] - most, LEAST));
+    for (size_t k = 0; k < LANES; k++)
+        sum += (double)lanes[k];
+    return sum;
+}
+
+void wh_evidence_read(const wh_kernels *kernels, const float *logits, int n, int32_t id, wh_evidence *evidence)
+{
+    size_t behind = (size_t)id + 1, all = (size_t)n;
+    float other = WH_MAX(greatest(logits, (size_t)id), greatest(logits + behind, all - behind)), shares[BLOCK];
+    float most = WH_MAX(other, logits[id]);
+    double sum = 0, weighted = 0;
+    for (size_t i = 0; i < all; i += BLOCK) {
+        size_t count = WH_MIN((size_t)BLOCK, all - i);
+        float highest = greatest(logits + i, count);
+        memcpy(shares, logits + i, count * sizeof *shares);
+        kernels->softmax(shares, 1, count); /* the greatest share is 1 / sum of exp(x - highest) */
+        double block = exp((double)(highest - most)) / (double)greatest(shares, count);
+        sum += block;
+        weighted += block * weighted_sum(shares, logits + i, most, count);
     }
     float total = (float)log(sum), logprob = logits[id] - most - total, margin = logits[id] - other;
     float entropy = total - (float)(weighted / sum);
     /* a model that computes NaN says nothing */
-    evidence->logprob = logprob > LEAST ? logprob : LEAST;
+    evidence->logprob = logprob > LEAST && isfinite(logprob) ? logprob : LEAST;
     evidence->margin = isnan(margin) ? LEAST : WH_MAX(LEAST, WH_MIN(margin, -LEAST));
-    evidence->entropy = entropy >= 0 ? entropy : 0;
+    evidence->entropy = entropy >= 0 && isfinite(entropy) ? entropy : 0;
 }
 
-void wh_evidence_attend(const float *weights, size_t n, size_t heads, wh_evidence *evidence)
+void wh_evidence_attend(const float *scores, const float *weights, size_t n, size_t heads, wh_evidence *evidence)
 {
-    float most = 0, entropy = 0;
-    for (size_t i = 0; i < n; i++) {
-        most = WH_MAX(most, weights[i]);
-        if (weights[i] > 1e-6f)
-            entropy -= weights[i] * logf(weights[i]);
-    }
+    float most = greatest(weights, n), highest = greatest(scores, n);
+    double entropy = -log((double)most) - weighted_sum(weights, scores, highest, n); /* `most` is 1 / sum of exp */
     evidence->peak += most / (float)heads;
-    evidence->spread += entropy / (float)heads;
+    evidence->spread += (entropy > 0 ? (float)entropy : 0) / (float)heads;
 }
 
 struct key_lists {
@@ -56,13 +87,15 @@ static int same_key(const void *user, size_t i, size_t j)
 }
 
 /* The table of edit distances, [n + 1][m + 1], then the way back through it. */
-int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, float *counts)
+int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, float *counts, int32_t *partners)
 {
     size_t width = m + 1;
     const struct key_lists lists = {keys, other};
     unsigned *cost = wh_calloc((n + 1) * width, sizeof *cost);
     if (!cost)
         return wh_fail_memory();
+    for (size_t i = 0; i < n; i++)
+        partners[i] = -1;
     for (size_t i = 0; i <= n; i++)
         wh_edit_row(i, i ? cost + (i - 1) * width : NULL, cost + i * width, m, same_key, &lists);
     for (size_t i = n, j = m; i > 0 && j > 0;) {
@@ -71,6 +104,7 @@ int wh_agree(const uint64_t *keys, size_t n, const uint64_t *other, size_t m, fl
         if (c[0] == c[-(ptrdiff_t)width - 1] + !same) {
             i--, j--;
             counts[i] += (float)same;
+            partners[i] = same ? (int32_t)j : -1;
         } else if (c[0] == c[-(ptrdiff_t)width] + 1) {
             i--;
         } else {

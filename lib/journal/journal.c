@@ -196,6 +196,17 @@ static int tell_why(wh_journal *j, const whisp_options *o, const char *name, con
     return rc;
 }
 
+/* The older one is gone on with. That the other is of other options is no news, that it is damaged is. */
+static int tell_damage(wh_journal *j, const whisp_options *o, const wh_place *here)
+{
+    const char *there;
+    int64_t at;
+    int rc = read_identity(j, here, &there, &at);
+    if (!rc && !there)
+        wh_log(o, WHISP_LOG_WARNING, "%s: is not used: it is damaged; %s is gone on with", j->path, j->old);
+    return rc;
+}
+
 /* The list of what is there, up to where a record is none. */
 static int read_list(wh_journal *j, const whisp_options *o, const wh_place *place)
 {
@@ -244,7 +255,9 @@ static int choose(wh_journal *j, const whisp_options *o, wh_place *here, wh_plac
     if (!chosen)
         return here->fd >= 0 ? tell_why(j, o, j->path, here) : older->fd >= 0 ? tell_why(j, o, j->old, older) : rc;
     j->name = chosen == older ? j->old : j->path;
-    if ((rc = read_list(j, o, chosen)))
+    if (chosen == older && here->fd >= 0)
+        rc = tell_damage(j, o, here);
+    if (rc || (rc = read_list(j, o, chosen)))
         return rc;
     j->fd = chosen->fd;
     chosen->fd = -1;

@@ -146,7 +146,7 @@ int wh_live_speakers_finish(whisp_stream *st)
     if (!rc)
         rc = wh_who_keep(l->who, &found);
     wh_found_free(&found);
-    if (!rc)
+    if (!rc || rc == WHISP_ERR_OUTPUT)
         l->result = said;
     else
         whisp_result_free(said);

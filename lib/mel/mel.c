@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mel/fft.h"
+#include "util/pages.h"
 
 #define FFT 400
 #define HOP 160
@@ -41,8 +42,15 @@ struct wh_mel {
     int64_t taken;    /* samples pushed in all */
     size_t bad;
 
+    /* whose samples pushed before can be had again: frames that can be made again are not kept, only how loud they are */
+    void (*again)(const void *user, int64_t at, float *samples, size_t n); /* NULL: all are kept */
+    const void *again_user;
+    float *heard;         /* [FFT + (WH_FFT_LANES - 1) * HOP] */
+    int64_t inexact_from; /* the first sample that would come back as another number */
+
     size_t capacity;       /* frames that pushes may fill */
     size_t slots;          /* frames in the ring: capacity, and those that finish() makes of samples[] */
+    wh_pages store;        /* the ring's; untouched pages take no memory */
     float *ring;           /* [slots][n_mels], frame t in slot t % slots: log10 power, not clamped */
     float *loudest_to;     /* [slots]: the loudest value of frame t and all before it */
     float loudest_dropped; /* the same for the last frame that was dropped */
@@ -59,14 +67,15 @@ struct wh_mel {
 static int make_room(wh_mel *mel, size_t lanes)
 {
     size_t n_mels = (size_t)mel->n_mels, slots = mel->capacity + lanes + TAIL;
-    free(mel->ring);
+    wh_pages_give_back(&mel->store);
     free(mel->loudest_to);
     free(mel->samples);
     mel->lanes = lanes;
     mel->batch = FFT + (lanes - 1) * HOP;
     mel->slots = slots;
-    mel->ring = slots > mel->capacity && slots <= SIZE_MAX / n_mels ? wh_calloc(slots * n_mels, sizeof *mel->ring)
-                                                                    : NULL;
+    if (slots > mel->capacity)
+        (void)wh_pages_take_plain(&mel->store, slots, n_mels);
+    mel->ring = mel->store.at;
     mel->loudest_to = wh_calloc(slots, sizeof *mel->loudest_to);
     mel->samples = wh_calloc(mel->batch, sizeof *mel->samples);
     return mel->ring && mel->loudest_to && mel->samples ? WHISP_OK : wh_fail_memory();
@@ -117,9 +126,10 @@ void wh_mel_free(wh_mel *mel)
     free(mel->first_bin);
     free(mel->end_bin);
     free(mel->values);
-    free(mel->ring);
+    wh_pages_give_back(&mel->store);
     free(mel->loudest_to);
     free(mel->samples);
+    free(mel->heard);
     free(mel->made);
     free(mel);
 }
@@ -138,6 +148,17 @@ int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float
     return WHISP_OK;
 }
 
+int wh_mel_hear_again(wh_mel *mel, void (*again)(const void *user, int64_t at, float *samples, size_t n),
+                      const void *user)
+{
+    mel->heard = mel->heard ? mel->heard : wh_calloc(FFT + (WH_FFT_LANES - 1) * HOP, sizeof *mel->heard);
+    if (!mel->heard)
+        return wh_fail_memory();
+    mel->again = again;
+    mel->again_user = user;
+    return WHISP_OK;
+}
+
 void wh_mel_reset(wh_mel *mel)
 {
     /* The first frame begins 200 samples before the recording; reflect() fills them in when they are known. */
@@ -145,6 +166,7 @@ void wh_mel_reset(wh_mel *mel)
     mel->n_samples = HALF;
     mel->taken = 0;
     mel->bad = 0;
+    mel->inexact_from = INT64_MAX;
     mel->loudest_dropped = SILENCE;
     mel->first = mel->ready = mel->discard = 0;
     mel->finished = mel->is_given = 0;
@@ -169,25 +191,32 @@ static void drop(wh_mel *mel)
     }
 }
 
+/* Frame t is in the ring: it was made elsewhere, or cannot be made again from 16-bit samples. */
+static int is_kept(const wh_mel *mel, int64_t t)
+{
+    return !mel->again || mel->made || mel->is_given || t * HOP + HALF > mel->inexact_from;
+}
+
 /* A frame's values, in order, into the ring. */
 static void keep(wh_mel *mel, const float *values)
 {
     size_t n_mels = (size_t)mel->n_mels, slot = (size_t)mel->ready % mel->slots;
     int64_t t = mel->ready;
     float before = t > mel->first ? mel->loudest_to[(size_t)(t - 1) % mel->slots] : mel->loudest_dropped;
-    memcpy(mel->ring + slot * n_mels, values, n_mels * sizeof *values);
+    if (is_kept(mel, t))
+        memcpy(mel->ring + slot * n_mels, values, n_mels * sizeof *values);
     for (size_t m = 0; m < n_mels; m++)
         before = WH_MAX(before, values[m]);
     mel->loudest_to[slot] = before;
     mel->ready++;
 }
 
-/* The next n frames, at most WH_FFT_LANES, here. */
-static void compute_here(wh_mel *mel, int n)
+/* n frames, at most WH_FFT_LANES, of these samples: values. */
+static void transform(wh_mel *mel, const float *samples, int n)
 {
     for (int i = 0; i < HALF; i++) {
         for (int l = 0; l < WH_FFT_LANES; l++) {
-            const float *frame = mel->samples + (l < n ? l : 0) * HOP;
+            const float *frame = samples + (l < n ? l : 0) * HOP;
             mel->work.a.re[i][l] = frame[2 * i] * mel->window[2 * i];
             mel->work.a.im[i][l] = frame[2 * i + 1] * mel->window[2 * i + 1];
         }
@@ -203,6 +232,12 @@ static void compute_here(wh_mel *mel, int n)
         for (int l = 0; l < n; l++)
             mel->values[l * mel->n_mels + m] = log10f(sum[l] > 1e-10f ? sum[l] : 1e-10f);
     }
+}
+
+/* The next n frames, at most WH_FFT_LANES, here. */
+static void compute_here(wh_mel *mel, int n)
+{
+    transform(mel, mel->samples, n);
     for (int l = 0; l < n; l++)
         keep(mel, mel->values + l * mel->n_mels);
 }
@@ -235,21 +270,40 @@ static int computable(const wh_mel *mel)
     return (int)WH_MAX(WH_MIN(n, room), 0);
 }
 
+/* Would a sample come back from 16 bits as it is? */
+static int is_exact(float x)
+{
+    float scaled = x * 32768.0f;
+    int inside = scaled >= -32768.0f && scaled <= 32767.0f;
+    return inside && (float)(int32_t)(inside ? scaled : 0) == scaled;
+}
+
+/* n samples behind samples[]'s. */
+static void take_samples(wh_mel *mel, const float *samples, size_t n)
+{
+    float *to = mel->samples + mel->n_samples;
+    int exact = 1;
+    for (size_t i = 0; i < n; i++) {
+        float x = samples[i];
+        if (!isfinite(x)) {
+            x = 0.0f;
+            mel->bad++;
+        }
+        to[i] = WH_MAX(-LARGEST, WH_MIN(x, LARGEST));
+        exact &= is_exact(to[i]);
+    }
+    if (!exact)
+        mel->inexact_from = WH_MIN(mel->inexact_from, mel->taken);
+    mel->n_samples += n;
+    mel->taken += (int64_t)n;
+}
+
 size_t wh_mel_push(wh_mel *mel, const float *samples, size_t n)
 {
     size_t taken = 0;
     while (!mel->finished) {
         size_t piece = WH_MIN(n - taken, mel->batch - mel->n_samples);
-        for (size_t i = 0; i < piece; i++) {
-            float x = samples[taken + i];
-            if (!isfinite(x)) {
-                x = 0.0f;
-                mel->bad++;
-            }
-            mel->samples[mel->n_samples + i] = WH_MAX(-LARGEST, WH_MIN(x, LARGEST));
-        }
-        mel->n_samples += piece;
-        mel->taken += (int64_t)piece;
+        take_samples(mel, samples + taken, piece);
         taken += piece;
         int frames = computable(mel);
         if (frames > 0)
@@ -279,13 +333,14 @@ void wh_mel_finish(wh_mel *mel)
 void wh_mel_give(wh_mel *mel, const float *given, size_t stride, int64_t frames)
 {
     wh_mel_reset(mel);
+    mel->is_given = 1;
     for (int64_t t = 0; t < frames; t++) {
         for (int m = 0; m < mel->n_mels; m++)
             mel->values[m] = given[(size_t)m * stride + (size_t)t] * 4.0f - 4.0f;
         keep(mel, mel->values);
     }
     mel->taken = frames * HOP;
-    mel->finished = mel->is_given = 1;
+    mel->finished = 1;
 }
 
 int64_t wh_mel_content(const wh_mel *mel)
@@ -335,11 +390,23 @@ void wh_mel_set_loudest(wh_mel *mel, float loudest)
     mel->set_loudest = WH_MAX(loudest, SILENCE);
 }
 
-void wh_mel_window(const wh_mel *mel, int64_t seek, int64_t frames, enum wh_padding padding, float *out)
+/* Frames t .. t+n-1, at most WH_FFT_LANES, once more: values. */
+static void make_again(wh_mel *mel, int64_t t, int n)
+{
+    int64_t at = t * HOP - HALF;
+    size_t before = at < 0 ? (size_t)-at : 0, count = FFT + (size_t)(n - 1) * HOP;
+    mel->again(mel->again_user, at + (int64_t)before, mel->heard + before, count - before);
+    for (size_t i = 0; i < before; i++) /* as reflect() does; sample -200 has weight 0 */
+        mel->heard[i] = at + (int64_t)i == -HALF ? 0 : mel->heard[2 * before - i];
+    transform(mel, mel->heard, n);
+}
+
+void wh_mel_window(wh_mel *mel, int64_t seek, int64_t frames, enum wh_padding padding, float *out)
 {
     size_t n_mels = (size_t)mel->n_mels;
     float least = wh_mel_loudest(mel, seek + WINDOW_FRAMES) - 8.0f;
     float silence = (WH_MAX(SILENCE, least) + 4.0f) / 4.0f;
+    int64_t made = seek, made_end = seek; /* frames that are in values */
     if (mel->is_given)
         least = -INFINITY;
     for (int64_t i = 0; i < WINDOW_FRAMES; i++, out += n_mels) {
@@ -347,13 +414,21 @@ void wh_mel_window(const wh_mel *mel, int64_t seek, int64_t frames, enum wh_padd
         if (padding == WH_PAD_MEL && i >= frames) {
             for (size_t m = 0; m < n_mels; m++)
                 out[m] = 0.0f;
-        } else if (t < mel->first || t >= mel->ready) {
+            continue;
+        }
+        if (t < mel->first || t >= mel->ready) {
             for (size_t m = 0; m < n_mels; m++)
                 out[m] = silence;
-        } else {
-            const float *frame = mel->ring + (size_t)t % mel->slots * n_mels;
-            for (size_t m = 0; m < n_mels; m++)
-                out[m] = (WH_MAX(frame[m], least) + 4.0f) / 4.0f;
+            continue;
         }
+        if (t >= made_end && !is_kept(mel, t)) {
+            made = t;
+            made_end = WH_MIN(t + WH_FFT_LANES, mel->ready);
+            make_again(mel, made, (int)(made_end - made));
+        }
+        const float *frame = is_kept(mel, t) ? mel->ring + (size_t)t % mel->slots * n_mels
+                                             : mel->values + (size_t)(t - made) * n_mels;
+        for (size_t m = 0; m < n_mels; m++)
+            out[m] = (WH_MAX(frame[m], least) + 4.0f) / 4.0f;
     }
 }

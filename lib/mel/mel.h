@@ -25,6 +25,13 @@ void wh_mel_reset(wh_mel *mel); /* forgets frames, samples and loudest */
 int wh_mel_delegate(wh_mel *mel, int most, int (*frames)(void *user, const float *samples, int n, float *out),
                     void *user);
 
+/* Where the samples pushed are kept anyway, as 16 bits each: frames are not stored but made a second time when a window is
+ * read, unless their samples would come back from 16 bits as other numbers. again(user, at, samples, n) gives n samples
+ * from `at` (0 or later) on, divided by 32768, and zeros behind the last; it is asked for what a window holds, and
+ * half a frame before it. Before the first push. WHISP_ERR_MEMORY. */
+int wh_mel_hear_again(wh_mel *mel, void (*again)(const void *user, int64_t at, float *samples, size_t n),
+                      const void *user);
+
 /* Feed samples; returns how many were taken: fewer than n once the store is full (see wh_mel_discard). Values that are
  * not finite count as 0 and are counted in wh_mel_bad_samples(). */
 size_t wh_mel_push(wh_mel *mel, const float *samples, size_t n);
@@ -64,6 +71,6 @@ void wh_mel_set_loudest(wh_mel *mel, float loudest);
  *   WH_PAD_SAMPLES  frames past the content are those of zero samples: what decode() and detect_language() get
  * `seek` must not be before the last discard. */
 enum wh_padding { WH_PAD_MEL, WH_PAD_SAMPLES };
-void wh_mel_window(const wh_mel *mel, int64_t seek, int64_t frames, enum wh_padding padding, float *out);
+void wh_mel_window(wh_mel *mel, int64_t seek, int64_t frames, enum wh_padding padding, float *out);
 
 #endif

@@ -92,10 +92,23 @@ static int answer(const char *found, char *path, size_t capacity)
     return WHISP_OK;
 }
 
-/* Nothing found: say where was looked and what is there. */
+/* The command that makes a model be there. */
+static void put_help(wh_buf *text, const char *name)
+{
+    const char *alias = name ? wh_model_alias(name) : "base";
+    int is_known = alias || wh_model_is_repository(name);
+    for (size_t i = 0; !is_known && wh_model_published(i); i++)
+        is_known = strcmp(name, wh_model_published(i)) == 0;
+    if (is_known)
+        wh_buf_printf(text, "`whisp-get %s` fetches it", name ? name : alias);
+    else
+        wh_buf_puts(text, "`whisp-get --list` says which can be fetched, whisp-convert makes others of checkpoints");
+}
+
+/* Nothing found: say where was looked, what is there, and which command helps. */
 static int not_found(const char *name, char folders[][1024], size_t n_folders)
 {
-    wh_buf there = {0}, looked = {0};
+    wh_buf there = {0}, looked = {0}, help = {0};
     int rc = WHISP_OK;
     for (size_t i = 0; !rc && i < n_folders; i++) {
         char **names;
@@ -106,14 +119,14 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
             wh_buf_printf(&there, "%s%s", there.length ? ", " : "", names[k]);
         free_list(names, n);
     }
-    if (!rc && (there.failed || looked.failed))
+    put_help(&help, name);
+    if (!rc && (there.failed || looked.failed || help.failed))
         rc = wh_fail_memory();
     if (!rc)
-        rc = wh_fail(WHISP_ERR_IO,
-                     "%s%s: no such model in %s (there: %s); `make models` fetches tiny.en, base, "
-                     "silero-vad and speakers, whisp-convert makes others",
+        rc = wh_fail(WHISP_ERR_IO, "%s%s: no such model in %s (there: %s); %s",
                      name ? "" : "no model given and none found", name ? name : "", looked.data ? looked.data : "",
-                     there.length ? there.data : "none");
+                     there.length ? there.data : "none", help.data);
+    wh_buf_free(&help);
     wh_buf_free(&there);
     wh_buf_free(&looked);
     return rc;
@@ -123,7 +136,7 @@ static int not_found(const char *name, char folders[][1024], size_t n_folders)
 static size_t folders_to_search(const char *model_dir, char folders[MOST_FOLDERS][1024])
 {
     size_t n = 0;
-    const char *env = getenv("WHISP_MODEL_DIR"), *home = getenv("HOME");
+    const char *env = getenv("WHISP_MODEL_DIR");
     if (model_dir) {
         snprintf(folders[n++], sizeof folders[0], "%s", model_dir);
         return n;
@@ -131,9 +144,18 @@ static size_t folders_to_search(const char *model_dir, char folders[MOST_FOLDERS
     if (env && *env)
         snprintf(folders[n++], sizeof folders[0], "%s", env);
     snprintf(folders[n++], sizeof folders[0], "models");
-    if (home && *home)
-        snprintf(folders[n++], sizeof folders[0], "%s/.cache/whisp", home);
+    if (wh_model_cache(folders[n], sizeof folders[0]))
+        n++;
     return n;
+}
+
+/* NAME.gguf in the first of the folders that has one. */
+static int find_in(char folders[][1024], size_t n, const char *name, char *found, size_t capacity)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((size_t)snprintf(found, capacity, "%s/%s.gguf", folders[i], name) < capacity && is_file(found))
+            return 1;
+    return 0;
 }
 
 int whisp_model_find(const char *name, const char *model_dir, char *path, size_t capacity)
@@ -145,16 +167,24 @@ int whisp_model_find(const char *name, const char *model_dir, char *path, size_t
     int rc = name && strchr(name, '/') ? wh_model_foreign(name) : WHISP_OK;
     if (rc)
         return rc;
-    if (name && (strchr(name, '/') || !*name))
-        return wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
-
-    char folders[MOST_FOLDERS][1024], found[4400];
+    char folders[MOST_FOLDERS][1024], found[4400], file[256] = "";
+    if (name && !wh_model_repository_file(name, file, sizeof file) && (strchr(name, '/') || !*name))
+        return wh_model_meant(name, file, sizeof file)
+                   ? wh_fail(
+                         WHISP_ERR_IO,
+                         "%s: there is no such model file; `whisp-get %s` fetches it, and %s is enough of a name then",
+                         name, file, file)
+                   : wh_fail(WHISP_ERR_IO, "%s: there is no such model file", name);
     size_t n_folders = folders_to_search(model_dir, folders);
-    for (size_t i = 0; i < n_folders; i++) {
-        snprintf(found, sizeof found, "%s/%s.gguf", folders[i], name ? name : "base");
-        if (is_file(found))
+    const char *names_of_it[] = {!name ? "base" : *file ? file : name, name ? wh_model_alias(name) : NULL};
+    for (size_t k = 0; k < WH_COUNT(names_of_it) && names_of_it[k]; k++)
+        if (find_in(folders, n_folders, names_of_it[k], found, sizeof found))
             return answer(found, path, capacity);
-    }
+    if (*file)
+        return wh_fail(
+            WHISP_ERR_IO,
+            "%s: there is no such model file; if it is a repository of Hugging Face, `whisp-get %s` fetches it", name,
+            name);
     for (size_t i = 0; !name && i < n_folders; i++) {
         char **names;
         size_t n, k = 0;

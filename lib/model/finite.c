@@ -47,20 +47,34 @@ static int is_finite(const wh_tensor *tensor)
     return 1;
 }
 
-static const char *find(const wh_gguf *file)
+static const char *find(const wh_gguf *file, wh_soundness_fn known, const void *user)
 {
     const char *found = NULL;
     size_t read = 0;
     for (size_t i = 0; i < wh_gguf_tensor_count(file) && !found; i++) {
         const wh_tensor *tensor = wh_gguf_tensor_at(file, i);
-        if (!is_finite(tensor))
+        int sound = known ? known(user, tensor) : -1;
+        if (sound < 0) {
+            sound = is_finite(tensor);
+            read += tensor->bytes;
+        }
+        if (!sound)
             found = tensor->name;
-        if ((read += tensor->bytes) > KEPT) {
+        if (read > KEPT) {
             wh_gguf_rest(file);
             read = 0;
         }
     }
     return found;
+}
+
+void wh_model_search(const whisp_model *model, wh_soundness_fn known, const void *user)
+{
+    wh_derived *derived = model->derived;
+    if (!model->file || !derived || derived->searched)
+        return;
+    derived->unsound = find(model->file, known, user);
+    derived->searched = 1;
 }
 
 const char *wh_model_unsound(const whisp_model *model)
@@ -69,9 +83,7 @@ const char *wh_model_unsound(const whisp_model *model)
     if (!model->file || !derived)
         return NULL;
     pthread_mutex_lock(&derived->mutex);
-    if (!derived->searched)
-        derived->unsound = find(model->file);
-    derived->searched = 1;
+    wh_model_search(model, NULL, NULL);
     const char *found = derived->unsound;
     pthread_mutex_unlock(&derived->mutex);
     return found;

@@ -1,5 +1,6 @@
 /* load.c - a model from a path, a descriptor or memory, for whisp.h, and what is said about it. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "options/options.h"
 #include "model/model.h"
@@ -73,7 +74,11 @@ int whisp_model_load(const char *path, const whisp_callbacks *callbacks, whisp_m
     const wh_gguf_reading reading = {all.no_mmap, check_cancel, &all};
     if ((rc = wh_gguf_open_as(path, &reading, &file)) && rc != WHISP_ERR_MEMORY && rc != WHISP_ERR_CANCELLED) {
         int known = wh_model_foreign(path);
-        return known ? known : rc;
+        char name[64];
+        if (known || rc != WHISP_ERR_IO || access(path, F_OK) == 0 || !wh_model_meant(path, name, sizeof name))
+            return known ? known : rc;
+        return wh_fail(rc, "%s; `whisp-get %s` fetches it, and whisp_model_find(\"%s\", ...) says where it is then",
+                       whisp_last_error(), name, name);
     }
     return finish(rc, file, &all, started, model);
 }

@@ -77,6 +77,9 @@ struct whisp_model {
 
     wh_head *alignment_heads; /* [n_alignment_heads]; all heads of the upper half of the layers if unknown */
     int n_alignment_heads;
+    const wh_head
+        *named_heads; /* [n_named_heads] a session's: the file's, where the session chose others itself; or NULL */
+    int n_named_heads;
 
     wh_tokenizer *tokenizer;
     float *mel_filters; /* [n_mels][201], see wh_mel_filters() */
@@ -92,9 +95,27 @@ struct whisp_model {
 /* The name of a tensor that holds NaN or infinity, or NULL. Reads all weights, the first time. From any thread. (finite.c) */
 const char *wh_model_unsound(const whisp_model *model);
 
+/* The same looked for, once for all, by who has read most of the weights himself and holds derived's lock: `known` says
+ * of a tensor 1 (all are numbers), 0 (not all), or -1: it is to be read. */
+typedef int (*wh_soundness_fn)(const void *user, const wh_tensor *tensor);
+void wh_model_search(const whisp_model *model, wh_soundness_fn known, const void *user);
+
 /* A file or folder that is another program's model: fails with what it is and the command that converts it. WHISP_OK:
  * it is none that is known. */
 int wh_model_foreign(const char *path);
+
+/* Names (names.c). The published models' one after the other, NULL behind the last; the name that another one stands for
+ * ("large": "large-v3"), or NULL. */
+const char *wh_model_published(size_t i);
+const char *wh_model_alias(const char *name);
+/* The published model that a path means by its last part: small.en of "models/small.en.gguf". 0: none. */
+int wh_model_meant(const char *path, char *name, size_t capacity);
+/* Whether a name is OWNER/NAME, as Hugging Face calls what people publish there; and the name of its file, without .gguf.
+ * 0: it is none, or too long. */
+int wh_model_is_repository(const char *name);
+int wh_model_repository_file(const char *name, char *file, size_t capacity);
+/* The folder that whisp-get keeps models in: $XDG_CACHE_HOME/whisp, else ~/.cache/whisp; 0: nobody says where that is. */
+int wh_model_cache(char *folder, size_t capacity);
 
 /* The file of a model that goes with another one: name.gguf beside it, if that is there, else where whisp_model_find()
  * looks. (find.c) */

@@ -35,8 +35,9 @@ int whisp_options_on(whisp_options *options, const whisp_callbacks *callbacks)
     options->segment = all.segment;
     options->cancel = all.cancel;
     options->journal = all.journal;
+    options->part = all.part;
     options->log_user = options->progress_user = options->segment_user = all.user;
-    options->cancel_user = options->journal_user = all.user;
+    options->cancel_user = options->journal_user = options->part_user = all.user;
     return WHISP_OK;
 }
 

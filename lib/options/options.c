@@ -84,11 +84,13 @@ whisp_options *wh_options_copy(const whisp_options *options)
     copy->segment = options->segment;
     copy->cancel = options->cancel;
     copy->journal = options->journal;
+    copy->part = options->part;
     copy->log_user = options->log_user;
     copy->progress_user = options->progress_user;
     copy->segment_user = options->segment_user;
     copy->cancel_user = options->cancel_user;
     copy->journal_user = options->journal_user;
+    copy->part_user = options->part_user;
     return copy;
 }
 

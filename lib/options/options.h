@@ -49,6 +49,7 @@ typedef struct wh_values {
     int word_timestamps;
     int confidence; /* judge each word */
     const char *prepend_punctuations, *append_punctuations;
+    int by_characters;                      /* words' times by the text's characters */
     enum wh_heads heads;                    /* which attention heads tell the time */
     const char *clip_timestamps;            /* NULL: None; else checked: wh_parse_clips() reads it */
     double hallucination_silence_threshold; /* NaN: None */
@@ -61,6 +62,7 @@ typedef struct wh_values {
     int device;                /* its number */
     const char *compute_type;  /* auto, f32, bf16 or int8: from compute_given and the backend */
     const char *compute_given; /* these or f16 */
+    int padding;               /* enum wh_encoder_padding (lib/backend/backend.h): of a short window's rows */
     int split_stereo;
     double stream_step; /* seconds */
     int cut_off;        /* never cut a recording */
@@ -91,7 +93,8 @@ struct whisp_options {
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
     whisp_journal_fn journal;
-    void *log_user, *progress_user, *segment_user, *cancel_user, *journal_user;
+    whisp_part_fn part;
+    void *log_user, *progress_user, *segment_user, *cancel_user, *journal_user, *part_user;
 };
 
 /* Are the words' times found, for who wants to see them or for who needs them? */

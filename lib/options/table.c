@@ -34,8 +34,9 @@ const wh_option wh_options[] = {
     OPTION(
         hotwords, hotwords, wh_parse_text, "TEXT|None", "None",
         "words to expect: they stand before the previous text in the prompt of every window that prefix does not begin"),
-    OPTION(vocabulary, vocabulary, wh_parse_text, "FILE|None", "None",
-           "text file of terms, one a line: each is written where the audio is in doubt and sounds like it"),
+    OPTION(
+        vocabulary, vocabulary, wh_parse_text, "FILE|None", "None",
+        "text file of terms, one a line, or a corrected json: each is written where the audio is in doubt and sounds like it"),
     OPTION(condition_on_previous_text, condition_on_previous_text, wh_parse_flag, "True|False", "True",
            "give each window the text before it; False makes loops of repeated text less likely"),
     OPTION(
@@ -94,6 +95,8 @@ const wh_option wh_options[] = {
         alignment_heads, heads, wh_parse_choice, "auto|model|upper_half", "auto",
         "word_timestamps: the attention heads that tell the time; upper_half: all of the upper half of the decoder's "
         "layers; model: those that the model file names, if it does; auto: upper_half for tiny and base, else model"),
+    OPTION(word_times, by_characters, wh_parse_choice, "tokens|characters", "tokens",
+           "word_timestamps: what is aligned with the sound; tokens: openai-whisper's times; characters: truer ones"),
     OPTION(clip_timestamps, clip_timestamps, wh_parse_clip_list, "START,END[,START,END...]|None", "0",
            "transcribe only these parts of the recording, in seconds; the last END may be missing: up to the end"),
     OPTION(hallucination_silence_threshold, hallucination_silence_threshold, wh_parse_real, "FLOAT|None", "None",
@@ -117,8 +120,13 @@ const wh_option wh_options[] = {
     OPTION(
         compute_type, compute_type, wh_parse_compute, "auto|f32|bf16|int8", "auto",
         "arithmetic of the products with weights: f32 (float32) gives openai-whisper's words, bf16 (bfloat16) is close to it, "
-        "int8 (8-bit integers) is the fastest; auto is int8 where the CPU has AVX2 or more; CTranslate2's names are "
-        "taken, too: float16 is float32 on a CPU, int8_float32 is int8, default is auto"),
+        "int8 (8-bit integers) is the fastest; auto is int8 where the CPU has AVX2 or more, or is a 64-bit ARM; CTranslate2's "
+        "names are taken, too: float16 is float32 on a CPU, int8_float32 is int8, default is auto"),
+    OPTION(
+        encoder_padding, padding, wh_parse_choice, "full|few|auto", "auto",
+        "what the encoder computes of the silence that fills a window of less than 30 seconds up; few: a row in two, four, "
+        "then eight, which counts for all of them, and all after all where the words are doubtful: short recordings in half "
+        "the time or less; auto: few with int8"),
     OPTION(
         split_stereo, split_stereo, wh_parse_flag, "True|False", "False",
         "a speaker a channel: transcribe the two channels of a recording apart and merge their segments by time, labelled"),

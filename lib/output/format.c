@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output/writers.h"
+#include "output/layout/layout.h"
 
 static const struct writer {
     whisp_format format;
@@ -17,7 +17,12 @@ static const struct writer {
     {{"tsv", "start, end in milliseconds and text, a line a segment"}, wh_write_tsv},
     {{"json", "all that is known, as openai-whisper writes it"}, wh_write_json},
     {{"rttm", "who speaks when, a line a turn"}, wh_write_rttm},
+    {{"lrc", "lines with their times, as players of music show them"}, wh_write_lrc},
+    {{"ass", "Advanced SubStation Alpha subtitles"}, wh_write_ass},
+    {{"csv", "start, end in milliseconds, speaker and text, for spreadsheets"}, wh_write_csv},
+    {{"md", "Markdown to be read: chapters of five minutes, a paragraph a turn"}, wh_write_md},
     {{"doubtful", "the least certain words, for who listens again"}, wh_write_doubtful},
+    {{"html", "a page to check and correct the transcript in a browser"}, wh_write_html},
 };
 
 /* What the caller's layout says, which may be that of an older header; 0 for the rest. */
@@ -31,6 +36,15 @@ static int read_layout(const whisp_writer_options *given, whisp_writer_options *
     memcpy(layout, given, WH_MIN(given->size, sizeof *layout));
     if (!(layout->doubtful_share >= 0 && layout->doubtful_share <= 1))
         return wh_fail(WHISP_ERR_ARGUMENT, "doubtful_share must be within 0 to 1");
+    if (layout->subtitles &&
+        (layout->highlight_words || layout->max_line_width || layout->max_line_count || layout->max_words_per_line))
+        return wh_fail(WHISP_ERR_ARGUMENT, "subtitles are laid out by their style: leave out highlight_words, "
+                                           "max_line_width, max_line_count and max_words_per_line");
+    if (!layout->subtitle_style)
+        layout->subtitle_style = "netflix";
+    if (!wh_layout_find(layout->subtitle_style, NULL, &(wh_layout_style){0}))
+        return wh_fail(WHISP_ERR_ARGUMENT, "unknown subtitle_style \"%s\": choose " WH_LAYOUT_STYLES,
+                       layout->subtitle_style);
     if (layout->max_line_width < 0 || layout->max_line_count < 0 || layout->max_words_per_line < 0)
         return wh_fail(WHISP_ERR_ARGUMENT, "max_line_width, max_line_count and max_words_per_line cannot be negative");
     return WHISP_OK;
@@ -87,9 +101,10 @@ int whisp_result_format(const whisp_result *result, const char *format, const wh
     wh_buf out = {0};
     wh_buf_puts(&out, ""); /* an empty document is a string, too */
     writers[i].write(result, &layout, &out);
-    if (out.failed) {
+    rc = out.failed < 0 ? out.failed : out.failed ? wh_fail_memory() : WHISP_OK;
+    if (rc) {
         wh_buf_free(&out);
-        return wh_fail_memory();
+        return rc;
     }
     *text = out.data;
     if (length)

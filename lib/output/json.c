@@ -23,7 +23,7 @@ static void put_escaped(wh_buf *out, int32_t code)
     }
 }
 
-static void put_string(wh_buf *out, const char *text)
+void wh_put_json_string(wh_buf *out, const char *text)
 {
     size_t n = strlen(text), done = 0; /* text[done .. i) is waiting to be appended as it is */
     wh_buf_puts(out, "\"");
@@ -54,22 +54,69 @@ static void put_speaker(wh_buf *out, const whisp_result *result, int speaker)
     if (speaker <= 0)
         return;
     wh_buf_puts(out, ", \"speaker\": ");
-    put_string(out, wh_speaker_name(result, speaker, room));
+    wh_put_json_string(out, wh_speaker_name(result, speaker, room));
 }
 
-static void put_words(wh_buf *out, const whisp_result *result, const whisp_segment *segment)
+static void put_alternatives(wh_buf *out, const whisp_word *word)
 {
+    wh_buf_puts(out, ", \"alternatives\": [");
+    for (size_t i = 0; i < word->n_alternatives; i++) {
+        wh_buf_puts(out, i ? ", {\"text\": " : "{\"text\": ");
+        wh_put_json_string(out, word->alternatives[i].text);
+        put_number(out, "logprob", word->alternatives[i].logprob);
+        wh_buf_puts(out, "}");
+    }
+    wh_buf_puts(out, "]");
+}
+
+/* What a person left: ", \"corrected\": true". */
+static void put_mark(wh_buf *out, int is, const char *name)
+{
+    if (is)
+        wh_buf_printf(out, ", \"%s\": true", name);
+}
+
+static void put_note(wh_buf *out, const char *note)
+{
+    if (!note)
+        return;
+    wh_buf_puts(out, ", \"note\": ");
+    wh_put_json_string(out, note);
+}
+
+static void put_corrections(wh_buf *out, const wh_buf *all)
+{
+    wh_buf_puts(out, all->length ? ", \"corrections\": [" : "");
+    for (size_t at = 0; at < all->length;) {
+        const char *from = all->data + at, *to = from + strlen(from) + 1, *count = to + strlen(to) + 1;
+        wh_buf_puts(out, at ? ", {\"from\": " : "{\"from\": ");
+        wh_put_json_string(out, from);
+        wh_buf_puts(out, ", \"to\": ");
+        wh_put_json_string(out, to);
+        wh_buf_printf(out, ", \"count\": %s}", count);
+        at = (size_t)(count + strlen(count) + 1 - all->data);
+    }
+    wh_buf_puts(out, all->length ? "]" : "");
+}
+
+static void put_words(wh_buf *out, const whisp_result *result, const wh_result_segment *entry)
+{
+    const whisp_segment *segment = &entry->segment;
     wh_buf_puts(out, ", \"words\": [");
     for (size_t i = 0; i < segment->n_words; i++) {
         const whisp_word *word = segment->words[i];
         wh_buf_puts(out, i ? ", {\"word\": " : "{\"word\": ");
-        put_string(out, word->text);
+        wh_put_json_string(out, word->text);
         put_number(out, "start", word->start);
         put_number(out, "end", word->end);
         put_number(out, "probability", word->probability);
         if (word->confidence > 0)
             put_number(out, "confidence", word->confidence);
         put_speaker(out, result, word->speaker);
+        if (word->n_alternatives)
+            put_alternatives(out, word);
+        put_mark(out, entry->marks && (entry->marks[i] & WH_WORD_TYPED), "corrected");
+        put_mark(out, entry->marks && (entry->marks[i] & WH_WORD_HEARD), "heard");
         wh_buf_puts(out, "}");
     }
     wh_buf_puts(out, "]");
@@ -82,7 +129,7 @@ static void put_segment(wh_buf *out, const whisp_result *result, const wh_result
     put_number(out, "start", segment->start);
     put_number(out, "end", segment->end);
     wh_buf_puts(out, ", \"text\": ");
-    put_string(out, segment->text);
+    wh_put_json_string(out, segment->text);
     wh_buf_puts(out, ", \"tokens\": [");
     for (size_t i = 0; i < segment->n_tokens; i++)
         wh_buf_printf(out, "%s%" PRId32, i ? ", " : "", segment->tokens[i].id);
@@ -94,8 +141,10 @@ static void put_segment(wh_buf *out, const whisp_result *result, const wh_result
     if (segment->confidence > 0)
         put_number(out, "confidence", segment->confidence);
     put_speaker(out, result, segment->speaker);
+    put_mark(out, entry->corrected, "corrected");
+    put_note(out, entry->note);
     if (segment->words || entry->cleared)
-        put_words(out, result, segment);
+        put_words(out, result, entry);
     wh_buf_puts(out, "}");
 }
 
@@ -105,7 +154,7 @@ static void put_turns(wh_buf *out, const whisp_result *result)
     wh_buf_puts(out, ", \"speakers\": [");
     for (size_t i = 0; i < result->n_speakers; i++) {
         wh_buf_puts(out, i ? ", " : "");
-        put_string(out, result->speakers[i]);
+        wh_put_json_string(out, result->speakers[i]);
     }
     wh_buf_puts(out, "], \"turns\": [");
     for (size_t i = 0; i < result->n_turns; i++) {
@@ -114,7 +163,7 @@ static void put_turns(wh_buf *out, const whisp_result *result)
         wh_put_double(out, turn->start);
         put_number(out, "end", turn->end);
         wh_buf_puts(out, ", \"speaker\": ");
-        put_string(out, wh_speaker_name(result, turn->speaker, room));
+        wh_put_json_string(out, wh_speaker_name(result, turn->speaker, room));
         wh_buf_puts(out, "}");
     }
     wh_buf_puts(out, "]");
@@ -124,7 +173,7 @@ void wh_write_json(const whisp_result *result, const whisp_writer_options *layou
 {
     (void)layout;
     wh_buf_puts(out, "{\"text\": ");
-    put_string(out, result->text ? result->text : "");
+    wh_put_json_string(out, result->text ? result->text : "");
     wh_buf_puts(out, ", \"segments\": [");
     for (size_t i = 0; i < result->n; i++) {
         wh_buf_puts(out, i ? ", " : "");
@@ -132,14 +181,16 @@ void wh_write_json(const whisp_result *result, const whisp_writer_options *layou
     }
     wh_buf_puts(out, "], \"language\": ");
     if (result->language)
-        put_string(out, result->language);
+        wh_put_json_string(out, result->language);
     else
         wh_buf_puts(out, "null");
     if (result->turns)
         put_turns(out, result);
     if (result->incomplete) {
         wh_buf_puts(out, ", \"incomplete\": ");
-        put_string(out, result->incomplete);
+        wh_put_json_string(out, result->incomplete);
     }
+    put_corrections(out, &result->corrections);
+    put_note(out, result->note);
     wh_buf_puts(out, "}");
 }

@@ -88,6 +88,17 @@ int wh_json_is_number(wh_json *j)
     return c == '-' || (c >= '0' && c <= '9');
 }
 
+int wh_json_is_text(wh_json *j)
+{
+    return peek(j) == '"';
+}
+
+int wh_json_flag(wh_json *j, int *is)
+{
+    *is = accept(j, "true");
+    return *is || wh_json_skip(j);
+}
+
 static size_t digits(const char *p)
 {
     return strspn(p, "0123456789");

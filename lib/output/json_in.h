@@ -1,5 +1,5 @@
-/* json_in.h - JSON text read value by value, for read_back.c: nothing is built that nobody asked for, and nothing in the
- * text is believed before it was looked at. Private to lib/output.
+/* json_in.h - JSON text read value by value, for read_back.c and lib/search/corrections.c: nothing is built that nobody
+ * asked for, and nothing in the text is believed before it was looked at.
  *
  * Every function returns 1, or 0 when the text is not what was asked for; the reason of the first failure stays, and
  * nothing is read after it. */
@@ -33,6 +33,10 @@ int wh_json_fail(wh_json *j, const char *format, ...) WH_PRINTF(2, 3);
 int wh_json_is_null(wh_json *j);
 /* Does the next value begin as a number does? Nothing is read. */
 int wh_json_is_number(wh_json *j);
+/* Does it begin as a text does? */
+int wh_json_is_text(wh_json *j);
+/* true is 1; any other value is 0. */
+int wh_json_flag(wh_json *j, int *is);
 /* NaN, Infinity and -Infinity, which Python writes, are numbers too. */
 int wh_json_number(wh_json *j, double *value);
 /* A whole number from lo to hi, perhaps written as 3.0. */
@@ -54,5 +58,9 @@ typedef struct wh_json_member {
 } wh_json_member;
 /* An object: the members [n <= 32], in any order, none twice; others are skipped. */
 int wh_json_object(wh_json *j, const wh_json_member *members, size_t n, void *to);
+
+/* remarks_in.c: a note, which *note owns from then on, and corrections, as whisp_result keeps them. */
+int wh_note_read_back(wh_json *j, char **note);
+int wh_corrections_read_back(wh_json *j, wh_buf *all);
 
 #endif

@@ -16,6 +16,8 @@
 typedef struct read_word {
     whisp_word word;
     size_t text;
+    size_t others; /* its first alternative's place among the segment's */
+    int typed, heard;
 } read_word;
 
 typedef struct reading {
@@ -33,12 +35,17 @@ typedef struct reading {
 
     whisp_segment segment; /* the one being read; text, tokens and words below */
     wh_buf segment_text;
+    char *note; /* NULL: none */
+    int corrected, has_marks;
     whisp_token *tokens;
     size_t n_tokens, tokens_capacity;
     read_word *words;
     size_t n_words, words_capacity;
     int has_words;
     wh_buf word_texts;
+    whisp_alternative *others; /* [n_others] all words' */
+    size_t *other_texts;       /* [n_others] in word_texts */
+    size_t n_others, others_capacity, other_texts_capacity;
     const whisp_word **list; /* pointers to words */
     size_t list_capacity;
 } reading;
@@ -117,6 +124,58 @@ static int word_text(wh_json *j, void *to)
     return 1;
 }
 
+/* The alternative being read is the last one. */
+static int other_text(wh_json *j, void *to)
+{
+    reading *r = to;
+    r->other_texts[r->n_others - 1] = r->word_texts.length;
+    if (!wh_json_string(j, &r->word_texts))
+        return 0;
+    wh_buf_append(&r->word_texts, "", 1);
+    return 1;
+}
+
+static int other_logprob(wh_json *j, void *to)
+{
+    reading *r = to;
+    return wh_json_number(j, &r->others[r->n_others - 1].logprob);
+}
+
+static int read_other(wh_json *j, void *to)
+{
+    static const wh_json_member members[] = {{"text", other_text, 1}, {"logprob", other_logprob, 0}};
+    reading *r = to;
+    if (wh_grow(&r->others, &r->others_capacity, r->n_others + 1, sizeof *r->others) ||
+        wh_grow(&r->other_texts, &r->other_texts_capacity, r->n_others + 1, sizeof *r->other_texts)) {
+        j->failed = 1;
+        return 0;
+    }
+    r->others[r->n_others++] = (whisp_alternative){0};
+    r->words[r->n_words - 1].word.n_alternatives++;
+    return wh_json_object(j, members, WH_COUNT(members), to);
+}
+
+static int word_alternatives(wh_json *j, void *to)
+{
+    return wh_json_list(j, read_other, to);
+}
+
+static int word_corrected(wh_json *j, void *to)
+{
+    reading *r = to;
+    int good = wh_json_flag(j, &r->words[r->n_words - 1].typed);
+    r->has_marks |= r->words[r->n_words - 1].typed;
+    return good;
+}
+
+static int word_heard(wh_json *j, void *to)
+{
+    reading *r = to;
+    int good = wh_json_flag(j, &r->words[r->n_words - 1].heard);
+    r->has_marks |= r->words[r->n_words - 1].heard;
+    return good;
+}
+
 static int read_word_object(wh_json *j, void *to)
 {
     static const wh_json_member members[] = {{"word", word_text, 1},
@@ -124,13 +183,16 @@ static int read_word_object(wh_json *j, void *to)
                                              {"end", word_end, 1},
                                              {"probability", word_probability, 0},
                                              {"confidence", word_confidence, 0},
-                                             {"speaker", word_speaker, 0}};
+                                             {"speaker", word_speaker, 0},
+                                             {"alternatives", word_alternatives, 0},
+                                             {"corrected", word_corrected, 0},
+                                             {"heard", word_heard, 0}};
     reading *r = to;
     if (wh_grow(&r->words, &r->words_capacity, r->n_words + 1, sizeof *r->words)) {
         j->failed = 1;
         return 0;
     }
-    r->words[r->n_words++] = (read_word){0};
+    r->words[r->n_words++] = (read_word){.others = r->n_others};
     return wh_json_object(j, members, WH_COUNT(members), to);
 }
 
@@ -182,15 +244,41 @@ MEMBER(segment_logprob, segment.avg_logprob, wh_json_number)
 MEMBER(segment_ratio, segment.compression_ratio, wh_json_number)
 MEMBER(segment_silence, segment.no_speech_prob, wh_json_number)
 MEMBER(segment_confidence, segment.confidence, wh_json_number)
+MEMBER(segment_corrected, corrected, wh_json_flag)
+
+static int segment_note(wh_json *j, void *to)
+{
+    return wh_note_read_back(j, &((reading *)to)->note);
+}
 
 /* ---- segments ---- */
+
+/* What a person left goes with the segment that was added last. */
+static int add_remarks(reading *r)
+{
+    wh_result_segment *made = &r->result->segments[r->result->n - 1];
+    size_t n = made->segment.n_words;
+    made->corrected = r->corrected;
+    made->note = r->note;
+    r->note = NULL;
+    made->marks = r->has_marks && n ? wh_calloc(n, 1) : NULL;
+    if (r->has_marks && n && !made->marks)
+        return wh_fail_memory();
+    for (size_t i = 0; made->marks && i < n; i++)
+        made->marks[i] = (unsigned char)((r->words[i].typed ? WH_WORD_TYPED : 0) |
+                                         (r->words[i].heard ? WH_WORD_HEARD : 0));
+    return WHISP_OK;
+}
 
 /* What was read of a segment becomes one of the result's. */
 static int add_segment(reading *r)
 {
     int rc = wh_grow(&r->list, &r->list_capacity, r->n_words + 1, sizeof *r->list);
+    for (size_t i = 0; i < r->n_others && !rc; i++)
+        r->others[i].text = r->word_texts.data + r->other_texts[i];
     for (size_t i = 0; i < r->n_words && !rc; i++) {
         r->words[i].word.text = r->word_texts.data + r->words[i].text;
+        r->words[i].word.alternatives = r->words[i].word.n_alternatives ? r->others + r->words[i].others : NULL;
         r->list[i] = &r->words[i].word;
     }
     whisp_segment *s = &r->segment;
@@ -205,7 +293,7 @@ static int add_segment(reading *r)
         rc = wh_result_add(r->result, s, r->has_words && is_empty);
     if (!rc)
         r->result->segments[r->result->n - 1].segment.id = id;
-    return rc;
+    return rc ? rc : add_remarks(r);
 }
 
 static int read_segment(wh_json *j, void *to)
@@ -222,14 +310,18 @@ static int read_segment(wh_json *j, void *to)
                                              {"no_speech_prob", segment_silence, 0},
                                              {"confidence", segment_confidence, 0},
                                              {"speaker", segment_speaker, 0},
-                                             {"words", segment_words, 0}};
+                                             {"words", segment_words, 0},
+                                             {"corrected", segment_corrected, 0},
+                                             {"note", segment_note, 0}};
     reading *r = to;
     r->segment = (whisp_segment){.id = (int)WH_MIN(r->result->n, (size_t)INT32_MAX)};
     r->segment_text.length = r->word_texts.length = 0;
     if (r->segment_text.data)
         r->segment_text.data[0] = 0;
-    r->n_tokens = r->n_words = 0;
-    r->has_words = 0;
+    r->n_tokens = r->n_words = r->n_others = 0;
+    r->has_words = r->corrected = r->has_marks = 0;
+    free(r->note);
+    r->note = NULL;
     if (!wh_json_object(j, members, WH_COUNT(members), to))
         return 0;
     if (r->word_texts.failed || add_segment(r))
@@ -262,6 +354,16 @@ static int whole_incomplete(wh_json *j, void *to)
     reading *r = to;
     r->has_incomplete = !wh_json_is_null(j);
     return !r->has_incomplete || wh_json_string(j, &r->incomplete);
+}
+
+static int whole_note(wh_json *j, void *to)
+{
+    return wh_note_read_back(j, &((reading *)to)->result->note);
+}
+
+static int whole_corrections(wh_json *j, void *to)
+{
+    return wh_corrections_read_back(j, &((reading *)to)->result->corrections);
 }
 
 static int read_listed(wh_json *j, void *to)
@@ -420,11 +522,14 @@ static void free_reading(reading *r)
     wh_buf_free(&r->segment_text);
     wh_buf_free(&r->word_texts);
     wh_buf_free(&r->name);
+    free(r->note);
     wh_names_free(&r->names);
     free(r->listed);
     free(r->turns);
     free(r->tokens);
     free(r->words);
+    free(r->others);
+    free(r->other_texts);
     free(r->list);
 }
 
@@ -432,7 +537,8 @@ int whisp_result_read(const char *json, size_t length, whisp_result **result)
 {
     static const wh_json_member members[] = {{"text", whole_text, 0},         {"segments", whole_segments, 1},
                                              {"language", whole_language, 0}, {"speakers", whole_speakers, 0},
-                                             {"turns", whole_turns, 0},       {"incomplete", whole_incomplete, 0}};
+                                             {"turns", whole_turns, 0},       {"incomplete", whole_incomplete, 0},
+                                             {"note", whole_note, 0},         {"corrections", whole_corrections, 0}};
     if (result)
         *result = NULL;
     if (!json || !result)

@@ -10,22 +10,50 @@ int wh_result_new(whisp_result **result)
     return *result ? WHISP_OK : wh_fail_memory();
 }
 
-/* n pointers to words and, behind them, the words and their texts, copied. */
-static const whisp_word **copy_words(const whisp_segment *segment, size_t n)
+/* How much copies of n words take beside themselves: bytes of text, and alternatives. */
+static size_t measure_words(const whisp_segment *segment, size_t n, size_t *n_alternatives)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        bytes += strlen(segment->words[i]->text) + 1;
-    const whisp_word **list = wh_calloc(1, n * (sizeof *list + sizeof **list) + bytes + 1);
-    whisp_word *words = list ? (whisp_word *)(list + n) : NULL;
-    char *text = words ? (char *)(words + n) : NULL;
-    for (size_t i = 0; i < n && list; i++) {
-        size_t size = strlen(segment->words[i]->text) + 1;
+    *n_alternatives = 0;
+    for (size_t i = 0; i < n; i++) {
+        const whisp_word *word = segment->words[i];
+        bytes += strlen(word->text) + 1;
+        *n_alternatives += word->n_alternatives;
+        for (size_t k = 0; k < word->n_alternatives; k++)
+            bytes += strlen(word->alternatives[k].text) + 1;
+    }
+    return bytes;
+}
+
+static const char *copy_text(const char *text, char **to)
+{
+    size_t size = strlen(text) + 1;
+    const char *copy = memcpy(*to, text, size);
+    *to += size;
+    return copy;
+}
+
+/* n pointers to words and, behind them, the words, their alternatives and the texts, copied. */
+static const whisp_word **copy_words(const whisp_segment *segment, size_t n)
+{
+    size_t n_others, bytes = measure_words(segment, n, &n_others);
+    whisp_alternative *others;
+    const whisp_word **list = wh_calloc(1, n * (sizeof *list + sizeof **list) + n_others * sizeof *others + bytes + 1);
+    if (!list)
+        return NULL;
+    whisp_word *words = (whisp_word *)(list + n);
+    others = (whisp_alternative *)(words + n);
+    char *text = (char *)(others + n_others);
+    for (size_t i = 0; i < n; i++) {
+        const whisp_word *word = segment->words[i];
         list[i] = &words[i];
-        words[i] = *segment->words[i];
-        words[i].text = memcpy(text, segment->words[i]->text, size);
-        words[i].speaker = words[i].speaker ? words[i].speaker : segment->speaker;
-        text += size;
+        words[i] = *word;
+        words[i].text = copy_text(word->text, &text);
+        words[i].speaker = word->speaker ? word->speaker : segment->speaker;
+        words[i].alternatives = word->n_alternatives ? others : NULL;
+        for (size_t k = 0; k < word->n_alternatives; k++)
+            *others++ = (whisp_alternative){copy_text(word->alternatives[k].text, &text),
+                                            word->alternatives[k].logprob};
     }
     return list;
 }
@@ -58,6 +86,9 @@ int wh_result_add(whisp_result *result, const whisp_segment *segment, int cleare
     copy->segment.n_words = n_words;
     copy->segment.speaker_name = copy->name = name;
     copy->cleared = cleared != 0;
+    copy->note = NULL;
+    copy->marks = NULL;
+    copy->corrected = 0;
     return WHISP_OK;
 }
 
@@ -140,7 +171,11 @@ void whisp_result_free(whisp_result *result)
         free((void *)(uintptr_t)result->segments[i].segment.tokens);
         free((void *)(uintptr_t)result->segments[i].segment.words);
         free(result->segments[i].name);
+        free(result->segments[i].note);
+        free(result->segments[i].marks);
     }
+    wh_buf_free(&result->corrections);
+    free(result->note);
     free((void *)(uintptr_t)result->speakers);
     free(result->turns);
     free(result->segments);

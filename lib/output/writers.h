@@ -8,7 +8,14 @@ typedef struct wh_result_segment {
     whisp_segment segment; /* its text and tokens belong to the result */
     char *name;            /* of its speaker, as it was given with it; NULL: none was, or the result has the names */
     int cleared;           /* emptied as openai-whisper does; it then has a list of words, an empty one */
+
+    /* What a person who corrected it left (docs/review.md); only a document that is read back has any. */
+    char *note;           /* NULL: none */
+    unsigned char *marks; /* [n_words] of enum wh_word_mark; NULL: none */
+    int corrected;        /* its text is another one than was heard */
 } wh_result_segment;
+
+enum wh_word_mark { WH_WORD_TYPED = 1, WH_WORD_HEARD = 2 };
 
 struct whisp_result {
     char *text;
@@ -21,6 +28,8 @@ struct whisp_result {
     size_t n_speakers;
     whisp_turn *turns; /* [n_turns]; NULL: nobody asked who speaks when */
     size_t n_turns;
+    char *note;         /* a person's on the whole of it; NULL: none */
+    wh_buf corrections; /* three strings each, with their NULs: what stood there, what should, how often */
 };
 
 /* A speaker's name for a document. */
@@ -59,10 +68,16 @@ void wh_write_vtt(const whisp_result *result, const whisp_writer_options *layout
 void wh_write_srt(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 void wh_write_json(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 void wh_write_rttm(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_lrc(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_ass(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_csv(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+void wh_write_md(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
+/* Where it cannot be (the recording's file cannot be read), out->failed is the error, of which wh_fail() was told. */
+void wh_write_html(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 void wh_write_doubtful(const whisp_result *result, const whisp_writer_options *layout, wh_buf *out);
 
 /* Subtitles made from words (lines.c): called for each with the times of its beginning and end, in milliseconds, and
- * the speaker, or 0. */
+ * the speaker, or 0, or below 0: two of them, a line each, which tells who. */
 typedef void (*wh_subtitle_fn)(void *user, int64_t start, int64_t end, int speaker, const char *text, size_t length);
 void wh_subtitles_from_words(const whisp_result *result, const whisp_writer_options *layout, wh_subtitle_fn fn,
                              void *user, wh_buf *out);
@@ -75,6 +90,9 @@ void wh_put_replaced(wh_buf *out, const char *text, size_t length, const char *f
 
 /* Seconds as whole milliseconds, halves to even, as Python's round(1000 * seconds). */
 int64_t wh_milliseconds(double seconds);
+
+/* Append a string as json has it, with its quotation marks: printable ASCII, the rest escaped. */
+void wh_put_json_string(wh_buf *out, const char *text);
 
 /* Append a number as Python's repr() and json write it: the fewest digits that read back as the same number. The same
  * in every locale. */

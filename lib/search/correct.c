@@ -64,6 +64,9 @@ int wh_corrector_init(wh_search *s)
     int rc = wh_vocabulary_load(v->vocabulary, s->model, &c->vocabulary);
     if (rc)
         return rc;
+    if (c->vocabulary->n_corrections)
+        wh_log(s->options, WHISP_LOG_INFO, "option vocabulary: %zu of %zu corrections are names, and learned",
+               c->vocabulary->n_learned, c->vocabulary->n_corrections);
     size_t most = most_rows(c);
     c->fed = wh_calloc((size_t)s->model->n_text_ctx + most, sizeof *c->fed);
     c->rows = wh_calloc(most, sizeof *c->rows);

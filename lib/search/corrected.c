@@ -1,5 +1,5 @@
-/* corrected.c - what correct.c left: what was heard where terms stand now, which terms are known; and the same as bytes, for
- * a window that was decoded elsewhere (lib/window/recall.c). */
+/* corrected.c - what correct.c left: what was heard where terms stand now, which terms are known, which sound alike and were
+ * not taken; and the same as bytes, for a window that was decoded elsewhere (lib/window/recall.c). */
 #include <string.h>
 
 #include "search/corrector.h"
@@ -29,13 +29,37 @@ size_t wh_search_heard(const wh_search *s, const whisp_token *tokens, size_t fir
     return count;
 }
 
+int wh_search_offer_terms(wh_search *s, const whisp_token *tokens, size_t n, wh_term_fn fn, void *user)
+{
+    wh_corrector *c = s->corrector;
+    if (!c)
+        return WHISP_OK;
+    int rc = wh_places_find(c->vocabulary, s->model, tokens, n, &c->places);
+    for (size_t i = 0; i < c->n_corrected && !rc; i++) {
+        const struct wh_corrected *put = &c->corrected[i];
+        rc = fn(user, put->at, put->at + put->n, c->heard + put->heard, put->n_heard);
+    }
+    for (size_t i = 0; i < c->places.n && !rc; i++) {
+        const wh_place *place = &c->places.list[i];
+        const wh_term *term = &c->vocabulary->terms[place->term];
+        int spaced = c->places.text.data[c->places.units[place->first_unit].text] == ' ';
+        rc = fn(user, place->from, place->to, spaced ? term->spaced : term->joined,
+                spaced ? term->n_spaced : term->n_joined);
+    }
+    return rc;
+}
+
 /* ---- as bytes ---- */
 
 void wh_search_add_vocabulary(const wh_search *s, wh_key *key)
 {
     const wh_vocabulary *v = s->corrector ? s->corrector->vocabulary : NULL;
-    for (size_t i = 0; v && i < v->n_terms; i++)
-        wh_key_add(key, v->terms[i].text, strlen(v->terms[i].text));
+    for (size_t i = 0; v && i < v->n_terms; i++) {
+        const wh_term *term = &v->terms[i];
+        wh_key_add(key, term->text, strlen(term->text));
+        if (term->heard)
+            wh_key_add(key, term->heard, strlen(term->heard));
+    }
 }
 
 void wh_search_add_known(const wh_search *s, wh_key *key)

@@ -9,6 +9,7 @@
  *   logits.c     sums over a row of logits
  *   candidates.c sequences in the making, and a step of the decoder for all of them
  *   sampling.c   one token at a time: the most probable one, or a sample, for each candidate
+ *   branches.c   samples beside a decoding, for its confidence
  *   beam.c       beam search */
 #ifndef WH_SEARCH_INTERNAL_H
 #define WH_SEARCH_INTERNAL_H
@@ -57,6 +58,7 @@ struct wh_search {
     size_t max_tokens; /* room in a candidate, prefix included */
     wh_candidate *candidates;
     wh_beams *beams;                /* or NULL: no beam search */
+    struct wh_branches *branches;   /* or NULL: none was asked for yet */
     struct wh_corrector *corrector; /* or NULL: no vocabulary */
     float *logits;                  /* [n_candidates][n_vocab] */
     wh_choice *choices;             /* [n_candidates]: of the current step */
@@ -138,6 +140,14 @@ int wh_candidates_new(const wh_search *search, int n, wh_candidate **candidates)
 void wh_candidates_free(wh_candidate *candidates, int n);
 /* Let it begin with the prefix, if there is one. */
 void wh_candidate_begin(const wh_search *search, wh_candidate *candidate, int slot);
+
+/* sampling.c: a random number in [0, 1) that depends on its place alone. */
+double wh_random_at(int64_t seed, int64_t seek, double temperature, int candidate, size_t step);
+/* Append what was chosen to candidate i. */
+void wh_search_go_on(wh_search *search, int i);
+
+/* branches.c */
+void wh_branches_free(struct wh_branches *branches);
 
 /* sampling.c: fill candidates 0 .. n-1. */
 int wh_sample(wh_search *search, int n, double temperature, int64_t seek);

@@ -10,7 +10,7 @@
 
 /* A random number in [0, 1) that depends on its place alone: splitmix64's finalizer (Steele, Lea, Flood 2014) over a
  * chain of keys. */
-static double random_at(int64_t seed, int64_t seek, double temperature, int candidate, size_t step)
+double wh_random_at(int64_t seed, int64_t seek, double temperature, int candidate, size_t step)
 {
     uint64_t keys[5] = {(uint64_t)seed, (uint64_t)seek, 0, (uint64_t)candidate, (uint64_t)step}, h = 0;
     memcpy(&keys[2], &temperature, sizeof temperature);
@@ -30,11 +30,10 @@ static void prepare(wh_search *s, int i, double temperature, int64_t seek)
     wh_choice *choice = wh_search_prepare(s, i, c);
     choice->temperature = temperature;
     if (temperature > 0)
-        choice->u = random_at(s->options->values.seed, seek, temperature, i, c->n);
+        choice->u = wh_random_at(s->options->values.seed, seek, temperature, i, c->n);
 }
 
-/* Append what was chosen to a candidate. */
-static void go_on(wh_search *s, int i)
+void wh_search_go_on(wh_search *s, int i)
 {
     wh_candidate *c = &s->candidates[i];
     const wh_choice *choice = wh_search_chosen(s, i);
@@ -69,7 +68,7 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
         int living = 0;
         for (int i = 0; i < n; i++) {
             if (!s->candidates[i].ended)
-                go_on(s, i);
+                wh_search_go_on(s, i);
             living += !s->candidates[i].ended;
         }
         for (int i = 0; i < n; i++)

@@ -14,7 +14,7 @@
 int wh_search_slots(const wh_values *v)
 {
     double temperatures[WH_MAX_TEMPERATURES];
-    int n = wh_options_temperatures(v, temperatures), slots = v->confidence ? WH_CONFIDENCE_SAMPLES : 1;
+    int n = wh_options_temperatures(v, temperatures), slots = v->confidence ? WH_CONFIDENCE_SAMPLES + 1 : 1;
     for (int i = 0; i < n; i++)
         slots = WH_MAX(slots, temperatures[i] > 0 ? v->best_of : v->beam_size);
     return slots;
@@ -43,7 +43,7 @@ static int init(wh_search *s)
     if ((rc = wh_candidates_new(s, s->n_candidates, &s->candidates)) || (rc = wh_prompt_init(s)) ||
         (rc = wh_filters_init(s)))
         return rc;
-    s->list_size = 2 * s->max_tokens + s->n_blank + 1;
+    s->list_size = 2 * s->max_tokens + s->n_blank + 2;
     s->lists = wh_calloc((size_t)s->n_candidates * s->list_size, sizeof *s->lists);
     s->choices = wh_calloc((size_t)s->n_candidates, sizeof *s->choices);
     if (!s->lists || !s->choices)
@@ -81,6 +81,7 @@ void wh_search_free(wh_search *s)
         return;
     wh_candidates_free(s->candidates, s->n_candidates);
     wh_beams_free(s->beams);
+    wh_branches_free(s->branches);
     wh_corrector_free(s->corrector);
     free(s->suppressed);
     free(s->blank);
@@ -193,24 +194,6 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
     decoding->avg_logprob = (double)best->sum_logprob / (double)(best->n + 1);
     decoding->no_speech_prob = no_speech_prob(s);
     return measure_text(s, best, &decoding->compression_ratio);
-}
-
-int wh_search_sample(wh_search *s, int n, double temperature, int64_t seek, size_t limit)
-{
-    size_t sample_len = s->sample_len;
-    int rc = wh_backend_truncate(s->backend, 0, (int)s->n_start);
-    if (rc)
-        return rc;
-    s->sample_len = WH_MIN(sample_len, limit);
-    rc = wh_sample(s, n, temperature, seek);
-    s->sample_len = sample_len;
-    return rc;
-}
-
-const whisp_token *wh_search_sampled(const wh_search *s, int i, size_t *n)
-{
-    *n = s->candidates[i].n;
-    return s->candidates[i].tokens;
 }
 
 int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)

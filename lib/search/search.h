@@ -44,10 +44,13 @@ void wh_search_first_window(wh_search *search, int first);
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
-/* After wh_search_begin(): what else might be written. Draws n samples (within wh_search_slots() with the option
- * confidence) of at most `limit` tokens each; `seek` names the window for the random numbers. Replaces the last
- * decoding. */
-int wh_search_sample(wh_search *search, int n, double temperature, int64_t seek, size_t limit);
+/* What else might be written than tokens[n], a decoding that slot 0 reads again (branches.c): WH_CONFIDENCE_SAMPLES
+ * samples, in slots 1 and on. begin: before it is read; `seek` names the window for the random numbers, `tokens` must
+ * stay. read: for each token, the row of logits that it follows, where there is one. follow: slot 0 has read all tokens
+ * but the last. Replaces the last decoding. */
+int wh_search_branches_begin(wh_search *search, const whisp_token *tokens, size_t n, int64_t seek);
+void wh_search_branches_read(wh_search *search, size_t i, const float *logits);
+int wh_search_branches_follow(wh_search *search);
 /* Tokens of sample i, valid until the search's next call. */
 const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
 
@@ -58,6 +61,10 @@ const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
 /* With the option `vocabulary`: put its terms where the window that was decoded last sounds like them and the model
  * finds them probable. Only the decoding's tokens change; times stay. `seek` is for the log. */
 int wh_search_correct(wh_search *search, int64_t seek, wh_decoding *decoding);
+/* What the vocabulary has for the corrected decoding's tokens (a copy, as above): each term that sounds like tokens from ..
+ * to - 1 and is not there, and what was heard where one is. `fn` gets its tokens; a code ends it. */
+typedef int (*wh_term_fn)(void *user, size_t from, size_t to, const int32_t *ids, size_t n);
+int wh_search_offer_terms(wh_search *search, const whisp_token *tokens, size_t n, wh_term_fn fn, void *user);
 /* Another recording, or another part of one, begins: what was taken for a term before counts no more. */
 void wh_search_forget(wh_search *search);
 /* What was heard in n of the corrected decoding's tokens (`tokens`, or a copy, from `first` on): those before terms were

@@ -107,6 +107,7 @@ static int plant(wh_vocabulary *v, int t, const int32_t *sounds, size_t n)
 static void free_term(wh_term *term)
 {
     free(term->text);
+    free(term->heard);
     free(term->spaced);
     free(term->joined);
 }
@@ -118,7 +119,9 @@ static int encode_term(const whisp_model *m, const char *text, size_t n, wh_term
     return rc ? rc : wh_tokenizer_encode(m->tokenizer, text, n, &term->joined, &term->n_joined, &joined_room);
 }
 
-static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, size_t line, const char *text, size_t n)
+/* The term of line `line`; `heard` is what it sounds like (n_heard bytes), or NULL. */
+static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, size_t line, const char *text, size_t n,
+                    const char *heard, size_t n_heard)
 {
     int32_t *sounds = NULL;
     size_t n_sounds = 0, capacity = 0, room = v->terms_capacity;
@@ -135,9 +138,9 @@ static int add_term(wh_vocabulary *v, const whisp_model *m, const char *path, si
                        "option vocabulary: %s, line %zu has %zu bytes: a term may have %d letters. One term a line is "
                        "expected",
                        path, line, n, LONGEST_TERM);
-    if (!(term->text = strndup(text, n)))
+    if (!(term->text = strndup(text, n)) || (heard && !(term->heard = strndup(heard, n_heard))))
         return wh_fail_memory();
-    if (!(rc = wh_sounds(text, n, &sounds, &n_sounds, &capacity)))
+    if (!(rc = wh_sounds(heard ? heard : text, heard ? n_heard : n, &sounds, &n_sounds, &capacity)))
         rc = encode_term(m, text, n, term);
     size_t most = (size_t)m->n_text_ctx / 4, n_tokens = WH_MAX(term->n_spaced, term->n_joined);
     if (!rc && n_sounds == 0)
@@ -180,7 +183,7 @@ static int add_lines(wh_vocabulary *v, const whisp_model *m, const char *path, c
             continue;
         if (v->n_terms == MOST_TERMS)
             return wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s: more than %d terms", path, MOST_TERMS);
-        int rc = add_term(v, m, path, line, word, n);
+        int rc = add_term(v, m, path, line, word, n, NULL, 0);
         if (rc)
             return rc;
     }
@@ -188,6 +191,51 @@ static int add_lines(wh_vocabulary *v, const whisp_model *m, const char *path, c
         return wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s: there is no term in it; one a line is expected",
                        path);
     return WHISP_OK;
+}
+
+/* Has it a sound? Else it cannot be found. */
+static int is_heard(const char *text, size_t n)
+{
+    int32_t *sounds = NULL;
+    size_t n_sounds = 0, capacity = 0;
+    int rc = wh_sounds(text, n, &sounds, &n_sounds, &capacity);
+    free(sounds);
+    return rc ? rc : n_sounds > 0 && n_sounds <= LONGEST_TERM;
+}
+
+/* Names that somebody corrected elsewhere, each by its own sound and by that of what was written for it. */
+static int add_corrections(wh_vocabulary *v, const whisp_model *m, const char *path, const char *json, size_t length)
+{
+    wh_corrections c;
+    int rc = wh_corrections_read(path, json, length, &c);
+    for (size_t i = 0; i < c.n && rc >= 0; i++) {
+        const wh_correction *one = &c.list[i];
+        if ((rc = wh_corrections_teach(&c, m, i)) <= 0 || (rc = is_heard(one->to, one->n_to)) <= 0)
+            continue;
+        v->n_learned++;
+        if (v->n_terms + 2 > MOST_TERMS)
+            rc = wh_fail(WHISP_ERR_ARGUMENT, "option vocabulary: %s: more than %d terms", path, MOST_TERMS);
+        else if (!(rc = add_term(v, m, path, i + 1, one->to, one->n_to, NULL, 0)) && wh_corrections_is_sign(&c, i) &&
+                 (rc = is_heard(one->from, one->n_from)) > 0)
+            rc = add_term(v, m, path, i + 1, one->to, one->n_to, one->from, one->n_from);
+    }
+    v->n_corrections = c.n;
+    rc = WH_MIN(rc, 0);
+    if (!rc && v->n_terms == 0)
+        rc = wh_fail(WHISP_ERR_ARGUMENT,
+                     "option vocabulary: %s: none of its %zu corrections is a name to be learned; leave the option out",
+                     path, c.n);
+    wh_corrections_free(&c);
+    return rc;
+}
+
+static int add_file(wh_vocabulary *v, const whisp_model *m, const char *path, const char *text, size_t length)
+{
+    size_t at = 0;
+    while (at < length && strchr(" \t\r\n", text[at]) && text[at])
+        at++;
+    return at < length && text[at] == '{' ? add_corrections(v, m, path, text, length)
+                                          : add_lines(v, m, path, text, length);
 }
 
 int wh_vocabulary_load(const char *path, const whisp_model *model, wh_vocabulary **vocabulary)
@@ -202,7 +250,7 @@ int wh_vocabulary_load(const char *path, const whisp_model *model, wh_vocabulary
         for (int b = 0; b < 128; b++)
             v->change[a][b] = (unsigned char)wh_sound_change(a, b);
     if (!(rc = read_file(path, &file)) && !(rc = add_node(v, 0, &root)))
-        rc = add_lines(v, model, path, file.data ? file.data : "", file.length);
+        rc = add_file(v, model, path, file.data ? file.data : "", file.length);
     wh_buf_free(&file);
     if (rc) {
         wh_vocabulary_free(v);

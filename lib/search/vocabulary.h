@@ -1,6 +1,7 @@
 /* vocabulary.h - words that matter: a list of terms, found again where the search wrote something that sounds alike.
  *
  *   vocabulary.c  the list's file, its terms, the prefix tree of their sounds
+ *   corrections.c what was corrected in another transcript, as terms
  *   sounds.c      how spellings sound, roughly, and how far sounds are apart
  *   near.c        places in a window where a term may have been said
  *   correct.c     what the model thinks of the term there; replacing (corrector.h)
@@ -26,6 +27,7 @@ int wh_sound_extra(int32_t a);
 
 typedef struct wh_term {
     char *text;      /* as the list has it, stripped */
+    char *heard;     /* what it sounds like: what was written in its place once; NULL: as it is written */
     int32_t *spaced; /* [n_spaced] its tokens after a space */
     size_t n_spaced;
     int32_t *joined; /* [n_joined] its tokens without one, after a hyphen for instance */
@@ -48,12 +50,39 @@ typedef struct wh_vocabulary {
     wh_node *nodes; /* [n_nodes] */
     size_t n_nodes, nodes_capacity;
     size_t longest_sounds, longest_tokens;
-    unsigned char change[128][128]; /* wh_sound_change() of sounds below 128 */
+    size_t n_corrections, n_learned; /* of a file of corrections; those that were names */
+    unsigned char change[128][128];  /* wh_sound_change() of sounds below 128 */
 } wh_vocabulary;
 
-/* Read a list: UTF-8, a term a line, empty lines and those that begin with # left out. `model` gives the tokens. */
+/* Read a list: UTF-8, a term a line, empty lines and those that begin with # left out; or, where the file begins with {, a
+ * transcript in JSON with its corrections. `model` gives the tokens. */
 int wh_vocabulary_load(const char *path, const whisp_model *model, wh_vocabulary **vocabulary);
 void wh_vocabulary_free(wh_vocabulary *vocabulary);
+
+/* ---- corrections ---- */
+
+typedef struct wh_correction {
+    size_t from_at, to_at;
+    const char *from, *to; /* what was written and what a person made of it, trimmed; no NUL behind them */
+    size_t n_from, n_to;   /* their bytes */
+} wh_correction;
+
+typedef struct wh_corrections {
+    wh_correction *list; /* [n] */
+    size_t n, capacity;
+    wh_buf text;        /* their texts */
+    wh_buf transcript;  /* the whole one, corrected */
+    const char **words; /* [n_words] where its words begin, by what they say */
+    size_t n_words;
+} wh_corrections;
+
+/* Those of the n bytes of a document; `path` is for messages. Free *corrections whatever it returns. */
+int wh_corrections_read(const char *path, const char *json, size_t n, wh_corrections *corrections);
+void wh_corrections_free(wh_corrections *corrections);
+/* Is correction i a name, a term to learn? 1, 0 or a code. */
+int wh_corrections_teach(const wh_corrections *corrections, const whisp_model *model, size_t i);
+/* Is what was written for it a sign of the term elsewhere, too? Not where the transcript says it rightly. */
+int wh_corrections_is_sign(const wh_corrections *corrections, size_t i);
 
 /* ---- places ---- */
 

@@ -64,28 +64,31 @@ static void read_norm(loader *in, const char *name, size_t n, int is_plain, floa
     }
 }
 
-/* w [n][inputs][taps] as [n][taps][inputs], and the layer of it. norm: the batch norm's name, or NULL. */
-static void make_layer(loader *in, const float *w, size_t n, size_t inputs, size_t taps, const char *norm,
+/* w [n][inputs][taps] as [n][taps][inputs], and the layer of it. norm: the batch norm's name, or NULL. is_fine: in int8 a
+ * byte is not enough for it. */
+static void make_layer(loader *in, const float *w, size_t n, size_t inputs, size_t taps, const char *norm, int is_fine,
                        wh_layer *layer)
 {
+    const wh_layer_kind kind = !in->s->is_int8 ? WH_LAYER_F32 : is_fine ? WH_LAYER_FINE : WH_LAYER_INT8;
     float *gain = NULL, *bias = NULL, *ordered = allocate(in, n * inputs * taps);
     if (norm)
         read_norm(in, norm, n, 0, &gain, &bias);
     if (!in->rc) {
         for (size_t i = 0; i < n * inputs * taps; i++)
             ordered[i / (inputs * taps) * inputs * taps + i % taps * inputs + i / taps % inputs] = w[i];
-        in->rc = wh_layer_make(in->s->gemm, in->s->is_int8, ordered, n, inputs * taps, gain, bias, layer);
+        in->rc = wh_layer_make(kind, ordered, n, taps, inputs, gain, bias, layer);
     }
     free(gain);
     free(bias);
     free(ordered);
 }
 
-/* A convolution of the head: 32 channels to 32. */
-static void read_head_conv(loader *in, const char *name, int side, const char *norm, wh_layer *layer)
+/* A convolution of the head: 32 channels to 32. Those of the residuals lose more with weights of one byte than all that
+ * follows does (docs/speakers.md). */
+static void read_head_conv(loader *in, const char *name, int side, const char *norm, int is_fine, wh_layer *layer)
 {
     const float *w = tensor(in, 32, 32, side, side, "embedding.%s.weight", name);
-    make_layer(in, w, 32, 32, (size_t)side * (size_t)side, norm, layer);
+    make_layer(in, w, 32, 32, (size_t)side * (size_t)side, norm, is_fine, layer);
 }
 
 static void read_head(loader *in, wh_campplus *net)
@@ -104,15 +107,15 @@ static void read_head(loader *in, wh_campplus *net)
         for (int c = 0; c < 2; c++) {
             snprintf(conv, sizeof conv, "head.layer%d.%d.conv%d", i / 2 + 1, i % 2, c + 1);
             snprintf(norm, sizeof norm, "head.layer%d.%d.bn%d", i / 2 + 1, i % 2, c + 1);
-            read_head_conv(in, conv, 3, norm, c ? &r->second : &r->first);
+            read_head_conv(in, conv, 3, norm, 1, c ? &r->second : &r->first);
         }
         if (i % 2)
             continue;
         snprintf(conv, sizeof conv, "head.layer%d.0.shortcut.0", i / 2 + 1);
         snprintf(norm, sizeof norm, "head.layer%d.0.shortcut.1", i / 2 + 1);
-        read_head_conv(in, conv, 1, norm, &r->shortcut);
+        read_head_conv(in, conv, 1, norm, 1, &r->shortcut);
     }
-    read_head_conv(in, "head.conv2", 3, "head.bn2", &net->head_last);
+    read_head_conv(in, "head.conv2", 3, "head.bn2", 0, &net->head_last);
 }
 
 /* The file's channels of the head's output are [32][10 frequencies], here [10][32]. */
@@ -125,7 +128,7 @@ static void read_narrow(loader *in, wh_campplus *net)
         for (size_t c = 0; c < WH_HEAD_OUT; c++)
             memcpy(ordered + (j * WH_HEAD_OUT + c % 10 * 32 + c / 10) * taps, w + (j * WH_HEAD_OUT + c) * taps,
                    taps * sizeof *w);
-    make_layer(in, ordered, n, WH_HEAD_OUT, taps, "xvector.tdnn.nonlinear.batchnorm", &net->narrow);
+    make_layer(in, ordered, n, WH_HEAD_OUT, taps, "xvector.tdnn.nonlinear.batchnorm", 0, &net->narrow);
     free(ordered);
 }
 
@@ -155,9 +158,9 @@ static void read_layer(loader *in, const char *name, size_t channels, wh_cam_lay
     read_norm(in, norm, channels, 0, &l->gain, &l->norm);
     w = tensor(in, WH_CAM_INNER, (int64_t)channels, 1, 1, "embedding.%s.linear1.weight", name);
     snprintf(norm, sizeof norm, "%.32s.nonlinear2.batchnorm", name);
-    make_layer(in, w, WH_CAM_INNER, channels, 1, norm, &l->narrow);
+    make_layer(in, w, WH_CAM_INNER, channels, 1, norm, 0, &l->narrow);
     w = tensor(in, WH_CAM_GROWTH, WH_CAM_INNER, 3, 1, "embedding.%s.cam_layer.linear_local.weight", name);
-    make_layer(in, w, WH_CAM_GROWTH, WH_CAM_INNER, 3, NULL, &l->local);
+    make_layer(in, w, WH_CAM_GROWTH, WH_CAM_INNER, 3, NULL, 0, &l->local);
     w = tensor(in, WH_CAM_CONTEXT, WH_CAM_INNER, 1, 1, "embedding.%s.cam_layer.linear1.weight", name);
     l->context_w = read_turned(in, w, WH_CAM_CONTEXT, WH_CAM_INNER);
     w = tensor(in, WH_CAM_CONTEXT, 1, 1, 1, "embedding.%s.cam_layer.linear1.bias", name);
@@ -184,7 +187,7 @@ static void read_blocks(loader *in, wh_campplus *net)
         read_norm(in, name, channels, 0, &t->gain, &t->norm);
         const float *w = tensor(in, (int64_t)channels / 2, (int64_t)channels, 1, 1,
                                 "embedding.xvector.transit%d.linear.weight", block + 1);
-        make_layer(in, w, channels / 2, channels, 1, NULL, &t->half);
+        make_layer(in, w, channels / 2, channels, 1, NULL, 0, &t->half);
         channels /= 2;
     }
 }

@@ -3,9 +3,10 @@
  * Agglomerative clustering with average linkage: the two clusters whose stretches are most alike on average become one,
  * until none are alike enough. Likeness is the cosine, and a bit more where the segmentation heard the same voice in both
  * stretches, a bit less where it heard two: that keeps apart two people with one microphone, and holds together one whose
- * voice varies. Enough is a share of how alike each of the two is in itself: a clean or a synthetic voice's stretches are
- * very much alike, so that a stranger's may be rather like them; in a noisy room one's own are no more than that. Clusters
- * of a moment are given to their nearest; those whose middles are close become one.
+ * voice varies. (Where voices are clear the latter is not needed, and the segmentation misses changes of speaker.) Enough
+ * is a share of how alike each of the two is in itself: a clean or a synthetic voice's stretches are very much alike, so
+ * that a stranger's may be rather like them; in a noisy room one's own are no more than that. Clusters of a moment are
+ * given to their nearest; those whose middles are close become one.
  *
  * Average linkage of cosines needs only each cluster's sum and weight. So a long recording is clustered in parts, and the
  * parts' clusters again in the same way, which is nearly the same as clustering all of it, in bounded memory. The order of
@@ -25,7 +26,9 @@
 #define WITHIN_SECONDS 12  /* it counts as so many seconds' voice that is known, ... */
 #define WITHIN_LEAST 0.4f  /* and which is at least this, lest what was joined by mistake takes in everybody */
 #define ONE_PERSON 0.55f   /* cosine of middles from which on they are one person's */
-#define HINT 0.2f          /* what the segmentation's word counts in a cosine */
+#define HINT 0.2f          /* what the segmentation's word counts in a cosine; "the same voice" so much only ... */
+#define CLEAR_NOT 0.47f    /* where voices are no clearer than this, ... */
+#define CLEAR 0.52f        /* and nothing from here on */
 #define HINT_SECONDS 10    /* how far it reaches; it fades by e meanwhile */
 #define HINT_MIDDLES 0.2f  /* what its word that two are different counts for middles, in full from HINT_FULL on */
 #define HINT_FULL 2.5f     /* seconds times seconds */
@@ -33,8 +36,9 @@
 #define PERSON_SHARE 0.02f /* nor who speaks less than this share of the speech, ... */
 #define PERSON_ENOUGH 10   /* but so many seconds are enough, ... */
 #define PERSON_LATER 0.003f /* and this share: in hours what is nobody's adds up, too */
-#define ALONE 0.86f         /* of a person's voice that is one slot's, ... */
-#define ALONE_SECONDS 8     /* asked of who speaks less: stretches over changes of voice sound alike, but are nobody */
+#define ALONE 0.86f         /* of a person's voice that is one slot's, asked of who speaks ... */
+#define ALONE_SECONDS 8     /* less than this: stretches over changes of voice sound alike, but are nobody, ... */
+#define ALONE_SHARE 0.05f   /* and less than this share: with few changes these are too few for a person */
 
 /* Some stretches that are one person's. */
 typedef struct group {
@@ -60,6 +64,9 @@ typedef struct clustering {
     const wh_stretch *stretches;
     size_t n;
     float hint[2 * HINT_SECONDS]; /* by distance in steps of half a second */
+    float unclear;                /* 1: voices are unclear, as noise makes them .. 0: they are clear */
+    float same;                   /* what "the same voice" counts */
+    float seconds;                /* of all stretches */
     int32_t *labels;              /* [n] group of each stretch */
     group *groups;                /* [n_groups] of 2 * GROUPS_MOST */
     size_t n_groups;
@@ -71,35 +78,6 @@ typedef struct clustering {
 } clustering;
 
 /* ---- stretches ---- */
-
-static int32_t dot(const int8_t *a, const int8_t *b)
-{
-    int32_t sum = 0;
-    for (int i = 0; i < WH_VOICE_SIZE; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-void wh_stretch_store(wh_stretch *stretch, const float *voice)
-{
-    float most = 0;
-    for (int i = 0; i < WH_VOICE_SIZE; i++)
-        most = isfinite(voice[i]) ? fmaxf(most, fabsf(voice[i])) : INFINITY;
-    const int is_voice = most > 1e-30f && most < 1e30f; /* else nobody's: like nothing */
-    const float scale = is_voice ? 127 / most : 0;
-    for (int i = 0; i < WH_VOICE_SIZE; i++)
-        stretch->voice[i] = is_voice ? (int8_t)lrintf(voice[i] * scale) : 0;
-    const int32_t length = dot(stretch->voice, stretch->voice);
-    stretch->inverse = length > 0 ? 1 / sqrtf((float)length) : 0;
-}
-
-float wh_stretch_score(const wh_stretch *stretch, const float *centroid)
-{
-    float sum = 0;
-    for (int i = 0; i < WH_VOICE_SIZE; i++)
-        sum += (float)stretch->voice[i] * centroid[i];
-    return sum * stretch->inverse;
-}
 
 static float largest(const float *x)
 {
@@ -261,8 +239,8 @@ static void cluster_part(clustering *c, size_t first, size_t m, float alike)
         c->weights[i] = s[i].seconds;
         c->rows[i] = (kinship){s[i].seconds, s[i].seconds * s[i].seconds, 0};
         for (size_t j = 0; j <= i; j++) {
-            const float cosine = (float)dot(s[i].voice, s[j].voice) * s[i].inverse * s[j].inverse;
-            c->matrix[i * m + j] = c->matrix[j * m + i] = fminf(cosine + HINT * hint(c, &s[i], &s[j]), 1);
+            const float word = hint(c, &s[i], &s[j]), cosine = wh_stretch_cosine(&s[i], &s[j]);
+            c->matrix[i * m + j] = c->matrix[j * m + i] = fminf(cosine + (word > 0 ? c->same : HINT) * word, 1);
         }
     }
     link_average(c, m);
@@ -348,13 +326,14 @@ static void give_away_small(clustering *c, float seconds, float alone)
 {
     int32_t *to = c->numbers, n = 0;
     size_t heaviest = 0;
+    const float enough = fminf(ALONE_SECONDS, ALONE_SHARE * c->seconds);
     for (size_t g = 0; g < c->n_groups; g++)
         if (c->groups[g].weight > c->groups[heaviest].weight)
             heaviest = g;
     for (size_t g = 0; g < c->n_groups; g++) {
         to[g] = -1;
         const group *x = &c->groups[g];
-        if (g == heaviest || (x->weight >= seconds && (x->weight >= ALONE_SECONDS || x->alone >= alone * x->weight))) {
+        if (g == heaviest || (x->weight >= seconds && (x->weight >= enough || x->alone >= alone * x->weight))) {
             middle(x, c->matrix + (size_t)n * WH_VOICE_SIZE);
             to[g] = n++;
         }
@@ -400,40 +379,83 @@ static void group_hints(const clustering *c, float *sums, float *sizes)
         }
 }
 
-/* Groups whose middles, in c->matrix, are close become one until none are closer than one_person and there are no more
- * than `most`. `hints` is [2][k][k]. */
-static void merge_people(clustering *c, float one_person, size_t most, float *hints)
+/* How alike two groups are, and for each group which of those before it is most like it: what merge_people() works on. */
+typedef struct likeness {
+    float *sums, *sizes, *scores; /* [k][k] each: group_hints()'s, and scores, of which [i][j < i] is used */
+    int32_t *best;                /* [k] the first of the best j < i that are there; -1: none, or i itself is gone */
+} likeness;
+
+static float alike_score(const clustering *c, const likeness *l, size_t i, size_t j)
+{
+    const size_t at = i * c->n_groups + j;
+    const float size = l->sizes[at];
+    float score = product(c->matrix + i * WH_VOICE_SIZE, c->matrix + j * WH_VOICE_SIZE);
+    if (size > 0)
+        score += HINT_MIDDLES * fminf(l->sums[at] / size, 0) * fminf(size / HINT_FULL, 1);
+    return score;
+}
+
+static void find_best(const clustering *c, const likeness *l, size_t i)
+{
+    const float *row = l->scores + i * c->n_groups;
+    int32_t best = -1;
+    for (size_t j = 0; j < i && c->groups[i].weight > 0; j++)
+        if (c->groups[j].weight > 0 && (best < 0 || row[j] > row[best]))
+            best = (int32_t)j;
+    l->best[i] = best;
+}
+
+/* Group b goes into group a < b. */
+static void merge_groups(clustering *c, const likeness *l, size_t a, size_t b)
 {
     const size_t k = c->n_groups;
-    float *sums = hints, *sizes = hints + k * k;
+    add_group(&c->groups[a], &c->groups[b]);
+    c->groups[b].weight = 0;
+    middle(&c->groups[a], c->matrix + a * WH_VOICE_SIZE);
+    for (size_t i = 0; i < k; i++) {
+        l->sums[a * k + i] = l->sums[i * k + a] = l->sums[a * k + i] + l->sums[b * k + i];
+        l->sizes[a * k + i] = l->sizes[i * k + a] = l->sizes[a * k + i] + l->sizes[b * k + i];
+    }
+    for (size_t j = 0; j < a; j++)
+        l->scores[a * k + j] = alike_score(c, l, a, j);
+    for (size_t i = a + 1; i < k; i++)
+        l->scores[i * k + a] = c->groups[i].weight > 0 ? alike_score(c, l, i, a) : 0;
+    for (size_t i = a; i < k; i++) {
+        const int32_t best = l->best[i];
+        const float *row = l->scores + i * k;
+        if (i == a || i == b || best == (int32_t)a || best == (int32_t)b)
+            find_best(c, l, i);
+        else if (best >= 0 && (row[a] > row[best] || (row[a] >= row[best] && (int32_t)a < best)))
+            l->best[i] = (int32_t)a;
+    }
+}
+
+/* Groups whose middles, in c->matrix, are close become one until none are closer than one_person and there are no more
+ * than `most`. Each merge costs O(k), not O(k^2): a part of hours may leave hundreds of groups. */
+static void merge_people(clustering *c, float one_person, size_t most, const likeness *l)
+{
+    const size_t k = c->n_groups;
     size_t left = k;
-    group_hints(c, sums, sizes);
+    group_hints(c, l->sums, l->sizes);
+    for (size_t i = 0; i < k; i++) {
+        for (size_t j = 0; j < i; j++)
+            l->scores[i * k + j] = alike_score(c, l, i, j);
+        find_best(c, l, i);
+    }
     while (left > 1) {
         size_t a = 0, b = 0;
         float best = -INFINITY;
-        for (size_t i = 0; i < k; i++)
-            for (size_t j = 0; j < i && c->groups[i].weight > 0; j++) {
-                if (c->groups[j].weight <= 0)
-                    continue;
-                const float size = sizes[i * k + j];
-                float score = product(c->matrix + i * WH_VOICE_SIZE, c->matrix + j * WH_VOICE_SIZE);
-                if (size > 0)
-                    score += HINT_MIDDLES * fminf(sums[i * k + j] / size, 0) * fminf(size / HINT_FULL, 1);
-                if (score > best) {
-                    best = score;
-                    a = j;
-                    b = i;
-                }
+        for (size_t i = 0; i < k; i++) {
+            const float score = l->best[i] >= 0 ? l->scores[i * k + (size_t)l->best[i]] : -INFINITY;
+            if (score > best) {
+                best = score;
+                a = (size_t)l->best[i];
+                b = i;
             }
+        }
         if (best < one_person && left <= most)
             break;
-        add_group(&c->groups[a], &c->groups[b]);
-        c->groups[b].weight = 0;
-        middle(&c->groups[a], c->matrix + a * WH_VOICE_SIZE);
-        for (size_t i = 0; i < k; i++) {
-            sums[a * k + i] = sums[i * k + a] = sums[a * k + i] + sums[b * k + i];
-            sizes[a * k + i] = sizes[i * k + a] = sizes[a * k + i] + sizes[b * k + i];
-        }
+        merge_groups(c, l, a, b);
         left--;
     }
     size_t n = 0;
@@ -447,23 +469,26 @@ static void merge_people(clustering *c, float one_person, size_t most, float *hi
  * many, what is one voice has to be more alike. */
 static int try_people(clustering *c, int tries, size_t most, const whisp_options *options)
 {
-    float total = 0;
-    for (size_t i = 0; i < c->n; i++)
-        total += c->stretches[i].seconds;
+    c->same = tries > 0 ? HINT : HINT * c->unclear; /* later ones want clusters of some size */
     int rc = cluster_all(c, ALIKE + 0.15f * (float)tries, options);
     if (rc)
         return rc;
-    const float share = fminf(PERSON_SHARE * total, PERSON_ENOUGH + PERSON_LATER * total);
+    const float share = fminf(PERSON_SHARE * c->seconds, PERSON_ENOUGH + PERSON_LATER * c->seconds);
     if (tries > 0)
         give_away_small(c, PERSON_SECONDS / 2, 0);
     else
         give_away_small(c, fmaxf(PERSON_SECONDS, share), ALONE);
-    float *hints = wh_calloc(2 * c->n_groups * c->n_groups, sizeof *hints);
-    if (!hints)
-        return wh_fail_memory();
-    merge_people(c, tries > 0 ? INFINITY : ONE_PERSON, most, hints);
-    free(hints);
-    return WHISP_OK;
+    const size_t k = c->n_groups;
+    likeness l = {.sums = wh_calloc(3 * k * k, sizeof *l.sums), .best = wh_calloc(k, sizeof *l.best)};
+    rc = l.sums && l.best ? WHISP_OK : wh_fail_memory();
+    if (!rc) {
+        l.sizes = l.sums + k * k;
+        l.scores = l.sizes + k * k;
+        merge_people(c, tries > 0 ? INFINITY : ONE_PERSON, most, &l);
+    }
+    free(l.sums);
+    free(l.best);
+    return rc;
 }
 
 #define TRIES 8
@@ -495,6 +520,9 @@ int wh_cluster(const wh_stretch *stretches, size_t n, int least, int most, const
         return WHISP_OK;
     for (size_t i = 0; i < WH_COUNT(c.hint); i++)
         c.hint[i] = expf(-(float)i / (float)WH_COUNT(c.hint));
+    c.unclear = fminf(fmaxf((CLEAR - wh_stretches_clear(stretches, n)) / (CLEAR - CLEAR_NOT), 0), 1);
+    for (size_t i = 0; i < n; i++)
+        c.seconds += stretches[i].seconds;
     c.labels = wh_calloc(n, sizeof *c.labels);
     c.groups = wh_calloc(2 * GROUPS_MOST, sizeof *c.groups);
     /* give_away_small() has the groups' middles there */

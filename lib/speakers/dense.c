@@ -1,5 +1,5 @@
-/* dense.c - see dense.h. Rows of x are rounded in groups of twelve; the groups that fit the second-level cache pass each
- * panel of 32 outputs while that stays in the first. */
+/* dense.c - see dense.h. Rows of x are rounded in groups of the level's size; the groups that fit the second-level cache
+ * pass each panel of 32 outputs while that stays in the first. */
 #include "speakers/dense.h"
 
 #include <stdlib.h>
@@ -7,30 +7,30 @@
 
 #include "util/util.h"
 
-#define BLOCK_GROUPS 8 /* of WH_GROUP rows */
+#define BLOCK_ROWS 96 /* whole groups of twelve or 32 */
 
 /* What is in the scratch, in this order: each part's size is a multiple of 64 bytes. */
 typedef struct rounded {
-    int8_t *groups; /* [BLOCK_GROUPS][WH_GROUP][steps * 4] */
-    float *scale;   /* [BLOCK_GROUPS][WH_GROUP] */
-    int8_t *rows;   /* [WH_GROUP][k], on their way into a group */
+    int8_t *groups; /* [BLOCK_ROWS][steps * 4] */
+    float *scale;   /* [BLOCK_ROWS] */
+    int8_t *rows;   /* [WH_GROUP_MOST][k], on their way into a group */
 } rounded;
 
-static size_t group_size(size_t k)
+static size_t rows_size(size_t rows, size_t k)
 {
-    return WH_GROUP * wh_steps(k) * 4;
+    return rows * wh_steps(k) * 4;
 }
 
 size_t wh_dense_scratch(size_t k)
 {
-    return BLOCK_GROUPS * (group_size(k) + WH_GROUP * sizeof(float)) + group_size(k);
+    return rows_size(BLOCK_ROWS + WH_GROUP_MOST, k) + BLOCK_ROWS * sizeof(float);
 }
 
 static rounded scratch_parts(void *scratch, size_t k)
 {
     rounded parts = {.groups = scratch};
-    parts.scale = (float *)(void *)(parts.groups + BLOCK_GROUPS * group_size(k));
-    parts.rows = (int8_t *)(parts.scale + BLOCK_GROUPS * (size_t)WH_GROUP);
+    parts.scale = (float *)(void *)(parts.groups + rows_size(BLOCK_ROWS, k));
+    parts.rows = (int8_t *)(parts.scale + BLOCK_ROWS);
     return parts;
 }
 
@@ -89,30 +89,36 @@ void wh_dense_free(wh_dense *dense)
 
 /* ---- products ---- */
 
-/* m rows (at most BLOCK_GROUPS groups) to integers. */
+/* m rows (at most BLOCK_ROWS) to integers. */
 static void round_rows(const wh_dense *d, const float *x, size_t ldx, size_t m, const rounded *to)
 {
-    for (size_t r = 0; r < m; r += WH_GROUP) {
-        size_t count = WH_MIN(WH_GROUP, m - r);
+    const size_t most = (size_t)d->gemm->rows;
+    for (size_t r = 0; r < m; r += most) {
+        size_t count = WH_MIN(most, m - r);
         for (size_t i = 0; i < count; i++)
             d->gemm->quantize(x + (r + i) * ldx, d->k, to->rows + i * d->k, NULL, to->scale + r + i);
-        d->gemm->group(to->rows, (int)count, d->k, to->groups + r / WH_GROUP * group_size(d->k));
+        d->gemm->group(to->rows, (int)count, d->k, to->groups + rows_size(r, d->k));
     }
 }
 
 static void multiply_rounded(const wh_dense *d, const rounded *x, size_t m, float *y, size_t ldy)
 {
-    float tile[WH_GROUP * WH_PANEL] __attribute__((aligned(64)));
+    float tile[WH_GROUP_MOST * WH_PANEL] __attribute__((aligned(64)));
+    const size_t most = (size_t)d->gemm->rows;
+    wh_gemm_begin(d->gemm);
     for (size_t j = 0; j < d->n; j += WH_PANEL) {
         const int8_t *panel = d->panels + j * d->steps * 4;
         int columns = (int)WH_MIN(WH_PANEL, d->n - j);
-        for (size_t r = 0; r < m; r += WH_GROUP) {
-            int rows = (int)WH_MIN(WH_GROUP, m - r);
-            d->gemm->tile(x->groups + r / WH_GROUP * group_size(d->k), rows, panel, d->steps, d->sum + j, x->scale + r,
-                          d->scale + j, panel, 0, tile);
-            d->gemm->store(tile, rows, columns, d->bias ? d->bias + j : NULL, WH_STORE_SET, y + r * ldy + j, ldy);
+        for (size_t r = 0; r < m; r += most) {
+            int rows = (int)WH_MIN(most, m - r);
+            const wh_scales scales = {x->scale + r, d->scale + j};
+            d->gemm->tile(x->groups + rows_size(r, d->k), rows, panel, d->steps, d->sum + j, scales.x, scales.w, panel,
+                          0, tile);
+            d->gemm->store(tile, rows, columns, wh_leaves_sums(d->gemm, rows) ? &scales : NULL,
+                           d->bias ? d->bias + j : NULL, WH_STORE_SET, y + r * ldy + j, ldy);
         }
     }
+    wh_gemm_end(d->gemm);
 }
 
 void wh_dense_run(const wh_dense *d, const float *x, size_t ldx, size_t m, float *y, size_t ldy, void *scratch)
@@ -124,9 +130,8 @@ void wh_dense_run(const wh_dense *d, const float *x, size_t ldx, size_t m, float
         return;
     }
     rounded parts = scratch_parts(scratch, d->k);
-    const size_t block = (size_t)BLOCK_GROUPS * WH_GROUP;
-    for (size_t r = 0; r < m; r += block) {
-        round_rows(d, x + r * ldx, ldx, WH_MIN(block, m - r), &parts);
-        multiply_rounded(d, &parts, WH_MIN(block, m - r), y + r * ldy, ldy);
+    for (size_t r = 0; r < m; r += BLOCK_ROWS) {
+        round_rows(d, x + r * ldx, ldx, WH_MIN(BLOCK_ROWS, m - r), &parts);
+        multiply_rounded(d, &parts, WH_MIN(BLOCK_ROWS, m - r), y + r * ldy, ldy);
     }
 }

@@ -75,10 +75,18 @@ typedef struct wh_people {
  * None for n = 0. options: whose cancel callback is asked, or NULL. Free people->centroids. */
 int wh_cluster(const wh_stretch *stretches, size_t n, int least, int most, const whisp_options *options,
                wh_people *people);
+
+/* ---- stretch.c ---- */
+
 /* Fill in voice and inverse. */
 void wh_stretch_store(wh_stretch *stretch, const float *voice);
 /* The cosine between a stretch and a centroid. */
 float wh_stretch_score(const wh_stretch *stretch, const float *centroid);
+/* The cosine between two stretches. */
+float wh_stretch_cosine(const wh_stretch *a, const wh_stretch *b);
+/* How clear the voices of a recording are, by its first two minutes: how alike a stretch and the one behind it are, mostly
+ * one person's. 0.6 in clean sound, less in noise and far from the microphone; 0: there are too few to say. */
+float wh_stretches_clear(const wh_stretch *stretches, size_t n);
 
 /* ---- turns.c: frames and people to turns ---- */
 

@@ -19,11 +19,11 @@ static int read_head(const whisp_speakers *s)
     if (!wh_gguf_string(s->file, "general.architecture", &text, &length))
         text = "", length = 0;
     if (is_text(text, length, "whisper") || is_text(text, length, "silero-vad"))
-        return wh_fail(WHISP_ERR_MODEL, "%s: a model of %s, not of speakers' voices; `make models` fetches speakers",
+        return wh_fail(WHISP_ERR_MODEL, "%s: a model of %s, not of speakers' voices; `whisp-get speakers` fetches that",
                        path, length == 7 ? "Whisper" : "voice activity");
     if (!is_text(text, length, "speakers"))
-        return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of speakers' voices; `make models` fetches speakers",
-                       path);
+        return wh_fail(WHISP_ERR_MODEL,
+                       "%s: a GGUF file, but not of speakers' voices; `whisp-get speakers` fetches that", path);
     if (!wh_gguf_int(s->file, "speakers.format_version", &version) || version < 1 || version > FORMAT_VERSION)
         return wh_fail(WHISP_ERR_MODEL, "%s: model format version %lld; this library (%s) reads version %d: %s", path,
                        (long long)version, whisp_version(), FORMAT_VERSION,

@@ -114,7 +114,7 @@ static int load_convolution(const whisp_speakers *s, wh_sincnet *net, int layer)
         for (size_t c = 0; c < in; c++)
             for (size_t tap = 0; tap < WH_SINC_TAPS; tap++)
                 rows[j * k + tap * in + (layer == 1 ? place(c) : c)] = w[(j * in + c) * WH_SINC_TAPS + tap];
-    rc = wh_layer_make(s->gemm, 0, rows, OUTPUTS, k, NULL, NULL, &net->convolution[layer - 1]);
+    rc = wh_layer_make(WH_LAYER_F32, rows, OUTPUTS, WH_SINC_TAPS, in, NULL, NULL, &net->convolution[layer - 1]);
     free(rows);
     return rc;
 }

@@ -7,7 +7,7 @@
  *   embedder.c, campplus*.c   1.5 s of filter banks -> an embedding: 192 numbers that are alike for one voice (CAM++)
  *   sincnet.c, lstm.c, segmenter.c   10 s of samples -> who of up to three speaks in each frame (segmentation-3.0)
  *   diarizer.c    the stream: samples in; what the nets say of them is kept, some bytes a second (heard.c)
- *   cluster.c     embeddings -> people
+ *   stretch.c, cluster.c   embeddings, how alike they are -> people
  *   turns.c       frames and people -> turns
  *   voices.c, enrol.c, voices_file.c   named voices: found again, enrolled, saved
  *   who.c         all that together, as the options say; whole.c: for whisp_speakers.h

@@ -7,6 +7,7 @@
  * What stands in it came from anywhere, and is checked like a model. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +25,7 @@
 
 static int refuse(const wh_gguf *file, const char *what)
 {
-    return wh_fail(WHISP_ERR_MODEL, "%s: %s; write it again with speakers_out", wh_gguf_path(file), what);
+    return wh_fail(WHISP_ERR_MODEL, "%s: %s; give what speakers_out has written", wh_gguf_path(file), what);
 }
 
 static int is_name(const char *name, size_t length)
@@ -89,6 +90,8 @@ int wh_voices_read(const char *path, wh_voices *voices)
 {
     wh_gguf *file;
     int rc = wh_gguf_open(path, &file);
+    if (rc == WHISP_ERR_MODEL) /* what it says is about models */
+        rc = wh_fail(rc, "%s: not a file of voices, or a damaged one; give what speakers_out has written", path);
     if (rc)
         return rc;
     rc = read_voices(file, voices);
@@ -98,18 +101,27 @@ int wh_voices_read(const char *path, wh_voices *voices)
 
 /* ---- writing ---- */
 
-/* May the file be written over, and one beside it be written, which then takes its place? */
+/* The last error, which is about the file to be written. */
+static int not_written(int rc)
+{
+    char problem[1024];
+    if (rc != WHISP_ERR_IO)
+        return rc;
+    snprintf(problem, sizeof problem, "%s", whisp_last_error());
+    return wh_fail(WHISP_ERR_OUTPUT, "option speakers_out: %s", problem);
+}
+
+/* May the file be written over, and one beside it be written, which then takes its place? The latter is tried. */
 static int check_access(const char *path, int is_there)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!folder)
-        return wh_fail_memory();
-    int rc = WHISP_OK;
-    if (access(folder, W_OK | X_OK) != 0 || (is_there && access(path, W_OK) != 0))
-        rc = wh_fail(WHISP_ERR_IO, "option speakers_out: %s: cannot be written: %s", path, strerror(errno));
-    free(folder);
-    return rc;
+    wh_gguf_writer *writer;
+    if (is_there && access(path, W_OK) != 0)
+        return wh_fail(WHISP_ERR_OUTPUT, "option speakers_out: %s: cannot be written: %s", path, strerror(errno));
+    int rc = wh_gguf_writer_new(path, &writer);
+    if (rc)
+        return not_written(rc);
+    wh_gguf_writer_abort(writer);
+    return WHISP_OK;
 }
 
 /* A file of voices may be written over, and an empty one. */
@@ -133,7 +145,7 @@ int wh_voices_may_write(const char *path)
     struct stat st;
     int is_there = stat(path, &st) == 0;
     if (is_there && S_ISDIR(st.st_mode))
-        return wh_fail(WHISP_ERR_IO, "option speakers_out: %s is a folder; name the file to write", path);
+        return wh_fail(WHISP_ERR_OUTPUT, "option speakers_out: %s is a folder; name the file to write", path);
     if (is_there && !S_ISREG(st.st_mode)) /* a device or a pipe, which is opened as it is */
         return WHISP_OK;
     int rc = check_access(path, is_there);
@@ -233,5 +245,5 @@ int wh_voices_write(const wh_voices *known, const wh_diarization *who, char *con
     free(c.lengths);
     free(c.voices);
     free(c.seconds);
-    return rc;
+    return not_written(rc);
 }

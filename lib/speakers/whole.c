@@ -84,9 +84,9 @@ static int diarize(const wh_who *who, whisp_audio *audio, whisp_result *result)
             rc = wh_result_set_speakers(result, (const char *const *)found.names, (size_t)found.who.n_speakers,
                                         found.who.n ? found.who.turns : &none, found.who.n);
         if (!rc)
-            rc = wh_who_keep(who, &found);
-        if (!rc)
             rc = hear_warnings(r->options, audio, result);
+        if (!rc)
+            rc = wh_who_keep(who, &found);
         wh_found_free(&found);
     }
     free(r);
@@ -118,7 +118,7 @@ int whisp_speakers_diarize(const whisp_speakers *speakers, whisp_audio *audio, c
         rc = diarize(&who, audio, *result);
         wh_audio_end(audio);
     }
-    if (rc) {
+    if (rc && rc != WHISP_ERR_OUTPUT) { /* else it is there, where it was heard at all */
         whisp_result_free(*result);
         *result = NULL;
     }

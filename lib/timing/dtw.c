@@ -20,6 +20,33 @@ static float median(float *values, size_t n)
     return values[n / 2];
 }
 
+static float lesser(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static float greater(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+static float middle(float a, float b, float c)
+{
+    return greater(lesser(a, b), lesser(greater(a, b), c));
+}
+
+/* The median of x[0 .. 7), without a branch, so that several are found at a time. The least and the greatest of two sorted
+ * threes are on different sides of it; of the five that are left it is the middle of the last one and of the two that
+ * are neither least nor greatest. */
+static float median_of_7(const float *x)
+{
+    float a = lesser(lesser(x[0], x[1]), x[2]), b = middle(x[0], x[1], x[2]), c = greater(greater(x[0], x[1]), x[2]);
+    float d = lesser(lesser(x[3], x[4]), x[5]), e = middle(x[3], x[4], x[5]), f = greater(greater(x[3], x[4]), x[5]);
+    a = greater(a, d);
+    c = lesser(c, f);
+    return middle(x[6], greater(lesser(a, b), lesser(c, e)), lesser(greater(a, b), greater(c, e)));
+}
+
 void wh_median_filter(float *x, size_t rows, size_t n, size_t width, float *scratch)
 {
     size_t half = width / 2;
@@ -27,12 +54,17 @@ void wh_median_filter(float *x, size_t rows, size_t n, size_t width, float *scra
     if (n <= half || width > MAX_WIDTH)
         return;
     for (size_t r = 0; r < rows; r++, x += n) {
-        memcpy(scratch, x, n * sizeof *x);
-        for (size_t i = 0; i < n; i++) {
-            for (size_t k = 0; k < width; k++) {
-                size_t at = i + k < half ? half - i - k : i + k - half; /* |i + k - half| */
-                around[k] = scratch[at < n ? at : 2 * (n - 1) - at];
-            }
+        memcpy(scratch + half, x, n * sizeof *x);
+        for (size_t k = 1; k <= half; k++) {
+            scratch[half - k] = x[k];
+            scratch[half + n - 1 + k] = x[n - 1 - k];
+        }
+        for (size_t i = 0; i < n && width == 7; i++)
+            x[i] = median_of_7(scratch + i);
+        for (size_t i = 0; i < n && width == 3; i++)
+            x[i] = middle(scratch[i], scratch[i + 1], scratch[i + 2]);
+        for (size_t i = 0; i < n && width != 7 && width != 3; i++) {
+            memcpy(around, scratch + i, width * sizeof *around);
             x[i] = median(around, width);
         }
     }

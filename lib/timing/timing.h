@@ -42,7 +42,7 @@ int wh_is_part(const char *text, size_t n, const char *list);
 /* ---- matrices (dtw.c) ---- */
 
 /* Median of `width` (odd) neighbours along each of the rows, edges reflected; in place over x[rows][n]. Rows of at most
- * width / 2 values stay as they are. `scratch` has room for n floats. */
+ * width / 2 values stay as they are. `scratch` has room for n + width floats. */
 void wh_median_filter(float *x, size_t rows, size_t n, size_t width, float *scratch);
 
 /* The cheapest monotonic way from the first row and column of cost[rows][n] (both at least 1) to the last ones
@@ -57,6 +57,7 @@ typedef struct wh_alignment {
     int slot;     /* holds the window's encoding; its tokens are replaced */
     int language; /* an index; ignored by English-only models */
     int translate;
+    int by_characters;     /* times by the text's characters (characters.c), not by its tokens */
     int64_t frames;        /* of the window that hold sound: 100 a second */
     wh_evidence *evidence; /* [n] out, zeroed by the caller: what is seen of each token; or NULL */
 } wh_alignment;

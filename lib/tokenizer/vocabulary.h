@@ -9,13 +9,19 @@
 /* No real token is longer than a line; a limit keeps the search for merges linear with any vocabulary. */
 #define WH_MAX_PIECE 1024
 
+/* A token of the table, and the lower half of its hash, which spares a look at the bytes of most that are others. */
+struct wh_place {
+    int32_t id; /* -1: empty */
+    uint32_t hash;
+};
+
 typedef struct wh_vocabulary {
     size_t n;
     char *bytes;     /* all tokens, one after the other */
     size_t *offsets; /* [n + 1]: token i is bytes[offsets[i] .. offsets[i + 1]) */
     size_t longest;
-    int32_t *table;     /* [mask + 1] open addressing by the bytes' hash; -1: empty */
-    uint64_t secret[2]; /* of the table's hash */
+    struct wh_place *table;                 /* [mask + 1] open addressing by the bytes' hash */
+    uint64_t factors[1 + WH_MAX_PIECE / 4]; /* of the table's hash */
     size_t mask;
     int32_t byte_ids[256]; /* the token of each single byte */
 } wh_vocabulary;

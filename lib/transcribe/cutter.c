@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "whisp_live.h"
+
+#define WH_LATEST_PART ((int64_t)1 << 46) /* samples: 139 years, in which times are still exact */
+
 /* Read until it is known where the part that begins at c->at ends. */
 static int find_end(wh_cutter *c, const whisp_options *options, int64_t *end)
 {
@@ -24,22 +28,49 @@ static int find_end(wh_cutter *c, const whisp_options *options, int64_t *end)
     return WHISP_OK;
 }
 
+/* What the caller says of the next part: 0 (it is transcribed), 1 (left out), or a code. */
+static int ask(const whisp_options *options, whisp_part *part)
+{
+    int answer = options->part ? options->part(options->part_user, part) : 0;
+    if (answer < 0)
+        return wh_fail(WHISP_ERR_CANCELLED, "cancelled");
+    if (part->at < 0 || part->at % WH_HOP || part->at > WH_LATEST_PART || isnan(part->loudest))
+        return wh_fail(WHISP_ERR_ARGUMENT, "whisp_part: begins at sample %lld, after a loudness of %g",
+                       (long long)part->at, part->loudest);
+    return answer > 0;
+}
+
+/* The samples from c->at to `end` are a part. Also of one that is left out it is known how loud it is. */
+static int fill(wh_cutter *c, whisp_session *part, int64_t end, int *left_out)
+{
+    whisp_part p = {.samples = c->ahead,
+                    .n = (size_t)(end - c->at),
+                    .at = c->at,
+                    .loudest = c->at ? (double)c->loudest : -INFINITY,
+                    .is_last = c->at_end && end == c->levels.samples};
+    int rc = *left_out = ask(part->whole->options, &p);
+    if (rc >= 0)
+        rc = wh_session_begin_part(part, p.at, p.is_last);
+    if (!rc)
+        rc = wh_session_push_all(part, c->ahead, p.n);
+    if (!rc)
+        rc = wh_session_end_part(part, (float)p.loudest, &c->loudest);
+    return rc;
+}
+
 int wh_cutter_fill(wh_cutter *c, whisp_session *part)
 {
     int64_t end;
-    int rc = find_end(c, part->options, &end);
-    if (rc || end == c->at)
-        return rc;
-    size_t n = (size_t)(end - c->at);
-    float before = c->at ? c->loudest : -INFINITY;
-    rc = wh_session_begin_part(part, c->at, c->at_end && end == c->levels.samples);
-    if (!rc)
-        rc = wh_session_push_all(part, c->ahead, n);
-    if (!rc)
-        rc = wh_session_end_part(part, before, &c->loudest);
-    c->n_ahead -= n;
-    memmove(c->ahead, c->ahead + n, c->n_ahead * sizeof *c->ahead);
-    c->at = end;
+    int rc, left_out = 0;
+    do {
+        if ((rc = find_end(c, part->options, &end)) || end == c->at)
+            return rc;
+        rc = fill(c, part, end, &left_out);
+        size_t n = (size_t)(end - c->at);
+        c->n_ahead -= n;
+        memmove(c->ahead, c->ahead + n, c->n_ahead * sizeof *c->ahead);
+        c->at = end;
+    } while (!rc && left_out);
     return rc ? rc : 1;
 }
 

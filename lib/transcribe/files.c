@@ -164,6 +164,7 @@ static int begin(files *f, size_t i)
         o->progress = on_progress;
         o->segment = on_segment;
         o->cancel = NULL;
+        o->part = NULL; /* it would not know of which */
         o->journal = name_journal;
         o->log_user = o->progress_user = o->segment_user = o->journal_user = one;
         rc = wh_jobs_add(f->jobs, &one->job);

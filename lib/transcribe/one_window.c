@@ -10,7 +10,7 @@
 /* ---- samples to Mel ---- */
 
 /* All frames of `mel`, which holds them all, band by band. */
-static int copy_bands(const wh_mel *mel, size_t n_mels, size_t frames, float *out)
+static int copy_bands(wh_mel *mel, size_t n_mels, size_t frames, float *out)
 {
     float *window = wh_calloc((size_t)WH_WINDOW_FRAMES * n_mels, sizeof *window);
     if (!window)

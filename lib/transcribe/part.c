@@ -55,12 +55,15 @@ void wh_seat_progress(void *user, double done, double total)
 
 /* ---- the reader ---- */
 
+/* While the first part goes ahead nothing is read behind it: that would take a core from those who compute its first
+ * lines, for which somebody may wait. */
 static wh_seat *wait_for_seat(wh_batch *b)
 {
     wh_seat *found = NULL;
     pthread_mutex_lock(&b->mutex);
     while (!found && !atomic_load(&b->stop)) {
-        for (int i = 0; i < b->n_seats && !found; i++)
+        int must_wait = b->alone && b->n > 0;
+        for (int i = 0; i < b->n_seats && !found && !must_wait; i++)
             if (b->seats[i].state == WH_SEAT_FREE)
                 found = &b->seats[i];
         if (!found)

@@ -12,11 +12,11 @@ int wh_plan_batch(const whisp_model *model, const wh_values *v)
     return WH_MIN(v->batch_size ? v->batch_size : wh_backend_batch(v->backend, model), WH_MOST_WORKERS);
 }
 
-/* Beams and the samples of `confidence` need their slots in every window; fallback is rare, and two parts at a time may
- * have it. */
+/* Beams need their slots in every window; fallback is rare: two parts at a time may have these. The samples of `confidence`
+ * give them back after a few steps: one part. */
 static int slots_for(const wh_values *v, int workers)
 {
-    int spares = v->beam_size > 1 || v->confidence ? workers : WH_MIN(workers, 2);
+    int spares = v->beam_size > 1 ? workers : WH_MIN(workers, v->confidence ? 1 : 2);
     return workers + spares * (wh_search_slots(v) - 1);
 }
 

@@ -14,7 +14,8 @@
 #define SHORT 60.0 /* seconds of a recording that goes first */
 
 /* What a queue's recordings have in common: their own values are replaced. */
-static const char *const common[] = {"threads", "batch_size", "backend", "compute_type", "device", "alignment_heads"};
+static const char *const common[] = {"threads", "batch_size",      "backend",        "compute_type",
+                                     "device",  "alignment_heads", "encoder_padding"};
 
 typedef struct entry { /* a recording, from submit to when its end was taken */
     wh_job job;

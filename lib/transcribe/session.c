@@ -49,6 +49,10 @@ static int choose_heads(const whisp_model *model, const wh_values *v, whisp_mode
     *m = *model;
     if (!wants_upper_half(m, v->heads))
         return WHISP_OK;
+    if (v->heads == WH_HEADS_AUTO) { /* characters are told apart by fewer (characters.c) */
+        m->named_heads = model->alignment_heads;
+        m->n_named_heads = model->n_alignment_heads;
+    }
     int first = m->n_text_layer / 2;
     m->n_alignment_heads = (m->n_text_layer - first) * m->n_text_head;
     m->alignment_heads = wh_calloc((size_t)m->n_alignment_heads, sizeof *m->alignment_heads);
@@ -69,6 +73,7 @@ int wh_session_backend(const whisp_model *model, const wh_values *v, wh_backend_
     config->threads = v->threads;
     config->compute = wh_compute_named(v->compute_type);
     config->device = v->device;
+    config->padding = (enum wh_encoder_padding)v->padding;
     int rc = choose_heads(model, v, computed);
     return rc ? rc : wh_backend_new(v->backend, computed, config, backend);
 }

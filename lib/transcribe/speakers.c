@@ -3,9 +3,11 @@
  * counts both passes. Called by session.c and whole.c. */
 #include <math.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audio/audio.h"
@@ -94,7 +96,35 @@ void wh_shared_free(wh_shared *shared)
     free(shared);
 }
 
-/* All that says what is loaded. */
+/* A path says which file it was only together with what is there now. 0: it has no name (an upload, as
+ * /proc/self/fd/7), and its path may be another recording's a moment later. */
+static int put_file(const char *path, wh_buf *key)
+{
+    struct stat file;
+    if (stat(path, &file) != 0)
+        return 1; /* who opens it says what is wrong */
+    wh_buf_printf(key, "%ju %ju %jd %jd.%09ld\x01", (uintmax_t)file.st_dev, (uintmax_t)file.st_ino,
+                  (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+    return file.st_nlink > 0;
+}
+
+/* The files of voices. 0: one of them cannot be shared; or an error. */
+static int put_voices(const whisp_session *s, wh_buf *key)
+{
+    const wh_values *v = &s->options->values;
+    wh_named_voice named;
+    int may = v->speakers_in ? put_file(v->speakers_in, key) : 1;
+    for (size_t i = 0; may && wh_options_voice(v, i, &named); i++) {
+        char *path = strndup(named.path, named.path_length);
+        may = path ? put_file(path, key) : wh_fail_memory();
+        free(path);
+        if (may < 0)
+            return may;
+    }
+    return may;
+}
+
+/* All that says what is loaded, but for the files of voices. */
 static void put_key(const whisp_session *s, wh_buf *key)
 {
     static const char *const names[] = {"speakers_model", "vad_model", "compute_type", "speaker", "speakers_in"};
@@ -127,8 +157,10 @@ static int borrow(whisp_session *s, wh_speaking *speaking)
     wh_shared *shared = s->company->shared;
     wh_buf key = {0};
     put_key(s, &key);
+    int rc = put_voices(s, &key);
     pthread_mutex_lock(&shared->mutex);
-    int rc = key.failed ? wh_fail_memory() : load_shared(s, shared, &key);
+    if (rc == 1)
+        rc = key.failed ? wh_fail_memory() : load_shared(s, shared, &key);
     if (rc == 1)
         wh_who_borrow(&speaking->who, &shared->who, s->options, threads_of(s));
     pthread_mutex_unlock(&shared->mutex);
@@ -209,10 +241,13 @@ int wh_speaking_apply(const wh_found *found, int keeps_words, whisp_result **res
     return rc;
 }
 
-/* What was said is there, perhaps not who said it: the words are not lost. */
+/* What was said is there, perhaps not who said it: the words are not lost. All of it is there where only the voices could
+ * not be written. */
 static int leave_as_it_is(const wh_recording *in, int is_labelled, int rc, whisp_result *result)
 {
     char problem[512], why[1024];
+    if (rc == WHISP_ERR_OUTPUT)
+        return rc;
     snprintf(problem, sizeof problem, "%s", whisp_last_error());
     snprintf(why, sizeof why, "%s: %s: %s", wh_audio_name(in->audio),
              is_labelled ? "the voices were not kept" : "nobody told the speakers apart", problem);

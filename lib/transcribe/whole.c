@@ -155,7 +155,7 @@ static int run(whisp_session *s, whisp_audio *audio, const char *text, whisp_res
         if (!rc && s->speaking)
             rc = wh_speaking_label(s, in, text || wh_session_shows_words(s), result);
     }
-    if (rc && !wh_result_about(*result).incomplete) { /* not what was final when the work stopped */
+    if (rc && rc != WHISP_ERR_OUTPUT && !wh_result_about(*result).incomplete) { /* not what was final till then */
         whisp_result_free(*result);
         *result = NULL;
     }

@@ -41,7 +41,8 @@ const char *whisp_error_name(int code)
 {
     static const char *const names[] = {"WHISP_OK",          "WHISP_ERR_ARGUMENT",  "WHISP_ERR_MEMORY",
                                         "WHISP_ERR_IO",      "WHISP_ERR_AUDIO",     "WHISP_ERR_MODEL",
-                                        "WHISP_ERR_BACKEND", "WHISP_ERR_CANCELLED", "WHISP_ERR_STATE"};
+                                        "WHISP_ERR_BACKEND", "WHISP_ERR_CANCELLED", "WHISP_ERR_STATE",
+                                        "WHISP_ERR_OUTPUT"};
     if (code > 0 || code <= -(int)WH_COUNT(names))
         return "unknown error";
     return names[-code];

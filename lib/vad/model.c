@@ -94,7 +94,7 @@ static int read_head(const whisp_vad *v)
                        "and silero-vad here",
                        path);
     if (length != 10 || memcmp(text, "silero-vad", 10) != 0)
-        return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of Silero VAD; `make models` fetches silero-vad",
+        return wh_fail(WHISP_ERR_MODEL, "%s: a GGUF file, but not of Silero VAD; `whisp-get silero-vad` fetches that",
                        path);
     if (!wh_gguf_int(v->file, "silero-vad.format_version", &version) || version < 1 || version > FORMAT_VERSION)
         return wh_fail(WHISP_ERR_MODEL, "%s: model format version %lld; this library (%s) reads version %d: %s", path,

@@ -4,6 +4,8 @@
 
 #include "window/state.h"
 
+#define SURE (-0.7) /* mean log-probability from which on few rows of padding will do (docs/short-sound.md) */
+
 int wh_decode_encode(wh_window *w)
 {
     const float *mel = w->input;
@@ -14,7 +16,7 @@ int wh_decode_encode(wh_window *w)
     if (rc)
         return rc;
     double t0 = wh_now();
-    rc = wh_backend_encode(w->config.backend, 1, &mel, &slot);
+    rc = (w->recall.is_full ? wh_backend_encode_full : wh_backend_encode)(w->config.backend, 1, &mel, &slot);
     w->config.timings->encode += wh_now() - t0;
     w->config.timings->n_encode++;
     w->recall.is_encoded = !rc;
@@ -41,20 +43,51 @@ static int needs_fallback(const wh_values *v, const wh_decoding *d)
     return improbable || repeats;
 }
 
+static int decode_at(wh_window *w, double temperature)
+{
+    const wh_decoding *d = &w->decoding;
+    int rc = wh_search_decode(w->search, temperature, w->origin + w->begin, &w->decoding);
+    if (!rc)
+        wh_log(w->config.options, WHISP_LOG_DEBUG,
+               "window at %.2f s: temperature %g, %zu tokens, mean log-probability %.3f, compression ratio %.2f, "
+               "no speech %.3f%s",
+               (double)(w->origin + w->begin) * WH_HOP / WH_SAMPLE_RATE, d->temperature, d->n, d->avg_logprob,
+               d->compression_ratio, d->no_speech_prob, w->recall.is_full ? ", all of its padding" : "");
+    return rc;
+}
+
+static int has_text(const wh_window *w)
+{
+    size_t i = 0;
+    while (i < w->decoding.n && w->decoding.tokens[i].id >= w->specials->eot)
+        i++;
+    return i < w->decoding.n;
+}
+
+/* Words of a window whose padding is thin that are not beyond doubt: it is heard again with all of it, so that no window
+ * repeats itself, fails or falls silent that would not otherwise. */
+static int hear_in_full(wh_window *w)
+{
+    int is_sure = w->decoding.avg_logprob >= SURE && has_text(w) && !needs_fallback(w->values, &w->decoding) &&
+                  !wh_answer_loops(w);
+    if (is_sure || w->recall.is_full || !wh_search_is_sound(w->search) ||
+        !wh_backend_leaves_out(w->config.backend, w->input))
+        return WHISP_OK;
+    double temperature = w->decoding.temperature;
+    w->recall.is_full = 1;
+    w->recall.is_encoded = w->recall.is_begun = 0;
+    int rc = wh_decode_begin(w);
+    return rc ? rc : decode_at(w, temperature);
+}
+
 static int decode_with_fallback(wh_window *w)
 {
     double temperatures[WH_MAX_TEMPERATURES];
     int n = wh_options_temperatures(w->values, temperatures);
     for (int i = 0; i < n; i++) {
-        int rc = wh_search_decode(w->search, temperatures[i], w->origin + w->begin, &w->decoding);
-        if (rc)
+        int rc = decode_at(w, temperatures[i]);
+        if (rc || (rc = hear_in_full(w)))
             return rc;
-        const wh_decoding *d = &w->decoding;
-        wh_log(w->config.options, WHISP_LOG_DEBUG,
-               "window at %.2f s: temperature %g, %zu tokens, mean log-probability %.3f, compression ratio %.2f, "
-               "no speech %.3f",
-               (double)(w->origin + w->begin) * WH_HOP / WH_SAMPLE_RATE, d->temperature, d->n, d->avg_logprob,
-               d->compression_ratio, d->no_speech_prob);
         if (!wh_search_is_sound(w->search))
             break; /* no temperature mends that */
         if (!needs_fallback(w->values, &w->decoding) && (i + 1 == n || !wh_answer_loops(w)))

@@ -9,21 +9,28 @@
 #include <string.h>
 
 #include "confidence/confidence.h"
+#include "cpu/registry.h"
+#include "util/pages.h"
+#include "window/alternatives.h"
 #include "window/state.h"
 
-#define CHUNK 64          /* tokens a decoder call */
-#define MORE_THAN_HEARD 8 /* tokens that a sample may be longer than the decoding */
+#define CHUNK 32            /* tokens a decoder call */
+#define MOST_TERM_TOKENS 12 /* of a term that is offered */
 
 struct wh_doubts {
+    const wh_kernels *kernels;
     wh_evidence *told, *bare; /* [n_text], as decoded and as aligned */
     float *agreement;         /* [n_text] */
     uint64_t *keys, *other;   /* what tokens say, letter case aside */
-    size_t told_capacity, bare_capacity, agreement_capacity, keys_capacity, other_capacity;
+    int32_t *partners;        /* [n_text] */
+    whisp_token *sample;      /* its text tokens */
+    size_t told_capacity, bare_capacity, agreement_capacity, keys_capacity, other_capacity, partners_capacity;
+    size_t sample_capacity;
+    wh_alternatives others;
     wh_word_evidence *words; /* [words] */
     size_t words_capacity;
     float *features; /* [words][WH_FEATURES] */
     size_t features_capacity;
-    float *logits; /* [CHUNK][n_vocab] */
 };
 
 void wh_doubts_free(wh_doubts *d)
@@ -35,9 +42,11 @@ void wh_doubts_free(wh_doubts *d)
     free(d->agreement);
     free(d->keys);
     free(d->other);
+    free(d->partners);
+    free(d->sample);
+    wh_alternatives_free(&d->others);
     free(d->words);
     free(d->features);
-    free(d->logits);
     free(d);
 }
 
@@ -46,8 +55,7 @@ static int make_room(wh_window *w, size_t n)
     if (!w->doubts && !(w->doubts = wh_calloc(1, sizeof *w->doubts)))
         return wh_fail_memory();
     wh_doubts *d = w->doubts;
-    if (!d->logits && !(d->logits = wh_alloc_aligned(CHUNK, (size_t)w->model->n_vocab * sizeof(float))))
-        return wh_fail_memory();
+    d->kernels = d->kernels ? d->kernels : wh_cpu_best().kernels;
     int rc = wh_grow(&d->told, &d->told_capacity, n + 1, sizeof *d->told);
     if (!rc)
         rc = wh_grow(&d->bare, &d->bare_capacity, n + 1, sizeof *d->bare);
@@ -55,8 +63,11 @@ static int make_room(wh_window *w, size_t n)
         rc = wh_grow(&d->agreement, &d->agreement_capacity, n + 1, sizeof *d->agreement);
     if (!rc)
         rc = wh_grow(&d->keys, &d->keys_capacity, n + 1, sizeof *d->keys);
+    if (!rc)
+        rc = wh_grow(&d->partners, &d->partners_capacity, n + 1, sizeof *d->partners);
     if (rc)
         return rc;
+    wh_alternatives_clear(&d->others);
     memset(d->told, 0, n * sizeof *d->told);
     memset(d->bare, 0, n * sizeof *d->bare);
     memset(d->agreement, 0, n * sizeof *d->agreement);
@@ -82,35 +93,50 @@ static uint64_t key(const wh_window *w, int32_t id, int *letters)
     return *letters ? h : 0;
 }
 
-/* Draw samples and count for each text token how many have it too. */
+/* Take the samples and count for each text token how many have it too. */
 static int compare_samples(wh_window *w, size_t n_text)
 {
     wh_doubts *d = w->doubts;
-    int letters, rc = wh_search_sample(w->search, WH_CONFIDENCE_SAMPLES, WH_CONFIDENCE_TEMPERATURE, w->begin,
-                                       w->decoding.n + MORE_THAN_HEARD);
+    int letters, rc = wh_search_branches_follow(w->search);
     for (size_t i = 0; i < n_text; i++)
         d->keys[i] = key(w, w->words.tokens[i], &letters);
     for (int k = 0; k < WH_CONFIDENCE_SAMPLES && !rc; k++) {
         size_t n, m = 0;
         const whisp_token *sample = wh_search_sampled(w->search, k, &n);
-        if ((rc = wh_grow(&d->other, &d->other_capacity, n + 1, sizeof *d->other)))
-            return rc;
-        for (size_t i = 0; i < n; i++)
-            if (sample[i].id < w->specials->eot)
+        rc = wh_grow(&d->other, &d->other_capacity, n + 1, sizeof *d->other);
+        if (!rc)
+            rc = wh_grow(&d->sample, &d->sample_capacity, n + 1, sizeof *d->sample);
+        for (size_t i = 0; i < n && !rc; i++)
+            if (sample[i].id < w->specials->eot) {
+                d->sample[m] = sample[i];
                 d->other[m++] = key(w, sample[i].id, &letters);
-        rc = wh_agree(d->keys, n_text, d->other, m, d->agreement);
+            }
+        if (!rc)
+            rc = wh_agree(d->keys, n_text, d->other, m, d->agreement, d->partners);
+        if (!rc)
+            rc = wh_alternatives_compare(&d->others, d->partners, n_text, d->sample, m);
     }
     for (size_t i = 0; i < n_text; i++)
         d->agreement[i] /= WH_CONFIDENCE_SAMPLES;
     return rc;
 }
 
-/* One pass over the decoding's tokens after the start that slot 0 still has. */
-static int read_again(wh_window *w, size_t n_text)
+/* The row of logits that text token i was chosen from: how sure it was, and of what else. */
+static int read_row(wh_window *w, size_t i, const float *logits)
 {
     wh_doubts *d = w->doubts;
+    int eot = w->specials->eot;
+    int32_t id = w->words.tokens[i];
+    wh_evidence_read(d->kernels, logits, eot, id, &d->told[i]);
+    wh_search_branches_read(w->search, w->words.index[i], logits);
+    return wh_alternatives_rank(&d->others, i, (whisp_token){id, d->told[i].logprob}, logits, eot);
+}
+
+/* One pass over the decoding's tokens after the start that slot 0 still has. logits: [CHUNK][n_vocab] */
+static int read_rows(wh_window *w, size_t n_text, float *logits)
+{
     size_t n_start, n = w->decoding.n, vocab = (size_t)w->model->n_vocab, text = 0;
-    int eot = w->specials->eot, rows[CHUNK], rc;
+    int rows[CHUNK], rc;
     int32_t ids[CHUNK];
     wh_search_start(w->search, &n_start);
     size_t forced = wh_search_forced(w->search);
@@ -118,10 +144,10 @@ static int read_again(wh_window *w, size_t n_text)
         return rc;
     if (n_text && w->words.index[0] == 0) {
         if (!forced) /* what is forced is certain */
-            wh_evidence_read(wh_search_first_logits(w->search), eot, w->words.tokens[0], &d->told[0]);
+            rc = read_row(w, 0, wh_search_first_logits(w->search));
         text = 1;
     }
-    for (size_t first = 0; first + 1 < n && text < n_text; first += CHUNK) {
+    for (size_t first = 0; first + 1 < n && text < n_text && !rc; first += CHUNK) {
         size_t count = WH_MIN((size_t)CHUNK, n - 1 - first);
         int n_rows = 0;
         if ((rc = wh_check_cancel(w->config.options)))
@@ -134,13 +160,45 @@ static int read_again(wh_window *w, size_t n_text)
             }
         }
         wh_step step = {
-            .slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows, .logits = d->logits};
+            .slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows, .logits = logits};
         if ((rc = wh_backend_decode(w->config.backend, 1, &step)))
             return rc;
-        for (int r = 0; r < n_rows; r++, text++)
-            wh_evidence_read(d->logits + (size_t)r * vocab, eot, w->words.tokens[text], &d->told[text]);
+        for (int r = 0; r < n_rows && !rc; r++, text++)
+            rc = read_row(w, text, logits + (size_t)r * vocab);
     }
-    return WHISP_OK;
+    return rc;
+}
+
+static int read_again(wh_window *w, size_t n_text)
+{
+    wh_pages room;
+    int rc = wh_backend_reserve(w->config.backend);
+    if (rc)
+        return rc;
+    rc = wh_pages_take(&room, WH_MIN((size_t)CHUNK, w->decoding.n), (size_t)w->model->n_vocab);
+    if (!rc)
+        rc = read_rows(w, n_text, room.at);
+    wh_pages_give_back(&room);
+    wh_backend_release(w->config.backend);
+    return rc;
+}
+
+/* A term in the place of the decoding's tokens from .. to - 1. */
+static int offer_term(void *user, size_t from, size_t to, const int32_t *ids, size_t n)
+{
+    wh_window *w = user;
+    size_t first = 0, end, n_text = w->words.n_tokens;
+    whisp_token tokens[MOST_TERM_TOKENS];
+    if (n > MOST_TERM_TOKENS)
+        return WHISP_OK;
+    while (first < n_text && w->words.index[first] < from)
+        first++;
+    for (end = first; end < n_text && w->words.index[end] < to;)
+        end++;
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = (whisp_token){ids[i], 0};
+    return end > first ? wh_alternatives_add(&w->doubts->others, WH_VARIANT_TERM, first, end - first, tokens, n)
+                       : WHISP_OK;
 }
 
 int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
@@ -148,9 +206,13 @@ int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
     size_t n_text = w->words.n_tokens;
     int rc = make_room(w, n_text);
     if (!rc && n_text)
-        rc = compare_samples(w, n_text);
+        rc = wh_search_branches_begin(w->search, w->segments.tokens, w->decoding.n, w->begin);
     if (!rc && n_text)
         rc = read_again(w, n_text);
+    if (!rc && n_text)
+        rc = compare_samples(w, n_text);
+    if (!rc && n_text)
+        rc = wh_search_offer_terms(w->search, w->segments.tokens, w->decoding.n, offer_term, w);
     *bare = rc ? NULL : w->doubts->bare;
     return rc;
 }
@@ -162,6 +224,7 @@ void wh_doubts_save(const wh_window *w, wh_buf *bytes)
     wh_buf_append(bytes, d->told, n * sizeof *d->told);
     wh_buf_append(bytes, d->bare, n * sizeof *d->bare);
     wh_buf_append(bytes, d->agreement, n * sizeof *d->agreement);
+    wh_alternatives_save(&d->others, bytes);
 }
 
 static int are_finite(const float *x, size_t n)
@@ -175,7 +238,8 @@ static int are_finite(const float *x, size_t n)
 int wh_doubts_restore(wh_window *w, const char *bytes, size_t n_bytes)
 {
     size_t n = w->words.n_tokens, told = n * sizeof(wh_evidence), numbers = sizeof(wh_evidence) / sizeof(float);
-    if (n_bytes != 2 * told + n * sizeof(float))
+    size_t numbers_bytes = 2 * told + n * sizeof(float);
+    if (n_bytes < numbers_bytes)
         return 0;
     int rc = make_room(w, n);
     if (rc)
@@ -184,6 +248,9 @@ int wh_doubts_restore(wh_window *w, const char *bytes, size_t n_bytes)
     memcpy(d->told, bytes, told);
     memcpy(d->bare, bytes + told, told);
     memcpy(d->agreement, bytes + 2 * told, n * sizeof *d->agreement);
+    rc = wh_alternatives_restore(&d->others, n, w->specials->eot, bytes + numbers_bytes, n_bytes - numbers_bytes);
+    if (rc <= 0)
+        return rc;
     return are_finite(&d->told->logprob, n * numbers) && are_finite(&d->bare->logprob, n * numbers) &&
            are_finite(d->agreement, n);
 }
@@ -230,7 +297,7 @@ int wh_doubts_judge(wh_window *w, whisp_word *words, size_t n)
         wh_word_features(d->words, n, i, &window, x);
         words[i].confidence = d->words[i].n_tokens ? wh_confidence_score(x) : 1;
     }
-    return WHISP_OK;
+    return wh_alternatives_give(&d->others, w->model->tokenizer, w->words.tokens, &w->words.timed, words, n);
 }
 
 const float *wh_window_features(const wh_window *w, const whisp_word *word)

@@ -16,6 +16,7 @@
 #define LITTLE_VOICE 30 /* with fewer, and more sound to come, the window from the first voice on is asked */
 #define BEFORE_VOICE 5  /* blocks */
 #define SURE 0.5f       /* probability of a language that needs no warning */
+#define CLEAR 0.9f      /* and of one that is believed of few rows of padding (docs/short-sound.md) */
 
 int wh_language_init(wh_window *w)
 {
@@ -111,13 +112,11 @@ static int ask_model(wh_window *w, float *probabilities, double *silence)
     return rc ? rc : best;
 }
 
-/* The window in w->input: its language, and whether that is the recording's. 0, or where
- * the window is to be asked instead that begins so many frames later; or a code. */
-static int64_t ask(wh_window *w, int64_t seek, int64_t frames)
+/* The window in w->input has this language: is that the recording's? 0, or where the window is to be asked instead that
+ * begins so many frames later; or a code. */
+static int64_t judge(wh_window *w, int best, double silence, int64_t seek, int64_t frames)
 {
     wh_language *l = &w->language;
-    double silence;
-    int best = ask_model(w, l->window_probs, &silence);
     if (best < 0)
         return best;
     l->window = best;
@@ -142,6 +141,30 @@ static int64_t ask(wh_window *w, int64_t seek, int64_t frames)
     return 0;
 }
 
+/* The window from `at` on as openai-whisper asks it, filled up with silence. A short first one, of whose padding the
+ * encoder leaves most out, is asked as it will be decoded, so that it is encoded once; if that gives no clear answer, in the
+ * other way after all. */
+static int ask_at(wh_window *w, int64_t at, int64_t frames, double *silence)
+{
+    wh_language *l = &w->language;
+    l->left_encoding = 0;
+    if (at == 0 && frames < WH_WINDOW_FRAMES) {
+        wh_mel_window(w->mel, at, frames, WH_PAD_MEL, w->input);
+        if (wh_backend_leaves_out(w->config.backend, w->input)) {
+            wh_recall_listen(w, at, frames);
+            int best = ask_model(w, l->window_probs, silence);
+            l->left_encoding = best >= 0 && l->window_probs[best] >= CLEAR ? frames : 0;
+            if (best < 0 || l->left_encoding)
+                return best;
+        }
+    }
+    wh_mel_window(w->mel, at, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, w->input);
+    wh_recall_listen(w, at, WH_WINDOW_FRAMES);
+    /* With a full window the first transcription window is this very one. */
+    l->left_encoding = at == 0 && frames >= WH_WINDOW_FRAMES ? WH_WINDOW_FRAMES : 0;
+    return ask_model(w, l->window_probs, silence);
+}
+
 int wh_window_detect(wh_window *w)
 {
     wh_language *l = &w->language;
@@ -149,13 +172,10 @@ int wh_window_detect(wh_window *w)
         int64_t content = wh_mel_content(w->mel), at = l->ask_at;
         if (!w->finished && content < at + WH_WINDOW_FRAMES)
             return WHISP_OK;
-        wh_mel_window(w->mel, at, WH_WINDOW_FRAMES, WH_PAD_SAMPLES, w->input);
-        wh_recall_listen(w, at, WH_WINDOW_FRAMES);
-        int64_t rc = wh_check_cancel(w->config.options);
-        if (rc || (rc = ask(w, at, WH_MIN(WH_WINDOW_FRAMES, WH_MAX(content - at, 0)))) < 0)
+        int64_t rc = wh_check_cancel(w->config.options), frames = WH_MIN(WH_WINDOW_FRAMES, WH_MAX(content - at, 0));
+        double silence = 0;
+        if (rc || (rc = judge(w, ask_at(w, at, frames, &silence), silence, at, frames)) < 0)
             return (int)rc;
-        /* With a full window the first transcription window is this very one. */
-        l->left_encoding = at == 0 && content >= WH_WINDOW_FRAMES;
         l->asked = rc == 0 || at % WH_WINDOW_FRAMES != 0; /* no third try */
         l->ask_at = l->asked ? at : at + rc;
     }
@@ -181,15 +201,15 @@ static int of_window(wh_window *w)
         return l->known;
     if (!each && w->seek == 0 && l->ask_at == 0) /* it was asked just now */
         return l->window;
+    double silence = 0;
+    int language = ask_model(w, l->window_probs, &silence);
     if (each) {
-        double silence;
-        int language = ask_model(w, l->window_probs, &silence);
         if (language >= 0)
             wh_log(w->config.options, WHISP_LOG_DEBUG, "language at %.2f s: %s",
                    (double)w->seek * WH_HOP / WH_SAMPLE_RATE, wh_language_name(language));
         return language;
     }
-    int64_t rc = ask(w, w->seek, w->frames);
+    int64_t rc = judge(w, language, silence, w->seek, w->frames);
     return rc < 0 ? (int)rc : l->window;
 }
 
@@ -200,7 +220,7 @@ int wh_language_of_window(wh_window *w)
 
 int wh_language_encoded(wh_window *w)
 {
-    int left = w->language.left_encoding && w->begin == 0 && w->frames == WH_WINDOW_FRAMES;
+    int left = w->language.left_encoding && w->begin == 0 && w->frames == w->language.left_encoding;
     w->language.left_encoding = 0;
     return left;
 }

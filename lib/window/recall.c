@@ -31,7 +31,7 @@ void wh_window_add_vocabulary(const wh_window *w, wh_key *key)
 void wh_recall_listen(wh_window *w, int64_t at, int64_t frames)
 {
     wh_recall *r = &w->recall;
-    r->is_begun = r->is_encoded = 0;
+    r->is_begun = r->is_encoded = r->is_full = 0;
     if (!r->journal)
         return;
     wh_key sound = WH_KEY_EMPTY;
@@ -160,8 +160,10 @@ int wh_recall_keep_language(wh_window *w, const float *probabilities, double sil
 /* A decoding's head in the answer. */
 typedef struct decoded {
     double temperature, avg_logprob, no_speech_prob, compression_ratio;
-    uint32_t n, is_sound;
+    uint32_t n, flags;
 } decoded;
+
+enum { IS_SOUND = 1, IS_FULL = 2 };
 
 static int take_tokens(wh_window *w, size_t n)
 {
@@ -178,7 +180,8 @@ static int take_tokens(wh_window *w, size_t n)
 static int is_decoded(const decoded *head)
 {
     return is_number(head->temperature, 1e6) && is_logprob(head->avg_logprob) &&
-           is_number(head->no_speech_prob, MOST_PROBABLE) && is_number(head->compression_ratio, 1e6);
+           is_number(head->no_speech_prob, MOST_PROBABLE) && is_number(head->compression_ratio, 1e6) &&
+           head->flags <= (IS_SOUND | IS_FULL);
 }
 
 int wh_recall_decoding(wh_window *w, const int32_t *prompt, size_t n_prompt)
@@ -202,7 +205,7 @@ int wh_recall_decoding(wh_window *w, const int32_t *prompt, size_t n_prompt)
         return 0;
     if ((rc = take_tokens(w, head.n)) <= 0)
         return rc;
-    if ((rc = wh_search_restore(w->search, head.is_sound != 0, head.n, r->answer.data + r->at,
+    if ((rc = wh_search_restore(w->search, (head.flags & IS_SOUND) != 0, head.n, r->answer.data + r->at,
                                 r->answer.length - r->at)))
         return rc == WHISP_ERR_MEMORY ? rc : 0;
     w->decoding = (wh_decoding){.tokens = r->tokens,
@@ -211,6 +214,7 @@ int wh_recall_decoding(wh_window *w, const int32_t *prompt, size_t n_prompt)
                                 .avg_logprob = head.avg_logprob,
                                 .no_speech_prob = head.no_speech_prob,
                                 .compression_ratio = head.compression_ratio};
+    r->is_full = (head.flags & IS_FULL) != 0;
     wh_log(w->config.options, WHISP_LOG_DEBUG, "window at %.2f s: from the journal", WH_SECONDS(r->heard.at));
     return 1;
 }
@@ -224,7 +228,7 @@ int wh_recall_keep_decoding(wh_window *w)
                           .no_speech_prob = d->no_speech_prob,
                           .compression_ratio = d->compression_ratio,
                           .n = (uint32_t)d->n,
-                          .is_sound = (uint32_t)wh_search_is_sound(w->search)};
+                          .flags = (wh_search_is_sound(w->search) ? IS_SOUND : 0) | (r->is_full ? IS_FULL : 0)};
     if (!r->journal)
         return WHISP_OK;
     begin_answer(r);

@@ -112,8 +112,11 @@ int wh_segments_cut(wh_window *w, int64_t *advance)
     }
     if (rc || last == 0)
         return rc ? rc : add_all(w);
-    if (!wh_segments_end_single(w)) /* what follows the last pair is incomplete: heard again from there */
-        *advance = (int64_t)(t[last - 1].id - begin) * STRIDE;
+    if (wh_segments_end_single(w))
+        return WHISP_OK;
+    if (w->only_mel) /* this window is all there is, so that what follows the last pair is not heard again */
+        return n - last < 2 ? WHISP_OK : add(w, time_of(w, last), WH_SECONDS(w->begin + w->frames), last, n - last);
+    *advance = (int64_t)(t[last - 1].id - begin) * STRIDE; /* it is incomplete: heard again from there */
     return WHISP_OK;
 }
 

@@ -85,8 +85,8 @@ typedef struct wh_language {
     int doubt_told; /* that the language is not sure */
     float *probs;   /* [n_languages], of the window that it was detected in */
     int window;     /* of the current window */
-    float *window_probs; /* [n_languages] of the current window, where it was asked */
-    int left_encoding;   /* slot 0 holds the encoding of the window at frame 0 */
+    float *window_probs;   /* [n_languages] of the current window, where it was asked */
+    int64_t left_encoding; /* slot 0 holds the encoding of the window at frame 0, with so many frames; 0: it does not */
 } wh_language;
 
 int wh_language_init(wh_window *window);
@@ -233,6 +233,7 @@ typedef struct wh_recall {
     whisp_token *tokens; /* of a decoding that was found */
     size_t tokens_capacity;
     int is_encoded, is_begun; /* slot 0 holds the encoding; and the search has begun */
+    int is_full;              /* the encoding is of all positions, though the backend leaves some out */
     const int32_t *prompt;    /* [n_prompt] with which it begins; the history's */
     size_t n_prompt;
 } wh_recall;

@@ -33,7 +33,7 @@ int wh_voice_new(const whisp_options *options, const char *path, size_t samples,
     if (!path)
         return WHISP_OK;
     v->path = strdup(path);
-    v->ring_size = WH_MAX(RING, (int64_t)samples);
+    v->ring_size = WH_MAX(RING, (int64_t)samples + LEAD);
     v->ring = wh_calloc((size_t)v->ring_size, sizeof *v->ring);
     return v->path && v->ring ? WHISP_OK : wh_fail_memory();
 }
@@ -60,16 +60,36 @@ void wh_voice_push(wh_voice *v, const float *samples, size_t n)
 {
     if (!v || !v->ring)
         return;
-    for (size_t i = 0; i < n; i++)
-        v->ring[(size_t)(v->pushed + (int64_t)i) % (size_t)v->ring_size] =
-            isfinite(samples[i]) ? (int16_t)lrintf(fminf(fmaxf(samples[i] * 32768.0f, -32768), 32767)) : 0;
-    v->pushed += (int64_t)n;
+    while (n > 0) { /* up to the ring's end */
+        size_t at = (size_t)(v->pushed % v->ring_size), some = WH_MIN(n, (size_t)v->ring_size - at);
+        for (size_t i = 0; i < some; i++) {
+            float x = samples[i] * 32768.0f;
+            v->ring[at + i] = (int16_t)(isfinite(samples[i]) ? lrintf(x < -32768 ? -32768 : x > 32767 ? 32767 : x) : 0);
+        }
+        v->pushed += (int64_t)some;
+        samples += some;
+        n -= some;
+    }
 }
 
 void wh_voice_jump(wh_voice *v, int64_t sample)
 {
     if (v)
         v->pushed = sample;
+}
+
+int wh_voice_has_samples(const wh_voice *v)
+{
+    return v && v->ring;
+}
+
+void wh_voice_samples(const void *voice, int64_t at, float *samples, size_t n)
+{
+    const wh_voice *v = voice;
+    for (size_t i = 0; i < n; i++, at++)
+        samples[i] = at < 0 || at >= v->pushed || at < v->pushed - v->ring_size
+                         ? 0
+                         : (float)v->ring[at % v->ring_size] / 32768.0f;
 }
 
 /* ---- the spectrum ---- */
@@ -85,6 +105,12 @@ static double log_power(float scaled)
     return (double)scaled * 4 - 4;
 }
 
+/* 10^log_power(scaled): there are 228,000 a window, and seven digits are enough. */
+static float power(float scaled)
+{
+    return exp2f((scaled * 4 - 4) * 3.32192809f);
+}
+
 /* A block's bands: log10 of their mean power, less their mean over the bands. Returns the loudest band. */
 static double block_shape(const float *frames, int n_mels, float *shape)
 {
@@ -95,7 +121,7 @@ static double block_shape(const float *frames, int n_mels, float *shape)
         double sum = 0;
         for (int t = 0; t < WH_VOICE_BLOCK; t++)
             for (int m = from; m < to; m++)
-                sum += pow(10, log_power(frames[t * n_mels + m]));
+                sum += (double)power(frames[t * n_mels + m]);
         double level = log10(sum / (WH_VOICE_BLOCK * WH_MAX(to - from, 1)) + 1e-12);
         loudest = fmax(loudest, level);
         mean += level / BANDS;
@@ -173,15 +199,6 @@ static int load(wh_voice *v)
     return 1;
 }
 
-/* Samples from `at` on, silence where there are none. */
-static void copy_samples(const wh_voice *v, int64_t at, float *samples, size_t n)
-{
-    for (size_t i = 0; i < n; i++, at++)
-        samples[i] = at < 0 || at >= v->pushed || at < v->pushed - v->ring_size
-                         ? 0
-                         : (float)v->ring[at % v->ring_size] / 32768.0f;
-}
-
 /* Samples from .. to of the window have a voice in them. */
 static void mark(wh_voice *v, int64_t from, int64_t to)
 {
@@ -202,7 +219,7 @@ int wh_voice_find(wh_voice *v, int64_t seek, int64_t frames)
     wh_vad_net_reset(&v->net);
     while (at < end) {
         int n = (int)WH_MIN((end - at + WH_VAD_CHUNK - 1) / WH_VAD_CHUNK, WH_VAD_BATCH);
-        copy_samples(v, at, chunks, (size_t)n * WH_VAD_CHUNK);
+        wh_voice_samples(v, at, chunks, (size_t)n * WH_VAD_CHUNK);
         wh_vad_net_run(v->vad, &v->net, chunks, n, p);
         for (int i = 0; i < n; i++, at += WH_VAD_CHUNK) {
             float sum = 0;

@@ -38,6 +38,9 @@ void wh_voice_reset(wh_voice *voice);
 
 /* The samples that wh_mel_push() took. `voice` may be NULL. */
 void wh_voice_push(wh_voice *voice, const float *samples, size_t n);
+/* Whether they are kept; and n of those kept from `at` on, to 16 bits, silence where there are none. */
+int wh_voice_has_samples(const wh_voice *voice);
+void wh_voice_samples(const void *voice, int64_t at, float *samples, size_t n);
 /* wh_mel_jump(): the next sample pushed is this one of the recording. */
 void wh_voice_jump(wh_voice *voice, int64_t sample);
 

@@ -36,6 +36,10 @@ static int make(wh_window *w)
     int mel_frames = wh_backend_mel_frames(c->backend);
     if (mel_frames && (rc = wh_mel_delegate(w->mel, mel_frames, log_mel, c->backend)))
         return rc;
+    /* of a part all samples are there at once; the frames would be as much again */
+    if (c->frames > WH_STORE_FRAMES && wh_voice_has_samples(w->voice) &&
+        (rc = wh_mel_hear_again(w->mel, wh_voice_samples, w->voice)))
+        return rc;
     if ((rc = wh_clips_init(&w->clips, w->values->clip_timestamps)) || (rc = wh_language_init(w)))
         return rc;
     w->input = wh_alloc_aligned(wh_window_input_size(w), sizeof(float));

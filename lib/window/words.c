@@ -98,6 +98,7 @@ static int align(wh_window *w, const int32_t *tokens, size_t n, wh_evidence *evi
                                     .slot = 0,
                                     .language = w->language.window,
                                     .translate = w->values->translate,
+                                    .by_characters = w->values->by_characters,
                                     .frames = w->frames,
                                     .evidence = evidence};
     int rc = n ? wh_decode_encode(w) : WHISP_OK;

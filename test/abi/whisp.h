@@ -78,10 +78,10 @@ enum {
     WHISP_ERR_MODEL = -5,     /* not a model, or a damaged or unsupported one */
     WHISP_ERR_BACKEND = -6,   /* the compute backend is missing or failed */
     WHISP_ERR_CANCELLED = -7, /* the cancel callback said so */
-    WHISP_ERR_STATE = -8      /* the call does not fit the state of its object, e.g. push after finish */
+    WHISP_ERR_STATE = -8,     /* the call does not fit the state of its object, e.g. push after finish */
+    WHISP_ERR_OUTPUT = -9     /* a file that an option names (speakers_out) cannot be written; all else went well */
 };
-/* Not an error: pulled to the end (whisp_live.h, whisp_vad.h). */
-#define WHISP_END 2
+#define WHISP_END 2 /* not an error: pulled to the end (whisp_live.h, whisp_vad.h) */
 
 /* The library's version, "MAJOR.MINOR.PATCH". Static storage. */
 WHISP_API const char *whisp_version(void);
@@ -104,9 +104,9 @@ typedef struct whisp_model whisp_model;
 typedef struct whisp_callbacks whisp_callbacks; /* section 4 */
 
 /* Find a model file by name. `name` is a path to a .gguf file, a model's name ("tiny.en", "base", ...), or NULL for
- * base or, where there is no base, whatever is there. A name is looked up as NAME.gguf in `model_dir` if that is not
- * NULL, else in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp, in that order. Writes the path to `path`, which holds
- * `capacity` bytes. WHISP_ERR_IO if there is none; the error text lists what is there. */
+ * base or, where there is no base, whatever is there. A name is looked up as NAME.gguf in `model_dir` if not NULL, else
+ * in $WHISP_MODEL_DIR, ./models and ~/.cache/whisp ($XDG_CACHE_HOME/whisp if set), in that order. Writes the path to
+ * `path`, which holds `capacity` bytes. WHISP_ERR_IO if there is none; the text says what there is, what fetches it. */
 WHISP_API int whisp_model_find(const char *name, const char *model_dir, char *path, size_t capacity);
 
 /* A model file that is there. Handed out by pointer: grows at its end. */
@@ -167,7 +167,7 @@ typedef struct whisp_token {
     float logprob; /* natural logarithm of its probability under the search's rules, temperature 1 */
 } whisp_token;
 
-/* Another text that a word might have been. Frozen. */
+/* Another text that a word might have been, as whisp_word.text has it; what the model thought of it. Frozen. */
 typedef struct whisp_alternative {
     const char *text;
     double logprob;
@@ -188,7 +188,7 @@ typedef struct whisp_word {
     size_t n_tokens;
     double confidence; /* with option confidence: the chance that it is right, above 0; without it 0 */
     int speaker;       /* as whisp_segment.speaker */
-    const whisp_alternative *alternatives; /* [n_alternatives]; NULL and 0 in this version */
+    const whisp_alternative *alternatives; /* [n_alternatives] what else it may be (docs/confidence.md), or NULL */
     size_t n_alternatives;
 } whisp_word;
 
@@ -269,7 +269,6 @@ WHISP_API int whisp_options_set(whisp_options *options, const char *name, const 
 WHISP_API const char *whisp_options_get(const whisp_options *options, const char *name);
 
 enum { WHISP_LOG_ERROR = 0, WHISP_LOG_WARNING = 1, WHISP_LOG_INFO = 2, WHISP_LOG_DEBUG = 3 };
-
 typedef void (*whisp_log_fn)(void *user, int level, const char *text);
 /* Seconds done and seconds in all (negative when that is not known, as for a pipe). */
 typedef void (*whisp_progress_fn)(void *user, double done, double total);
@@ -282,6 +281,8 @@ typedef int (*whisp_cancel_fn)(void *user);
  * that becomes path.old. NONE: none is kept. Made beyond 30 s, not for pipes. Both files are yours: remove them then. */
 enum { WHISP_JOURNAL_NONE = 0, WHISP_JOURNAL_NEW = 1, WHISP_JOURNAL_RESUME = 2 };
 typedef int (*whisp_journal_fn)(void *user, const char *recording, char *path, size_t capacity);
+struct whisp_part; /* whisp_live.h: a part of a recording that is cut, about to be transcribed */
+typedef int (*whisp_part_fn)(void *user, struct whisp_part *part);
 
 /* Who wants to know. Set `size` first; functions may be NULL. They run in the thread that called the library, must not
  * call back into the same session, and get `user`. */
@@ -293,11 +294,10 @@ struct whisp_callbacks {
     whisp_segment_fn segment;
     whisp_cancel_fn cancel;
     whisp_journal_fn journal;
-    int no_mmap; /* of functions that load a model: it is read, not mapped (section 2) */
+    int no_mmap;        /* of functions that load a model: it is read, not mapped (section 2) */
+    whisp_part_fn part; /* in a thread of the library's */
 };
-
-/* Set them all at once (copied); NULL: none. */
-WHISP_API int whisp_options_on(whisp_options *options, const whisp_callbacks *callbacks);
+WHISP_API int whisp_options_on(whisp_options *options, const whisp_callbacks *callbacks); /* copied; NULL: none */
 
 /* ---- 5. The simple call ------------------------------------------------------------------------------------------ */
 
@@ -327,13 +327,17 @@ typedef struct whisp_writer_options {
     int max_line_count;     /* lines in a subtitle; no effect without max_line_width */
     int max_words_per_line; /* words in a subtitle; no effect with max_line_width */
     double doubtful_share;  /* of the words that "doubtful" lists, 0..1; 0: a tenth. At least one is listed */
-    const char *recording;  /* what "rttm" calls the recording; NULL: "recording" */
+    const char *recording;  /* what "rttm" and "html" call the recording; NULL: "recording" */
+    const char *recording_path, *recording_link; /* "html": its file, how the page finds it; NULL: none; the path */
+    int embed_audio;                             /* "html" holds the recording, too, of 24 MB at most */
+    int subtitles;              /* srt, vtt, ass and lrc laid out as a person would; excludes the first four */
+    const char *subtitle_style; /* "netflix" (NULL), "bbc" or "ebu": docs/subtitles.md */
 } whisp_writer_options;
 
 /* The result as a document in "txt", "srt", "vtt", "tsv" or "json", byte for byte as openai-whisper writes it (but for
- * confidence and speakers, where they were asked for); "rttm": who speaks when, as NIST's scorers read it; or "doubtful":
- * where a person should listen again, the least certain tenth of the words (option confidence). `layout` may be NULL.
- * *text is the caller's, released with whisp_string_free(); *length (may be NULL): its size without the closing NUL. */
+ * confidence and speakers, where they were asked for); "rttm": who speaks when, as NIST's scorers read it; "doubtful":
+ * the least certain tenth of the words (option confidence); "html": a page to correct it (docs/review.md); "lrc", "ass",
+ * "csv", "md". `layout` may be NULL. *text is the caller's, for whisp_string_free(); *length (or NULL): without its NUL. */
 WHISP_API int whisp_result_format(const whisp_result *result, const char *format, const whisp_writer_options *layout,
                                   char **text, size_t *length);
 WHISP_API void whisp_string_free(char *text);
@@ -344,14 +348,12 @@ WHISP_API int whisp_result_write(const whisp_result *result, const char *format,
                                  const char *path);
 
 /* A transcript back from the `length` bytes of a json document that openai-whisper or whisp_result_format() wrote:
- * written again it is the same document, and so are the others. Tokens have no log-probability then (NaN), words no
- * tokens. Other keys are passed over. WHISP_ERR_ARGUMENT for anything else, with the place; whatever the bytes are,
- * nothing else happens. */
+ * written again it is the same. Tokens have no log-probability then (NaN), words no tokens. Other keys are passed over.
+ * WHISP_ERR_ARGUMENT for anything else, with the place. */
 WHISP_API int whisp_result_read(const char *json, size_t length, whisp_result **result);
 
-/* For who has made the samples and knows that something of the recording is not in them: what
- * whisp_result_info.incomplete and the writers say from now on, behind what they say already. `why` is copied. WHISP_OK
- * or an error. */
+/* For who has made the samples and knows that something of the recording is not in them: what whisp_result_info.incomplete
+ * and the writers say from now on, behind what they say already. `why` is copied. WHISP_OK or an error. */
 WHISP_API int whisp_result_set_incomplete(whisp_result *result, const char *why);
 
 /* ---- 7. Audio ---------------------------------------------------------------------------------------------------- */
@@ -435,8 +437,8 @@ WHISP_API int whisp_session_new(const whisp_model *model, const whisp_options *o
  * WHISP_ERR_AUDIO says that there are not two channels. With it and diarize the segment callback comes at the end.
  *
  * *result is the caller's. Where the call fails midway (it was cancelled, memory ran out, the disk went away, ...) and
- * something was final already, *result is that, with `incomplete` set, beside the error's code; else NULL. Free it in
- * either case. */
+ * something was final already, *result is that, with `incomplete` set, beside the error's code; else NULL. Beside
+ * WHISP_ERR_OUTPUT it is all there is to say, and `incomplete` says nothing of that error. Free it in either case. */
 WHISP_API int whisp_session_transcribe(whisp_session *session, whisp_audio *audio, whisp_result **result);
 
 /* Forced alignment: find when each word of `text` is said in a recording. The result's segments are the
@@ -487,9 +489,8 @@ typedef struct whisp_session_info {
     /* The language in use: the option's, the detected one, or, until somebody has spoken, the best guess; NULL before
      * any. Static storage. */
     const char *language;
-    const char
-        *incomplete;     /* as whisp_result_info.incomplete, of what was heard so far. Until the session's next work */
-    const char *backend; /* what computes, in words: "cpu: int8, avx512vnni, 2 threads". As long as the session */
+    const char *incomplete; /* as whisp_result_info.incomplete, so far; until the session's next work */
+    const char *backend;    /* what computes, in words: "cpu: int8, avx512vnni, 2 threads". As long as the session */
     const whisp_timings *timings; /* as long as the session, and counting */
 } whisp_session_info;
 WHISP_API int whisp_session_describe(const whisp_session *session, whisp_session_info *info);
@@ -528,8 +529,8 @@ WHISP_API int64_t whisp_log_mel(const whisp_model *model, const float *samples, 
 /* One window from such a spectrogram: its first 3,000 frames, or fewer, which are filled up with silence. `mel` is
  * [n_mels][frames]. `probabilities` (or NULL) gets those of n languages, as whisp_session_detect_language() gives them.
  * *result (`result` may be NULL) becomes the window's transcript, its times counted from the window's beginning,
- * decoded with the session's options and the prompt that they give, as the first window of a recording is; options that
- * look at samples (hallucination_guard, vad_filter, split_stereo) have no say. */
+ * decoded with the session's options and the prompt that they give, as the first window of a recording is, and to its
+ * end; options that look at samples (hallucination_guard, vad_filter, split_stereo) have no say. */
 WHISP_API int whisp_session_decode_mel(whisp_session *session, const float *mel, size_t frames, float *probabilities,
                                        size_t n, whisp_result **result);
 
@@ -549,9 +550,9 @@ WHISP_API int whisp_session_decode_mel(whisp_session *session, const float *mel,
 
 typedef struct whisp_queue whisp_queue;
 
-/* New queue. Of the options only threads, batch_size, compute_type, backend, device and alignment_heads are used:
- * those belong to the queue. `batch_size` long recordings, or parts of recordings that option cut cuts, are transcribed
- * at a time, and as many short ones. The model must outlive the queue. */
+/* New queue. Of the options only threads, batch_size, compute_type, backend, device, alignment_heads and encoder_padding
+ * are used: those belong to the queue. `batch_size` long recordings, or parts of recordings that option cut cuts, are
+ * transcribed at a time, and as many short ones. The model must outlive the queue. */
 WHISP_API int whisp_queue_new(const whisp_model *model, const whisp_options *options, whisp_queue **queue);
 /* Cancels what is not over, waits for the queue's threads and releases it, with all events and results that were not
  * taken. No other call may be going on. */

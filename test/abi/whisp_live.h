@@ -3,6 +3,7 @@
  *   1. Sessions, pushed and pulled   segments as they become final
  *   2. Streams                       words as they settle, within seconds
  *   3. Live audio                    raw samples from a descriptor
+ *   4. Parts                         a long recording divided between machines
  */
 #ifndef WHISP_LIVE_H
 #define WHISP_LIVE_H
@@ -108,7 +109,8 @@ WHISP_API int whisp_stream_describe(const whisp_stream *stream, whisp_stream_inf
 /* With option diarize, after WHISP_END: the final text once more, as whisp_session_transcribe() labels it once it has heard
  * all of the recording, with names and turns. Its numbers are not those of words and segments before. The text is kept for
  * it: some 100 kB for an hour, and of voices 1 MB. Called before the end, it ends the stream and gives what is final until
- * then, as segments had it, flagged as incomplete. *result is the caller's, released with whisp_result_free().
+ * then, as segments had it, flagged as incomplete. So it does after WHISP_ERR_OUTPUT of the last whisp_stream_pull(), but
+ * then it is whole. *result is the caller's, released with whisp_result_free().
  * WHISP_ERR_STATE: it was given already, there is nothing yet, or it was not asked for (diarize). */
 WHISP_API int whisp_stream_result(whisp_stream *stream, whisp_result **result);
 
@@ -122,6 +124,26 @@ WHISP_API void whisp_stream_free(whisp_stream *stream);
  * known file do, heard here or not; any others are taken for 16-bit little-endian samples at `sample_rate` in
  * `channels` channels. Reading gives small blocks as they come. */
 WHISP_API int whisp_audio_open_live(int fd, int sample_rate, int channels, whisp_audio **audio);
+
+/* ---- 4. Parts ---------------------------------------------------------------------------------------------------- */
+
+/* A part of a recording that is cut (option cut), as whisp_callbacks.part gets it: in order, from the thread that reads,
+ * before it is transcribed. The callback returns 0; or 1, and the part is left out; or a negative number, which ends all
+ * with WHISP_ERR_CANCELLED. Called for one recording at a time: not by whisp_session_transcribe_files().
+ *
+ * So a long recording is divided: one run leaves all out and keeps the samples from some cuts to others, with `at` and
+ * `loudest` of each stretch's first part. A stretch is then transcribed elsewhere as a recording of its own, with the same
+ * options and the language that the whole has, and a callback that adds the stretch's beginning to every `at`, sets the
+ * first part's `loudest`, and clears `is_last` unless the stretch ends the recording. It is cut as the whole was, and has
+ * the whole's segments, if it is so long that it is cut and its last two parts together are longer than a part may be (one
+ * and a half of the usual): stretches of six parts and more are. Handed out by pointer: grows at its end. */
+typedef struct whisp_part {
+    const float *samples; /* [n], until the callback returns */
+    size_t n;
+    int64_t at;     /* the recording's sample at which it begins, a multiple of 160; may be set */
+    double loudest; /* log-Mel value of what was before it, -INFINITY for the first; may be set */
+    int is_last;    /* the recording ends with it; may be set */
+} whisp_part;
 
 #ifdef __cplusplus
 }

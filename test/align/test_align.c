@@ -117,6 +117,7 @@ static void segments_get_words(void **state)
     static const char *const settings[][2] = {{"alignment_heads", "model"},
                                               {"alignment_heads", "upper_half"},
                                               {"hallucination_silence_threshold", "0.5"},
+                                              {"word_times", "characters"},
                                               {"without_timestamps", "True"}};
     for (size_t m = 0; m < WH_COUNT(models); m++)
         for (size_t k = 0; k < WH_COUNT(settings); k++) {
@@ -133,6 +134,38 @@ static void segments_get_words(void **state)
             whisp_result_free(result);
             whisp_session_free(s);
         }
+    free(samples);
+}
+
+/* Times by characters: the words and their probabilities are the same, the times are not. */
+static void characters_change_times_alone(void **state)
+{
+    (void)state;
+    size_t n = 16000 * 40, same = 0, words = 0;
+    float *samples = make_noise(n);
+    whisp_result *results[2];
+    static const char *const by[2] = {"tokens", "characters"};
+    for (int k = 0; k < 2; k++) {
+        whisp_session *s = open_session(model, "word_timestamps", "True", "word_times", by[k], "clip_timestamps",
+                                        "0,30", (char *)NULL);
+        assert_int_equal(transcribe_samples(s, samples, n, &results[k]), WHISP_OK);
+        whisp_session_free(s);
+    }
+    const whisp_segment *a, *b;
+    for (size_t i = 0; (a = whisp_result_segment(results[0], i)) && a->seek == 0; i++) {
+        b = whisp_result_segment(results[1], i);
+        assert_non_null(b);
+        assert_string_equal(a->text, b->text);
+        assert_int_equal(a->n_words, b->n_words);
+        for (size_t w = 0; w < a->n_words; w++, words++) {
+            assert_string_equal(a->words[w]->text, b->words[w]->text);
+            assert_true(a->words[w]->probability == b->words[w]->probability);
+            same += a->words[w]->start == b->words[w]->start && a->words[w]->end == b->words[w]->end;
+        }
+    }
+    assert_true(words > 3 && same < words);
+    for (int k = 0; k < 2; k++)
+        whisp_result_free(results[k]);
     free(samples);
 }
 
@@ -241,6 +274,30 @@ static void a_given_text_is_aligned(void **state)
     free(samples);
 }
 
+/* Spelled out, a text may be longer than the decoder's context, and then than what is spelled at all. */
+static void a_long_text_is_spelled_in_parts(void **state)
+{
+    (void)state;
+    static const size_t repeats[] = {1, 20, 33, 36, 1000}; /* the last ones are more than a pass takes */
+    float *samples = make_noise(16000 * 25);
+    whisp_session *s = open_session(model, "word_times", "characters", (char *)NULL);
+    for (size_t k = 0; k < WH_COUNT(repeats); k++) {
+        whisp_result *result;
+        wh_buf text = {0};
+        for (size_t i = 0; i < repeats[k]; i++)
+            wh_buf_puts(&text, "and the other ");
+        assert_int_equal(align_samples(s, samples, 16000 * 25, text.data, &result), WHISP_OK);
+        assert_int_equal(check_words(result), 3 * repeats[k]);
+        const whisp_segment *segment = whisp_result_segment(result, 0);
+        if (k < 2)
+            assert_true(segment->words[segment->n_words - 1]->end > 0);
+        whisp_result_free(result);
+        wh_buf_free(&text);
+    }
+    whisp_session_free(s);
+    free(samples);
+}
+
 static int stop(void *user)
 {
     return ++*(int *)user > 3;
@@ -312,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_covers_a_part_of_the_text), cmocka_unit_test(segments_get_words),
+        cmocka_unit_test(characters_change_times_alone),      cmocka_unit_test(a_long_text_is_spelled_in_parts),
         cmocka_unit_test(only_the_clips_are_heard),           cmocka_unit_test(a_given_text_is_aligned),
         cmocka_unit_test(finding_words_can_be_cancelled),     cmocka_unit_test(a_real_text_is_found),
     };

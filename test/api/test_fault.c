@@ -373,8 +373,9 @@ static int transcribe_and_write(const scenario *s)
 {
     whisp_options *options = NULL;
     whisp_result *result = NULL;
-    static const char *const formats[] = {"txt", "srt", "vtt", "tsv", "json", "doubtful"};
-    whisp_writer_options layout = {.size = sizeof layout, .highlight_words = 1, .max_line_width = 20};
+    static const char *const formats[] = {"txt", "srt", "vtt", "tsv", "json", "doubtful", "csv", "md", "ass", "lrc"};
+    whisp_writer_options layout = {.size = sizeof layout, .highlight_words = 1, .max_line_width = 20},
+                         laid_out = {.size = sizeof laid_out, .subtitles = 1};
     int rc = set_options(s, &options);
     if (!rc)
         rc = whisp_transcribe(model_of(s), temp_path(s->input), options, &result);
@@ -382,7 +383,7 @@ static int transcribe_and_write(const scenario *s)
         static char bytes[1 << 16];
         const char *path = temp_path("written");
         unlink(path);
-        rc = whisp_result_write(result, formats[i], &layout, path);
+        rc = whisp_result_write(result, formats[i], i < 8 ? &layout : &laid_out, path);
         FILE *file = NULL;
         int fd = open(path, O_RDONLY);
         (void)file;

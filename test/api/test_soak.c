@@ -1,5 +1,6 @@
 /* test_soak.c - work that does not end: a long recording again and again through one session, who speaks in one, many clips
- * one after the other, live transcription; memory, descriptors and threads stay as they are, and answers too. What each quarter costs is printed.
+ * one after the other, live transcription, with speakers too; memory, descriptors and threads stay as they are, and answers
+ * too. What each quarter costs is printed.
  *
  * The long form (`make soak`): $WHISP_SOAK_RECORDING a file, $WHISP_SOAK_PASSES over it, $WHISP_SOAK_MODEL a model's
  * name, $WHISP_SOAK_CLIPS how many, $WHISP_SOAK_LIVE seconds. */
@@ -235,11 +236,10 @@ static void many_clips(void **state)
     whisp_options_free(o);
 }
 
-/* Live, faster than life: all of it is recognised again and again as it comes. */
-static void live_for_long(void **state)
+/* Live, faster than life: all of it is recognised again and again as it comes. With speakers the final text and the voices
+ * are kept, which may take `an_hour` bytes an hour, and twice that, since lists have room for more. */
+static void live_for(whisp_options *o, size_t an_hour)
 {
-    (void)state;
-    whisp_options *o = options();
     whisp_stream *stream;
     whisp_audio *audio;
     now seen, before = look(), quarter = before;
@@ -267,9 +267,10 @@ static void live_for_long(void **state)
         if (tenth % (10 * live_seconds / 4) == 0) {
             print_now("live, a quarter", seen = look(), before);
             before = seen;
-            if (tenth == 10 * live_seconds / 4)
+            if (tenth == 10 * live_seconds / 4) {
                 quarter = seen;
-            else
+                quarter.bytes += 2 * an_hour * (size_t)live_seconds / 3600 + (an_hour ? 512 * 1024 : 0);
+            } else
                 is_flat(seen, quarter, 0);
         }
     }
@@ -280,10 +281,26 @@ static void live_for_long(void **state)
     whisp_options_free(o);
 }
 
+static void live_for_long(void **state)
+{
+    (void)state;
+    live_for(options(), 0);
+}
+
+static void live_with_speakers_for_long(void **state)
+{
+    (void)state;
+    whisp_options *o = options();
+    assert_int_equal(whisp_options_set(o, "diarize", "True"), WHISP_OK);
+    assert_int_equal(whisp_options_set(o, "speakers_model", invented_path("invented-speakers")), WHISP_OK);
+    live_for(o, 2 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_long_recording_again), cmocka_unit_test(many_clips), cmocka_unit_test(live_for_long),
+        cmocka_unit_test(a_long_recording_again), cmocka_unit_test(many_clips),
+        cmocka_unit_test(live_for_long),          cmocka_unit_test(live_with_speakers_for_long),
         cmocka_unit_test(who_speaks_again), /* last: it leaves holes */
     };
     return cmocka_run_group_tests(tests, make_ground, free_ground);

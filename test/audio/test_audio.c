@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audio/audio.h"
+#include "whisp_live.h"
 
 #define PI 3.14159265358979323846
 
@@ -614,6 +615,42 @@ static void test_errors(void **state)
     assert_int_equal(whisp_audio_open(nowhere, NULL), WHISP_ERR_ARGUMENT);
 }
 
+/* What is pushed into a live transcription and is neither raw samples nor a recording that is read here. */
+static void test_live_input_that_is_no_sound(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int rc;
+    } inputs[] = {
+        {"<!DOCTYPE html>\n<html><head><title>404</title></head><body>There is no such file here.</body></html>\n", 97,
+         WHISP_ERR_AUDIO},
+        {"hello\n", 6, WHISP_ERR_AUDIO},
+        {"\x0b\x77\x12\x34\x1e\x40\x2f\x84\0\0\0\0", 12, WHISP_ERR_AUDIO}, /* AC-3 */
+        {"\x7f\xfe\x80\x01\xfc\x3c\x7d\xe2\0\0\0\0", 12, WHISP_ERR_AUDIO}, /* DTS */
+        {"\x1f\x8b\x08\0\0\0\0\0\0\3\1\1", 12, WHISP_ERR_AUDIO},           /* gzip */
+        {"FLV\1\4\0\0\0\x09\0\0\0\0", 13, WHISP_ERR_AUDIO},
+        {"\0\0\1\xba\x44\0\4\0\4\1", 10, WHISP_ERR_AUDIO},
+        {"\0\0\0\040ftypM4A \0\0\0\0", 16, WHISP_ERR_AUDIO},
+        {"\1\0\xfe\xff\3\0\xfb\xff\x20\x20\x20\x20", 12, WHISP_OK}, /* quiet samples */
+        {"\0\0\0\0\0\0\0\0\0\0\0\0", 12, WHISP_OK},
+        {"\x47\0\1\0\2\0", 6, WHISP_OK},
+    };
+    for (size_t k = 0; k < WH_COUNT(inputs); k++) {
+        int fds[2];
+        whisp_audio *audio = NULL;
+        assert_int_equal(pipe(fds), 0);
+        assert_int_equal(write(fds[1], inputs[k].bytes, inputs[k].n), inputs[k].n);
+        close(fds[1]);
+        int rc = whisp_audio_open_live(fds[0], 16000, 1, &audio);
+        if (rc != inputs[k].rc || (rc && !strstr(whisp_last_error(), " | whisp --stream -")))
+            fail_msg("input %zu: %d, %s", k, rc, rc ? whisp_last_error() : "taken for samples");
+        whisp_audio_free(audio);
+        close(fds[0]);
+    }
+}
+
 /* "-" is standard input, from where it stands; a program may have read some of it. */
 static void test_standard_input(void **state)
 {
@@ -696,11 +733,13 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),       cmocka_unit_test(test_shared), cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_rates),  cmocka_unit_test(test_unknown_lengths),
-        cmocka_unit_test(test_tags_and_junk), cmocka_unit_test(test_joined), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_errors), cmocka_unit_test(test_standard_input),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_formats),        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_rounding),       cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_rates),          cmocka_unit_test(test_unknown_lengths),
+        cmocka_unit_test(test_tags_and_junk),  cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_truncated),      cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_errors),         cmocka_unit_test(test_live_input_that_is_no_sound),
+        cmocka_unit_test(test_standard_input), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

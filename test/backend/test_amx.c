@@ -25,6 +25,8 @@ static void check_that(int is_true, const char *what)
 
 #include "support/amx_in_c.h"
 
+#include "cpu/x86/gemm_amx.h"
+
 /* ---- a CPU with AMX ---- */
 
 enum { NO_AMX, AMX, OTHER_LAYOUT, WRONG_INT8, WRONG_BF16 };
@@ -54,12 +56,12 @@ static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps,
 static void bf16_of_steps(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,
                           float *out)
 {
-    int8_t group[WH_GROUP * 1024];
-    size_t n = (size_t)rows;
+    int8_t group[32 * 1024] = {0};
+    size_t n = (size_t)rows, room = rows > 16 ? 32 : 16;
     check_that(steps * 4 <= 1024, "a row of this test's model");
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < steps; i++)
-            memcpy(group + (i / 16 * n + r) * 64 + i % 16 * 4, x + (i * n + r) * 4, 4);
+            memcpy(group + (i / 16 * room + r) * 64 + i % 16 * 4, x + (i * n + r) * 4, 4);
     amx_bf16(group, rows, w, steps, ahead, lines, out);
 }
 
@@ -67,7 +69,11 @@ static void bf16_of_steps(const int8_t *x, int rows, const int8_t *w, size_t ste
 static const wh_gemm *with_tiles(const wh_gemm *like)
 {
     table = *like;
-    table.group = table.group_bf16 = wh_group_rows;
+    table.rows = 32;
+    table.bare_from = 1;
+    table.begin = amx_begin;
+    table.end = amx_end;
+    table.group = table.group_bf16 = wh_group_tiles;
     table.tile = cpu == WRONG_INT8 ? wrong_i8 : amx_i8;
     table.tile_bf16 = cpu == WRONG_BF16 ? wrong_bf16 : amx_bf16;
     if (cpu == OTHER_LAYOUT) {
@@ -154,10 +160,24 @@ static float *logits_of(const whisp_model *m, wh_backend *b, int at_once)
     return logits;
 }
 
+/* Which of the tiles' registers the CPU has in use in this thread (XINUSE), where it says so. */
+static int registers_in_use(void)
+{
+    unsigned low = 0, high = 0;
+#if defined(__x86_64__)
+    if (__real_wh_x86_has_amx())
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(1));
+#endif
+    (void)high;
+    return low >> 17 & 3;
+}
+
 static float *run(const whisp_model *m, wh_compute compute, int threads, int at_once)
 {
     wh_backend *b = make(m, compute, threads);
     float *logits = logits_of(m, b, at_once);
+    assert_false(tiles.configured); /* the caller's thread has given them back */
+    assert_false(registers_in_use());
     wh_backend_free(b);
     return logits;
 }

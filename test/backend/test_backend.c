@@ -350,6 +350,30 @@ static void test_slots(void **state)
     close_fixture(&f);
 }
 
+/* Slots at rest leave their window to others, and begin anew. */
+static void test_rest(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    wh_backend *b = make("auto", f.m, 3, 1);
+    encode(b, f.mel[0], 0);
+    float *alone = one_by_one(&f, b, 0), *again;
+    for (int i = 1; i < 3; i++)
+        assert_int_equal(wh_backend_fork(b, i, 0), WHISP_OK);
+    for (int i = 0; i < 3; i++)
+        wh_backend_rest(b, i);
+    encode(b, f.mel[0], 1);
+    assert_int_equal(windows_in_memory(b), 1); /* two, if slots 0 and 2 still had the old one */
+    wh_step step = {.slot = 2, .tokens = f.tokens, .n_tokens = 1};
+    assert_int_equal(wh_backend_decode(b, 1, &step), WHISP_ERR_STATE);
+    again = one_by_one(&f, b, 1);
+    assert_memory_equal(again, alone, N * f.vocab * sizeof *alone);
+    free(alone), free(again);
+    wh_backend_free(b);
+    close_fixture(&f);
+}
+
 /* Under AddressSanitizer too, an allocation that cannot be is to give NULL. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -650,7 +674,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_levels),      cmocka_unit_test(test_threads),
         cmocka_unit_test(test_batch),       cmocka_unit_test(test_slots),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_host_threads_and_fork),
-        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool),        cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,8 +163,20 @@ static void test_rows(void **state)
 #define MAX_KEYS 200
 #define MAX_HEAD 80
 
-/* softmax(q k^T / sqrt(d_head)) v of one query in double precision; rows of k and v ld floats apart */
-static void slow_attention(const float *q, const float *k, const float *v, size_t ld, int n, int d_head, double *out)
+/* How many each key stands for in every second call: n log2 of them, else NULL. */
+static const float *key_counts(int rows, int n)
+{
+    static float log_counts[MAX_KEYS];
+    static const float some[] = {0, 0, 1, 2, 3, 1.5849625f, 0, 3};
+    for (int j = 0; j < n; j++)
+        log_counts[j] = some[(j / 3 + rows) % 8];
+    return (rows + n) % 2 ? log_counts : NULL;
+}
+
+/* softmax(q k^T / sqrt(d_head)) v of one query in double precision, each key as often as it counts; rows of k and v ld
+ * floats apart */
+static void slow_attention(const float *q, const float *k, const float *v, size_t ld, int n, int d_head,
+                           const float *log_counts, double *out)
 {
     double score[MAX_KEYS], max = -INFINITY, sum = 0;
     for (int j = 0; j < n; j++) {
@@ -176,7 +188,7 @@ static void slow_attention(const float *q, const float *k, const float *v, size_
     for (int c = 0; c < d_head; c++)
         out[c] = 0;
     for (int j = 0; j < n; j++) {
-        double p = exp(score[j] - max);
+        double p = exp(score[j] - max) * (log_counts ? exp2(log_counts[j]) : 1);
         sum += p;
         for (int c = 0; c < d_head; c++)
             out[c] += p * v[(size_t)j * ld + (size_t)c];
@@ -191,6 +203,7 @@ static void check_attend_of(const wh_kernels *kernels, int rows, int n, int d_he
     static float q[110 * (MAX_HEAD + 3)], k[MAX_KEYS * MAX_HEAD], v[MAX_KEYS * MAX_HEAD], out[110 * (MAX_HEAD + 5)];
     static float packed[(MAX_KEYS + WH_ATTEND_TILE) * MAX_HEAD], scratch[WH_ATTEND_ROWS * (2 + 2 * MAX_HEAD + 64)];
     size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5;
+    const float *log_counts = key_counts(rows, n);
     double want[MAX_HEAD];
     float alone[MAX_HEAD];
     fill(q, (size_t)rows * ldq, size);
@@ -201,15 +214,15 @@ static void check_attend_of(const wh_kernels *kernels, int rows, int n, int d_he
     packed[wh_packed_keys((size_t)n) * head] = 7;
     kernels->pack_keys(k, head, n, d_head, packed);
     assert_true(packed[wh_packed_keys((size_t)n) * head] == 7);
-    kernels->attend(q, ldq, rows, packed, v, n, d_head, out, ldo, scratch);
+    kernels->attend(q, ldq, rows, packed, v, n, d_head, log_counts, out, ldo, scratch);
     for (size_t r = 0; r < (size_t)rows; r++) {
-        slow_attention(q + r * ldq, k, v, head, n, d_head, want);
+        slow_attention(q + r * ldq, k, v, head, n, d_head, log_counts, want);
         for (size_t c = 0; c < head; c++)
             assert_true(fabs(out[r * ldo + c] - want[c]) < 2e-6 * (1 + size * size));
         for (size_t c = head; c < ldo; c++)
             assert_true(out[r * ldo + c] == 7);
     }
-    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, v, n, d_head, alone, ldo, scratch);
+    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, v, n, d_head, log_counts, alone, ldo, scratch);
     assert_memory_equal(alone, out + (size_t)(rows - 1) * ldo, head * sizeof *alone);
     record_all(record, n_recorded, out, (size_t)rows * ldo);
 }
@@ -239,6 +252,7 @@ static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n
     static _Alignas(64) char packed[(MAX_KEYS + 8) * (MAX_HEAD * 4 + 16) + 64 * MAX_HEAD];
     const wh_attention_int *plain = wh_attention_int_generic();
     size_t head = (size_t)d_head, ldq = head + 3, ldo = head + 5, bytes = wh_attend_int_size((size_t)n, head);
+    const float *log_counts = key_counts(rows, n);
     double want[MAX_HEAD];
     assert_true(bytes < sizeof packed && wh_attend_int_scratch(head) <= WH_COUNT(scratch));
     fill(q, (size_t)rows * ldq, size);
@@ -249,13 +263,13 @@ static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n
     for (size_t i = 0; i < WH_COUNT(out); i++)
         out[i] = 7;
     plain->pack(k, v, ldq, n, d_head, packed);
-    plain->attend(q, ldq, rows, packed, n, d_head, same, ldo, scratch);
+    plain->attend(q, ldq, rows, packed, n, d_head, log_counts, same, ldo, scratch);
     packed[bytes] = 77;
     kernels->pack(k, v, ldq, n, d_head, packed);
     assert_true(packed[bytes] == 77);
-    kernels->attend(q, ldq, rows, packed, n, d_head, out, ldo, scratch);
+    kernels->attend(q, ldq, rows, packed, n, d_head, log_counts, out, ldo, scratch);
     for (size_t r = 0; r < (size_t)rows; r++) {
-        slow_attention(q + r * ldq, k, v, ldq, n, d_head, want);
+        slow_attention(q + r * ldq, k, v, ldq, n, d_head, log_counts, want);
         for (size_t c = 0; c < head; c++) {
             assert_true(fabs(out[r * ldo + c] - want[c]) < 0.004 + 0.02 * size * size);
             assert_true(fabsf(out[r * ldo + c] - same[r * ldo + c]) < 4e-3f);
@@ -263,7 +277,7 @@ static void check_attend_int_of(const wh_attention_int *kernels, int rows, int n
         for (size_t c = head; c < ldo; c++)
             assert_true(out[r * ldo + c] == 7);
     }
-    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, n, d_head, alone, ldo, scratch);
+    kernels->attend(q + (size_t)(rows - 1) * ldq, ldq, 1, packed, n, d_head, log_counts, alone, ldo, scratch);
     assert_memory_equal(alone, out + (size_t)(rows - 1) * ldo, head * sizeof *alone);
 }
 
@@ -554,7 +568,7 @@ static void bench_attend(const wh_kernels *kernels, const char *level)
     fill(v, WH_COUNT(v), 2.0);
     for (int i = 0; i < 200; i++) {
         double start = wh_now();
-        kernels->attend(q, HEAD, ROWS, packed, v, KEYS, HEAD, out, HEAD, scratch);
+        kernels->attend(q, HEAD, ROWS, packed, v, KEYS, HEAD, NULL, out, HEAD, scratch);
         best = fmin(best, wh_now() - start);
         start = wh_now();
         kernels->pack_keys(k, HEAD, KEYS, HEAD, packed);
@@ -578,7 +592,7 @@ static void bench_attend_int(const wh_attention_int *kernels, const char *level)
         kernels->pack(k, v, HEAD, KEYS, HEAD, packed);
         pack = fmin(pack, wh_now() - start);
         start = wh_now();
-        kernels->attend(q, HEAD, ROWS, packed, KEYS, HEAD, out, HEAD, scratch);
+        kernels->attend(q, HEAD, ROWS, packed, KEYS, HEAD, NULL, out, HEAD, scratch);
         best = fmin(best, wh_now() - start);
     }
     printf("%-8s attention in integers, %d queries x %d keys x %d: %.0f us %.1f Gop/s; packing K and V %.0f us\n",

@@ -1,8 +1,8 @@
 /* bench.c - times for checkkernels --bench: calls, ceilings and shares.
  *
- * A ceiling of arithmetic is the best of three unrolled loops, or clock times ports times the operations of an
- * instruction if that is more: the clock from a chain of dependent additions, the ports from the loop's instructions
- * a cycle, rounded. A loop that falls short of whole ports is said aloud. The ceiling of reading is two threads that
+ * A ceiling of arithmetic is the best of three unrolled loops, or clock times rate times the operations of an
+ * instruction if that is more: the clock from a chain of dependent additions, the rate from the loop's instructions
+ * a cycle, rounded to whole ports, or cycles where an instruction takes several. A loop that falls short is said aloud. The ceiling of reading is two threads that
  * add up 64 MiB each. */
 #include <math.h>
 #include <pthread.h>
@@ -165,7 +165,7 @@ int check_level_get(int level, check_level *out)
     return 1;
 }
 
-/* Loops of a level, and of those whose instructions it has, too, from the best. (None for AMX's tiles yet.) */
+/* Loops of a level, and of those whose instructions it has, too, from the best. */
 static const struct {
     const char *level;
     check_loop (*loops[3])(check_ceiling what, int *ops);
@@ -174,18 +174,16 @@ static const struct {
     {"avxvnni", {check_loop_avxvnni, check_loop_avx2}},
     {"avx512", {check_loop_avx512, check_loop_avx2}},
     {"avx512vnni", {check_loop_avx512vnni, check_loop_avx512, check_loop_avx2}},
-    {"amx", {check_loop_avx512, check_loop_avx2}},
+    {"amx", {check_loop_amx, check_loop_avx512, check_loop_avx2}},
 };
 
 check_loop check_loop_get(const char *level, check_ceiling what, int *ops)
 {
     check_loop loop = NULL;
     *ops = 0;
-    if (!strcmp(level, "amx") && what != CHECK_F32)
-        return NULL;
     if (what == CHECK_BF16 && !strcmp(level, "avx512vnni") && wh_x86_has_bf16())
         loop = check_loop_avx512bf16(ops);
-    if (!loop && what == CHECK_BF16) /* by fused multiply-add */
+    if (!loop && what == CHECK_BF16 && strcmp(level, "amx") != 0) /* by fused multiply-add */
         what = CHECK_F32;
     for (size_t i = 0; i < sizeof loops_of / sizeof loops_of[0]; i++)
         for (int k = 0; k < 3 && !loop && !strcmp(level, loops_of[i].level) && loops_of[i].loops[k]; k++)
@@ -202,8 +200,8 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
     double best = 1e9, clock = LOOP_COUNT / check_time(add_chain, NULL);
     for (call.chains = 8; call.chains <= 16; call.chains += 4)
         best = fmin(best, check_time(run_loop, &call));
-    double a_cycle = LOOP_COUNT / best / clock, ports = fmax(1, round(a_cycle));
-    double measured = 1e-9 * LOOP_COUNT * ops / best, counted = 1e-9 * clock * ports * ops;
+    double a_cycle = LOOP_COUNT / best / clock, rate = a_cycle > 0.75 ? round(a_cycle) : 1 / round(1 / a_cycle);
+    double measured = 1e-9 * LOOP_COUNT * ops / best, counted = 1e-9 * clock * rate * ops;
     if (what == CHECK_INT8 && ops == 64 && strcmp(level->name, "avxvnni"))
         counted = 0; /* four instructions of different ports */
     if (says)
@@ -213,8 +211,9 @@ static double arithmetic(const check_level *level, check_ceiling what, int says)
                : what == CHECK_BF16 ? "bf16"
                                     : "int8",
                fmax(measured, counted), measured, a_cycle, clock * 1e-9,
-               counted && fabs(a_cycle - ports) > 0.1 ? "; not whole ports: the machine was busy or the loop is poor"
-                                                      : "");
+               counted && fabs(a_cycle - rate) > 0.1 * rate
+                   ? "; not whole ports: the machine was busy or the loop is poor"
+                   : "");
     return fmax(measured, counted);
 }
 

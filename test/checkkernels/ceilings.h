@@ -9,5 +9,6 @@ check_loop check_loop_avxvnni(check_ceiling what, int *ops);
 check_loop check_loop_avx512(check_ceiling what, int *ops);
 check_loop check_loop_avx512vnni(check_ceiling what, int *ops);
 check_loop check_loop_avx512bf16(int *ops);
+check_loop check_loop_amx(check_ceiling what, int *ops);
 
 #endif

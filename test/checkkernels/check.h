@@ -44,6 +44,9 @@ void check_same(const void *want, const void *got, size_t bytes, const char *wha
 void check_close(const float *want, const float *got, size_t n, double tolerance, const char *what);
 void check_that(int is_true, const char *what);
 
+/* Attention in integers of random sizes: `fast` as `plain`, within a tolerance. */
+void check_attention_int(const wh_attention_int *plain, const wh_attention_int *fast, double tolerance);
+
 /* ---- for benches ---- */
 
 typedef void (*check_call)(void *context);
@@ -68,7 +71,7 @@ double check_ceiling_speed(const check_level *level, check_ceiling what, int thr
 typedef void (*check_loop)(int chains, long count);
 check_loop check_loop_get(const char *level, check_ceiling what, int *ops);
 
-extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_store, check_layouts,
-    check_attention, check_conv;
+extern const check_kernel check_f32, check_quantize, check_tile, check_bf16, check_amx, check_amx_attention,
+    check_store, check_layouts, check_attention, check_conv;
 
 #endif

@@ -102,7 +102,9 @@ static void check_integers(const check_level *level)
     c.in.x = x;
     if (c.out.more)
         memcpy(before, c.out.more, ((size_t)(c.rows - 1) * c.out.ldy + PANEL) * sizeof *before);
+    wh_conv_begin(level->conv, c.in.length);
     float largest = level->conv->tile_int8(&c.in, c.rows, w, &c.out);
+    wh_conv_end(level->conv);
     for (int r = 0; r < c.rows; r++)
         for (int j = 0; j < PANEL; j++) {
             int32_t sum = 0;
@@ -168,9 +170,9 @@ static void run_tile(void *context)
 {
     const timed_conv *t = context;
     if (t->is_int8)
-        t->conv->tile_int8(&t->in, WH_CONV_ROWS, t->w, &t->out);
+        t->conv->tile_int8(&t->in, t->conv->rows, t->w, &t->out);
     else
-        t->conv->tile_f32(&t->in, WH_CONV_ROWS, t->w, &t->out);
+        t->conv->tile_f32(&t->in, t->conv->rows, t->w, &t->out);
 }
 
 static void bench(const check_level *level)
@@ -183,7 +185,7 @@ static void bench(const check_level *level)
     char what[64];
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int is_int8 = 0; is_int8 < 2; is_int8++) {
-            size_t k = shapes[s].length * shapes[s].n_pieces, extent = 12 * shapes[s].ldx + k + 10000;
+            size_t k = shapes[s].length * shapes[s].n_pieces, extent = WH_CONV_ROWS * shapes[s].ldx + k + 10000;
             float *x = floats(extent, 0), *w = check_alloc(k * PANEL * sizeof *w, 64);
             memset(w, 0, k * PANEL * sizeof *w);
             timed_conv t = {.conv = level->conv, .w = w, .is_int8 = is_int8};
@@ -198,9 +200,11 @@ static void bench(const check_level *level)
                                   .is_rectified = 1,
                                   .y = floats(WH_CONV_ROWS * (size_t)PANEL, 1),
                                   .ldy = PANEL};
+            wh_conv_begin(level->conv, t.in.length);
             snprintf(what, sizeof what, "convolution, %s, %s", shapes[s].what, is_int8 ? "int8" : "f32");
-            check_report(level, what, 2.0 * WH_CONV_ROWS * PANEL * (double)k, check_time(run_tile, &t),
+            check_report(level, what, 2.0 * level->conv->rows * PANEL * (double)k, check_time(run_tile, &t),
                          is_int8 ? CHECK_INT8 : CHECK_F32);
+            wh_conv_end(level->conv);
             check_free_all();
         }
 }

@@ -145,9 +145,11 @@ const check_kernel check_quantize = {"quantize", check_quantize_once, bench_quan
 static void check_layouts_once(const check_level *level)
 {
     size_t k = check_size(1, 300), steps = wh_steps(k);
-    int rows = (int)check_size(1, WH_PANEL), few = (int)check_size(1, WH_GROUP);
+    int rows = (int)check_size(1, WH_PANEL), few = (int)check_size(1, WH_GROUP_MOST);
     int8_t *q = check_alloc((size_t)rows * k, 1), *panel = check_alloc(steps * WH_PANEL * 4, 4);
     int8_t *x = check_alloc((size_t)few * k, 1), *group = check_alloc(steps * (size_t)few * 4, 4);
+    const int room = few > 16 ? 32 : 16;
+    int8_t *tiles = check_alloc(steps * (size_t)room * 4, 64);
     int32_t *sum = check_alloc(WH_PANEL * 4, 4);
     (void)level;
     for (size_t i = 0; i < (size_t)rows * k; i++)
@@ -164,19 +166,21 @@ static void check_layouts_once(const check_level *level)
         }
         check_that(sum[j] == want, "sum of a weight row");
     }
-    for (int kind = 0; kind < 3; kind++) {
-        void (*const makers[])(const int8_t *, int, size_t, int8_t *) = {wh_group_steps, wh_group_unsigned,
-                                                                         wh_group_rows};
-        makers[kind](x, few, k, group);
+    for (int flip = 0; flip < 2; flip++) {
+        (flip ? wh_group_unsigned : wh_group_steps)(x, few, k, group);
         for (int r = 0; r < few; r++)
-            for (size_t i = 0; i < 4 * steps; i++) {
-                size_t at = kind == 2 ? (i / 64 * (size_t)few + (size_t)r) * 64 + i % 64
-                                      : (i / 4 * (size_t)few + (size_t)r) * 4 + i % 4;
-                if (i < k || kind != 1) /* behind the end, what is there meets weights that are zeros */
-                    check_that(group[at] == (int8_t)(i < k ? x[(size_t)r * k + i] ^ (kind == 1 ? 0x80 : 0) : 0),
+            for (size_t i = 0; i < 4 * steps; i++)
+                if (i < k || !flip) /* behind the end, what is there meets weights that are zeros */
+                    check_that(group[(i / 4 * (size_t)few + (size_t)r) * 4 + i % 4] ==
+                                   (int8_t)(i < k ? x[(size_t)r * k + i] ^ (flip ? 0x80 : 0) : 0),
                                "group");
-            }
     }
+    wh_group_tiles(x, few, k, tiles);
+    for (int r = 0; r < room; r++)
+        for (size_t i = 0; i < 4 * steps; i++)
+            check_that(tiles[(i / 64 * (size_t)room + (size_t)r) * 64 + i % 64] ==
+                           (r < few && i < k ? x[(size_t)r * k + i] : 0),
+                       "group of tiles");
 }
 
 const check_kernel check_layouts = {"layouts", check_layouts_once, NULL};
@@ -195,13 +199,15 @@ static void fill_bytes(int8_t *q, size_t n)
 
 static void check_tile_once(const check_level *level)
 {
-    size_t k = check_size(1, 900), steps = wh_steps(k);
-    int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL);
+    size_t most = (size_t)level->gemm->rows,
+           is_whole = check_random() % 4 == 0; /* what levels group in a way of its own */
+    size_t k = is_whole ? 64 * check_size(1, 14) : check_size(1, 900), steps = wh_steps(k);
+    int rows = is_whole ? (int)most : (int)check_size(1, most), columns = (int)check_size(1, WH_PANEL);
     int8_t *xq = check_alloc((size_t)rows * k, 1), *wq = check_alloc((size_t)columns * k, 1);
-    int8_t *x = check_alloc(steps * (size_t)rows * 4, 4), *w = check_alloc(steps * WH_PANEL * 4, 64);
+    int8_t *x = check_alloc(steps * most * 4, 64), *w = check_alloc(steps * WH_PANEL * 4, 64);
     int32_t *sum = check_alloc(WH_PANEL * 4, 4);
     float *xs = check_alloc((size_t)rows * 4, 4), *ws = check_alloc(WH_PANEL * 4, 4);
-    float *tile = check_alloc((size_t)rows * WH_PANEL * 4, 64), want[WH_GROUP * WH_PANEL];
+    float *tile = check_alloc(most * WH_PANEL * 4, 64), want[WH_GROUP_MOST * WH_PANEL];
     fill_bytes(xq, (size_t)rows * k);
     fill_bytes(wq, (size_t)columns * k);
     check_fill(xs, (size_t)rows, 1, 0);
@@ -217,11 +223,17 @@ static void check_tile_once(const check_level *level)
         check_that(want[r * WH_PANEL + j] == (float)exact * (xs[r] * ws[j]), "the definition");
     }
     level->gemm->group(xq, rows, k, x);
+    wh_gemm_begin(level->gemm);
     level->gemm->tile(x, rows, w, steps, sum, xs, ws, w, (int)(check_random() % 3), tile);
+    if (wh_leaves_sums(level->gemm, rows))
+        level->gemm->store(tile, rows, WH_PANEL, &(wh_scales){xs, ws}, NULL, WH_STORE_SET, tile, WH_PANEL);
     check_same(want, tile, (size_t)rows * WH_PANEL * 4, "tile");
     int r = (int)(check_random() % (uint32_t)rows); /* a row alone */
     level->gemm->group(xq + (size_t)r * k, 1, k, x);
     level->gemm->tile(x, 1, w, steps, sum, xs + r, ws, NULL, 0, tile);
+    wh_gemm_end(level->gemm);
+    if (wh_leaves_sums(level->gemm, 1))
+        level->gemm->store(tile, 1, WH_PANEL, &(wh_scales){xs + r, ws}, NULL, WH_STORE_SET, tile, WH_PANEL);
     check_same(want + r * WH_PANEL, tile, WH_PANEL * 4, "a row alone");
 }
 
@@ -231,30 +243,36 @@ static void run_tiles(void *context)
 {
     const product *p = context;
     const wh_gemm *gemm = p->level->gemm;
-    size_t steps = wh_steps(p->k * (p->is_bf16 ? 2 : 1)), groups = (p->m + WH_GROUP - 1) / WH_GROUP;
-    size_t most = p->m <= 16 ? (p->m + groups - 1) / groups : WH_GROUP;
+    size_t steps = wh_steps(p->k * (p->is_bf16 ? 2 : 1)), room = (size_t)gemm->rows;
+    size_t groups = (p->m + room - 1) / room, most = p->m <= 16 ? (p->m + groups - 1) / groups : room;
+    float tile[WH_GROUP_MOST * WH_PANEL] __attribute__((aligned(64)));
+    wh_gemm_begin(gemm);
     for (size_t j = 0; j < p->n; j += WH_PANEL)
         for (size_t g = 0; g < groups; g++) {
             size_t r = g * most;
             int rows = (int)(p->m - r < most ? p->m - r : most), has_next = p->m <= 16 && j + WH_PANEL < p->n;
-            const int8_t *w = p->wq + j * steps * 4, *x = p->xq + r * steps * 4;
+            const int8_t *w = p->wq + j * steps * 4, *x = p->xq + g * room * steps * 4;
             const int8_t *ahead = w + (WH_PANEL * 4 + g * 64) * steps;
             int lines = !has_next || g > 1 ? 0 : groups == 1 ? 2 : 1;
             if (p->is_bf16)
-                gemm->tile_bf16(x, rows, w, steps, ahead, lines, p->y);
+                gemm->tile_bf16(x, rows, w, steps, ahead, lines, tile);
             else
-                gemm->tile(x, rows, w, steps, p->w_sum + j, p->x_scale + r, p->w_scale + j, ahead, lines, p->y);
-            gemm->store(p->y, rows, WH_PANEL, NULL, WH_STORE_SET, p->y + WH_GROUP * WH_PANEL + r * p->n + j, p->n);
+                gemm->tile(x, rows, w, steps, p->w_sum + j, p->x_scale + r, p->w_scale + j, ahead, lines, tile);
+            const wh_scales scales = {p->x_scale + r, p->w_scale + j};
+            gemm->store(tile, rows, WH_PANEL, !p->is_bf16 && wh_leaves_sums(gemm, rows) ? &scales : NULL, NULL,
+                        WH_STORE_SET, p->y + r * p->n + j, p->n);
         }
+    wh_gemm_end(gemm);
 }
 
 static product new_product(const check_level *level, size_t m, size_t n, size_t k, int is_bf16)
 {
     product p = {.level = level, .m = m, .n = n, .k = k, .is_bf16 = is_bf16};
     size_t bytes = 4 * wh_steps(k * (is_bf16 ? 2 : 1));
-    p.xq = need(m * bytes), p.wq = need(n * bytes), p.y = need((m * n + WH_GROUP * WH_PANEL) * 4);
+    size_t room = m + (size_t)level->gemm->rows; /* whole groups */
+    p.xq = need(room * bytes), p.wq = need(n * bytes), p.y = need(m * n * 4);
     p.x_scale = need(m * 4), p.w_scale = need(n * 4), p.w_sum = need(n * 4);
-    memset(p.xq, 3, m * bytes);
+    memset(p.xq, 3, room * bytes);
     memset(p.wq, 5, n * bytes);
     memset(p.w_sum, 0, n * 4);
     check_fill(p.x_scale, m, 1, 0);
@@ -323,12 +341,12 @@ static void check_round(void)
 /* Within rounding of the sum in double precision; vdpbf16ps and AMX take denormals as zeros. */
 static void check_bf16_once(const check_level *level)
 {
-    size_t k = check_size(1, 900), steps = wh_steps(2 * k);
-    int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL);
+    size_t k = check_size(1, 900), steps = wh_steps(2 * k), most = (size_t)level->gemm->rows;
+    int rows = (int)check_size(1, most), columns = (int)check_size(1, WH_PANEL);
     float *xf = check_alloc((size_t)rows * k * 4, 4), *wf = check_alloc((size_t)columns * k * 4, 4);
     uint16_t *xq = check_alloc((size_t)rows * k * 2, 2), *wq = check_alloc((size_t)columns * k * 2, 2);
-    int8_t *x = check_alloc(steps * (size_t)rows * 4, 4), *w = check_alloc(steps * WH_PANEL * 4, 64);
-    float *tile = check_alloc((size_t)rows * WH_PANEL * 4, 64), alone[WH_PANEL];
+    int8_t *x = check_alloc(steps * most * 4, 64), *w = check_alloc(steps * WH_PANEL * 4, 64);
+    float *tile = check_alloc(most * WH_PANEL * 4, 64), alone[WH_GROUP_MOST * WH_PANEL];
     check_round();
     check_fill(xf, (size_t)rows * k, 1, check_random() % 2);
     check_fill(wf, (size_t)columns * k, 1, 0);
@@ -336,6 +354,7 @@ static void check_bf16_once(const check_level *level)
     wh_bf16_round(wf, (size_t)columns * k, wq);
     wh_panel((const int8_t *)wq, columns, 2 * k, w, NULL);
     level->gemm->group_bf16((const int8_t *)xq, rows, 2 * k, x);
+    wh_gemm_begin(level->gemm);
     level->gemm->tile_bf16(x, rows, w, steps, w, (int)(check_random() % 3), tile);
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < WH_PANEL; j++) {
@@ -350,7 +369,8 @@ static void check_bf16_once(const check_level *level)
     int r = (int)(check_random() % (uint32_t)rows);
     level->gemm->group_bf16((const int8_t *)(xq + (size_t)r * k), 1, 2 * k, x);
     level->gemm->tile_bf16(x, 1, w, steps, NULL, 0, alone);
-    check_same(tile + r * WH_PANEL, alone, sizeof alone, "a row of bf16 alone");
+    wh_gemm_end(level->gemm);
+    check_same(tile + r * WH_PANEL, alone, WH_PANEL * 4, "a row of bf16 alone");
     check_that(wh_gemm_works(level->gemm), "the look before use");
 }
 
@@ -365,24 +385,31 @@ const check_kernel check_bf16 = {"bf16", check_bf16_once, bench_bf16};
 
 static void check_store_once(const check_level *level)
 {
-    int rows = (int)check_size(1, WH_GROUP), columns = (int)check_size(1, WH_PANEL), has_bias = check_random() % 2;
+    int rows = (int)check_size(1, WH_GROUP_MOST), columns = (int)check_size(1, WH_PANEL), has_bias = check_random() % 2;
     wh_store how = (wh_store)(check_random() % 2);
     size_t ldy = (size_t)columns + check_random() % 3, size = (size_t)(rows - 1) * ldy + (size_t)columns;
     float *tile = check_alloc((size_t)rows * WH_PANEL * 4, 4), *bias = check_alloc((size_t)columns * 4, 4);
     float *y = check_alloc(size * 4, 4), *want = check_alloc(size * 4, 4);
+    float *xs = check_alloc((size_t)rows * 4, 4), *ws = check_alloc(WH_PANEL * 4, 4);
+    int is_sums = check_random() % 2;
+    check_fill(xs, (size_t)rows, 1, 1);
+    check_fill(ws, WH_PANEL, 1, 1);
     check_fill(tile, (size_t)rows * WH_PANEL, 1, 1);
     check_fill(bias, (size_t)columns, 1, 1);
     check_fill(y, size, 1, 0);
     memcpy(want, y, size * 4);
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < columns; j++) {
-            float v = tile[r * WH_PANEL + j] + (has_bias ? bias[j] : 0);
-            float *at = want + (size_t)r * ldy + (size_t)j;
-            if (!has_bias)
-                v = tile[r * WH_PANEL + j];
+            float v = tile[r * WH_PANEL + j], *at = want + (size_t)r * ldy + (size_t)j;
+            int32_t sum;
+            memcpy(&sum, &v, sizeof sum);
+            if (is_sums)
+                v = (float)sum * (xs[r] * ws[j]);
+            if (has_bias)
+                v += bias[j];
             *at = how == WH_STORE_ADD ? *at + v : v;
         }
-    level->gemm->store(tile, rows, columns, has_bias ? bias : NULL, how, y, ldy);
+    level->gemm->store(tile, rows, columns, is_sums ? &(wh_scales){xs, ws} : NULL, has_bias ? bias : NULL, how, y, ldy);
     check_same(want, y, size * 4, "store");
 }
 

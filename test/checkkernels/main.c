@@ -10,9 +10,9 @@
 
 #include "checkkernels/check.h"
 
-static const check_kernel *const kernels[] = {&check_layouts, &check_quantize,  &check_tile,
-                                              &check_bf16,    &check_amx,       &check_store,
-                                              &check_f32,     &check_attention, &check_conv};
+static const check_kernel *const kernels[] = {&check_layouts,   &check_quantize,      &check_tile,  &check_bf16,
+                                              &check_amx,       &check_amx_attention, &check_store, &check_f32,
+                                              &check_attention, &check_conv};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

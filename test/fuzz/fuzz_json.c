@@ -17,6 +17,9 @@ static void write_all(const whisp_result *result, unsigned way)
                                    .max_line_count = (int)(way >> 6) % 4,
                                    .max_words_per_line = (int)(way >> 8) % 6,
                                    .doubtful_share = (way >> 11) % 11 / 10.0};
+    whisp_writer_options laid_out = {.size = sizeof laid_out, .subtitles = 1, .subtitle_style = way & 2 ? "bbc" : NULL};
+    if (way & 4)
+        layout = laid_out;
     for (size_t i = 0; i < n; i++) {
         int rc = whisp_result_format(result, formats[i]->name, &layout, &text, &length);
         FUZZ_CHECK(rc == WHISP_OK || strlen(whisp_last_error()) > 10);

@@ -74,6 +74,12 @@ static void write_all(fuzz_input *in, const whisp_result *result)
                                    .max_line_count = (int)fuzz_below(in, 4),
                                    .max_words_per_line = (int)fuzz_below(in, 6),
                                    .doubtful_share = fuzz_u8(in) / 255.0};
+    static const char *const styles[] = {NULL, "netflix", "bbc", "ebu"};
+    whisp_writer_options laid_out = {.size = sizeof laid_out,
+                                     .subtitles = 1,
+                                     .subtitle_style = styles[fuzz_below(in, 4)]};
+    if (fuzz_below(in, 2))
+        layout = laid_out;
     for (size_t i = 0; i < n; i++)
         if (whisp_result_format(result, formats[i]->name, &layout, &text, &length) == WHISP_OK) {
             FUZZ_CHECK(strlen(text) <= length);

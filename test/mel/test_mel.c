@@ -404,12 +404,73 @@ static void test_bad_samples(void **state)
     free(filters);
 }
 
+/* What was pushed, as 16 bits a sample; how often it was asked for. */
+struct kept {
+    int16_t samples[60000];
+    size_t n;
+    int asked;
+};
+
+static void give_again(const void *user, int64_t at, float *samples, size_t n)
+{
+    struct kept *k = (struct kept *)(uintptr_t)user;
+    assert_true(at >= 0);
+    k->asked++;
+    for (size_t i = 0; i < n; i++)
+        samples[i] = at + (int64_t)i < (int64_t)k->n ? (float)k->samples[at + (int64_t)i] / 32768.0f : 0;
+}
+
+/* Frames that are made a second time from 16-bit samples are the same in every bit; and where a sample is none (here one of
+ * a third of a step, in the middle), those that hold it are kept. */
+static void test_again(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 60000 };
+    static struct kept kept;
+    float *filters = filters_of(80), *x = calloc(SAMPLES, sizeof *x);
+    float *out = calloc(WINDOW * 80, sizeof *out), *expected = calloc(WINDOW * 80, sizeof *out);
+    for (int inexact = 0; inexact < 2; inexact++) {
+        wh_mel *plain, *twice;
+        assert_int_equal(wh_mel_new(80, filters, CAPACITY, &plain), WHISP_OK);
+        assert_int_equal(wh_mel_new(80, filters, CAPACITY, &twice), WHISP_OK);
+        assert_int_equal(wh_mel_hear_again(twice, give_again, &kept), WHISP_OK);
+        kept.n = SAMPLES;
+        kept.asked = 0;
+        for (int i = 0; i < SAMPLES; i++) {
+            kept.samples[i] = (int16_t)(i * 7919 % 65536 - 32768);
+            x[i] = (float)kept.samples[i] / 32768.0f;
+        }
+        if (inexact)
+            x[SAMPLES / 2] += 1.0f / 98304;
+        for (size_t at = 0, n; at < SAMPLES; at += n) {
+            n = WH_MIN(SAMPLES - at, (size_t)777);
+            assert_int_equal(wh_mel_push(plain, x + at, n), n);
+            assert_int_equal(wh_mel_push(twice, x + at, n), n);
+        }
+        wh_mel_finish(plain);
+        wh_mel_finish(twice);
+        for (int64_t seek = 0; seek < 200; seek += 37) {
+            wh_mel_window(plain, seek, 300, WH_PAD_SAMPLES, expected);
+            wh_mel_window(twice, seek, 300, WH_PAD_SAMPLES, out);
+            assert_memory_equal(out, expected, WINDOW * 80 * sizeof *out);
+        }
+        /* of at most 376 frames a window, eight at once */
+        assert_in_range(kept.asked, inexact ? 50 : 200, inexact ? 150 : 230);
+        wh_mel_free(plain);
+        wh_mel_free(twice);
+    }
+    free(filters);
+    free(x);
+    free(out);
+    free(expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filters),  cmocka_unit_test(test_reference),   cmocka_unit_test(test_definition),
         cmocka_unit_test(test_delegate), cmocka_unit_test(test_pushes),      cmocka_unit_test(test_full_store),
-        cmocka_unit_test(test_loudest),  cmocka_unit_test(test_bad_samples),
+        cmocka_unit_test(test_loudest),  cmocka_unit_test(test_bad_samples), cmocka_unit_test(test_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 /* test_model.c - loading models: what a good one says of itself, and what damaged, foreign or newer ones are told. */
 #include "support/testing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "model/model.h"
@@ -192,6 +194,85 @@ static void names_are_looked_up(void **state)
     assert_int_equal(whisp_model_find("no/such.gguf", folder, path, sizeof path), WHISP_ERR_IO);
 }
 
+/* Where a model is missing, the error says what makes it be there. */
+static void the_command_that_helps_is_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"small", "`whisp-get small` fetches it"},
+        {"large", "`whisp-get large` fetches it"},
+        {"distil-large-v3.5", "`whisp-get distil-large-v3.5` fetches it"},
+        {"/nowhere/small.en.gguf", "`whisp-get small.en` fetches it"},
+        {"models/turbo", "`whisp-get models/turbo`"},
+        {"somebody/whisper-of_mine.v2", "`whisp-get somebody/whisper-of_mine.v2` fetches it"},
+        {"silero-vad", "`whisp-get silero-vad` fetches it"},
+        {"speakers", "`whisp-get speakers` fetches it"},
+        {"nonesuch", "`whisp-get --list`"},
+    };
+    static const char *const none[] = {"../x", "a/b/c", "/no/such", "a/..", "-a/b", "a/b.gguf", "a/b c", "a/b`x", "a/"};
+    char path[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(whisp_model_find(cases[i][0], "/nowhere", path, sizeof path), WHISP_ERR_IO);
+        assert_non_null(strstr(whisp_last_error(), cases[i][1]));
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        assert_int_not_equal(whisp_model_find(none[i], "/nowhere", path, sizeof path), WHISP_OK);
+        assert_null(strstr(whisp_last_error(), "whisp-get"));
+    }
+    assert_int_equal(whisp_model_find(NULL, "/nowhere", path, sizeof path), WHISP_ERR_IO);
+    assert_non_null(strstr(whisp_last_error(), "`whisp-get base` fetches it"));
+    /* also where only a file is asked for, and a name or its file is given */
+    static const char *const missing[] = {"medium.en", "/nowhere/medium.en.gguf"};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        whisp_model *model;
+        assert_int_equal(whisp_model_load(missing[i], NULL, &model), WHISP_ERR_IO);
+        assert_non_null(strstr(whisp_last_error(), "`whisp-get medium.en` fetches it"));
+    }
+}
+
+static void put_file(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+/* $XDG_CACHE_HOME counts if it is from the root, else ~/.cache; there, a published model goes by its other names, too. */
+static void the_cache_is_looked_into(void **state)
+{
+    char home[] = "/tmp/whisp-home-XXXXXX", path[512], want[512], here[512];
+    (void)state;
+    assert_non_null(mkdtemp(home));
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(home), 0); /* no ./models */
+    unsetenv("WHISP_MODEL_DIR");
+    setenv("HOME", home, 1);
+    static const char *const folders[] = {".cache", ".cache/whisp", "xdg", "xdg/whisp"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        assert_int_equal(mkdir(folders[i], 0700), 0);
+    put_file(".cache/whisp/large-v3.gguf");
+    put_file("xdg/whisp/owner--name.gguf");
+    unsetenv("XDG_CACHE_HOME");
+    snprintf(want, sizeof want, "%s/.cache/whisp/large-v3.gguf", home);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(whisp_model_find("large", NULL, path, sizeof path), WHISP_OK);
+        assert_string_equal(path, want);
+        setenv("XDG_CACHE_HOME", "xdg", 1); /* not from the root: as if it were not set */
+    }
+    assert_int_equal(whisp_model_find("owner/name", NULL, path, sizeof path), WHISP_ERR_IO);
+    snprintf(want, sizeof want, "%s/xdg", home);
+    setenv("XDG_CACHE_HOME", want, 1);
+    snprintf(want, sizeof want, "%s/xdg/whisp/owner--name.gguf", home);
+    assert_int_equal(whisp_model_find("owner/name", NULL, path, sizeof path), WHISP_OK);
+    assert_string_equal(path, want);
+    assert_int_equal(whisp_model_find("large", NULL, path, sizeof path), WHISP_ERR_IO);
+    assert_int_equal(unlink("xdg/whisp/owner--name.gguf") | unlink(".cache/whisp/large-v3.gguf"), 0);
+    for (size_t i = sizeof folders / sizeof *folders; i-- > 0;)
+        assert_int_equal(rmdir(folders[i]), 0);
+    assert_int_equal(chdir(here) | rmdir(home), 0);
+    unsetenv("XDG_CACHE_HOME");
+}
+
 static void text_and_tokens(void **state)
 {
     (void)state;
@@ -224,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_truncated_model_is_refused_wherever_it_ends),
         cmocka_unit_test(damaged_models_do_not_crash),
         cmocka_unit_test(names_are_looked_up),
+        cmocka_unit_test(the_command_that_helps_is_named),
+        cmocka_unit_test(the_cache_is_looked_into),
         cmocka_unit_test(text_and_tokens),
     };
     return cmocka_run_group_tests(tests, read_good, free_good);

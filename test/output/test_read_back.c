@@ -48,12 +48,15 @@ static void add(whisp_result *result, const char *text, int n_words, int cleared
     const whisp_word *list[6];
     const whisp_token tokens[] = {{50364, -0.5f}, {7, -1}, {50400, -0.1f}};
     for (int i = 0; i < WH_MAX(n_words, 0); i++) {
+        static const whisp_alternative others[] = {{" \"Räume", -0.1}, {"\n", -2}, {"", 1 / 3.0}};
         list[i] = &words[i];
         words[i] = (whisp_word){.text = texts[i],
                                 .start = start + i / 3.0,
                                 .end = start + (i + 1) / 3.0,
                                 .probability = 1 / 3.0,
-                                .confidence = i % 2 ? 0.1 : 0};
+                                .confidence = i % 2 ? 0.1 : 0,
+                                .alternatives = i % 3 ? others : NULL,
+                                .n_alternatives = (size_t)(i % 3 ? i % 4 : 0)};
     }
     const whisp_segment segment = {.seek = 12345,
                                    .start = start,
@@ -94,6 +97,40 @@ static void results_come_back(void **state)
             expect_same_documents(result);
             whisp_result_free(result);
         }
+}
+
+/* What a person left in a document is there when it is written again; what is no remark is read past. */
+static void remarks_come_back(void **state)
+{
+    (void)state;
+    static const char document[] =
+        "{\"text\": \" a b\", \"segments\": [{\"id\": 0, \"seek\": 0, \"start\": 0.0, \"end\": 1.0, \"text\": \" a b\", "
+        "\"tokens\": [], \"temperature\": 0.0, \"avg_logprob\": 0.0, \"compression_ratio\": 0.0, "
+        "\"no_speech_prob\": 0.0, \"corrected\": true, \"note\": \"who\\n\\u00e4?\", \"words\": [{\"word\": \" a\", "
+        "\"start\": 0.0, \"end\": 0.5, \"probability\": 1.0, \"corrected\": true}, {\"word\": \" b\", \"start\": 0.5, "
+        "\"end\": 1.0, \"probability\": 1.0, \"confidence\": 1.0, \"heard\": true}]}], \"language\": \"en\", "
+        "\"corrections\": [{\"from\": \"Share\\tJet\", \"to\": \"ShareChat\", \"count\": 3}, {\"from\": \"\", \"to\": "
+        "\"e\", \"count\": 1}], \"note\": \"of all\"}";
+    static const char others[] =
+        "{\"segments\": [{\"start\": 0, \"end\": 1, \"text\": \"a\", \"note\": {\"x\": [1]}, \"corrected\": \"no\", \"words\": "
+        "[{\"word\": \"a\", \"start\": 0, \"end\": 1, \"heard\": 1, \"corrected\": false}]}], \"note\": 7, \"corrections\": []}";
+    whisp_result *read;
+    char *json;
+    size_t n;
+    assert_int_equal(whisp_result_read(document, strlen(document), &read), WHISP_OK);
+    assert_int_equal(whisp_result_format(read, "json", NULL, &json, &n), WHISP_OK);
+    assert_string_equal(json, document);
+    whisp_string_free(json);
+    whisp_result_free(read);
+    assert_int_equal(whisp_result_read(others, strlen(others), &read), WHISP_OK);
+    assert_int_equal(whisp_result_format(read, "json", NULL, &json, &n), WHISP_OK);
+    assert_null(strstr(json, "note"));
+    assert_null(strstr(json, "heard"));
+    assert_null(strstr(json, "correct"));
+    whisp_string_free(json);
+    whisp_result_free(read);
+    static const char half[] = "{\"segments\": [], \"corrections\": [{\"from\": \"a\"}]}";
+    assert_int_equal(whisp_result_read(half, strlen(half), &read), WHISP_ERR_ARGUMENT);
 }
 
 /* Speakers, their names and turns: all there again, numbered as they were. */
@@ -421,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_come_back),
+        cmocka_unit_test(remarks_come_back),
         cmocka_unit_test(speakers_come_back),
         cmocka_unit_test(turns_are_put_in_order),
         cmocka_unit_test(other_speakers_are_read),

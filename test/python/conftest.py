@@ -5,8 +5,9 @@ WHISP_MODEL_DIR, the models (default: models).
 """
 import signal
 
-# A background job of a shell ignores Ctrl-C and hands that down; the tests of interruption need it to work.
+# A background job of a shell ignores Ctrl-C, nohup a hang-up, and hand that down; the tests of interruption need them to work.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import array
 import os

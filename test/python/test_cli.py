@@ -183,6 +183,7 @@ def test_other_programs_options(run, talk, typed, here):
 @pytest.mark.parametrize("arguments, words", [
     (["-oout"], ["-o out"]), (["-qoout"], ["-o out"]), (["-output_dir", "x"], ["--output_dir"]),
     (["-model", "x"], ["--model"]),
+    (["-f", "html", "-o", "-"], ["--output_dir: - is no folder", "./-"]),
     (["-o", "talk.srt"], ["talk.srt", "-f srt"]), (["-o", "-f", "srt"], ["--output_dir needs a value"]),
     (["--model", "--task", "translate"], ["--model needs a value", "--model=--task"]),
     (["--initial_prompt", "--language", "it"], ["needs a value"]), (["-f", __file__], ["without an option before it"]),
@@ -266,17 +267,50 @@ def test_words(run, english, talk, tmp_path):
     assert "<u>" in (tmp_path / "talk.srt").read_text()
 
 
+def test_word_times(run, english, talk, tmp_path):
+    """By characters the words and their probabilities are those by tokens; their times are others."""
+    found = {}
+    for by in ("tokens", "characters"):
+        result = run("--model", english, *ONCE, "--word_timestamps", "True", "--word_times", by, "-f", "json",
+                     "-o", tmp_path / by, talk)
+        assert result.returncode == FINE, result.stderr
+        segments = json.loads((tmp_path / by / "talk.json").read_text())["segments"]
+        found[by] = [word for segment in segments if segment["seek"] == 0 for word in segment["words"]]
+    said, times = ([[[word[key] for key in keys] for word in found[by]] for by in found]
+                   for keys in (("word", "probability"), ("start", "end")))
+    assert said[0] and said[0] == said[1] and times[0] != times[1]
+    refused = run("--model", english, "--word_times", "letters", talk)
+    assert refused.returncode == USAGE and "word_times" in refused.stderr
+
+
 def test_doubtful(run, english, talk, tmp_path):
     result = run("--model", english, *ONCE, "--doubtful", tmp_path / "doubtful.txt", "-f", "json", "-o", tmp_path, talk)
     assert result.returncode == FINE, result.stderr
     segments = json.loads((tmp_path / "talk.json").read_text())["segments"]
     words = [word for segment in segments for word in segment["words"]]
     assert words and all(0 < word["confidence"] <= 1 for word in words)
+    others = [other for word in words for other in word.get("alternatives", [])]
+    assert others and all(set(other) == {"text", "logprob"} and other["text"].strip() for other in others)
+    assert all(1 <= len(word["alternatives"]) <= 5 for word in words if "alternatives" in word)
     doubtful = (tmp_path / "doubtful.txt").read_text()
     assert doubtful.startswith("# The least certain words: %d of %d" % (max(1, round(len(words) / 10)), len(words)))
     assert "[" in doubtful
     plain = run("--model", english, *ONCE, "-f", "json", "-o", tmp_path, talk)
     assert plain.returncode == FINE and "confidence" not in (tmp_path / "talk.json").read_text()
+
+
+def test_corrections_are_a_vocabulary(run, english, talk, tmp_path):
+    """What the review page saved: names are learned, and a transcript without any is refused."""
+    done = run("--model", english, *ONCE, "-f", "json", "-o", tmp_path, talk)
+    assert done.returncode == FINE, done.stderr
+    made, taught = json.loads((tmp_path / "talk.json").read_text()), tmp_path / "talk.corrected.json"
+    fails(run("--model", english, *ONCE, "--vocabulary", tmp_path / "talk.json", talk), USAGE, "talk.json", "without \"corrections\"")
+    names = [{"from": "Share Jet", "to": "ShareChat", "count": 2}, {"from": "then", "to": "than", "count": 1}]
+    taught.write_text(json.dumps({**made, "corrections": names}))
+    done = run("--model", english, *ONCE, "--log_level", "info", "--vocabulary", taught, talk)
+    assert done.returncode == FINE and "1 of 2 corrections are names" in done.stderr, done.stderr
+    taught.write_text(json.dumps({**made, "corrections": names[1:]}))
+    fails(run("--model", english, *ONCE, "--vocabulary", taught, talk), USAGE, "none of its 1 corrections")
 
 
 @pytest.mark.parametrize("arguments, word", [
@@ -735,6 +769,36 @@ def test_ffmpeg_is_heard_like_a_file(run, english, talk, m4a, ffmpeg, tmp_path):
     assert done.returncode == FINE and done.stdout == run("--model", english, "--align", "The words", talk).stdout
 
 
+def test_ffmpeg_hears_what_comes_through_a_pipe(run, english, many, talk, m4a, ffmpeg, tmp_path):
+    """It is given a file, as it seeks; what the library decodes is left in the pipe. A FIFO is a pipe."""
+    environment = ffmpeg('for a; do case "$a" in file:/proc/self/fd/*) cat "${a#file:}" >"%s"; esac; done; cat "$SOUND"' % (
+        tmp_path / "kept"))
+    plain, fifo = run("--model", english, *ONCE, talk), tmp_path / "fifo"
+    os.mkfifo(fifo)
+    long = m4a.read_bytes() + os.urandom(300000)
+    for name in "-", fifo:
+        for data in long, talk.read_bytes(), long[:20]:
+            (tmp_path / "kept").unlink(missing_ok=True)
+            (tmp_path / "data").write_bytes(data)
+            feeder = subprocess.Popen("cat '%s' %s" % (tmp_path / "data", "" if name == "-" else "> '%s'" % fifo),
+                                      shell=True, stdout=subprocess.PIPE)
+            done = run("--model", english, *ONCE, name, stdin=feeder.stdout, env=environment)
+            feeder.stdout.close()
+            assert feeder.wait() == 0 and done.returncode == FINE and done.stdout == plain.stdout, done.stderr
+            if data[:4] == b"RIFF":
+                assert not (tmp_path / "kept").exists()
+            else:
+                assert (tmp_path / "kept").read_bytes() == data
+    for script, code, told in (("exit 1", INPUT, "standard input: cannot be heard: ffmpeg ended with status 1"),
+                               ("echo 'file:/proc/self/fd/0: bad' >&2; cat \"$SOUND\"", PART,
+                                "standard input: perhaps not all of it was heard; ffmpeg: bad")):
+        feeder = subprocess.Popen(["cat", m4a], stdout=subprocess.PIPE)
+        done = run("--model", many, "--detect_language", "-", stdin=feeder.stdout, env=ffmpeg(script))
+        feeder.stdout.close()
+        assert feeder.wait() == 0 and done.returncode == code and told in done.stderr, done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("whisp-")]
+
+
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="skipped: no ffmpeg here")
 def test_a_list_of_files_is_no_recording(run, english, talk, tmp_path):
     """What names other files of the machine (HLS, concat) is refused; a file with sound of its own is heard."""
@@ -784,11 +848,34 @@ def test_ffmpeg_stops_midway(run, english, talk, m4a, ffmpeg, babble):
     for script, word in (
         ("echo 'Error: broken' >&2; exit 69", "stopped at 0:04; ffmpeg ended with status 69: Error: broken"),
         ("echo '[aac @ 0x12ab] bad frame' >&2", "ffmpeg: [aac] bad frame"), ("kill -11 $$", "signal 11"),
+        ("echo '[aac @ 0x12ab] [error] bad frame' >&2", "ffmpeg: [aac] bad frame"),
+        ("echo '[mov @ 0x12] [warning] Found duplicated MOOV Atom. Skipped it' >&2", "ffmpeg: [mov] Found duplicated MOOV"),
+        ("echo '[avi @ 0x1] [warning] Packet corrupt (stream = 0, dts = 1).' >&2; echo '[warning] Guessed Channel Layout' >&2",
+         "ffmpeg: [avi] Packet corrupt"),
     ):
         done = run("--model", english, *ONCE, "-f", "json", m4a, env=ffmpeg('head -c 128044 "$SOUND"; ' + script))
         assert (done.returncode, done.stdout) == (PART, plain), done.stderr
         assert done.stderr.count("whisp: warning: ") == 1 and "%s: " % m4a in done.stderr and word in done.stderr
         assert word in json.loads((run.work / "talk.json").read_text())["incomplete"]
+    harmless = "echo '[asf @ 0x1] [warning] Estimating duration from bitrate, this may be inaccurate' >&2"
+    done = run("--model", english, *ONCE, m4a, env=ffmpeg('head -c 128044 "$SOUND"; ' + harmless))
+    assert (done.returncode, done.stdout) == (FINE, plain) and "Estimating" not in done.stderr, done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="skipped: no ffmpeg here")
+def test_ffmpeg_chooses_the_stream(run, english, talk, tmp_path):
+    """The default one, as openai-whisper hears it, not the first; and a second recording joined to one is told."""
+    film, alone = tmp_path / "film.mp4", tmp_path / "alone.mp4"
+    make = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "anullsrc=r=16000:d=8", "-i", talk, "-c:a", "aac"]
+    subprocess.run([*make, "-map", "0:a", "-map", "1:a", "-disposition:a:0", "0", "-disposition:a:1", "default", film],
+                   check=True)
+    subprocess.run([*make, "-map", "1:a", alone], check=True)
+    plain = run("--model", english, *ONCE, alone).stdout
+    done = run("--model", english, *ONCE, film)
+    assert (done.returncode, done.stdout) == (FINE, plain) and plain
+    film.write_bytes(alone.read_bytes() * 2)
+    done = run("--model", english, *ONCE, film)
+    assert (done.returncode, done.stdout) == (PART, plain) and "%s: perhaps not all" % film in done.stderr
 
 
 def test_ffmpeg_keeps_the_channels(run, english, talk, m4a, ffmpeg, babble):
@@ -888,6 +975,35 @@ def test_formats(run, english, talk):
     (run.work / "talk.srt").write_text("old")
     assert run("--model", english, *ONCE, "--output_format=srt", talk).returncode == FINE
     assert (run.work / "talk.srt").read_bytes() == before
+    others = "lrc,ass,csv,md"
+    assert run("--model", english, *ONCE, "-f", others, "-o", "others", "--output_name", "a.b", talk).returncode == FINE
+    assert sorted(p.name for p in (run.work / "others").iterdir()) == ["a.b.ass", "a.b.csv", "a.b.lrc", "a.b.md"]
+    for wrong in (["-f", "srt", talk, talk], [talk], ["-f", "srt", "--output_name", "a/b", talk]):
+        assert run("--model", english, "--output_name", "x", *wrong).returncode == USAGE
+
+
+def test_subtitles(run, english, talk):
+    """Each style keeps its limits with a real run, and again from the json; what does not go together is refused."""
+    done = run("--model", english, *ONCE, "-f", "srt,json", "--subtitles", "True", "-q", talk)
+    assert done.returncode == FINE and not done.stderr
+    made = (run.work / "talk.srt").read_text()
+    assert json.loads((run.work / "talk.json").read_text())["segments"][0]["words"]
+    assert max(len(row) for row in made.splitlines()) <= 42
+    assert run("--from", "talk.json", "-f", "srt", "-o", "again", "--subtitle_style", "netflix").returncode == FINE
+    assert (run.work / "again" / "talk.srt").read_text() == made
+    assert run("--from", "talk.json", "-f", "srt", "-o", "again", "--subtitle_style", "ebu").returncode == FINE
+    assert max(len(row) for row in (run.work / "again" / "talk.srt").read_text().splitlines()) <= 37
+    assert run("--from", "talk.json", "-f", "srt", "-o", "again", "--subtitle_style", "disney").returncode == USAGE
+    for other in (["--max_line_width", "20"], ["--highlight_words", "True"], ["--stream"], ["--detect_language"]):
+        assert run("--model", english, "--subtitles", "True", "-f", "srt", *other, talk).returncode == USAGE, other
+    assert "lays out" in run("--from", "talk.json", "-f", "txt", "-o", "again", "--subtitles", "True").stderr
+    transcript = json.loads((run.work / "talk.json").read_text())
+    for segment in transcript["segments"]:
+        del segment["words"]
+    (run.work / "bare.json").write_text(json.dumps(transcript))
+    done = run("--from", "bare.json", "-f", "srt", "-o", "again", "--subtitles", "True")
+    assert done.returncode == FINE and "holds no words with times" in done.stderr
+    assert "".join((run.work / "again" / "bare.srt").read_text().split()) != ""
 
 
 @pytest.mark.parametrize("name, stem", [("a.b.wav", "a.b"), ("plain", "plain"), (".wav", ".wav"), ("-x.wav", "-x")])

@@ -3,6 +3,8 @@ import array
 import ctypes
 import io
 import gc
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -69,7 +71,8 @@ def test_structures_are_the_headers(whisp, root, tmp_path):
                   "whisp_model_file": _library.ModelFile, "whisp_result_info": _library.ResultInfo,
                   "whisp_session_info": _library.SessionInfo, "whisp_stream_info": _library.StreamInfo,
                   "whisp_writer_options": _library.WriterOptions, "whisp_callbacks": _library.CallbackTable,
-                  "whisp_reader": _library.Reader}
+                  "whisp_reader": _library.Reader, "whisp_event": _library.Event, "whisp_span": _library.Span,
+                  "whisp_speech_info": _library.SpeechInfo}
     lines, expected = [], []
     for name, structure in structures.items():
         for member, *_ in structure._fields_:
@@ -80,7 +83,7 @@ def test_structures_are_the_headers(whisp, root, tmp_path):
         lines.append('printf("%%zu\\n", sizeof(%s));' % name)
         expected.append("%d" % ctypes.sizeof(structure))
     source = tmp_path / "sizes.c"
-    source.write_text("#include <stdio.h>\n#include <whisp_live.h>\nint main(void)\n{\n%s\n}\n" % "\n".join(lines))
+    source.write_text("#include <stdio.h>\n#include <whisp_live.h>\n#include <whisp_vad.h>\nint main(void)\n{\n%s\n}\n" % "\n".join(lines))
     compiler = os.environ.get("CC", "cc").split()
     subprocess.run(compiler + ["-I", root / "include", source, "-o", tmp_path / "sizes"], check=True)
     assert subprocess.run([tmp_path / "sizes"], capture_output=True, text=True).stdout.split("\n")[:-1] == expected
@@ -90,7 +93,7 @@ def test_functions_are_the_headers(whisp, root):
     """Each function that the module declares is in the headers, with as many parameters."""
     from whisp._library import _PROTOTYPES
 
-    headers = "".join((root / "include" / name).read_text() for name in ("whisp.h", "whisp_live.h", "whisp_speakers.h"))
+    headers = "".join((root / "include" / name).read_text() for name in ("whisp.h", "whisp_vad.h", "whisp_live.h", "whisp_speakers.h"))
     header = re.sub(r"/\*.*?\*/", "", headers, flags=re.DOTALL)
     found = {}
     for name, parameters in re.findall(r"WHISP_API\b[^;]*?\b(whisp_\w+)\(([^;]*)\);", header):
@@ -353,7 +356,7 @@ def ffmpeg(tmp_path, monkeypatch, noise):
     return write
 
 
-def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
+def test_ffmpeg(whisp, model, multilingual, answer, noise, tmp_path, ffmpeg, monkeypatch):
     """What the library does not decode comes from ffmpeg: paths and bytes, all of it, in part, not at all."""
     data = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(100)
     path = tmp_path / "-talk:1.m4a"
@@ -364,6 +367,13 @@ def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
         assert model.transcribe(kind, **GREEDY) == answer
         assert [line for line in (tmp_path / "arguments").read_text().splitlines() if line.startswith("file:")]
     assert list(whisp.load_audio(path)) == list(noise)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for contents in data, (tmp_path / "sound").read_bytes():  # a pipe; what the library decodes is left in it
+        feeder = threading.Thread(target=fifo.write_bytes, args=(contents,))
+        feeder.start()
+        assert list(whisp.load_audio(fifo)) == list(noise)
+        feeder.join()
     ffmpeg('head -c 64044 "$SOUND"; echo "[mov @ 0x1f] partial file" >&2; exit 3')
     told = "talk:1.m4a: stopped at 0:02; ffmpeg ended with status 3: .mov. partial file"
     with pytest.warns(whisp.IncompleteWarning, match=told):
@@ -372,11 +382,22 @@ def test_ffmpeg(whisp, model, answer, noise, tmp_path, ffmpeg, monkeypatch):
         assert '"incomplete": "the recording in memory: ' in model.transcribe_text(data, "json", **GREEDY)
     with pytest.warns(whisp.IncompleteWarning, match=told):
         assert len(whisp.load_audio(path)) == 32000
-    for script, word in (("echo broken >&2; exit 1", "broken"), ("exit 0", "no sound"), ("kill -9 $$", "signal 9"),
+    with pytest.warns(whisp.IncompleteWarning, match=told):
+        assert multilingual.detect_language(path)[0]
+    ffmpeg('cat "$SOUND"; echo "[mov @ 0x1f] [warning] Found duplicated MOOV Atom. Skipped it" >&2')
+    with pytest.warns(whisp.IncompleteWarning, match="perhaps not all of it was heard; ffmpeg: .mov. Found duplicated"):
+        model.transcribe(path, **GREEDY)
+    ffmpeg('cat "$SOUND"; echo "[warning] Guessed Channel Layout for Input Stream #0.0 : stereo" >&2')
+    assert model.transcribe(path, **GREEDY) == answer
+    for script, word in (("echo '[error] broken' >&2; exit 1", "broken"), ("exit 0", "no sound"), ("kill -9 $$", "signal 9"),
                          ("echo \"Stream map '0:a:0' matches no streams.\" >&2; exit 1", "there is no sound in it")):
         ffmpeg(script)
         with pytest.raises(whisp.AudioError, match="talk:1.m4a: .*" + word):
             model.transcribe(path)
+    ffmpeg('for a; do case "$a" in file:*) echo "[error] $a: Invalid data" >&2; esac; done; exit 1')
+    for kind in path, data:
+        with pytest.raises(whisp.AudioError, match="cannot be heard: ffmpeg ended with status 1: Invalid data$"):
+            model.transcribe(kind)
     (tmp_path / "my ffmpeg x.wav").write_bytes(b"")
     ffmpeg('touch called; cat "$SOUND"')
     with pytest.raises(whisp.AudioError, match="is empty"):
@@ -418,7 +439,7 @@ def test_audio_that_is_none(whisp, model, noise, tmp_path):
 
 
 def test_options(whisp, model):
-    with pytest.raises(whisp.ArgumentError, match="unknown option beams; there are: .*temperature"):
+    with pytest.raises(whisp.ArgumentError, match=r"unknown option beams \(beam_size\?\); there are: .*temperature"):
         model.transcribe([0.0], beams=5)
     for options in ({"temperature": "warm"}, {"language": "klingon"}, {"task": "sing"}, {"best_of": 0},
                     {"seed": object()}, {"initial_prompt": "nul\0"}, {"task": "translate"}, {"patience": 2},
@@ -451,7 +472,12 @@ def test_words(whisp, model, noise, tmp_path):
     assert "<u>" in subtitles
     one = model.transcribe_text(noise, "vtt", word_timestamps=True, max_words_per_line=1, max_line_width=None, **GREEDY)
     assert one.count("-->") == len(words)
-    for wrong in ({"max_line_width": 0}, {"max_line_count": "2"}, {"max_words_per_line": -1}):
+    laid_out = model.transcribe_text(noise, "srt", subtitles=True, **GREEDY)
+    assert max(len(line) for line in laid_out.splitlines()) <= 42
+    assert laid_out == whisp.format_transcript(result, "srt", subtitle_style="netflix")
+    assert "Dialogue: " in model.transcribe_text(noise, "ass", subtitle_style="bbc", **GREEDY)
+    wrongs: list = [{"subtitles": True, "max_line_width": 9}, {"subtitle_style": "disney"}]
+    for wrong in ({"max_line_width": 0}, {"max_line_count": "2"}, {"max_words_per_line": -1}, *wrongs):
         with pytest.raises(whisp.ArgumentError):
             model.transcribe_text(noise, "srt", **wrong)
     judged = model.transcribe(noise, confidence=True, **GREEDY)
@@ -505,7 +531,7 @@ def test_options_as_text(whisp):
     assert get("initial_prompt", initial_prompt="Größe") == "Größe"
 
 
-def test_verbose(model, answer, noise, capsys):
+def test_verbose(model, answer, noise, capsys, monkeypatch):
     model.transcribe(noise, verbose=None, **GREEDY)
     assert capsys.readouterr() == ("", "")
     model.transcribe(noise, verbose=True, **GREEDY)
@@ -513,9 +539,24 @@ def test_verbose(model, answer, noise, capsys):
     lines = out.splitlines()
     assert err == "" and len(lines) == len(answer["segments"])
     assert re.fullmatch(r"\[00:\d\d\.\d{3} --> 00:\d\d\.\d{3}\] .*", lines[0])
-    model.transcribe(noise, verbose=False, **GREEDY)
-    out, err = capsys.readouterr()
-    assert out == "" and "of 7 s transcribed" in err and err.endswith("\n")
+    for there, said in ((importlib.machinery.ModuleSpec("tqdm", None), "transcribed"), (None, "of 7 s transcribed")):
+        if there is None:  # its own bar
+            monkeypatch.setattr(importlib.util, "find_spec", lambda name: there)
+        elif importlib.util.find_spec("tqdm") is None:
+            continue
+        model.transcribe(noise, verbose=False, **GREEDY)
+        out, err = capsys.readouterr()
+        assert out == "" and said in err and "7 s" in err and err.endswith("\n")
+
+
+def test_free_threads_are_refused(root, library_file):
+    """In words, unless somebody wants to try."""
+    script = "import sys; sys._is_gil_enabled = lambda: False; import whisp; print(len(whisp.options()) > 9)"
+    env = {**os.environ, "PYTHONPATH": str(root / "tools/python"), "WHISP_LIBRARY": str(library_file)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and "PYTHON_GIL=1" in done.stderr.splitlines()[-1]
+    done = subprocess.run([sys.executable, "-c", script], env={**env, "WHISP_FREE_THREADED": "1"}, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
 
 
 # -- callbacks
@@ -619,6 +660,21 @@ def test_session(whisp, model, answer, noise):
         assert session.transcribe(noise) == answer
         with pytest.raises(whisp.ArgumentError, match="not a path"):
             session.push("noise.wav")
+
+
+@pytest.mark.parametrize("name", ["tiny.en", "base"])
+def test_short_recording_is_encoded_once(whisp, root, name):
+    """In int8 few rows of padding do for its language and its words, which are those of all."""
+    path = root / "models" / (name + ".gguf")
+    if not path.exists():
+        pytest.skip("skipped: no models/%s.gguf" % name)
+    said = {}
+    with whisp.load_model(path) as model:
+        for padding, n in {"auto": 1, "full": 1 if name == "tiny.en" else 2}.items():
+            with model.session(compute_type="int8", encoder_padding=padding) as session:
+                said[padding] = session.transcribe(root / "test" / "data" / "demo.flac")["text"]
+                assert session.timings["n_encode"] == n and (session.language or "en") == "en"
+    assert said["auto"] == said["full"] != ""
 
 
 def test_stream(model, noise):
@@ -761,7 +817,7 @@ def test_wheel_and_source_distribution(root, library_file, tmp_path, monkeypatch
     import whisp_build
 
     name = whisp_build.build_wheel(str(tmp_path))
-    assert re.fullmatch(r"whisp-[\d.]+-py3-none-linux_\w+\.whl", name)
+    assert re.fullmatch(r"libwhisp-[\d.]+-py3-none-linux_\w+\.whl", name)
     with zipfile.ZipFile(tmp_path / name) as wheel:
         list_name = next(entry for entry in wheel.namelist() if entry.endswith("RECORD"))
         record = [line.split(",") for line in wheel.read(list_name).decode().split()]
@@ -771,10 +827,18 @@ def test_wheel_and_source_distribution(root, library_file, tmp_path, monkeypatch
             assert digest == "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
             assert int(size) == len(data)
         assert wheel.read("whisp/libwhisp.so") == library_file.read_bytes()
+    again = tmp_path / "again"
+    again.mkdir()
+    assert (again / whisp_build.build_wheel(str(again))).read_bytes() == (tmp_path / name).read_bytes()
+    made = whisp_build.build_sdist(str(again))
+    time.sleep(1.1)  # gzip's head has room for seconds
     with tarfile.open(tmp_path / whisp_build.build_sdist(str(tmp_path))) as sources:
+        assert (again / made).read_bytes() == (tmp_path / made).read_bytes(), "the same sources, other bytes"
         names = {n.split("/", 1)[1] for n in sources.getnames() if "/" in n}
     assert {"pyproject.toml", "whisp_build.py", "PKG-INFO", "whisp/__init__.py", "source/Makefile",
-            "source/include/whisp.h", "source/lib/util/util.c"} <= names
+            "source/include/whisp.h", "source/lib/util/util.c", "source/tools/embed", "source/tools/package/package.mk",
+            "source/kernels/cuda/cuda.mk", "source/test/fuzz/fuzz.mk", "source/test/foreign/foreign.mk"} <= names
+    assert not any("__pycache__" in entry for entry in names)
 
 
 def test_warnings_without_a_log(whisp, invented_dir, tmp_path):

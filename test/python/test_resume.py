@@ -107,8 +107,9 @@ def test_killed_with_a_real_model(start, shared, real_model):
 
 
 def wait_for(path):
+    """Until its first line stands there. (An empty journal may not be locked yet, and then another run may take it.)"""
     deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
+    while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.005)
     assert path.exists()
 

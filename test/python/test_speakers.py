@@ -259,9 +259,53 @@ def test_other_files_are_not_written_over(tmp_path):
     target = "%s/talk.json" % tmp_path
     run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", target, "-f", "json", "-o", tmp_path, talk, code=2)
     assert b"both a transcript and --speakers_out" in run.stderr
-    run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", tmp_path / "no" / "show.gguf", talk, code=2)
-    assert b"speakers_out" in run.stderr and run.stdout == b""
+    for path in (tmp_path / "no" / "show.gguf", tmp_path, "/proc/show.gguf"):  # found out before the work
+        run = whisp("-m", TINY, "--diarize", "True", "--speakers_out", path, talk, code=5)
+        assert b"speakers_out" in run.stderr and run.stdout == b""
     assert [p.name for p in tmp_path.iterdir()] == ["talk.wav"]
+
+
+def test_voices_that_cannot_be_written_at_the_end(tmp_path):
+    """The status says so (5), and the transcript is whole: with its speakers, under its own name."""
+    talk = cut(CALL, 0, 12, tmp_path / "talk.wav")
+    run = whisp("--speakers_only", "--speakers_out", "/dev/full", talk, code=5)
+    assert b"speakers_out" in run.stderr and run.stdout == whisp("--speakers_only", talk).stdout != b""
+    said = transcript(tmp_path, "--speakers_out", "/dev/full", path=talk, code=5)
+    assert said == transcript(tmp_path, path=talk) and said["turns"] and not said.get("incomplete")
+    assert not list(tmp_path.glob("*partial*"))
+    live = ["-m", TINY, "-q", "--stream", "--stream_step", "10", "--diarize", "True", "-f", "json", "-o", tmp_path]
+    with open(talk, "rb") as sound:
+        whisp(*live, "--speakers_out", "/dev/full", "-", code=5, stdin=sound)
+    said = json.loads((tmp_path / "stdin.json").read_text())
+    assert said["turns"] and not said.get("incomplete") and not list(tmp_path.glob("*partial*"))
+
+
+def test_what_is_no_file_of_voices(tmp_path):
+    talk = cut(CALL, 0, 2, tmp_path / "talk.wav")
+    for path in (talk, NETS):
+        run = whisp("--speakers_only", "--speakers_in", path, talk, code=4)
+        assert b"not a file of voices" in run.stderr and b"speakers_out has written" in run.stderr
+        assert b"whisp-convert" not in run.stderr
+
+
+def test_model_dir(tmp_path):
+    """Both further models are looked for there, by name or without one."""
+    talk = cut(CALL, 0, 12, tmp_path / "talk.wav")
+    away, models = tmp_path / "away", tmp_path / "models"
+    for folder, names in ((away, ["tiny.en"]), (models, ["speakers", "silero-vad"])):
+        folder.mkdir()
+        for name in names:
+            (folder / (name + ".gguf")).symlink_to(MODELS / (name + ".gguf"))
+    there = {"cwd": away, "env": {"HOME": "/nowhere", "PATH": os.environ["PATH"]}}
+    said = whisp("-m", TINY, "--diarize", "True", *ONCE, talk).stdout
+    tiny = ["-m", "tiny.en.gguf", "--diarize", "True", *ONCE, "--model_dir"]
+    whisp(*tiny, away, talk, code=4, **there)
+    assert whisp(*tiny, models, talk, **there).stdout == said
+    named = ["--speakers_model", "speakers", "--vad_model", "silero-vad"]
+    assert whisp(*tiny, models, *named, talk, **there).stdout == said
+    assert whisp("--speakers_only", *named, "--model_dir", models, talk, **there).stdout != b""
+    run = whisp("--speakers_only", "--vad_model", "other", "--model_dir", models, talk, code=4, **there)
+    assert b"--vad_model: other: no such model" in run.stderr
 
 
 def test_python():

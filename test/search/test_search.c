@@ -242,6 +242,64 @@ static void samples_follow_the_distribution(void **state)
     close_search(&f);
 }
 
+/* Rows that leave no doubt give samples that are the decoding; a row that says something else, samples that have it there
+ * and go on. */
+static void samples_leave_the_decoding_where_rows_say_so(void **state)
+{
+    (void)state;
+    struct fixture f = open_search("confidence", "True");
+    size_t n_vocab = (size_t)model->n_vocab, n_start, odd = 3;
+    float *mel = calloc((size_t)WH_WINDOW_FRAMES * (size_t)model->n_mels, sizeof *mel);
+    float *row = malloc(n_vocab * sizeof *row);
+    const float *mels = mel;
+    static const int slot = 0;
+    wh_decoding d;
+    assert_int_equal(wh_backend_encode(f.backend, 1, &mels, &slot), WHISP_OK);
+    assert_int_equal(wh_search_begin(f.search, NULL, 0, 0), WHISP_OK);
+    assert_int_equal(wh_search_decode(f.search, 0, 0, &d), WHISP_OK);
+    size_t n = d.n;
+    assert_true(n > odd + 1);
+    whisp_token *tokens = malloc(n * sizeof *tokens);
+    int32_t *ids = malloc(n * sizeof *ids);
+    memcpy(tokens, d.tokens, n * sizeof *tokens);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = tokens[i].id;
+    wh_search_start(f.search, &n_start);
+    for (int is_odd = 0; is_odd <= 1; is_odd++) {
+        int32_t other = tokens[odd].id == 20 ? 21 : 20;
+        assert_int_equal(wh_backend_truncate(f.backend, 0, (int)n_start), WHISP_OK);
+        wh_step step = {.slot = 0, .n_tokens = (int)n - 1, .tokens = ids};
+        assert_int_equal(wh_backend_decode(f.backend, 1, &step), WHISP_OK);
+        assert_int_equal(wh_search_branches_begin(f.search, tokens, n, 0), WHISP_OK);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t t = 0; t < n_vocab; t++)
+                row[t] = -100;
+            row[is_odd && i == odd ? other : tokens[i].id] = 0;
+            wh_search_branches_read(f.search, i, row);
+        }
+        assert_int_equal(wh_search_branches_follow(f.search), WHISP_OK);
+        for (int k = 0; k < WH_CONFIDENCE_SAMPLES; k++) {
+            size_t m, same = is_odd ? odd : n;
+            const whisp_token *sample = wh_search_sampled(f.search, k, &m);
+            assert_true(m <= n + 8 && (is_odd ? m > odd : m == n));
+            for (size_t i = 0; i < same; i++)
+                assert_int_equal(sample[i].id, tokens[i].id);
+            if (is_odd)
+                assert_int_equal(sample[odd].id, other);
+            size_t m_first;
+            const whisp_token *first = wh_search_sampled(f.search, 0,
+                                                         &m_first); /* who goes the same way says the same */
+            assert_int_equal(m, m_first);
+            assert_memory_equal(sample, first, m * sizeof *sample);
+        }
+    }
+    free(ids);
+    free(tokens);
+    free(row);
+    free(mel);
+    close_search(&f);
+}
+
 static void compression_ratio_is_zlibs(void **state)
 {
     (void)state;
@@ -309,6 +367,7 @@ int main(void)
         cmocka_unit_test(without_timestamps_only_the_beginning_is_special),
         cmocka_unit_test(start_sequences_hold_the_prompts_end),
         cmocka_unit_test(samples_follow_the_distribution),
+        cmocka_unit_test(samples_leave_the_decoding_where_rows_say_so),
         cmocka_unit_test(compression_ratio_is_zlibs),
         cmocka_unit_test(a_rule_may_change_logits),
     };

@@ -67,6 +67,47 @@ static void a_list_is_read(void **state)
     wh_vocabulary_free(v);
 }
 
+/* ---- corrections ---- */
+
+static void expect_term(const wh_vocabulary *v, size_t i, const char *text, const char *heard)
+{
+    assert_true(i < v->n_terms);
+    assert_string_equal(v->terms[i].text, text);
+    assert_true(!v->terms[i].heard == !heard);
+    if (heard)
+        assert_string_equal(v->terms[i].heard, heard);
+}
+
+/* Names are learned, with what was written for them; plain words are not, nor what only letter case tells apart. */
+static void corrections_teach_names(void **state)
+{
+    (void)state;
+    const char *path = model_path("tiny.en"); /* which words are plain ones, a real vocabulary knows */
+    whisp_model *real;
+    wh_vocabulary *v;
+    if (!path)
+        return;
+    assert_int_equal(whisp_model_load(path, NULL, &real), WHISP_OK);
+    const char *text =
+        " \n{\"text\": \" What he said on ShareChat, with the recsys people. Then what?\", \"segments\": [], \"corrections\": ["
+        "{\"from\": \" Shirech at,\", \"to\": \"ShareChat.\", \"count\": 7}, {\"from\": \"a\", \"to\": \"the\"},"
+        "{\"from\": \"Watt\", \"to\": \"What\"}, {\"from\": \"spotify\", \"to\": \"Spotify\"},"
+        "{\"from\": \"your\", \"to\": \"you're\"}, {\"from\": \"wreck six\", \"to\": \"recsys\"},"
+        "{\"from\": \"the\", \"to\": \"Emine\"}, {\"from\": \"X\", \"to\": \"...\"},"
+        "{\"from\": \"and so on and on\", \"to\": \"One whole Sentence that Somebody typed\"}]}";
+    if (wh_vocabulary_load(list_file("corrected.json", text, strlen(text)), real, &v))
+        fail_msg("%s", whisp_last_error());
+    assert_true(v->n_corrections == 9 && v->n_learned == 3 && v->n_terms == 5);
+    expect_term(v, 0, "ShareChat", NULL);
+    expect_term(v, 1, "ShareChat", "Shirech at");
+    expect_term(v, 2, "recsys",
+                NULL); /* no capital, but no word that the model has in one piece; "you're" is not one */
+    expect_term(v, 3, "recsys", "wreck six");
+    expect_term(v, 4, "Emine", NULL); /* "the" is said rightly elsewhere: no sign of a name */
+    wh_vocabulary_free(v);
+    whisp_model_free(real);
+}
+
 static void refused(const char *path, int code, const char *why)
 {
     whisp_options *o = whisp_options_new();
@@ -94,6 +135,12 @@ static void bad_lists_are_refused(void **state)
             WHISP_ERR_ARGUMENT, "line 2: not UTF-8");
     refused(list_file("d", "a\0b\n", 4), WHISP_ERR_ARGUMENT, "line 1: not UTF-8");
     refused(list_file("e", "ok\n\n---\n", 8), WHISP_ERR_ARGUMENT, "line 3: '---' has no letter");
+    const char *none = "{\"text\": \"a\", \"segments\": []}",
+               *plain = "{\"corrections\": [{\"from\": \"x\", \"to\": \"a\"}]}";
+    refused(list_file("g", none, strlen(none)), WHISP_ERR_ARGUMENT, "without \"corrections\"");
+    refused(list_file("h", plain, strlen(plain)), WHISP_ERR_ARGUMENT, "none of its 1 corrections is a name");
+    refused(list_file("i", "{\"corrections\": [{}]}", 21), WHISP_ERR_ARGUMENT, "not a transcript in JSON");
+    refused(list_file("j", "{", 1), WHISP_ERR_ARGUMENT, "not a transcript in JSON");
     for (int i = 0; i < 300; i++)
         strcat(many, "tokel ");
     refused(list_file("f", many, strlen(many)), WHISP_ERR_ARGUMENT, "line 1: 'tokel tokel");
@@ -438,6 +485,13 @@ static void real_models_find_a_term(void **state)
             }
         assert_int_equal(words, 2);
         whisp_result_free(r);
+        /* the same from what was corrected in another recording */
+        static const char taught[] =
+            "{\"text\": \" We use ComfyUI.\", \"segments\": [], \"corrections\": [{\"from\": \"comfy I\", "
+            "\"to\": \"ComfyUI\", \"count\": 1}]}";
+        r = transcribe(m, recording, "vocabulary", list_file("corrected.json", taught, sizeof taught - 1), NULL);
+        assert_int_equal(count(whisp_result_text(r), " ComfyUI"), 2);
+        whisp_result_free(r);
         /* ten terms that nobody says, some of them alike, change nothing */
         static const char never[] =
             "comfort\nConfucius\nFolgers\nYugoslavia\nTheano\nGoethe\nagar\nYoruba\nIntel\nfossa\n";
@@ -453,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_read),
+        cmocka_unit_test(corrections_teach_names),
         cmocka_unit_test(bad_lists_are_refused),
         cmocka_unit_test(what_sounds_alike_is_near),
         cmocka_unit_test(places_are_found),

@@ -180,7 +180,7 @@ static void float32_is_pytorchs(void **state)
 static void int8_is_near_with_the_same_bits_at_every_level(void **state)
 {
     (void)state;
-    static const double least[] = {0.98, 0.99};
+    static const double least[] = {0.99, 0.99};
     check_arithmetic(WH_SPEAKERS_INT8, least);
 }
 

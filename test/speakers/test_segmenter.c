@@ -224,7 +224,7 @@ static void define_filter(int f, double *h)
 }
 
 /* Samples to [5325][80]. */
-static void define_filtered(const float *samples, double *out)
+UNWATCHED static void define_filtered(const float *samples, double *out)
 {
     double mean = 0, variance = 0, h[251];
     double *x = wh_calloc(LENGTH, sizeof *x);
@@ -252,7 +252,7 @@ static void define_filtered(const float *samples, double *out)
 }
 
 /* in [n][d] to [(n - 4) / 3][60] */
-static size_t define_convolution(const double *in, size_t n, size_t d, int layer, double *out)
+UNWATCHED static size_t define_convolution(const double *in, size_t n, size_t d, int layer, double *out)
 {
     char name[64];
     snprintf(name, sizeof name, "sincnet.conv1d.%d.weight", layer);
@@ -279,7 +279,7 @@ static double sigmoid(double x)
 }
 
 /* x [589][k] to half of out [589][256] */
-static void define_lstm(const double *x, size_t k, int layer, int backwards, double *out)
+UNWATCHED static void define_lstm(const double *x, size_t k, int layer, int backwards, double *out)
 {
     const float *w[4];
     const char *parts[] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
@@ -307,7 +307,7 @@ static void define_lstm(const double *x, size_t k, int layer, int backwards, dou
 }
 
 /* One frame, k to n numbers, leaky or not. */
-static void define_dense(const char *layer, const double *x, size_t k, size_t n, int is_leaky, double *y)
+UNWATCHED static void define_dense(const char *layer, const double *x, size_t k, size_t n, int is_leaky, double *y)
 {
     char name[64];
     snprintf(name, sizeof name, "%s.weight", layer);
@@ -440,7 +440,7 @@ static void test_together(void **state)
 #define EVERY 24 /* frames of the reference */
 #define KEPT 25
 
-/* Window number i of a reference against what was computed. */
+/* Window number i of a reference, which is in double precision, against what was computed: issue 14's bound. */
 static void compare(const char *what, const float *want, size_t i, const float *got, int is_int8, size_t *agree)
 {
     float some[KEPT * CLASSES];
@@ -451,7 +451,7 @@ static void compare(const char *what, const float *want, size_t i, const float *
     double most = difference(want, some, KEPT * CLASSES);
     if (!is_int8)
         printf("  %s: largest difference %.1e\n", what, most);
-    assert_true(is_int8 || most < 5e-4);
+    assert_true(is_int8 || most < 1e-3);
 }
 
 static float *read_sound(const char *path, size_t *n)
@@ -499,20 +499,30 @@ static size_t compare_shared(wh_segmentation *buffers, int is_int8, size_t *agre
                                         "ami_trn03",     "ami_trn04",      "ami_trn05",     "meeting_2clean",
                                         "meeting_4room", "meeting_5noisy", "meeting_8room", "talk_4voices",
                                         "telephone"};
-    const size_t start = 100000;
+    static const struct hard {
+        const char *name;
+        size_t start;
+    } hard[] = {{"talk_4voices", 0},
+                {"meeting_4room", 1603800},
+                {"meeting_4room", 1683990},
+                {"meeting_5noisy", 240570},
+                {"ami_trn01", 240570}};
+    const size_t some = WH_COUNT(names), all = some + WH_COUNT(hard);
     size_t n, n_want;
     if (!shared_path("speakers"))
         return 0;
     float *want = read_floats("test/data/speakers/segmentation_shared.f32", &n_want), *got = floats(WINDOW);
-    assert_int_equal(n_want, WH_COUNT(names) * KEPT * CLASSES);
+    assert_int_equal(n_want, all * KEPT * CLASSES);
     size_t frames = 0;
-    for (size_t i = 0; i < WH_COUNT(names); i += BOUNDS_SANITIZED ? 4 : 1, frames += KEPT) {
+    for (size_t i = 0; i < all; i += BOUNDS_SANITIZED ? 4 : 1, frames += KEPT) {
+        const char *stem = i < some ? names[i] : hard[i - some].name;
+        const size_t start = i < some ? 100000 : hard[i - some].start;
         char name[64];
-        snprintf(name, sizeof name, "speakers/%s.flac", names[i]);
+        snprintf(name, sizeof name, "speakers/%s.flac", stem);
         float *x = read_sound(shared_path(name), &n);
         assert_true(n >= start + LENGTH);
         wh_segmentation_run(buffers, x, &start, 1, got);
-        compare(names[i], want, i, got, is_int8, agree);
+        compare(stem, want, i, got, is_int8, agree);
         free(x);
     }
     free(want), free(got);

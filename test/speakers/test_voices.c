@@ -120,7 +120,7 @@ static void voices_come_back(void **state)
     assert_int_equal(wh_voices_write(&known, &who, names, file_name()), WHISP_ERR_ARGUMENT);
     assert_int_not_equal(access(file_name(), F_OK), 0);
     who = speakers(1, 10);
-    assert_int_equal(wh_voices_write(&known, &who, names, "/no/such/folder/show.gguf"), WHISP_ERR_IO);
+    assert_int_equal(wh_voices_write(&known, &who, names, "/no/such/folder/show.gguf"), WHISP_ERR_OUTPUT);
 }
 
 typedef struct crafted {
@@ -237,8 +237,8 @@ static void other_files_are_not_written_over(void **state)
     assert_int_equal(wh_voices_may_write(file_name()), WHISP_ERR_ARGUMENT);
     unlink(file_name());
     assert_int_equal(wh_voices_may_write("/dev/null"), WHISP_OK);
-    assert_int_equal(wh_voices_may_write("/tmp"), WHISP_ERR_IO);
-    assert_int_equal(wh_voices_may_write("/no/such/folder/show.gguf"), WHISP_ERR_IO);
+    assert_int_equal(wh_voices_may_write("/tmp"), WHISP_ERR_OUTPUT);
+    assert_int_equal(wh_voices_may_write("/no/such/folder/show.gguf"), WHISP_ERR_OUTPUT);
 }
 
 int main(void)

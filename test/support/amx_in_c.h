@@ -1,7 +1,7 @@
-/* amx_in_c.h - AMX's tiles (kernels/cpu/x86/gemm_amx.h: amx_i8, amx_bf16) with the instructions in plain C, after Intel's
- * Software Developer's Manual (TILELOADD, TDPBSSD, TDPBF16PS): whatever is used beyond what was configured fails. So
- * the kernel's logic is tested on machines without AMX. Included by checkkernels/amx.c (tiles alone) and test_amx.c
- * (in a backend), which have check_that(is_true, what). */
+/* amx_in_c.h - AMX's instructions (kernels/cpu/x86/amx.h) in plain C, after Intel's Software Developer's Manual
+ * (TILELOADD, TDPBSSD, TDPBUSD, TDPBSUD, TDPBF16PS): whatever is used beyond what was configured fails. So the kernels' logic is
+ * tested on machines without AMX. Included before those, by checkkernels/amx.c and amx_attention.c (tiles and attention
+ * alone) and test_amx.c (in a backend), which have check_that(is_true, what). */
 #include <string.h>
 
 #include "cpu/gemm_parts.h"
@@ -12,7 +12,7 @@ static _Thread_local struct {
     uint8_t rows[8], data[8][16][64];
 } tiles;
 
-static void configure(const void *config)
+static inline void in_c_configure(const void *config)
 {
     const uint8_t *c = config;
     check_that(c[0] == 1 && c[1] == 0, "palette or first row");
@@ -31,19 +31,19 @@ static void configure(const void *config)
     memset(tiles.data, 0, sizeof tiles.data);
 }
 
-static void release(void)
+static inline void in_c_release(void)
 {
     check_that(tiles.configured, "released twice");
     tiles.configured = 0;
 }
 
-static void zero(int t)
+static inline void in_c_zero(int t)
 {
     check_that(tiles.configured && tiles.rows[t], "zero");
     memset(tiles.data[t], 0, sizeof tiles.data[t]);
 }
 
-static void load(int t, const void *p, long stride)
+static inline void in_c_load(int t, const void *p, long stride)
 {
     check_that(tiles.configured && tiles.rows[t], "load");
     memset(tiles.data[t], 0, sizeof tiles.data[t]);
@@ -51,14 +51,14 @@ static void load(int t, const void *p, long stride)
         memcpy(tiles.data[t][r], (const char *)p + r * stride, tiles.row_bytes[t]);
 }
 
-static void store_tile(int t, void *p, long stride)
+static inline void in_c_store(int t, void *p, long stride)
 {
     check_that(tiles.configured && tiles.rows[t], "store");
     for (int r = 0; r < tiles.rows[t]; r++)
         memcpy((char *)p + r * stride, tiles.data[t][r], tiles.row_bytes[t]);
 }
 
-static void check_shapes(int c, int a, int b)
+static inline void in_c_check_shapes(int c, int a, int b)
 {
     check_that(tiles.configured && c != a && a != b && b != c, "product");
     check_that(tiles.rows[c] == tiles.rows[a] && tiles.row_bytes[c] == tiles.row_bytes[b] &&
@@ -66,23 +66,32 @@ static void check_shapes(int c, int a, int b)
                "shapes of a product");
 }
 
-static void dot_i8(int c, int a, int b)
+/* Whose bytes are unsigned. */
+typedef enum in_c_sign { IN_C_SIGNED, IN_C_A_UNSIGNED, IN_C_B_UNSIGNED } in_c_sign;
+
+static inline int in_c_byte(const uint8_t *x, int is_unsigned)
 {
-    check_shapes(c, a, b);
+    return is_unsigned ? *x : (int8_t)*x;
+}
+
+static inline void in_c_dot_bytes(int c, int a, int b, in_c_sign sign)
+{
+    in_c_check_shapes(c, a, b);
     for (int m = 0; m < tiles.rows[c]; m++)
         for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
             int32_t sum;
             memcpy(&sum, &tiles.data[c][m][4 * n], 4);
             for (int k = 0; k < tiles.rows[b]; k++)
                 for (int i = 0; i < 4; i++)
-                    sum += (int8_t)tiles.data[a][m][4 * k + i] * (int8_t)tiles.data[b][k][4 * n + i];
+                    sum += in_c_byte(&tiles.data[a][m][4 * k + i], sign == IN_C_A_UNSIGNED) *
+                           in_c_byte(&tiles.data[b][k][4 * n + i], sign == IN_C_B_UNSIGNED);
             memcpy(&tiles.data[c][m][4 * n], &sum, 4);
         }
 }
 
-static void dot_bf16(int c, int a, int b)
+static inline void in_c_dot_bf16(int c, int a, int b)
 {
-    check_shapes(c, a, b);
+    in_c_check_shapes(c, a, b);
     for (int m = 0; m < tiles.rows[c]; m++)
         for (int n = 0; n < tiles.row_bytes[c] / 4; n++) {
             float sum;
@@ -98,11 +107,12 @@ static void dot_bf16(int c, int a, int b)
         }
 }
 
-#define amx_configure(p) configure(p)
-#define amx_release() release()
-#define amx_zero(t) zero(t)
-#define amx_load(t, p, stride) load(t, p, stride)
-#define amx_store(t, p, stride) store_tile(t, p, stride)
-#define amx_dot_i8(c, a, b) dot_i8(c, a, b)
-#define amx_dot_bf16(c, a, b) dot_bf16(c, a, b)
-#include "cpu/x86/gemm_amx.h"
+#define amx_configure(p) in_c_configure(p)
+#define amx_release() in_c_release()
+#define amx_zero(t) in_c_zero(t)
+#define amx_load(t, p, stride) in_c_load(t, p, stride)
+#define amx_store(t, p, stride) in_c_store(t, p, stride)
+#define amx_dot_i8(c, a, b) in_c_dot_bytes(c, a, b, IN_C_SIGNED)
+#define amx_dot_us(c, a, b) in_c_dot_bytes(c, a, b, IN_C_A_UNSIGNED)
+#define amx_dot_su(c, a, b) in_c_dot_bytes(c, a, b, IN_C_B_UNSIGNED)
+#define amx_dot_bf16(c, a, b) in_c_dot_bf16(c, a, b)

@@ -187,7 +187,7 @@ static double gelu(double x)
 }
 
 /* y [m][out] = x [m][in] w^T + b; a new array */
-static double *apply(wh_linear l, const double *x, int m)
+UNWATCHED static double *apply(wh_linear l, const double *x, int m)
 {
     int out = (int)l.w->shape[0], in = (int)l.w->shape[1];
     double *y = doubles((size_t)(m * out));
@@ -204,7 +204,7 @@ static double *apply(wh_linear l, const double *x, int m)
     return y;
 }
 
-static double *normalize(wh_norm n, const double *x, int m, int d)
+UNWATCHED static double *normalize(wh_norm n, const double *x, int m, int d)
 {
     double *y = doubles((size_t)(m * d));
     for (int r = 0; r < m; r++) {
@@ -227,8 +227,8 @@ static void add_into(double *x, double *y, int n)
 }
 
 /* x += attention(h, source); raw[head] receives the scores [m][n] of the heads where it is not NULL. */
-static void attend(const wh_attention *a, double *x, const double *h, const double *source, int m, int n, int d,
-                   int heads, int causal, double **raw)
+UNWATCHED static void attend(const wh_attention *a, double *x, const double *h, const double *source, int m, int n,
+                             int d, int heads, int causal, double **raw)
 {
     double *q = apply(a->q, h, m), *k = apply(a->k, source, n), *v = apply(a->v, source, n);
     double *mixed = doubles((size_t)(m * d)), *p = doubles((size_t)n);
@@ -265,7 +265,7 @@ static void mlp(const wh_block *block, double *x, int m, int d)
 }
 
 /* y[t][j] = gelu(b[j] + sum over taps and channels of x[t * stride + tap - 1][i] w[j][i][tap]), zeros outside */
-static double *convolve(const wh_tensor *w, const float *b, const double *x, int n_in, int stride)
+UNWATCHED static double *convolve(const wh_tensor *w, const float *b, const double *x, int n_in, int stride)
 {
     int d = (int)w->shape[0], in = (int)w->shape[1], n = n_in / stride;
     double *y = doubles((size_t)(n * d));
@@ -283,7 +283,8 @@ static double *convolve(const wh_tensor *w, const float *b, const double *x, int
     return y;
 }
 
-void slow_encode(const whisp_model *m, const float *mel, double *out, double *block0)
+/* Both convolutions and the positions: what the blocks begin with. */
+static double *slow_convolved(const whisp_model *m, const float *mel)
 {
     int n = m->n_audio_ctx, d = m->n_audio_state;
     double *input = doubles((size_t)(2 * n * m->n_mels));
@@ -293,6 +294,41 @@ void slow_encode(const whisp_model *m, const float *mel, double *out, double *bl
     double *x = convolve(m->conv2_w, m->conv2_b, wide, 2 * n, 2);
     for (int i = 0; i < n * d; i++)
         x[i] += m->audio_positions[i];
+    free(input), free(wide);
+    return x;
+}
+
+/* Rows of x [..][d], each as often and where by[n] names it. */
+static double *repeated(const double *x, const int32_t *by, int n, int d)
+{
+    double *y = doubles((size_t)(n * d));
+    for (int i = 0; i < n; i++)
+        memcpy(y + i * d, x + by[i] * d, (size_t)d * sizeof *y);
+    return y;
+}
+
+/* Queries are the rows at n_kept places, keys and values those again, each as often as it stands for a place. */
+void slow_encode_kept(const whisp_model *m, const float *mel, const int32_t *places, int n_kept, const int32_t *kept_by,
+                      double *out)
+{
+    int n = m->n_audio_ctx, d = m->n_audio_state;
+    double *all = slow_convolved(m, mel), *x = repeated(all, places, n_kept, d);
+    for (int layer = 0; layer < m->n_audio_layer; layer++) {
+        const wh_block *block = &m->audio_blocks[layer];
+        double *h = normalize(block->attn_ln, x, n_kept, d), *source = repeated(h, kept_by, n, d);
+        attend(&block->attn, x, h, source, n_kept, n, d, m->n_audio_head, 0, NULL);
+        mlp(block, x, n_kept, d);
+        free(h), free(source);
+    }
+    double *last = normalize(m->audio_ln, x, n_kept, d), *whole = repeated(last, kept_by, n, d);
+    memcpy(out, whole, (size_t)(n * d) * sizeof *out);
+    free(all), free(x), free(last), free(whole);
+}
+
+void slow_encode(const whisp_model *m, const float *mel, double *out, double *block0)
+{
+    int n = m->n_audio_ctx, d = m->n_audio_state;
+    double *x = slow_convolved(m, mel);
     for (int layer = 0; layer < m->n_audio_layer; layer++) {
         const wh_block *block = &m->audio_blocks[layer];
         double *h = normalize(block->attn_ln, x, n, d);
@@ -304,7 +340,7 @@ void slow_encode(const whisp_model *m, const float *mel, double *out, double *bl
     }
     double *last = normalize(m->audio_ln, x, n, d);
     memcpy(out, last, (size_t)(n * d) * sizeof *out);
-    free(input), free(wide), free(x), free(last);
+    free(x), free(last);
 }
 
 void slow_decode(const whisp_model *m, const double *audio, const int32_t *tokens, int n, double *logits,

@@ -21,6 +21,11 @@ void slow_model_free(whisp_model *model);
 /* mel [2 n_audio_ctx][n_mels] to out [n_audio_ctx][d]; block0 (same shape) is the stream after the first block. */
 void slow_encode(const whisp_model *model, const float *mel, double *out, double *block0);
 
+/* The same where only the positions places [n_kept] are computed, and each stands for those that kept_by
+ * [n_audio_ctx], indices into places, says: out [n_audio_ctx][d] with each as often as it is one's. */
+void slow_encode_kept(const whisp_model *model, const float *mel, const int32_t *places, int n_kept,
+                      const int32_t *kept_by, double *out);
+
 /* All of a sequence's tokens at once: logits [n][n_vocab]; scores [n_alignment_heads][n][n_audio_ctx]. */
 void slow_decode(const whisp_model *model, const double *audio, const int32_t *tokens, int n, double *logits,
                  double *scores);

@@ -34,4 +34,7 @@ const char *temp_path(const char *name);
 /* Repeatable random numbers for tests: uniform in [0, 1). */
 double random_unit(uint64_t *state);
 
+/* Before a definition that results are compared with: plain loops, most of a sanitized test's time if they are watched. */
+#define UNWATCHED __attribute__((no_sanitize_address, no_sanitize_undefined))
+
 #endif

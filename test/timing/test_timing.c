@@ -39,7 +39,7 @@ static void the_median_filter_is_the_plain_one(void **state)
     for (size_t w = 0; w < WH_COUNT(widths); w++)
         for (int rows = 1; rows <= 3; rows++)
             for (int n = 1; n <= 40; n++) {
-                float x[3 * 40], before[3 * 40], scratch[40];
+                float x[3 * 40], before[3 * 40], scratch[40 + 13];
                 for (int i = 0; i < rows * n; i++) /* few values, so that some are equal */
                     x[i] = before[i] = (float)floor(random_unit(&seed) * 9);
                 wh_median_filter(x, (size_t)rows, (size_t)n, (size_t)widths[w], scratch);

@@ -10,6 +10,7 @@
 
 #include "support/testing.h"
 #include "transcribe/cut.h"
+#include "support/bounds.h"
 #include "support/calls.h"
 
 static whisp_model *model;
@@ -256,7 +257,7 @@ static void batch_and_threads_change_nothing(void **state)
     for (size_t i = 0; i < WH_COUNT(more); i++) {
         char *one = transcribe(options("15", "1", more[i][0], more[i][1]));
         static const char *const sizes[] = {"2", "3", "16", "auto"};
-        for (size_t k = 0; k < WH_COUNT(sizes); k++) {
+        for (size_t k = 0; k < WH_COUNT(sizes); k += BOUNDS_SANITIZED ? 3 : 1) {
             whisp_options *o = options("15", sizes[k], more[i][0], more[i][1]);
             assert_int_equal(whisp_options_set(o, "threads", k % 2 ? "1" : "3"), WHISP_OK);
             char *many = transcribe(o);
@@ -384,6 +385,99 @@ static void cancelling_ends_everything(void **state)
     }
 }
 
+/* ---- divided ---- */
+
+/* A stretch of the noise, as whisp_live.h says; and what is seen of its parts. */
+typedef struct stretch {
+    int64_t at, end; /* samples of the recording; of parts that begin between them something is kept */
+    double loudest;
+    int leaves_out, answer;
+    int n;
+    int64_t starts[32];
+    double loudness[32];
+    int is_last;
+} stretch;
+
+static int on_part(void *user, whisp_part *part)
+{
+    stretch *s = user;
+    if (s->leaves_out) {
+        assert_memory_equal(part->samples, noise + part->at, part->n * sizeof *noise);
+    } else {
+        if (part->at == 0)
+            part->loudest = s->loudest;
+        part->at += s->at;
+        part->is_last = part->is_last && s->end == N_NOISE;
+    }
+    s->starts[s->n] = part->at;
+    s->loudness[s->n++] = part->loudest;
+    s->is_last = part->is_last;
+    return s->answer ? s->answer : s->leaves_out;
+}
+
+static int hear_stretch(stretch *s, whisp_result **result)
+{
+    whisp_options *o = options("5", "3", "seed", "0");
+    whisp_callbacks callbacks = {.size = sizeof callbacks, .user = s, .part = on_part};
+    whisp_session *session;
+    assert_int_equal(whisp_options_on(o, &callbacks), WHISP_OK);
+    assert_int_equal(whisp_session_new(model, o, &session), WHISP_OK);
+    int rc = transcribe_samples(session, noise + s->at, (size_t)(s->end - s->at), result);
+    whisp_session_free(session);
+    whisp_options_free(o);
+    return rc;
+}
+
+/* Each segment of a stretch is the whole's. */
+static size_t compare_segments(const whisp_result *whole, size_t first, const whisp_result *result)
+{
+    size_t n = result_info(result).n_segments;
+    for (size_t i = 0; i < n; i++) {
+        const whisp_segment *a = whisp_result_segment(whole, first + i), *b = whisp_result_segment(result, i);
+        assert_non_null(a);
+        assert_string_equal(a->text, b->text);
+        assert_int_equal(a->n_tokens, b->n_tokens);
+        assert_memory_equal(a->tokens, b->tokens, a->n_tokens * sizeof *a->tokens);
+        assert_true(a->seek == b->seek && a->start == b->start && a->end == b->end);
+        assert_true(a->avg_logprob == b->avg_logprob && a->no_speech_prob == b->no_speech_prob);
+    }
+    return first + n;
+}
+
+static void stretches_have_the_words_of_the_whole(void **state)
+{
+    (void)state;
+    stretch all = {.end = N_NOISE, .leaves_out = 1};
+    whisp_result *whole, *none, *result;
+    assert_int_equal(hear_stretch(&all, &none), WHISP_OK);
+    assert_int_equal(result_info(none).n_segments, 0); /* all were left out */
+    assert_true(all.n >= 15 && all.is_last && all.loudness[0] == -INFINITY);
+    all.leaves_out = 0;
+    all.n = 0;
+    all.loudest = -INFINITY;
+    assert_int_equal(hear_stretch(&all, &whole), WHISP_OK);
+    size_t heard = 0;
+    for (int from = 0, to = 6; from<all.n; from = to, to = to + 12> all.n ? all.n : to + 6) {
+        stretch s = {.at = all.starts[from],
+                     .end = to == all.n ? N_NOISE : all.starts[to],
+                     .loudest = all.loudness[from]};
+        assert_int_equal(hear_stretch(&s, &result), WHISP_OK);
+        assert_int_equal(s.n, to - from);
+        assert_memory_equal(s.starts, all.starts + from, (size_t)s.n * sizeof *s.starts);
+        assert_memory_equal(s.loudness, all.loudness + from, (size_t)s.n * sizeof *s.loudness);
+        assert_int_equal(s.is_last, to == all.n);
+        heard = compare_segments(whole, heard, result);
+        whisp_result_free(result);
+    }
+    assert_int_equal(heard, result_info(whole).n_segments);
+    stretch stops = {.end = N_NOISE, .answer = -1}, odd = {.at = 1, .end = N_NOISE};
+    assert_int_equal(hear_stretch(&stops, &result), WHISP_ERR_CANCELLED);
+    assert_int_equal(stops.n, 1);
+    assert_int_equal(hear_stretch(&odd, &result), WHISP_ERR_ARGUMENT); /* no frame begins there */
+    whisp_result_free(whole);
+    whisp_result_free(none);
+}
+
 int main(void)
 {
     char path[4096];
@@ -406,6 +500,7 @@ int main(void)
         cmocka_unit_test(callbacks_come_in_order),
         cmocka_unit_test(parts_share_their_steps),
         cmocka_unit_test(cancelling_ends_everything),
+        cmocka_unit_test(stretches_have_the_words_of_the_whole),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     free(noise);

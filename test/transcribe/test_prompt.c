@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "transcribe/session.h"
+#include "support/bounds.h"
 #include "support/calls.h"
 
 static whisp_model *model;
@@ -413,7 +414,7 @@ static void penalties_and_prefix_are_those_of_ctranslate2(void **state)
     float *bands = read_floats(mel_path, &n), *mel = malloc(n * sizeof *mel);
     for (size_t i = 0; i < n; i++)
         mel[i % 3000 * 80 + i / 3000] = bands[i];
-    for (size_t i = 0; i < WH_COUNT(ctranslate2); i++) {
+    for (size_t i = 0; i < WH_COUNT(ctranslate2); i += BOUNDS_SANITIZED ? 4 : 1) {
         struct fixture f;
         wh_decoding d;
         const char *const *o = ctranslate2[i].options;
@@ -445,13 +446,15 @@ static void recordings_are_heard_as_in_faster_whispers_tests(void **state)
     if (!path || !shared_path("audio"))
         return;
     assert_int_equal(whisp_model_load(path, NULL, &base), WHISP_OK);
-    whisp_result *r = transcribe(base, NULL, 0, shared_path("audio/hotwords.mp3"), NULL);
-    assert_null(strstr(whisp_result_text(r), "ComfyUI"));
-    whisp_result_free(r);
-    r = transcribe(base, NULL, 0, shared_path("audio/hotwords.mp3"), "hotwords", "ComfyUI", NULL);
-    assert_non_null(strstr(whisp_result_text(r), "ComfyUI"));
-    whisp_result_free(r);
-
+    whisp_result *r;
+    if (!BOUNDS_SANITIZED) { /* minutes, for words that are the same there */
+        r = transcribe(base, NULL, 0, shared_path("audio/hotwords.mp3"), NULL);
+        assert_null(strstr(whisp_result_text(r), "ComfyUI"));
+        whisp_result_free(r);
+        r = transcribe(base, NULL, 0, shared_path("audio/hotwords.mp3"), "hotwords", "ComfyUI", NULL);
+        assert_non_null(strstr(whisp_result_text(r), "ComfyUI"));
+        whisp_result_free(r);
+    }
     r = transcribe(base, NULL, 0, shared_path("audio/jfk.flac"), "prefix", "And so my fellow Americans", NULL);
     assert_memory_equal(whisp_result_text(r), " And so my fellow Americans", 27);
     assert_non_null(strstr(whisp_result_text(r), " ask not what your country can do for you, ask what you can do"));
@@ -460,13 +463,17 @@ static void recordings_are_heard_as_in_faster_whispers_tests(void **state)
     assert_true(end > 10 && end <= 11);
     whisp_result_free(r);
 
-    r = transcribe(base, NULL, 0, shared_path("audio/multilingual.mp3"), "multilingual", "True", "without_timestamps",
-                   "True", "condition_on_previous_text", "False", NULL);
-    assert_int_equal(result_info(r).n_segments, 2);
-    assert_non_null(strstr(whisp_result_segment(r, 0)->text, "Permission is hereby granted, free of charge"));
-    assert_non_null(strstr(whisp_result_segment(r, 1)->text, "die Software zu verwenden"));
-    assert_string_equal(result_info(r).language, "en"); /* the first window's */
-    whisp_result_free(r);
+    if (!BOUNDS_SANITIZED) {
+        r = transcribe(base, NULL, 0, shared_path("audio/multilingual.mp3"), "multilingual", "True",
+                       "without_timestamps", "True", "condition_on_previous_text", "False", NULL);
+        assert_int_equal(result_info(r).n_segments, 2);
+        assert_non_null(strstr(whisp_result_segment(r, 0)->text, "Permission is hereby granted, free of charge"));
+        assert_non_null(strstr(whisp_result_segment(r, 1)->text, "die Software zu verwenden"));
+        assert_string_equal(result_info(r).language, "en"); /* the first window's */
+        whisp_result_free(r);
+    } else {
+        printf("skipped: hotwords.mp3 and multilingual.mp3 where sanitizers make minutes of them\n");
+    }
     whisp_model_free(base);
 }
 

@@ -128,6 +128,9 @@ static void write_file(const char *to, const char *bytes, size_t n)
     assert_int_equal(fclose(file), 0);
 }
 
+/* Kinds of records (lib/window/recall.c). */
+enum { LANGUAGE = 1, DECODING, WORDS };
+
 /* ---- every option ---- */
 
 static const struct set {
@@ -138,6 +141,7 @@ static const struct set {
     {"cut=off;language=en;temperature=0;word_timestamps=True", 0, 0},
     {"cut=off;language=en;temperature=0.7;best_of=3;confidence=True", 0, 0},
     {"cut=15;batch_size=3;temperature=0;word_timestamps=True;beam_size=2", 0, 0},
+    {"cut=15;batch_size=2;temperature=0;word_timestamps=True;word_times=characters", 1, 0},
     {"cut=15;batch_size=4;temperature=0,0.5;best_of=2;confidence=True", 1, 0},
     {"cut=off;temperature=0;multilingual=True", 1, 0},
     {"cut=off;temperature=0;language=de;task=translate;condition_on_previous_text=False", 1, 0},
@@ -216,6 +220,58 @@ static void cancelled_it_goes_on(void **state)
     }
 }
 
+/* The records of which `is_it` is true go from the journal's bytes. How many they were. */
+static size_t leave_out(char *file, size_t *n, int (*is_it)(const wh_heard *))
+{
+    size_t at = 16, left_out = 0;
+    while (at < *n) {
+        uint32_t length;
+        wh_heard heard;
+        memcpy(&length, file + at + 4, sizeof length);
+        memcpy(&heard, file + at + 24, sizeof heard);
+        size_t whole = HEAD + length + 8;
+        if (!is_it(&heard)) {
+            at += whole;
+            continue;
+        }
+        memmove(file + at, file + at + whole, *n - at - whole);
+        *n -= whole;
+        left_out++;
+    }
+    return left_out;
+}
+
+static int is_first(const wh_heard *heard)
+{
+    return heard->kind >= 0 && heard->at <= 0;
+}
+
+static int is_of_words(const wh_heard *heard)
+{
+    return heard->kind == WORDS;
+}
+
+/* A short window that was doubtful was decoded with all of its padding (lib/window/decode.c): its words are found with it, too,
+ * where the decoding is known and they are not. */
+static void words_are_found_where_they_were_decoded(void **state)
+{
+    (void)state;
+    const char *options = "cut=15;batch_size=1;temperature=0;language=en;word_timestamps=True";
+    told kept = {.wanted = WHISP_JOURNAL_NEW}, t = {.wanted = WHISP_JOURNAL_RESUME};
+    done plain = run(model, mono, options, &kept);
+    size_t n;
+    char *file = read_file(path, &n);
+    assert_true(leave_out(file, &n, is_of_words) > 1);
+    write_file(path, file, n);
+    done again = run(model, mono, options, &t);
+    assert_string_equal(plain.json, again.json);
+    assert_true(again.n_encode > 0 && again.n_encode < plain.n_encode);
+    free(file);
+    forget(&plain);
+    forget(&again);
+    unlink(path);
+}
+
 /* Parts are written as they end, so the first one's answer may be missing where later ones' are there. */
 static void parts_may_end_in_any_order(void **state)
 {
@@ -223,28 +279,14 @@ static void parts_may_end_in_any_order(void **state)
     const char *options = "cut=15;batch_size=1;temperature=0;language=en";
     told kept = {.wanted = WHISP_JOURNAL_NEW}, t = {.wanted = WHISP_JOURNAL_RESUME};
     done plain = run(model, mono, options, &kept);
-    size_t n, at = 16, left_out = 0;
+    size_t n;
     char *file = read_file(path, &n);
-    while (at < n) {
-        uint32_t length;
-        wh_heard heard;
-        memcpy(&length, file + at + 4, sizeof length);
-        memcpy(&heard, file + at + 24, sizeof heard);
-        size_t whole = HEAD + length + 8;
-        if (heard.kind < 0 || heard.at > 0) {
-            at += whole;
-            continue;
-        }
-        memmove(file + at, file + at + whole, n - at - whole);
-        n -= whole;
-        left_out++;
-    }
-    assert_int_equal(left_out, 1);
+    assert_int_equal(leave_out(file, &n, is_first), 1);
     write_file(path, file, n);
     done again = run(model, mono, options, &t);
     assert_string_equal(plain.json, again.json);
     assert_string_equal(t.warnings, "");
-    assert_int_equal(again.n_encode, 1);
+    assert_in_range(again.n_encode, 1, 2); /* a short window that is doubtful: with few rows of padding, and with all */
     free(file);
     forget(&plain);
     forget(&again);
@@ -337,6 +379,9 @@ static void another_vocabulary_is_told(void **state)
 static void damage_is_found(void **state)
 {
     (void)state;
+    char old[512];
+    snprintf(old, sizeof old, "%s.old", path);
+    unlink(old); /* of another test: it would be gone on with */
     told kept = {.wanted = WHISP_JOURNAL_NEW};
     const char *options = QUICK "word_timestamps=True";
     done plain = run(model, mono, options, &kept);
@@ -354,9 +399,21 @@ static void damage_is_found(void **state)
                      *t.warnings ? "another result" : "nothing was said");
         forget(&got);
     }
+
+    /* the older one is whole, and is gone on with: even then it is told */
+    told t = {.wanted = WHISP_JOURNAL_RESUME};
+    write_file(old, file, n);
+    file[200] ^= 1;
+    write_file(path, file, n);
+    done got = run(model, mono, options, &t);
+    assert_string_equal(plain.json, got.json);
+    if (got.n_encode != 0 || !strstr(t.warnings, "it is damaged; ") || !strstr(t.warnings, ".old is gone on with"))
+        fail_msg("%s", t.warnings);
+    forget(&got);
     free(file);
     forget(&plain);
     unlink(path);
+    unlink(old);
 }
 
 /* Records that are whole, with sums that are right, but whose answers are anything: nothing is believed that would lead
@@ -419,9 +476,7 @@ static void forged_answers_do_no_harm(void **state)
     }
 }
 
-/* Where the first record of a kind is, and how long its answer is: LANGUAGE, DECODING (lib/window/recall.c). */
-enum { LANGUAGE = 1, DECODING = 2 };
-
+/* Where the first record of a kind is, and how long its answer is. */
 static size_t find_record(const char *file, int kind, uint32_t *length)
 {
     size_t at = 16;
@@ -684,11 +739,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ended_anywhere_it_goes_on),         cmocka_unit_test(cancelled_it_goes_on),
-        cmocka_unit_test(parts_may_end_in_any_order),        cmocka_unit_test(what_differs_is_told_and_not_used),
-        cmocka_unit_test(another_vocabulary_is_told),        cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(forged_answers_do_no_harm),         cmocka_unit_test(impossible_numbers_are_not_believed),
-        cmocka_unit_test(impossible_terms_are_not_believed), cmocka_unit_test(it_is_made_only_where_it_counts),
+        cmocka_unit_test(ended_anywhere_it_goes_on),
+        cmocka_unit_test(cancelled_it_goes_on),
+        cmocka_unit_test(parts_may_end_in_any_order),
+        cmocka_unit_test(words_are_found_where_they_were_decoded),
+        cmocka_unit_test(what_differs_is_told_and_not_used),
+        cmocka_unit_test(another_vocabulary_is_told),
+        cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(forged_answers_do_no_harm),
+        cmocka_unit_test(impossible_numbers_are_not_believed),
+        cmocka_unit_test(impossible_terms_are_not_believed),
+        cmocka_unit_test(it_is_made_only_where_it_counts),
         cmocka_unit_test(many_files_have_one_each),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

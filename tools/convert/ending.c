@@ -1,27 +1,53 @@
-/* ending.c - a signal ends whisp-convert at once, whatever it is doing: it has nothing to bring into order but the file
- * that it is writing, under a temporary name, and that is removed. */
+/* ending.c - see ending.h. A signal ends whisp-convert or whisp-get at once, whatever it is doing: there is nothing to bring into order
+ * but the file that a model is written to, under a temporary name, and that is removed. */
 #include "ending.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static char temporary[4096]; /* the name of what is half-written; "" where there is none */
 
+static const char *name_of_program = "whisp-convert";
+static volatile sig_atomic_t bar_on_terminal;
+
 static void on_signal(int number)
 {
-    static const char text[] = "whisp-convert: interrupted\n";
-    static const char cut_off[] = "whisp-convert: the input was cut off while it was read\n";
+    static const char text[] = ": interrupted\n";
+    static const char cut_off[] = ": the input was cut off while it was read\n";
     if (*temporary)
         unlink(temporary);
+    if (bar_on_terminal)
+        (void)!write(STDERR_FILENO, "\n", 1);
+    (void)!write(STDERR_FILENO, name_of_program, strlen(name_of_program));
     if (number == SIGBUS) {
         (void)!write(STDERR_FILENO, cut_off, sizeof cut_off - 1);
         _exit(4); /* as for any model that cannot be read */
     }
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
     _exit(128 + number);
+}
+
+int ending_complain(const char *text, const char *argument)
+{
+    fprintf(stderr, "%s: %s%s; try --help\n", name_of_program, text, argument);
+    return EXIT_USAGE;
+}
+
+int ending_print(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "%s: standard output: cannot be written\n", name_of_program);
+    return EXIT_OUTPUT;
+}
+
+void ending_bar(int visible)
+{
+    bar_on_terminal = visible;
 }
 
 static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
@@ -33,8 +59,9 @@ static void all_signals(sigset_t *set)
         sigaddset(set, numbers[i]);
 }
 
-void ending_catch(void)
+void ending_catch(const char *program)
 {
+    name_of_program = program;
     for (size_t i = 0; i < WH_COUNT(numbers); i++) {
         struct sigaction action, before;
         memset(&action, 0, sizeof action);

@@ -90,7 +90,9 @@ static int read_origin(struct source *s)
     size_t length;
     int rc;
     if ((rc = copy_string(s, "general.name", &s->hint)) ||
-        (rc = copy_string(s, "whisper.source.format", &s->earlier_format)))
+        (rc = copy_string(s, "whisper.source.format", &s->earlier_format)) ||
+        (rc = copy_string(s, "whisper.source.url", &s->url)) ||
+        (rc = copy_string(s, "whisper.source.revision", &s->revision)))
         return rc;
     if (wh_gguf_string(s->gguf, "whisper.source.sha256", &text, &length) && length == sizeof s->sha256 - 1)
         memcpy(s->sha256, text, length);

@@ -14,8 +14,6 @@
 #include "speakers.h"
 #include "vocab.h"
 
-enum { EXIT_USAGE = 2, EXIT_MODEL = 4, EXIT_OUTPUT = 5 }; /* as whisp's */
-
 static const char usage_text[] =
     "usage: whisp-convert INPUT [options]\n"
     "\n"
@@ -46,32 +44,6 @@ struct options {
     wh_type type;
 };
 
-static int parse_type(const char *text, wh_type *type)
-{
-    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0, WH_I8};
-    for (size_t i = 0; i < WH_COUNT(types); i++)
-        if (strcmp(text, wh_type_name(types[i])) == 0) {
-            *type = types[i];
-            return 1;
-        }
-    return 0;
-}
-
-static int complain(const char *text, const char *argument)
-{
-    fprintf(stderr, "whisp-convert: %s%s; try --help\n", text, argument);
-    return EXIT_USAGE;
-}
-
-/* The exit status of what only prints. */
-static int end_print(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_SUCCESS;
-    fputs("whisp-convert: standard output: cannot be written\n", stderr);
-    return EXIT_OUTPUT;
-}
-
 /* -1 to go on, else the exit status. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -94,21 +66,22 @@ static int parse_options(int argc, char **argv, struct options *o)
         case 'o': o->output = optarg; break;
         case OPT_TYPE:
             o->has_type = 1;
-            if (!parse_type(optarg, &o->type))
-                return complain("--type is f32, f16, bf16, q8_0 or int8, not ", optarg);
+            if (!output_parse_type(optarg, &o->type))
+                return ending_complain("--type is f32, f16, bf16, q8_0 or int8, not ", optarg);
             break;
         case OPT_VOCAB: o->vocab = optarg; break;
         case OPT_MODEL_DIR: o->model_dir = optarg; break;
         case OPT_HEADS: o->heads = optarg; break;
         case OPT_NAME: o->name = optarg; break;
         case OPT_INFO: o->info = 1; break;
-        case 'h': fputs(usage_text, stdout); return end_print();
-        case OPT_VERSION: printf("whisp-convert %s\n", whisp_version()); return end_print();
-        default: return complain("wrong usage", "");
+        case 'h': fputs(usage_text, stdout); return ending_print();
+        case OPT_VERSION: printf("whisp-convert %s\n", whisp_version()); return ending_print();
+        default: return ending_complain("wrong usage", "");
         }
     }
     if (optind + 1 != argc)
-        return optind == argc ? complain("no INPUT given", "") : complain("more than one INPUT: ", argv[optind + 1]);
+        return optind == argc ? ending_complain("no INPUT given", "")
+                              : ending_complain("more than one INPUT: ", argv[optind + 1]);
     o->input = argv[optind];
     return -1;
 }
@@ -228,10 +201,10 @@ static int exit_status(int rc, int stage)
 int main(int argc, char **argv)
 {
     struct options o = {0};
+    ending_catch("whisp-convert");
     int status = parse_options(argc, argv, &o);
     if (status >= 0)
         return status;
-    ending_catch();
     int stage = EXIT_MODEL, rc = o.info ? print_info(o.input, &stage) : convert(&o, &stage);
     if (rc)
         fprintf(stderr, "whisp-convert: %s\n", whisp_last_error());

@@ -58,21 +58,40 @@ static uint32_t format_version(const struct source *s)
     return layout_is_plain(s) && !source_find(s, "decoder.output.weight") ? 1 : 2;
 }
 
+int output_parse_type(const char *text, wh_type *type)
+{
+    static const wh_type types[] = {WH_F32, WH_F16, WH_BF16, WH_Q8_0, WH_I8};
+    for (size_t i = 0; i < WH_COUNT(types); i++)
+        if (strcmp(text, wh_type_name(types[i])) == 0) {
+            *type = types[i];
+            return 1;
+        }
+    return 0;
+}
+
+/* As llama.cpp numbers them. */
+uint32_t output_file_type(wh_type type)
+{
+    return type == WH_F32 ? 0 : type == WH_F16 ? 1 : type == WH_Q8_0 ? 7 : type == WH_I8 ? 1024 : 32;
+}
+
 static int put_general(wh_gguf_writer *w, const struct source *s, wh_type type, const char *name)
 {
-    /* file types as llama.cpp numbers them */
-    uint32_t file_type = type == WH_F32 ? 0 : type == WH_F16 ? 1 : type == WH_Q8_0 ? 7 : type == WH_I8 ? 1024 : 32;
     char hex[65];
     int rc = checksum(s, hex);
     if (rc || (rc = put_text(w, "general.architecture", "whisper")) || (rc = put_text(w, "general.name", name)) ||
-        (rc = put_text(w, "general.license", "mit")) || (rc = wh_gguf_put_u32(w, "general.file_type", file_type)))
+        (rc = put_text(w, "general.license", "mit")) ||
+        (rc = wh_gguf_put_u32(w, "general.file_type", output_file_type(type))))
         return rc;
     if (type == WH_Q8_0 && (rc = wh_gguf_put_u32(w, "general.quantization_version", 2)))
         return rc;
     if ((rc = wh_gguf_put_u32(w, "whisper.format_version", format_version(s))) ||
         (rc = put_text(w, "whisper.source.format", s->earlier_format ? s->earlier_format : s->format)))
         return rc;
-    return put_text(w, "whisper.source.sha256", hex);
+    if ((rc = put_text(w, "whisper.source.sha256", hex)) ||
+        (s->url && (rc = put_text(w, "whisper.source.url", s->url))))
+        return rc;
+    return s->revision ? put_text(w, "whisper.source.revision", s->revision) : WHISP_OK;
 }
 
 static int put_dims(wh_gguf_writer *w, const struct source *s)

@@ -152,6 +152,8 @@ void source_close(struct source *s)
     free(s->heads);
     free(s->hint);
     free(s->earlier_format);
+    free(s->url);
+    free(s->revision);
     wh_gguf_close(s->gguf);
     archives_close(s);
     memset(s, 0, sizeof *s);

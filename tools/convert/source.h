@@ -103,6 +103,8 @@ struct source {
     size_t n_files, file_capacity;
     char sha256[65];      /* of an earlier conversion's source, if the source is GGUF; else "" */
     char *earlier_format; /* likewise */
+    char *url,
+        *revision; /* where whisp-get had the weights from: an address, and of a repository the commit; or NULL */
 
     struct mapping *mappings;
     size_t n_mappings, mapping_capacity;

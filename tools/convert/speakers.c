@@ -198,8 +198,8 @@ static int read_net(struct source *s, const char *folder, const char *name, cons
     case FILE_ZIP: return read_plain_archive(s, path, prefix);
     case FILE_LFS: return fail_lfs(path);
     case FILE_NONE:
-        return wh_fail(WHISP_ERR_MODEL, "%s: has %s but no %s; put both into one folder (`make models` does)", folder,
-                       other, name);
+        return wh_fail(WHISP_ERR_MODEL, "%s: has %s but no %s; put both into one folder (`whisp-get speakers` does)",
+                       folder, other, name);
     default: return wh_fail(WHISP_ERR_MODEL, "%s: damaged, or not a state dict that torch.save wrote", path);
     }
 }

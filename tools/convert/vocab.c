@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base64.h"
 #include "json.h"
+#include "model/model.h"
 
 static void forget(struct source *s)
 {
@@ -121,17 +123,6 @@ static int read_object(struct source *s, const char *path, json_t *root)
                        json_string_value(json_object_get(token, "content")));
     }
     return rc;
-}
-
-static int base64_value(int c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 /* A line of a tiktoken file: base64 of the bytes, a space, the id. An empty token is written "=". */
@@ -383,9 +374,7 @@ static int search_folder(const char *folder, int n_vocab, char *path, size_t cap
 static int search(const struct source *s, const char *model_dir, char *path, size_t capacity)
 {
     char cache[2048];
-    const char *home = getenv("HOME");
-    snprintf(cache, sizeof cache, "%s/.cache/whisp", home ? home : "");
-    const char *folders[] = {getenv("WHISP_MODEL_DIR"), "models", home ? cache : NULL};
+    const char *folders[] = {getenv("WHISP_MODEL_DIR"), "models", wh_model_cache(cache, sizeof cache) ? cache : NULL};
     if (model_dir)
         return search_folder(model_dir, s->dims.n_vocab, path, capacity);
     for (size_t i = 0; i < WH_COUNT(folders); i++)

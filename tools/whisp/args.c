@@ -66,6 +66,11 @@ static int set_folder(const char *value, const char **folder)
 {
     const char *dot = strrchr(value, '.'), *name;
     *folder = value;
+    if (strcmp(value, "-") == 0 && access(value, F_OK) != 0) { /* "-" is standard input elsewhere */
+        note_error("--output_dir: - is no folder, and documents go to files, not to standard output; name a folder "
+                   "(./- is one of that name)");
+        return CODE_USAGE;
+    }
     for (size_t i = 0; dot && (name = formats_name(i)) && access(value, F_OK) != 0; i++) {
         if (strcmp(dot + 1, name) != 0)
             continue;
@@ -75,6 +80,16 @@ static int set_folder(const char *value, const char **folder)
         return CODE_USAGE;
     }
     return CODE_DONE;
+}
+
+/* A file's name; the ending is the format's. */
+static int set_name(const char *value, const char **name)
+{
+    *name = value;
+    if (!strchr(value, '/') && strcmp(value, ".") != 0 && strcmp(value, "..") != 0)
+        return CODE_DONE;
+    note_error("--output_name: \"%s\" is no file's name; --output_dir says in which folder it is", value);
+    return CODE_USAGE;
 }
 
 static int print_version(void)
@@ -102,6 +117,7 @@ static int set_own(struct settings *settings, enum own_option option, const char
     }
     case OPT_OUTPUT_FORMAT: return set_formats(value, &settings->formats);
     case OPT_OUTPUT_DIR: return set_folder(value, &settings->output_dir);
+    case OPT_OUTPUT_NAME: return set_name(value, &settings->output_name);
     case OPT_RESUME: settings->resume = 1; return CODE_DONE;
     case OPT_SKIP_EXISTING: return set_bool("skip_existing", value, &settings->skip_existing);
     case OPT_FP16: settings->fp16_given = 1; return set_bool("fp16", value, &(int){0});
@@ -115,6 +131,9 @@ static int set_own(struct settings *settings, enum own_option option, const char
     case OPT_MAX_LINE_WIDTH: return words_limit("max_line_width", value, &settings->layout.max_line_width);
     case OPT_MAX_LINE_COUNT: return words_limit("max_line_count", value, &settings->layout.max_line_count);
     case OPT_MAX_WORDS_PER_LINE: return words_limit("max_words_per_line", value, &settings->layout.max_words_per_line);
+    case OPT_SUBTITLES: return set_bool("subtitles", value, &settings->layout.subtitles);
+    case OPT_SUBTITLE_STYLE: settings->layout.subtitle_style = value; break;
+    case OPT_EMBED_AUDIO: return set_bool("embed_audio", value, &settings->layout.embed_audio);
     case OPT_DOUBTFUL: settings->doubtful = value; break;
     case OPT_DOUBTFUL_SHARE: return words_share(value, &settings->layout.doubtful_share);
     case OPT_ALIGN:
@@ -260,6 +279,7 @@ static int read_long(struct settings *settings, const char *argument, struct cur
         note_error("%s", whisp_last_error());
         return CODE_USAGE;
     }
+    settings->confidence_given |= strcmp(info->name, "confidence") == 0;
     if (!settings->first_given)
         settings->first_given = info->name;
     return CODE_DONE;
@@ -355,6 +375,12 @@ static int complete(struct settings *settings)
         return checked;
     if (settings->output_dir && !settings->formats)
         settings->formats = formats_all();
+    if (settings->output_name && (!settings->formats || settings->n_inputs > 1)) {
+        note_error(settings->formats ? "--output_name takes one recording at a time"
+                                     : "--output_name needs --output_format or --output_dir: without them no files are "
+                                       "written");
+        return CODE_USAGE;
+    }
     if (settings->detect_language && settings->formats && !settings->quiet)
         note_warning("--detect_language writes no files; --output_format and --output_dir have no effect");
     if (settings->detect_language)
@@ -368,6 +394,8 @@ static int complete(struct settings *settings)
     int code = stream_check(settings);
     if (code == CODE_DONE)
         code = journals_check(settings);
+    if (code == CODE_DONE)
+        code = review_check(settings);
     return code == CODE_DONE ? words_check(settings) : code;
 }
 

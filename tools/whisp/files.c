@@ -15,6 +15,10 @@ char *files_path(const struct settings *settings, const char *input, const char 
     const char *first = name + strspn(name, "."); /* the dot of ".hidden" begins no extension */
     const char *dot = strrchr(first, '.');
     size_t stem = dot ? (size_t)(dot - name) : strlen(name);
+    if (settings->output_name) {
+        name = settings->output_name;
+        stem = strlen(name);
+    }
     size_t folder_length = strlen(folder);
     int between = folder_length > 0 && folder[folder_length - 1] != '/';
 
@@ -214,6 +218,20 @@ char *files_name(const char *input)
     return path;
 }
 
+/* A document; the page's knows the recording's file. CODE_DONE or CODE_OUTPUT, of which the user has been told. */
+static int write_one(const struct settings *settings, const char *input, const whisp_result *result, const char *format,
+                     whisp_writer_options layout, const char *path)
+{
+    struct review_file found = {0};
+    int code = strcmp(format, "html") == 0 ? review_find(settings, input, &layout, &found) : CODE_DONE;
+    if (code == CODE_DONE && whisp_result_write(result, format, &layout, path) != WHISP_OK) {
+        note_error("%s", whisp_last_error());
+        code = CODE_OUTPUT;
+    }
+    review_free(&found);
+    return code;
+}
+
 int files_write(const struct settings *settings, const char *input, int in_part, const whisp_result *result)
 {
     int code = CODE_DONE;
@@ -237,9 +255,9 @@ int files_write(const struct settings *settings, const char *input, int in_part,
             code = note_memory();
             break;
         }
-        if (whisp_result_write(result, formats_name(i), &layout, path) != WHISP_OK) {
-            note_error("%s", whisp_last_error());
-            code = CODE_OUTPUT;
+        int error = write_one(settings, input, result, formats_name(i), layout, path);
+        if (error != CODE_DONE) {
+            code = error;
         } else if (in_part) {
             note("%s: what was final until then", path);
         }

@@ -1,6 +1,6 @@
 /* formats.c - the formats of output files: those that the library writes (whisp_format_list()), except the list of
- * doubtful words, which has an option of its own. All of them are those that openai-whisper calls so: rttm, which is
- * empty where nobody told speakers apart, is written where it is named. */
+ * doubtful words, which has an option of its own. All of them are those that openai-whisper calls so; the
+ * others are written where they are named, for notes.md beside notes.mp3 may be somebody's own. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,13 +18,18 @@ const char *formats_name(size_t i)
     return NULL;
 }
 
-unsigned formats_all(void)
+unsigned formats_bit(const char *wanted)
 {
-    unsigned bits = 0;
     const char *name;
     for (size_t i = 0; (name = formats_name(i)); i++)
-        bits |= strcmp(name, "rttm") != 0 ? 1u << i : 0;
-    return bits;
+        if (strcmp(name, wanted) == 0)
+            return 1u << i;
+    return 0;
+}
+
+unsigned formats_all(void)
+{
+    return formats_bit("txt") | formats_bit("srt") | formats_bit("vtt") | formats_bit("tsv") | formats_bit("json");
 }
 
 void formats_setup(void)

@@ -109,6 +109,10 @@ void from_warn(const struct settings *settings, const char *name, const whisp_re
         note_warning("%s: holds no words with times, so lines are laid out as its segments are; transcribe with "
                      "--word_timestamps True for others",
                      name);
+    if (!words && layout->subtitles)
+        note_warning("%s: holds no words with times, so each segment's time is spread over its text; transcribe with "
+                     "--word_timestamps True for subtitles that begin and end with the words",
+                     name);
     if (!confidence && settings->doubtful)
         note_warning("%s: holds no confidence, so nothing in it counts as doubtful; transcribe with --confidence True",
                      name);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/ffmpeg.h"
 #include "tool.h"
 
 /* Spooled recordings that are transcribed together, so that short ones share the batch: at most so many, and bytes. */
@@ -19,17 +20,20 @@ int exit_code(int error, int io)
     case WHISP_ERR_AUDIO: return CODE_INPUT;
     case WHISP_ERR_MODEL: return CODE_MODEL;
     case WHISP_ERR_BACKEND: return CODE_BACKEND;
+    case WHISP_ERR_OUTPUT: return CODE_OUTPUT;
     default: return CODE_OTHER;
     }
 }
 
-/* Would ffmpeg know more? The library's message ends with its command where it might. */
+/* Would ffmpeg know more? The library's message ends with its command where it might. A rate that cannot be read stays
+ * what it is in what it gives to us. */
 static int ffmpeg_helps(struct inputs *inputs, int error)
 {
     static const char command[] = " -ac 1 -ar 16000 -f wav - | whisp -";
     const char *text = whisp_last_error();
     size_t n = strlen(text), length = sizeof command - 1;
     return error == WHISP_ERR_AUDIO && n > length && strcmp(text + n - length, command) == 0 &&
+           !strstr(text, " Hz can be read: ") &&
            (*inputs->ffmpeg || ffmpeg_find(inputs->ffmpeg, sizeof inputs->ffmpeg));
 }
 
@@ -49,8 +53,8 @@ static int try_open(struct inputs *inputs, const char *name, int *needs_ffmpeg)
     return WHISP_OK;
 }
 
-/* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: what
- * is read from them is gone. */
+/* Recordings that cannot be opened are told of before a model is loaded, and left out. Pipes are left for later: there
+ * may be nothing in them yet. */
 int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
                  void (*failed)(void *user, const char *name, int code), void *user)
 {
@@ -75,10 +79,25 @@ int inputs_check(struct inputs *inputs, const char *const *names, size_t n,
             failed(user, names[i], exit_code(error, CODE_INPUT));
             continue;
         }
-        inputs->list[inputs->n] = (struct input){names[i], needs_ffmpeg, {.fd = -1}};
+        inputs->list[inputs->n] = (struct input){names[i], needs_ffmpeg, -1, {.fd = -1}};
         inputs->paths[inputs->n++] = needs_ffmpeg ? NULL : names[i];
     }
     return CODE_DONE;
+}
+
+/* In messages, as the library has it. */
+static const char *called(const struct input *input)
+{
+    return strcmp(input->name, "-") == 0 ? "standard input" : input->name;
+}
+
+/* Its turn has come: is it for ffmpeg? It stays open until it was heard, so that who writes into it has a reader. */
+static void look_at_pipe(struct inputs *inputs, struct input *input)
+{
+    if (!*inputs->ffmpeg && !ffmpeg_find(inputs->ffmpeg, sizeof inputs->ffmpeg))
+        return;
+    input->pipe = pipe_open(input->name);
+    input->needs_ffmpeg = input->pipe >= 0 && pipe_needs_ffmpeg(input->pipe);
 }
 
 int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end)
@@ -87,11 +106,17 @@ int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end)
     size_t n_spooled = 0;
     for (*end = first; *end < inputs->n && *end - first < most; ++*end) {
         struct input *input = &inputs->list[*end];
+        if (pipe_is(input->name)) { /* alone: who writes into it may write into another one first */
+            if (*end > first)
+                break;
+            look_at_pipe(inputs, input);
+            most = 1;
+        }
         if (!input->needs_ffmpeg)
             continue;
         if (n_spooled == MOST_SPOOLED || (n_spooled > 0 && bytes >= MOST_BYTES))
             break;
-        int code = ffmpeg_hear(inputs->ffmpeg, input->name, &input->spooled);
+        int code = ffmpeg_hear(inputs->ffmpeg, called(input), input->pipe, &input->spooled);
         if (code != CODE_DONE)
             return code;
         inputs->paths[*end] = input->spooled.path;
@@ -103,11 +128,15 @@ int inputs_open(struct inputs *inputs, size_t first, size_t most, size_t *end)
 
 void inputs_close(struct inputs *inputs, size_t first, size_t end)
 {
-    for (size_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++) {
+        if (inputs->list[i].pipe >= 0)
+            close(inputs->list[i].pipe);
+        inputs->list[i].pipe = -1;
         if (inputs->list[i].needs_ffmpeg) {
             spooled_close(&inputs->list[i].spooled);
             inputs->paths[i] = NULL;
         }
+    }
 }
 
 const char *inputs_named(struct inputs *inputs, const char *text)
@@ -123,12 +152,12 @@ const char *inputs_named(struct inputs *inputs, const char *text)
     }
     if (!best)
         return text;
-    size_t capacity = strlen(text) + strlen(found->name) + 1;
+    size_t capacity = strlen(text) + strlen(called(found)) + 1;
     char *named = realloc(inputs->named, capacity);
     if (!named)
         return text;
     inputs->named = named;
-    snprintf(named, capacity, "%.*s%s%s", (int)(best - text), text, found->name, best + length);
+    snprintf(named, capacity, "%.*s%s%s", (int)(best - text), text, called(found), best + length);
     return named;
 }
 

@@ -3,7 +3,16 @@
 
 enum { MOST_LANGUAGES = 256 };
 
-int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out)
+/* Was something of what was heard damaged, cut off, ...? The log has said so. */
+static int is_incomplete(whisp_audio *audio)
+{
+    int incomplete = 0;
+    for (size_t i = 0; !incomplete && whisp_audio_warning(audio, i, &incomplete); i++)
+        ;
+    return incomplete;
+}
+
+int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out, int *in_part)
 {
     float probabilities[MOST_LANGUAGES];
     for (int i = 0; i < MOST_LANGUAGES; i++)
@@ -12,6 +21,7 @@ int languages_print(whisp_session *session, const char *path, const char *name, 
     int best = whisp_audio_open(path, &audio);
     if (best == WHISP_OK)
         best = whisp_session_detect_language(session, audio, probabilities, MOST_LANGUAGES);
+    *in_part = best >= 0 && is_incomplete(audio);
     whisp_audio_free(audio);
     if (best < 0)
         return best;

@@ -179,20 +179,22 @@ static void print_text(struct tool *tool, const whisp_result *result)
 }
 
 /* A transcript, as files or text. Where the work stopped midway, `error` says why, and it goes to files of other names,
- * that nobody takes for the whole. 1: it is all where it was wanted. */
+ * that nobody takes for the whole. It is whole where only --speakers_out could not be written. 1: all is where it was
+ * wanted. */
 static int write_result(struct tool *tool, const char *name, int error, const whisp_result *result)
 {
     const struct settings *settings = &tool->settings;
     whisp_result_info info = {.size = sizeof info};
-    if (error == WHISP_OK && !settings->verbose && !settings->formats && !settings->speakers_only)
+    int is_whole = error == WHISP_OK || error == WHISP_ERR_OUTPUT;
+    if (is_whole && !settings->verbose && !settings->formats && !settings->speakers_only)
         print_text(tool, result);
     signals_writing(1);
-    int written = files_write(settings, name, error != WHISP_OK, result);
+    int written = files_write(settings, name, !is_whole, result);
     signals_writing(0);
     int is_written = written == CODE_DONE;
     if (is_written && whisp_result_describe(result, &info) == WHISP_OK && info.incomplete)
         written = CODE_PART; /* the log has said why */
-    if (error == WHISP_OK || written != CODE_PART)
+    if (is_whole || written != CODE_PART)
         remember_input(tool, name, written);
     return is_written && error == WHISP_OK && (settings->formats || !tool->out.failed);
 }
@@ -260,8 +262,11 @@ static void tell_speakers(struct tool *tool, const whisp_speakers *speakers)
 
 static void detect(struct tool *tool, whisp_session *session)
 {
-    const char *name = tool->inputs.list[tool->current].name;
-    int error = languages_print(session, tool->inputs.paths[tool->current], tool->several ? name : NULL, &tool->out);
+    const struct input *input = &tool->inputs.list[tool->current];
+    const char *name = input->name, *path = tool->inputs.paths[tool->current];
+    int in_part = 0, error = languages_print(session, path, tool->several ? name : NULL, &tool->out, &in_part);
+    if (in_part || (error == WHISP_OK && input->spooled.incomplete))
+        remember_input(tool, name, CODE_PART);
     if (error != WHISP_OK && error != WHISP_ERR_CANCELLED) {
         note_error("%s", inputs_named(&tool->inputs, whisp_last_error()));
         remember_input(tool, name, exit_code(error, CODE_INPUT));
@@ -386,6 +391,8 @@ static int run(struct tool *tool)
         code = files_prepare(&tool->settings);
     if (code == CODE_DONE)
         journals_tell(&tool->settings);
+    if (code == CODE_DONE)
+        code = speakers_find_models(&tool->settings);
     if (code == CODE_DONE && !tool->settings.speakers_only)
         code = load_model(tool, &model);
     whisp_callbacks callbacks = callbacks_of(tool);

@@ -14,10 +14,14 @@ const struct tool_option own_options[N_OWN] = {
         {'f',
          {"output_format", formats_values, "no files; all with --output_dir",
           "write the transcript to a file of this format, named after the recording; several with commas between them; all: "
-          "each but rttm"}},
+          "txt,srt,vtt,tsv,json; html, a page to check and correct it, turns --confidence on"}},
     [OPT_OUTPUT_DIR] = {'o',
                         {"output_dir", "FOLDER", "no files; . with --output_format",
                          "where to write files; it is made if it is missing"}},
+    [OPT_OUTPUT_NAME] =
+        {0,
+         {"output_name", "NAME", "the recording's",
+          "what the files are called, without folder and ending; for one recording, or for one that comes through a pipe"}},
     [OPT_MMAP] = {0,
                   {"mmap", "True|False", "True",
                    "map the model's file; if False, read it into memory, so that it may be written over meanwhile"}},
@@ -72,6 +76,18 @@ const struct tool_option own_options[N_OWN] = {
         {0,
          {"max_words_per_line", "INT|None", "None",
           "(needs what --highlight_words needs; no effect with --max_line_width) the most words in a subtitle"}},
+    [OPT_SUBTITLES] =
+        {0,
+         {"subtitles", "True|False", "False",
+          "lay srt, vtt, ass and lrc files out as a person would: by sentence and clause, in lines and at a speed that can be "
+          "read; turns --word_timestamps on"}},
+    [OPT_SUBTITLE_STYLE] = {0,
+                            {"subtitle_style", "netflix|bbc|ebu", "netflix",
+                             "the style guide whose limits --subtitles keeps; turns --subtitles on"}},
+    [OPT_EMBED_AUDIO] =
+        {0,
+         {"embed_audio", "True|False", "False",
+          "(with -f html) the page holds the recording, too, of 24 MB at most; else it plays the file from where it is"}},
     [OPT_DOUBTFUL] =
         {0,
          {"doubtful", "FILE", NULL,

@@ -107,6 +107,43 @@ int speakers_check(struct settings *settings)
     return check_out(settings);
 }
 
+/* ---- the models ---- */
+
+static int is_set(const struct settings *settings, const char *name)
+{
+    const char *value = whisp_options_get(settings->options, name);
+    return value && strcmp(value, "None") != 0 && strcmp(value, "False") != 0;
+}
+
+/* The model of an option in --model_dir; without a name `usual`, if it is there. */
+static int find_in_folder(const struct settings *settings, const char *option, const char *usual)
+{
+    char path[4096];
+    int is_named = is_set(settings, option);
+    const char *name = is_named ? whisp_options_get(settings->options, option) : usual;
+    int error = whisp_model_find(name, settings->model_dir, path, sizeof path);
+    if (error == WHISP_OK)
+        error = whisp_options_set(settings->options, option, path);
+    else if (error == WHISP_ERR_IO && !is_named)
+        return CODE_DONE;
+    if (error == WHISP_OK)
+        return CODE_DONE;
+    note_error("--%s: %s", option, whisp_last_error());
+    return exit_code(error, CODE_MODEL);
+}
+
+int speakers_find_models(const struct settings *settings)
+{
+    int diarizes = settings->speakers_only || is_set(settings, "diarize"), code = CODE_DONE;
+    if (!settings->model_dir)
+        return CODE_DONE;
+    if (diarizes)
+        code = find_in_folder(settings, "speakers_model", "speakers");
+    if (code == CODE_DONE && (diarizes || is_set(settings, "vad_filter") || is_set(settings, "vad_model")))
+        code = find_in_folder(settings, "vad_model", "silero-vad");
+    return code;
+}
+
 /* ---- the work ---- */
 
 int speakers_load(const struct settings *settings, whisp_speakers **speakers)
@@ -149,8 +186,10 @@ int speakers_find(const struct settings *settings, const whisp_speakers *speaker
     int error = whisp_audio_open(path, &audio);
     if (error == WHISP_OK)
         error = whisp_speakers_diarize(speakers, audio, settings->options, result);
-    if (error == WHISP_OK && !settings->formats)
-        error = print_turns(*result, name, out);
+    if (*result && !settings->formats) {
+        int printed = print_turns(*result, name, out);
+        error = printed == WHISP_OK ? error : printed;
+    }
     whisp_audio_free(audio);
     return error;
 }

@@ -1,25 +1,21 @@
 /* stream.c - --stream: standard input is heard while somebody speaks, and words are printed as they settle.
  *
  * The final text, which comes up to half a minute later, goes to --stream_final: a file, or standard output in place of
- * the words. What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular file as
- * standard input is heard step by step, with the same words on every machine; from a pipe that is slower than the clock
- * a pass takes all that there is, so that the words never fall behind. With --diarize words say whose they are, as it
- * seems; the file of the final text is written once more at the end, when it is known. */
+ * the words. What has not settled yet is shown in grey on the terminal's last line, if standard error is one. A regular
+ * file as standard input is heard step by step, with the same words on every machine; from a pipe that is slower than the
+ * clock a pass takes all that there is, so that the words never fall behind. With --diarize words say whose they are, as
+ * it seems; the file of the final text is written once more at the end, when it is known. */
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hear.h"
 #include "tool.h"
 
-#define CATCH_UP 0.5      /* seconds behind the clock */
-#define MOST_AT_ONCE 5.0  /* seconds */
 #define MOST_WAITING 4096 /* settled words without a final segment: one said in 30 s has been heard */
-
-enum { BLOCK = 1024, RATE = 16000 };
 
 struct live {
     whisp_stream *stream;
@@ -34,9 +30,7 @@ struct live {
     int word_lines; /* a line a word */
     int show_tail;
     int line_begun;
-    int speaker;          /* whose line it is; 0: nobody's */
-    double started;       /* when the first sound came */
-    double heard, passed; /* seconds of it so far; when words were asked for last */
+    int speaker; /* whose line it is; 0: nobody's */
 };
 
 static int is_true(const struct settings *settings, const char *option)
@@ -285,8 +279,9 @@ static void show_tail(struct live *live)
     free(all);
 }
 
-static int print_settled(struct live *live)
+static int print_settled(void *user)
 {
+    struct live *live = user;
     const whisp_word *const *words;
     size_t n;
     int rc;
@@ -302,41 +297,10 @@ static int print_settled(struct live *live)
     return rc == WHISP_END ? WHISP_OK : rc;
 }
 
-/* Hear all that `audio` gives. */
-static int hear(struct live *live, whisp_audio *audio, int is_file)
+static int is_stopped(void *user)
 {
-    float samples[BLOCK];
-    int64_t n;
-    int rc;
-    live->started = tool_now();
-    while (!signals_stop() && (n = whisp_audio_read(audio, samples, BLOCK)) != 0) {
-        if (n < 0)
-            return (int)n;
-        live->heard += (double)n / RATE;
-        for (int64_t done = 0; done < n;) {
-            int64_t taken = whisp_stream_push(live->stream, samples + done, (size_t)(n - done));
-            if (taken < 0)
-                return (int)taken;
-            done += taken;
-            if (taken == 0 && (rc = print_settled(live)) != WHISP_OK)
-                return rc;
-        }
-        /* Sound that the clock has left behind waits in the pipe: read on, then hear all of it at once. */
-        double behind = tool_now() - live->started - live->heard;
-        if (!is_file && behind > CATCH_UP) {
-            struct pollfd more = {.fd = STDIN_FILENO, .events = POLLIN};
-            if (poll(&more, 1, 0) > 0 && (more.revents & POLLIN) && live->heard - live->passed < MOST_AT_ONCE)
-                continue;
-            whisp_stream_catch_up(live->stream);
-        }
-        live->passed = live->heard;
-        if ((rc = print_settled(live)) != WHISP_OK)
-            return rc;
-    }
-    if (signals_stop())
-        return WHISP_OK;
-    rc = whisp_stream_finish(live->stream);
-    return rc == WHISP_OK ? print_settled(live) : rc;
+    (void)user;
+    return signals_stop();
 }
 
 /* What is to be told about the sound. Nonzero: something of it was not heard. */
@@ -351,16 +315,17 @@ static int tell_warnings(whisp_audio *audio)
     return any;
 }
 
-/* With --diarize: `error`, or what it is that nothing came. Who is interrupted has what was final until then. */
+/* With --diarize: `error`, or what it is that nothing came. Who is interrupted has what was final until then; where only
+ * --speakers_out cannot be written it is whole. */
 static int take_result(struct live *live, int error, whisp_result **result)
 {
-    int is_whole = error == WHISP_OK && !signals_stop();
-    int rc = error == WHISP_OK || error == WHISP_ERR_CANCELLED ? whisp_stream_result(live->stream, result) : error;
-    if (!is_whole)
+    int is_there = error == WHISP_OK || error == WHISP_ERR_OUTPUT;
+    int rc = is_there || error == WHISP_ERR_CANCELLED ? whisp_stream_result(live->stream, result) : error;
+    if (!is_there || signals_stop())
         return error;
     if (rc == WHISP_OK)
         rewrite_final(live, *result);
-    return rc;
+    return error == WHISP_OK ? rc : error;
 }
 
 int stream_run(struct settings *settings, const whisp_model *model, struct transcript *out, int *code,
@@ -383,7 +348,12 @@ int stream_run(struct settings *settings, const whisp_model *model, struct trans
     if (rc == WHISP_OK)
         rc = whisp_audio_open_live(STDIN_FILENO, settings->stream_rate, settings->stream_channels, &audio);
     if (rc == WHISP_OK)
-        rc = hear(&live, audio, is_file);
+        rc = hear(&(struct hearing){.stream = live.stream,
+                                    .audio = audio,
+                                    .fd = is_file ? -1 : STDIN_FILENO,
+                                    .user = &live,
+                                    .settle = print_settled,
+                                    .stopped = is_stopped});
     if (live.stream && is_true(settings, "diarize"))
         rc = take_result(&live, rc, result);
     int in_part = audio && tell_warnings(audio);

@@ -10,12 +10,14 @@
  *   transcript.c  segments on standard output
  *   inputs.c      the recordings: looked at before the work, opened during it
  *   ffmpeg.c      those that the library does not decode
+ *   pipes.c       the same through a pipe
  *   files.c       the output files
  *   journals.c    --resume
  *   summary.c     the recordings that failed, and how to get files
  *   languages.c   --detect_language
  *   speakers.c    --speakers_only, and several --speaker
  *   from.c        --from: transcripts that are there already
+ *   review.c      -f html: the page knows the recording's file
  *   words.c       options about words: the layout of subtitles, --align and --align_file
  *   stream.c      --stream: words as they settle
  *   signals.c     Ctrl-C and its kin
@@ -60,6 +62,7 @@ enum own_option {
     OPT_MMAP,
     OPT_OUTPUT_FORMAT,
     OPT_OUTPUT_DIR,
+    OPT_OUTPUT_NAME,
     OPT_SKIP_EXISTING,
     OPT_RESUME,
     OPT_VERBOSE,
@@ -72,6 +75,9 @@ enum own_option {
     OPT_MAX_LINE_WIDTH,
     OPT_MAX_LINE_COUNT,
     OPT_MAX_WORDS_PER_LINE,
+    OPT_SUBTITLES,
+    OPT_SUBTITLE_STYLE,
+    OPT_EMBED_AUDIO,
     OPT_DOUBTFUL,
     OPT_DOUBTFUL_SHARE,
     OPT_ALIGN,
@@ -99,7 +105,9 @@ extern const struct tool_option own_options[N_OWN]; /* by enum own_option */
 /* The name of format i of output files, which is their extension, too, in the order in which they are written; NULL
  * behind the last one. */
 const char *formats_name(size_t i);
-/* A bit for each of them. */
+/* The bit of one of them. */
+unsigned formats_bit(const char *name);
+/* A bit for each of those that openai-whisper has. */
 unsigned formats_all(void);
 /* "txt|srt|...|all", once formats_setup() was called. */
 #define FORMATS_VALUES 256
@@ -111,6 +119,7 @@ void formats_setup(void);
 struct settings {
     const char *model, *model_dir; /* NULL: not given */
     const char *output_dir;        /* NULL: the current folder */
+    const char *output_name;       /* of the files, instead of the recording's; NULL: that */
     unsigned formats;              /* bit i: write formats_name(i); 0: no files */
     int verbose;                   /* print segments as they become final */
     int quiet;                     /* say nothing but errors */
@@ -122,6 +131,7 @@ struct settings {
     int detect_language;
     int speakers_only;                /* no transcript: who speaks when */
     int from;                         /* the inputs are transcripts in JSON */
+    int confidence_given;             /* somebody said whether words have one */
     const char *first_given;          /* the first of the library's options that was used, or NULL */
     int stream;                       /* live, from standard input */
     int stream_rate, stream_channels; /* of raw sound */
@@ -247,6 +257,19 @@ int from_read(const char *path, whisp_result **result, char **problem);
 /* What was asked for and cannot be had from this transcript: said. */
 void from_warn(const struct settings *settings, const char *name, const whisp_result *result);
 
+/* ---- review.c ---- */
+
+/* With -f html: words have a confidence unless somebody said that they have none. CODE_DONE or CODE_USAGE. */
+int review_check(struct settings *settings);
+/* What the page of an input knows of the recording's file, in *layout, which has its name; the strings live in *found.
+ * CODE_DONE or an exit code. */
+struct review_file {
+    char *path, *link;
+};
+int review_find(const struct settings *settings, const char *input, whisp_writer_options *layout,
+                struct review_file *found);
+void review_free(struct review_file *found);
+
 /* ---- ffmpeg.c ---- */
 
 /* A recording's sound as ffmpeg decoded it, in a file that has no name: Wave64 of 16 bits, with its rate and channels. */
@@ -256,12 +279,21 @@ struct spooled {
     int64_t bytes;
     char *incomplete; /* why it is not all of the recording, or NULL */
 };
-/* Where ffmpeg is; 0: nowhere in PATH. */
-int ffmpeg_find(char *path, size_t capacity);
-/* Decode `input` with it. CODE_DONE; CODE_SIGNAL where a signal asks the program to end; or the code of a failure,
- * which the user has been told. */
-int ffmpeg_hear(const char *program, const char *input, struct spooled *spooled);
+/* Decode `input` with it; where `pipe` is not -1, what comes through that. CODE_DONE; CODE_SIGNAL where a signal asks the
+ * program to end; or the code of a failure, which the user has been told. */
+int ffmpeg_hear(const char *program, const char *input, int pipe, struct spooled *spooled);
 void spooled_close(struct spooled *spooled);
+
+/* ---- pipes.c ---- */
+
+/* Is this name a pipe's? "-" is standard input. */
+int pipe_is(const char *name);
+/* Its descriptor, to be closed. -1: errno. */
+int pipe_open(const char *name);
+/* Is what comes through it for ffmpeg alone? It waits for the first bytes and leaves them there. */
+int pipe_needs_ffmpeg(int fd);
+/* All that comes, into the file. -1: it cannot be read or written (errno); 1: a signal asks to end. */
+int pipe_keep(int fd, int file);
 
 /* ---- inputs.c ---- */
 
@@ -269,6 +301,7 @@ void spooled_close(struct spooled *spooled);
 struct input {
     const char *name; /* as it was given */
     int needs_ffmpeg;
+    int pipe; /* its descriptor while it is looked at or heard; -1: none */
     struct spooled spooled;
 };
 /* All of them, in the order in which they were given, without those that cannot be heard. */
@@ -317,8 +350,8 @@ const char *summary_hint(double seconds, int writes_files, int on_terminal);
 /* ---- languages.c ---- */
 
 /* Print the most probable languages of a recording, behind its name unless that is NULL. WHISP_OK or the library's
- * error. */
-int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out);
+ * error. *in_part: something of what was listened to could not be heard. */
+int languages_print(whisp_session *session, const char *path, const char *name, struct transcript *out, int *in_part);
 
 /* ---- speakers.c ---- */
 
@@ -326,6 +359,9 @@ int languages_print(whisp_session *session, const char *path, const char *name, 
 int speakers_check(struct settings *settings);
 /* Set option `name`; --speaker adds to what it was set to before. WHISP_OK or the library's error. */
 int speakers_set(whisp_options *options, const char *name, const char *value);
+/* With --model_dir: the models of who speaks and of speech are those in there, which the options name from then on. CODE_DONE
+ * or an exit code. */
+int speakers_find_models(const struct settings *settings);
 /* With --speakers_only: the model. CODE_DONE or an exit code. */
 int speakers_load(const struct settings *settings, whisp_speakers **speakers);
 /* Who speaks in a recording; where no files are written, its lines are printed. WHISP_OK or the library's error. */

@@ -107,14 +107,47 @@ static int needs_words(const char *name)
     return CODE_USAGE;
 }
 
-/* The bits of srt and vtt in settings->formats. */
-static unsigned subtitle_formats(void)
+static int is_style(const char *name)
 {
-    unsigned bits = 0;
-    for (unsigned i = 0; formats_name(i); i++)
-        if (strcmp(formats_name(i), "srt") == 0 || strcmp(formats_name(i), "vtt") == 0)
-            bits |= 1u << i;
-    return bits;
+    size_t length = strlen(name);
+    for (const char *known = own_options[OPT_SUBTITLE_STYLE].info.values; *known;) {
+        size_t n = strcspn(known, "|");
+        if (n == length && memcmp(known, name, n) == 0)
+            return 1;
+        known += n + (known[n] == '|');
+    }
+    note_error("--subtitle_style: \"%s\" is none of %s", name, own_options[OPT_SUBTITLE_STYLE].info.values);
+    return 0;
+}
+
+static int excludes(const char *name)
+{
+    note_error("--subtitles and --%s exclude each other", name);
+    return CODE_USAGE;
+}
+
+/* Layout needs words with times, and does what openai-whisper's options of layout would do. */
+static int check_subtitles(struct settings *settings)
+{
+    whisp_writer_options *layout = &settings->layout;
+    if (layout->subtitle_style && !is_style(layout->subtitle_style))
+        return CODE_USAGE;
+    layout->subtitles |= layout->subtitle_style != NULL;
+    if (!layout->subtitles)
+        return CODE_DONE;
+    if (settings->stream || settings->detect_language || settings->speakers_only)
+        return excludes(settings->stream ? "stream" : settings->detect_language ? "detect_language" : "speakers_only");
+    if (layout->highlight_words || layout->max_line_width || layout->max_line_count || layout->max_words_per_line)
+        return excludes(layout->highlight_words  ? "highlight_words"
+                        : layout->max_line_width ? "max_line_width"
+                        : layout->max_line_count ? "max_line_count"
+                                                 : "max_words_per_line");
+    if (!settings->quiet &&
+        !(settings->formats & (formats_bit("srt") | formats_bit("vtt") | formats_bit("ass") | formats_bit("lrc"))))
+        note_warning("--subtitles lays out srt, vtt, ass and lrc files; --output_format asks for none of them");
+    if (settings->from || settings->align || strcmp(whisp_options_get(settings->options, "confidence"), "True") == 0)
+        return CODE_DONE;
+    return whisp_options_set(settings->options, "word_timestamps", "True") == WHISP_OK ? CODE_DONE : note_memory();
 }
 
 int words_check(struct settings *settings)
@@ -125,6 +158,8 @@ int words_check(struct settings *settings)
         return CODE_USAGE;
     }
     int code = check_doubtful(settings);
+    if (code == CODE_DONE)
+        code = check_subtitles(settings);
     if (code != CODE_DONE)
         return code;
     if (!settings->align && !settings->from &&
@@ -143,7 +178,7 @@ int words_check(struct settings *settings)
                    layout->max_words_per_line;
     if (settings->quiet)
         return CODE_DONE;
-    if (laid_out && !(settings->formats & subtitle_formats()))
+    if (laid_out && !(settings->formats & (formats_bit("srt") | formats_bit("vtt"))))
         note_warning(
             "--highlight_words, --max_line_width, --max_line_count and --max_words_per_line lay out srt and vtt "
             "files; --output_format asks for neither");

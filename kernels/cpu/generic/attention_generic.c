@@ -24,11 +24,13 @@ static inline ivec round_vec(vec x)
     return y;
 }
 
-/* sum + x[0] y[0] + .. + x[3] y[3], x unsigned bytes */
+/* sum + x[0] y[0] + .. + x[3] y[3], x unsigned bytes. Both as integers, so that any order of bytes will do. */
 static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
 {
+    uint32_t y;
+    memcpy(&y, four, sizeof y);
     for (int i = 0; i < 4; i++)
-        sum += (ivec)((uvec)x >> 8 * i & 255) * four[i];
+        sum += (ivec)((uvec)x >> 8 * i & 255) * (int8_t)(y >> 8 * i & 255);
     return sum;
 }
 

@@ -99,6 +99,13 @@ static void tile_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, 
 
 const wh_gemm *wh_gemm_generic(void)
 {
-    static const wh_gemm table = {f32, quantize, wh_group_steps, wh_group_steps, tile, tile_bf16, store};
+    static const wh_gemm table = {.rows = WH_GROUP,
+                                  .f32 = f32,
+                                  .quantize = quantize,
+                                  .group = wh_group_steps,
+                                  .group_bf16 = wh_group_steps,
+                                  .tile = tile,
+                                  .tile_bf16 = tile_bf16,
+                                  .store = store};
     return &table;
 }

@@ -3,26 +3,8 @@
 #include "cpu/x86/x86.h"
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
-#include <immintrin.h>
-
-#define LANES 16
 #define INT_TILE 8
-#include "cpu/vec_types.h"
-
-static inline vec fma_vec(vec a, vec b, vec c)
-{
-    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-
-static inline vec max_vec(vec a, vec b)
-{
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
-}
-
-static inline ivec round_vec(vec x)
-{
-    return (ivec)_mm512_cvtps_epi32((__m512)x);
-}
+#include "cpu/x86/lanes_avx512.h"
 
 static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
 {
@@ -31,17 +13,7 @@ static inline ivec dot_bytes(ivec sum, ivec x, const int8_t *four)
     return (ivec)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(y));
 }
 
-#include "cpu/vec_exp2.h"
-
-#define WH_OWN_PROBABILITY
-#include "cpu/vec_probability.h"
-
-/* 2^x by x - round(x) and a multiplication by 2^round(x). */
-static inline vec probability(vec x)
-{
-    __m512 r = _mm512_reduce_ps((__m512)x, 0);
-    return (vec)_mm512_scalef_ps((__m512)probability_near((vec)r), _mm512_sub_ps((__m512)x, r));
-}
+#include "cpu/x86/probability_avx512.h"
 
 #include "cpu/attention_int_body.h"
 

@@ -2,21 +2,8 @@
 #include "cpu/x86/x86.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
-#include <immintrin.h>
-
-#define LANES 16
 #define CONV_BLOCK 12
-#include "cpu/vec_types.h"
-
-static inline vec fma_vec(vec a, vec b, vec c)
-{
-    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-
-static inline vec max_vec(vec a, vec b)
-{
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
-}
+#include "cpu/x86/lanes_avx512.h"
 
 static inline ivec dot_bytes(ivec sum, ivec x, ivec w)
 {

@@ -194,8 +194,14 @@ void wh_bf16_tile_avx2(const int8_t *x, int rows, const int8_t *w, size_t steps,
 #define STORE_LANES 8
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx2, wh_i8_quantize_avx2, wh_group_steps, wh_group_steps,
-                              tile,        wh_bf16_tile_avx2,   store};
+static const wh_gemm table = {.rows = WH_GROUP,
+                              .f32 = wh_f32_avx2,
+                              .quantize = wh_i8_quantize_avx2,
+                              .group = wh_group_steps,
+                              .group_bf16 = wh_group_steps,
+                              .tile = tile,
+                              .tile_bf16 = wh_bf16_tile_avx2,
+                              .store = store};
 
 const wh_gemm *wh_gemm_avx2(void)
 {

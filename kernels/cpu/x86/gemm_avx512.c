@@ -74,6 +74,17 @@ void wh_f32_avx512(const float *x, size_t ldx, size_t m, const float *w, size_t 
 
 /* ---- int8 ---- */
 
+/* Sixty-four floats times a factor, rounded, as bytes: packing works within 128 bits, so fours are put in order last. */
+WH_INLINE void quantize_64(const float *x, __m512 factor, int8_t *q)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i v[4];
+    for (int i = 0; i < 4; i++)
+        v[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + 16 * i), factor));
+    __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
+    _mm512_storeu_si512(q, _mm512_permutexvar_epi32(order, bytes));
+}
+
 void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, float *scale)
 {
     const __m512i positive = _mm512_set1_epi32(0x7fffffff);
@@ -92,7 +103,10 @@ void wh_i8_quantize_avx512(const float *x, size_t k, int8_t *q, int8_t *rest, fl
         return;
     }
     const __m512 factor = _mm512_set1_ps(inverse);
-    for (size_t i = 0; i < k; i += 16) {
+    size_t i = 0;
+    for (; !rest && i + 64 <= k; i += 64)
+        quantize_64(x + i, factor, q + i);
+    for (; i < k; i += 16) {
         __mmask16 mask = (__mmask16)(k - i < 16 ? (1u << (k - i)) - 1 : 0xffff);
         __m512 exact = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
         __m512i v = _mm512_cvtps_epi32(exact);
@@ -141,8 +155,14 @@ void wh_bf16_tile_avx512(const int8_t *x, int rows, const int8_t *w, size_t step
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512,   wh_i8_quantize_avx512, wh_group_steps, wh_group_steps,
-                              wh_i8_tile_avx2, wh_bf16_tile_avx512,   store};
+static const wh_gemm table = {.rows = WH_GROUP,
+                              .f32 = wh_f32_avx512,
+                              .quantize = wh_i8_quantize_avx512,
+                              .group = wh_group_steps,
+                              .group_bf16 = wh_group_steps,
+                              .tile = wh_i8_tile_avx2,
+                              .tile_bf16 = wh_bf16_tile_avx512,
+                              .store = store};
 
 const wh_gemm *wh_gemm_avx512(void)
 {

@@ -43,9 +43,14 @@ static void tile(const int8_t *x, int rows, const int8_t *w, size_t steps, const
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512,  wh_i8_quantize_avx512, wh_group_unsigned,
-                              wh_group_steps, wh_i8_tile_avx512vnni, tile,
-                              store};
+static const wh_gemm table = {.rows = WH_GROUP,
+                              .f32 = wh_f32_avx512,
+                              .quantize = wh_i8_quantize_avx512,
+                              .group = wh_group_avx512vnni,
+                              .group_bf16 = wh_group_steps,
+                              .tile = wh_i8_tile_avx512vnni,
+                              .tile_bf16 = tile,
+                              .store = store};
 
 const wh_gemm *wh_gemm_avx512bf16(void)
 {

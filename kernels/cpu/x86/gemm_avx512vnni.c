@@ -14,6 +14,10 @@ WH_INLINE __m512i add_products(__m512i sum, __m512i x, __m512i w)
     return sum;
 }
 
+/* Steps of a panel that whole groups fetch into the first-level cache ahead: one of long rows does not stay there from
+ * group to group. */
+#define STEPS_AHEAD 8
+
 WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t steps, const int32_t *w_sum,
                          const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
@@ -26,6 +30,10 @@ WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t s
     for (size_t i = 0; i < steps; i++, x += 4 * R, w += 4 * WH_PANEL) {
         __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
         fetch_ahead(&ahead, lines);
+        if (R == WH_GROUP) {
+            __builtin_prefetch(w + STEPS_AHEAD * 4 * WH_PANEL, 0, 3);
+            __builtin_prefetch(w + STEPS_AHEAD * 4 * WH_PANEL + 64, 0, 3);
+        }
         for (int r = 0; r < R; r++) {
             int32_t four;
             memcpy(&four, x + 4 * r, sizeof four);
@@ -42,17 +50,52 @@ WH_INLINE void rows_tile(const int R, const int8_t *x, const int8_t *w, size_t s
 }
 
 void wh_i8_tile_avx512vnni(const int8_t *x, int rows, const int8_t *w, size_t steps, const int32_t *w_sum,
-                           const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
+                           const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out){
+    WH_EACH_ROWS(rows, rows_tile, x, w, steps, w_sum, x_scale, w_scale, ahead, lines, out)}
+
+/* Sixteen steps of four rows, `bytes` apart, to where the steps of a group of WH_GROUP rows begin. */
+WH_INLINE void turn_rows(const int8_t *q, size_t bytes, int8_t *group)
 {
-    WH_EACH_ROWS(rows, rows_tile, x, w, steps, w_sum, x_scale, w_scale, ahead, lines, out)
+    const __m512i flips = _mm512_set1_epi8(-128);
+    __m512i row[4];
+    for (int r = 0; r < 4; r++)
+        row[r] = _mm512_xor_si512(_mm512_loadu_si512(q + (size_t)r * bytes), flips);
+    __m512i a = _mm512_unpacklo_epi32(row[0], row[1]), b = _mm512_unpacklo_epi32(row[2], row[3]);
+    __m512i c = _mm512_unpackhi_epi32(row[0], row[1]), d = _mm512_unpackhi_epi32(row[2], row[3]);
+    const __m512i step[4] = {_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b), _mm512_unpacklo_epi64(c, d),
+                             _mm512_unpackhi_epi64(c, d)}; /* of every four steps the first, the second, ... */
+    for (int i = 0; i < 4; i++, group += 4 * WH_GROUP) {
+        int8_t *to = group;
+        _mm_storeu_si128((__m128i *)to, _mm512_castsi512_si128(step[i]));
+        _mm_storeu_si128((__m128i *)(to + 16 * WH_GROUP), _mm512_extracti32x4_epi32(step[i], 1));
+        _mm_storeu_si128((__m128i *)(to + 32 * WH_GROUP), _mm512_extracti32x4_epi32(step[i], 2));
+        _mm_storeu_si128((__m128i *)(to + 48 * WH_GROUP), _mm512_extracti32x4_epi32(step[i], 3));
+    }
+}
+
+/* As wh_group_unsigned, for the groups that there are most of. */
+void wh_group_avx512vnni(const int8_t *q, int rows, size_t bytes, int8_t *to)
+{
+    if (rows < WH_GROUP || bytes % 64) {
+        wh_group_unsigned(q, rows, bytes, to);
+        return;
+    }
+    for (size_t i = 0; i < bytes; i += 64, to += 64 * WH_GROUP)
+        for (size_t r = 0; r < WH_GROUP; r += 4)
+            turn_rows(q + r * bytes + i, bytes, to + 4 * r);
 }
 
 #define STORE_LANES 16
 #include "cpu/gemm_store.h"
 
-static const wh_gemm table = {wh_f32_avx512,  wh_i8_quantize_avx512, wh_group_unsigned,
-                              wh_group_steps, wh_i8_tile_avx512vnni, wh_bf16_tile_avx512,
-                              store};
+static const wh_gemm table = {.rows = WH_GROUP,
+                              .f32 = wh_f32_avx512,
+                              .quantize = wh_i8_quantize_avx512,
+                              .group = wh_group_avx512vnni,
+                              .group_bf16 = wh_group_steps,
+                              .tile = wh_i8_tile_avx512vnni,
+                              .tile_bf16 = wh_bf16_tile_avx512,
+                              .store = store};
 
 const wh_gemm *wh_gemm_avx512vnni(void)
 {

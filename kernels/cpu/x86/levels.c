@@ -8,7 +8,7 @@
 #if defined(__x86_64__)
 #include "cpu/x86/x86.h"
 
-/* The authors could not run it (gemm_amx.c): look at what it computes first. */
+/* It has run on one machine only: look at what it computes first. */
 static int has_sound_amx(void)
 {
     return wh_x86_has_amx() && wh_gemm_works(wh_gemm_amx());
@@ -26,8 +26,7 @@ static const wh_level levels[] = {
     {"avx512", wh_x86_has_avx512, wh_kernels_avx512, wh_gemm_avx512, NULL, "SkylakeX", 1, wh_conv_avx512},
     {"avx512vnni", wh_x86_has_avx512vnni, wh_kernels_avx512, best_avx512vnni, wh_attention_int_avx512vnni, "SkylakeX",
      1, wh_conv_avx512vnni},
-    {"amx", has_sound_amx, wh_kernels_avx512, wh_gemm_amx, wh_attention_int_avx512vnni, "SkylakeX", 1,
-     wh_conv_avx512vnni},
+    {"amx", has_sound_amx, wh_kernels_avx512, wh_gemm_amx, wh_attention_int_amx, "SkylakeX", 1, wh_conv_amx},
 };
 
 const wh_level *wh_x86_levels(int *n)

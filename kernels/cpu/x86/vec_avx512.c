@@ -2,9 +2,6 @@
 #include "cpu/x86/x86.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#include <immintrin.h>
-
-#define LANES 16
 #define BLOCK_ROWS 4
 #define BLOCK_WEIGHTS 4
 #define ATTEND_TILE 8
@@ -12,21 +9,11 @@
 #define KV_VECS 4
 #define LSTM_ROWS 4
 #define FILTER_VECS 5
-#include "cpu/vec_types.h"
-
-static inline vec fma_vec(vec a, vec b, vec c)
-{
-    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
+#include "cpu/x86/lanes_avx512.h"
 
 static inline vec min_vec(vec a, vec b)
 {
     return (vec)_mm512_min_ps((__m512)a, (__m512)b);
-}
-
-static inline vec max_vec(vec a, vec b)
-{
-    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
 }
 
 static inline float half_to_float(uint16_t h)
@@ -37,11 +24,6 @@ static inline float half_to_float(uint16_t h)
 static inline void store_half(uint16_t *x, vec v)
 {
     _mm256_storeu_si256((__m256i *)x, _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-static inline ivec round_vec(vec x)
-{
-    return (ivec)_mm512_cvtps_epi32((__m512)x);
 }
 
 static inline vec load_half(const uint16_t *x)

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/block.h"
 #include "backend/cpu/decode.h"
 #include "backend/cpu/encode.h"
 #include "backend/cpu/packed.h"
 #include "backend/cpu/product.h"
+#include "util/pages.h"
 
 /* ---- creation: all memory but the windows' K/V is planned here ---- */
 
@@ -40,8 +42,9 @@ static int order_taps(const wh_kernels *kernels, const wh_tensor *w, wh_tensor *
     }
     for (size_t j = 0; j < d; j++) {
         kernels->decode[wh_cpu_storage(w->type)]((const char *)w->data + j * stored, row, 3 * in);
-        for (size_t i = 0; i < 3 * in; i++)
-            taps[3 * in * j + i % 3 * in + i / 3] = row[i];
+        for (size_t i = 0; i < in; i++)
+            for (size_t tap = 0; tap < 3; tap++)
+                taps[3 * in * j + tap * in + i] = row[3 * i + tap];
     }
     free(row);
     *ordered = (wh_tensor){.name = w->name,
@@ -99,7 +102,7 @@ static int plan_decoder(wh_backend *b)
 /* What one task needs at most. */
 static int plan_scratch(wh_backend *b)
 {
-    size_t size = WH_MAX(wh_cpu_product_scratch(b), wh_cpu_packed_scratch(b));
+    size_t size = b->weights ? wh_cpu_block_scratch(b) : wh_cpu_product_scratch(b);
     size = WH_MAX(size, WH_MAX(wh_cpu_encode_scratch(b), wh_cpu_decode_scratch(b)));
     b->scratch_size = (size + 15) / 16 * 16; /* whole cache lines */
     return alloc_floats(&b->scratch, (size_t)wh_pool_threads(b->pool), b->scratch_size);
@@ -111,6 +114,15 @@ static int alloc_kv(const whisp_model *m, wh_kv type, int n, void **kv)
     size_t size = times(wh_cpu_kv_size(m, type, n), times((size_t)m->n_text_layer, (size_t)m->n_text_head));
     *kv = size == SIZE_MAX ? NULL : wh_alloc_aligned(size, 1);
     return *kv ? WHISP_OK : wh_fail_memory();
+}
+
+static int alloc_kept(const whisp_model *m, wh_kept *kept)
+{
+    size_t n = (size_t)m->n_audio_ctx; /* what an attempt before left is kept */
+    kept->log_counts = kept->log_counts ? kept->log_counts : wh_calloc(n, sizeof *kept->log_counts);
+    kept->position = kept->position ? kept->position : wh_calloc(n, sizeof *kept->position);
+    kept->kept_by = kept->kept_by ? kept->kept_by : wh_calloc(n, sizeof *kept->kept_by);
+    return kept->log_counts && kept->position && kept->kept_by ? WHISP_OK : wh_fail_memory();
 }
 
 static int plan_slots(wh_backend *b)
@@ -148,6 +160,8 @@ static int choose_products(wh_backend *b, const char *name)
     b->sgemm = blas ? blas->sgemm : NULL;
     if (b->config.compute == WH_COMPUTE_AUTO)
         b->config.compute = !b->model->is_int8 && (blas || !cpu.integers_pay) ? WH_COMPUTE_F32 : WH_COMPUTE_INT8;
+    if (b->config.padding == WH_PADDING_AUTO)
+        b->config.padding = b->config.compute == WH_COMPUTE_INT8 ? WH_PADDING_FEW : WH_PADDING_FULL;
     if (b->config.compute == WH_COMPUTE_INT8 && cpu.integers_pay)
         b->attention_int = cpu.attention;
     b->self_type = b->config.compute == WH_COMPUTE_F32 ? WH_KV_F32 : WH_KV_F16;
@@ -202,6 +216,9 @@ static void free_kv(wh_kv_store *stores, int n)
     for (int i = 0; stores && i < n; i++) {
         free(stores[i].k);
         free(stores[i].v);
+        free(stores[i].kept.position);
+        free(stores[i].kept.kept_by);
+        free(stores[i].kept.log_counts);
     }
     free(stores);
 }
@@ -231,15 +248,15 @@ static const char *cpu_describe(const wh_backend *backend)
 /* ---- what the ledger of slots asks for ---- */
 
 /* A window's memory is taken when it is first used. */
-static int encode_windows(wh_backend *b, int n, const float *const *mel, const int *windows)
+static int encode_windows(wh_backend *b, int n, const float *const *mel, const int *windows, int is_full)
 {
     int ctx = b->model->n_audio_ctx;
     for (int i = 0; i < n; i++) {
         wh_kv_store *cross = &b->cross[windows[i]];
         if ((!cross->k && alloc_kv(b->model, b->cross_type, ctx, &cross->k)) ||
-            (!cross->v && alloc_kv(b->model, b->cross_type, ctx, &cross->v)))
+            (!cross->v && alloc_kv(b->model, b->cross_type, ctx, &cross->v)) || alloc_kept(b->model, &cross->kept))
             return WHISP_ERR_MEMORY;
-        int rc = wh_cpu_encode(b, mel[i], cross);
+        int rc = wh_cpu_encode(b, mel[i], cross, is_full);
         if (rc)
             return rc;
     }
@@ -265,19 +282,31 @@ static int copy_kv(wh_backend *b, int dst, int src, int first, int end)
     return WHISP_OK;
 }
 
+/* Slots for the fallback are needed seldom, but by then have as much memory as the others. */
+static void rest(wh_backend *b, int slot)
+{
+    size_t size = wh_cpu_kv_size(b->model, b->self_type, b->model->n_text_ctx) * (size_t)b->model->n_text_layer *
+                  (size_t)b->model->n_text_head;
+    wh_pages_rest(b->self[slot].k, size);
+    wh_pages_rest(b->self[slot].v, size);
+}
+
 static const wh_computer computer = {
     .encode_windows = encode_windows,
     .run_pass = run_pass,
     .copy_kv = copy_kv,
+    .rest = rest,
 };
 
 static const wh_backend_ops ops = {
     .free = cpu_free,
     .describe = cpu_describe,
     .encode = wh_slots_encode,
+    .leaves_out = wh_cpu_leaves_out,
     .decode = wh_slots_decode,
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
+    .rest = wh_slots_rest,
     .slots = wh_slots_count,
     .windows = wh_slots_windows,
 };

@@ -32,6 +32,7 @@ typedef struct layer_call {
     int n; /* rows in the pass */
     int layer;
     int n_groups;
+    int ends; /* nobody asks for more of the pass than this layer's keys, values and scores */
 } layer_call;
 
 static int head_size(const whisp_model *model)
@@ -100,6 +101,7 @@ static void self_attention_task(void *context, size_t task, int worker)
 static void copy_cross_scores(const layer_call *c, const wh_group *group, int head, const float *scores, size_t lds)
 {
     const whisp_model *model = c->backend->model;
+    const int32_t *kept_by = group->cross->kept.kept_by;
     size_t ctx = (size_t)model->n_audio_ctx;
     float scale = head_scale(model);
     for (int a = 0; a < model->n_alignment_heads; a++) {
@@ -109,9 +111,16 @@ static void copy_cross_scores(const layer_call *c, const wh_group *group, int he
             const wh_row *row = &c->backend->rows[group->first + r];
             float *out = row->cross_scores ? row->cross_scores + (size_t)a * row->cross_stride : NULL;
             for (size_t t = 0; out && t < ctx; t++)
-                out[t] = scores[(size_t)r * lds + t] * scale;
+                out[t] = scores[(size_t)r * lds + (size_t)kept_by[t]] * scale;
         }
     }
+}
+
+/* A key that stands for k has its score's exponential as often: log k more. */
+static void count_keys(const wh_kept *kept, float *scores, float scale)
+{
+    for (int i = kept->n_plain; i < kept->n; i++)
+        scores[i] += kept->log_counts[i] * 0.693147181f / scale;
 }
 
 /* One group of rows, one head: the window's K and V are read once for all of them. */
@@ -124,16 +133,21 @@ static void cross_attention_task(void *context, size_t task, int worker)
     wh_kv type = backend->cross_type;
     int head = (int)(task % (size_t)model->n_text_head), d_head = head_size(model), ctx = model->n_audio_ctx;
     const wh_group *group = &backend->groups[task / (size_t)model->n_text_head];
+    const wh_kept *kept = &group->cross->kept;
     size_t d = (size_t)model->n_text_state, channel = (size_t)group->first * d + (size_t)(head * d_head);
     size_t at = wh_cpu_kv_at(model, type, ctx, c->layer, head), lds = score_stride(ctx);
     float *scores = wh_cpu_scratch(backend, worker); /* [group->n][lds] */
 
-    kernels->kv_scores[type](backend->q + channel, d, group->n, (const char *)group->cross->k + at, ctx, d_head, scores,
-                             lds);
+    kernels->kv_scores[type](backend->q + channel, d, group->n, (const char *)group->cross->k + at, kept->n, d_head,
+                             scores, lds);
     copy_cross_scores(c, group, head, scores, lds);
-    for (int r = 0; r < group->n; r++)
-        kernels->softmax(scores + (size_t)r * lds, head_scale(model), (size_t)ctx);
-    kernels->kv_values[type](scores, lds, group->n, (const char *)group->cross->v + at, ctx, d_head,
+    if (c->ends)
+        return;
+    for (int r = 0; r < group->n; r++) {
+        count_keys(kept, scores + (size_t)r * lds, head_scale(model));
+        kernels->softmax(scores + (size_t)r * lds, head_scale(model), (size_t)kept->n);
+    }
+    kernels->kv_values[type](scores, lds, group->n, (const char *)group->cross->v + at, kept->n, d_head,
                              backend->heads + channel, d);
 }
 
@@ -174,6 +188,28 @@ static void product(wh_backend *backend, int n, const float *x, int k, wh_linear
     wh_cpu_products(backend, &p, 1);
 }
 
+/* Do any rows want what the layer's heads look at? */
+static int wants_scores(const layer_call *call)
+{
+    const whisp_model *model = call->backend->model;
+    int wanted = 0;
+    for (int r = 0; r < call->n; r++)
+        wanted |= call->backend->rows[r].cross_scores != NULL;
+    for (int a = 0; wanted && a < model->n_alignment_heads; a++)
+        if (model->alignment_heads[a].layer == call->layer)
+            return 1;
+    return 0;
+}
+
+/* A pass without logits, of a prompt or of a text that is aligned, ends in its last layer before the MLP. */
+static int wants_logits(const wh_row *rows, int n)
+{
+    for (int r = 0; r < n; r++)
+        if (rows[r].logits)
+            return 1;
+    return 0;
+}
+
 static void decoder_block(const layer_call *call)
 {
     wh_backend *backend = call->backend;
@@ -191,6 +227,8 @@ static void decoder_block(const layer_call *call)
     };
     wh_cpu_products(backend, qkv, 3);
     store_cache(backend, n, call->layer);
+    if (call->ends && !wants_scores(call))
+        return;
     wh_cpu_run(backend, (size_t)n * heads, 2 * (size_t)model->n_text_ctx * ld / heads, self_attention_task,
                (void *)call);
     product(backend, n, backend->heads, d, block->attn.out, x, WH_ADD);
@@ -199,6 +237,8 @@ static void decoder_block(const layer_call *call)
     product(backend, n, h, d, block->cross.q, backend->q, WH_SET);
     size_t a_group = 2 * (size_t)WH_MIN(n, PROMPT_ROWS) * (size_t)model->n_audio_ctx;
     wh_cpu_run(backend, (size_t)call->n_groups * heads, a_group * ld / heads, cross_attention_task, (void *)call);
+    if (call->ends)
+        return;
     product(backend, n, backend->heads, d, block->cross.out, x, WH_ADD);
 
     wh_cpu_layer_norm(backend, x, block->mlp_ln, h, n, d);
@@ -266,9 +306,9 @@ int wh_cpu_decode(wh_backend *backend, int n, const wh_row *rows)
     wh_cpu_begin(backend);
     backend->rows = rows;
     embed(backend, n);
-    int n_groups = find_groups(backend, n);
-    for (int layer = 0; layer < backend->model->n_text_layer && !wh_cpu_end(backend); layer++) {
-        layer_call call = {backend, n, layer, n_groups};
+    int n_groups = find_groups(backend, n), last = backend->model->n_text_layer - 1;
+    for (int layer = 0; layer <= last && !wh_cpu_end(backend); layer++) {
+        layer_call call = {backend, n, layer, n_groups, layer == last && !wants_logits(rows, n)};
         decoder_block(&call);
     }
     write_logits(backend, n);

@@ -5,6 +5,7 @@
  *   weights.c  how weights are stored; matrices as int8 or bfloat16
  *   run.c      tasks spread over the threads, until somebody wants them to end
  *   packed.c   matrix products with those
+ *   block.c    the encoder's blocks of rows, each through several such products
  *   product.c  matrix products with any stored weights, spread over the threads
  *   encode.c   log-Mel window -> encoder output -> a window's cross-attention K/V
  *   decode.c   tokens -> logits
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "backend/cpu/blas.h"
+#include "backend/cpu/kept.h"
 #include "backend/cpu/weights.h"
 #include "backend/slots.h"
 #include "cpu/registry.h"
@@ -27,7 +29,8 @@
 
 /* Keys and values: self-attention's of a slot, or cross-attention's of a window. */
 typedef struct wh_kv_store {
-    void *k, *v; /* [n_text_layer][head][tile of n_text_ctx, or n_audio_ctx]: kernels.h, wh_kv */
+    void *k, *v;  /* [n_text_layer][head][tile of n_text_ctx, or n_audio_ctx]: kernels.h, wh_kv */
+    wh_kept kept; /* a window's: the positions whose keys and values these are */
 } wh_kv_store;
 
 /* Consecutive rows of a pass that attend to the same window. */
@@ -64,8 +67,8 @@ struct wh_backend {
     float *audio_h;         /* [n_audio_ctx][d]: normalized */
     float *audio_wide;      /* [wh_cpu_wide_size]: the MLP's inside; Q, K, V and packed K; conv1's output */
 
-    int8_t *x_packed; /* rounded rows of the product at hand: groups of WH_GROUP; NULL with float32 */
-    float *x_scale;   /* [groups][WH_GROUP], wh_cpu_packed_rows in all */
+    int8_t *x_packed; /* rounded rows of the product at hand: groups of gemm->rows; NULL with float32 */
+    float *x_scale;   /* [groups][gemm->rows], wh_cpu_packed_rows in all */
 
     /* decoder; a pass has at most ledger.most_rows rows */
     float *x, *h, *q, *k, *v, *heads; /* [most_rows][d] */
@@ -93,6 +96,9 @@ typedef struct wh_product {
     size_t ldy;
     wh_after after;
     float *const *rows_y; /* NULL, or where each row of y stands; few rows, WH_SET */
+    /* Packed weights only: 0, or y's columns stand in parts of so many, a multiple of WH_PANEL, part_stride apart. */
+    size_t part, part_stride;
+    wh_norm norm; /* its gain NULL, or x's rows are normalized on their way; packed weights only */
 } wh_product;
 
 /* Bytes of one head's K or V of n positions, and where those of a layer and head begin in a slot's or a window's. */

@@ -2,21 +2,27 @@
  * bfloat16, in parallel.
  *
  * One task is a few panels of 32 rows: decode a row, quantize it (unless the file has it as int8), interleave. The
- * pages of the file that have been read are given back to the operating system at once, so that the process never
- * holds the weights twice. */
+ * pages of the file that have been read are given back to the operating system soon, so that the process never
+ * holds the weights twice. Each weight is read once: on the way it is seen whether all are numbers. */
 #include "backend/cpu/weights.h"
 
+#include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define PANELS_A_TASK 4
+#include "util/pages.h"
+
+#define TASK_BYTES ((size_t)256 << 10) /* of panels, about */
+#define KEPT ((size_t)16 << 20)        /* bytes of the file that may stay in the process meanwhile */
 
 struct wh_weights {
     wh_packed *list; /* [n], by address of the tensor */
     size_t n;
-    int is_mapped; /* the tensors are pages of a file */
+    wh_pages panels; /* all of the list's */
+    float *scales;   /* likewise; NULL with bfloat16, as sums */
+    int32_t *sums;
+    atomic_char *unsound; /* [n]: a number of the matrix is NaN or infinite */
     int is_bf16;
     struct wh_weights *next; /* another type's, of the same model */
 };
@@ -75,11 +81,8 @@ static int by_address(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int list_matrices(wh_weights *weights, const whisp_model *m)
+static void list_matrices(wh_weights *weights, const whisp_model *m)
 {
-    weights->list = wh_calloc(3 + 6 * (size_t)m->n_audio_layer + 10 * (size_t)m->n_text_layer, sizeof *weights->list);
-    if (!weights->list)
-        return wh_fail_memory();
     add(weights, m->conv2_w, 3, 1);
     add_blocks(weights, m->audio_blocks, m->n_audio_layer, 0);
     add_blocks(weights, m->text_blocks, m->n_text_layer, 1);
@@ -87,17 +90,37 @@ static int list_matrices(wh_weights *weights, const whisp_model *m)
     if (m->output != m->token_embedding)
         add(weights, m->output, 1, 1);
     qsort(weights->list, weights->n, sizeof *weights->list, by_address);
+}
+
+static size_t panel_bytes(const wh_packed *t)
+{
+    return t->steps * WH_PANEL * 4;
+}
+
+/* A place for each matrix. */
+static int place(wh_weights *weights)
+{
+    size_t bytes = 0, rows = 0;
+    for (size_t i = 0; i < weights->n; i++) {
+        bytes += weights->list[i].panels * panel_bytes(&weights->list[i]);
+        rows += weights->list[i].panels * WH_PANEL;
+    }
+    if (wh_pages_take_plain(&weights->panels, bytes / sizeof(float), 1))
+        return WHISP_ERR_MEMORY;
+    if (!weights->is_bf16) {
+        weights->scales = wh_calloc(rows, sizeof *weights->scales);
+        weights->sums = wh_calloc(rows, sizeof *weights->sums);
+        if (!weights->scales || !weights->sums)
+            return wh_fail_memory();
+    }
+    bytes = rows = 0;
     for (size_t i = 0; i < weights->n; i++) {
         wh_packed *t = &weights->list[i];
-        t->w = wh_alloc_aligned(t->panels, t->steps * WH_PANEL * 4);
-        if (!t->w)
-            return wh_fail_memory();
-        if (t->is_bf16)
-            continue;
-        t->scale = wh_calloc(t->panels * WH_PANEL, sizeof *t->scale);
-        t->sum = wh_calloc(t->panels * WH_PANEL, sizeof *t->sum);
-        if (!t->scale || !t->sum)
-            return wh_fail_memory();
+        t->w = (int8_t *)weights->panels.at + bytes;
+        t->scale = weights->scales ? weights->scales + rows : NULL;
+        t->sum = weights->sums ? weights->sums + rows : NULL;
+        bytes += t->panels * panel_bytes(t);
+        rows += t->panels * WH_PANEL;
     }
     return WHISP_OK;
 }
@@ -114,14 +137,21 @@ typedef struct pack_call {
     const wh_weights *weights;
     const wh_kernels *kernels;
     const wh_gemm *gemm;
-    float *rows; /* [threads][2][longest row] */
-    int8_t *q;   /* [threads][WH_PANEL][longest row], two bytes each */
+    const wh_gguf *file;
+    atomic_size_t *read; /* bytes of the file */
+    float *rows;         /* [threads][2][longest row] */
+    int8_t *q;           /* [threads][WH_PANEL][longest row], two bytes each */
     size_t longest;
 } pack_call;
 
+static size_t panels_a_task(const wh_packed *t)
+{
+    return WH_MAX(TASK_BYTES / panel_bytes(t), 1);
+}
+
 static size_t task_count(const wh_packed *t)
 {
-    return (t->panels + PANELS_A_TASK - 1) / PANELS_A_TASK;
+    return (t->panels + panels_a_task(t) - 1) / panels_a_task(t);
 }
 
 /* Row j as floats, a convolution's taps one after the other. */
@@ -132,8 +162,9 @@ static const float *read_row(const pack_call *call, const wh_packed *t, size_t j
     call->kernels->decode[wh_cpu_storage(t->tensor->type)]((const char *)t->tensor->data + j * stored, row, t->k);
     if (t->taps == 1)
         return row;
-    for (size_t i = 0; i < t->k; i++)
-        split[i % (size_t)t->taps * in + i / (size_t)t->taps] = row[i];
+    for (size_t i = 0; i < in; i++)
+        for (size_t tap = 0; tap < (size_t)t->taps; tap++)
+            split[tap * in + i] = *row++;
     return split;
 }
 
@@ -146,32 +177,26 @@ static const int8_t *stored_rows(const wh_packed *t, size_t first, size_t n, int
     if (taps == 1)
         return rows;
     for (size_t r = 0; r < n; r++)
-        for (size_t i = 0; i < t->k; i++)
-            q[r * t->k + i % taps * in + i / taps] = rows[r * t->k + i];
+        for (size_t i = 0; i < in; i++)
+            for (size_t tap = 0; tap < taps; tap++)
+                q[r * t->k + tap * in + i] = *rows++;
     return q;
 }
 
 static void round_rows(const pack_call *call, const wh_packed *t, size_t first, size_t n, float *row, int8_t *q)
 {
+    int is_sound = 1;
     for (size_t r = 0; r < n; r++) {
         const float *x = read_row(call, t, first + r, row);
-        if (t->is_bf16)
+        if (t->is_bf16) {
             wh_bf16_round(x, t->k, (uint16_t *)(void *)q + r * t->k);
-        else
-            call->gemm->quantize(x, t->k, q + r * t->k, NULL, &t->scale[first + r]);
+            continue;
+        }
+        call->gemm->quantize(x, t->k, q + r * t->k, NULL, &t->scale[first + r]);
+        is_sound &= !isnan(t->scale[first + r]);
     }
-}
-
-/* Rows that will not be read again soon need not stay in the process. (They come back by themselves if they are; those
- * of a model in memory would not.) */
-static void give_back(const wh_packed *t, size_t first, size_t n)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), stored = t->tensor->bytes / t->n;
-    uintptr_t begin = (uintptr_t)t->tensor->data + first * stored, end = begin + n * stored;
-    begin = (begin + page - 1) / page * page;
-    end = end / page * page;
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
+    if (!is_sound)
+        atomic_store(&call->weights->unsound[t - call->weights->list], 1);
 }
 
 static void pack_task(void *context, size_t task, int worker)
@@ -182,7 +207,8 @@ static void pack_task(void *context, size_t task, int worker)
         task -= n;
     float *row = call->rows + (size_t)worker * 2 * call->longest;
     int8_t *q = call->q + (size_t)worker * WH_PANEL * call->longest * 2;
-    size_t first = task * PANELS_A_TASK, last = WH_MIN(first + PANELS_A_TASK, t->panels);
+    size_t first = task * panels_a_task(t), last = WH_MIN(first + panels_a_task(t), t->panels);
+    wh_pages_fill(t->w + first * panel_bytes(t), (last - first) * panel_bytes(t));
     for (size_t panel = first; panel < last; panel++) {
         size_t at = panel * WH_PANEL, rows = WH_MIN(WH_PANEL, t->n - at);
         const int8_t *from = q;
@@ -190,16 +216,34 @@ static void pack_task(void *context, size_t task, int worker)
             from = stored_rows(t, at, rows, q);
         else
             round_rows(call, t, at, rows, row, q);
-        wh_panel(from, (int)rows, t->row_bytes, t->w + panel * t->steps * WH_PANEL * 4,
-                 t->is_bf16 ? NULL : t->sum + at);
+        wh_panel(from, (int)rows, t->row_bytes, t->w + panel * panel_bytes(t), t->is_bf16 ? NULL : t->sum + at);
     }
-    if (call->weights->is_mapped)
-        give_back(t, first * WH_PANEL, WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);
+    /* what was read need not stay in the process; for each task alone it would cost more than it is worth */
+    size_t bytes = t->tensor->bytes / t->n * (WH_MIN(last * WH_PANEL, t->n) - first * WH_PANEL);
+    size_t before = atomic_fetch_add(call->read, bytes);
+    if (call->file && before / KEPT != (before + bytes) / KEPT)
+        wh_gguf_rest(call->file);
 }
 
-static int pack(const wh_weights *weights, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool)
+/* New memory costs a third of the time in large pages, as long as the system has them at hand. */
+typedef struct enlarge_call {
+    const wh_pages *pages;
+    atomic_int ended;
+} enlarge_call;
+
+static void enlarge_task(void *context, size_t i, int worker)
 {
-    pack_call call = {.weights = weights, .kernels = kernels, .gemm = gemm};
+    enlarge_call *call = context;
+    (void)worker;
+    if (!atomic_load(&call->ended) && !wh_pages_large(call->pages, i))
+        atomic_store(&call->ended, 1);
+}
+
+static int pack(const wh_weights *weights, const wh_gguf *file, const wh_kernels *kernels, const wh_gemm *gemm,
+                wh_pool *pool)
+{
+    atomic_size_t read = 0;
+    pack_call call = {.weights = weights, .kernels = kernels, .gemm = gemm, .file = file, .read = &read};
     size_t threads = (size_t)wh_pool_threads(pool), tasks = 0;
     for (size_t i = 0; i < weights->n; i++) {
         tasks += task_count(&weights->list[i]);
@@ -208,11 +252,22 @@ static int pack(const wh_weights *weights, const wh_kernels *kernels, const wh_g
     call.rows = wh_alloc_aligned(threads * 2 * call.longest, sizeof *call.rows);
     call.q = wh_alloc_aligned(threads * WH_PANEL, call.longest * 2);
     int rc = call.rows && call.q ? WHISP_OK : wh_fail_memory();
-    if (!rc)
+    enlarge_call large = {.pages = &weights->panels};
+    if (!rc) {
+        wh_pool_run(pool, weights->panels.bytes / WH_LARGE_PAGE, enlarge_task, &large);
         wh_pool_run(pool, tasks, pack_task, &call);
+    }
     free(call.rows);
     free(call.q);
     return rc;
+}
+
+/* What packing has seen of a tensor's numbers: 1 they are numbers, 0 not, -1 it has not looked at them. */
+static int soundness(const void *user, const wh_tensor *tensor)
+{
+    const wh_weights *weights = user;
+    const wh_packed *t = wh_weights_find(weights, tensor);
+    return !t || weights->is_bf16 || tensor->type == WH_I8 ? -1 : !atomic_load(&weights->unsound[t - weights->list]);
 }
 
 static int make(const whisp_model *model, int is_bf16, const wh_kernels *kernels, const wh_gemm *gemm, wh_pool *pool,
@@ -221,11 +276,19 @@ static int make(const whisp_model *model, int is_bf16, const wh_kernels *kernels
     wh_weights *made = wh_calloc(1, sizeof *made);
     if (!made)
         return wh_fail_memory();
-    made->is_mapped = model->file && wh_gguf_is_mapped(model->file);
+    size_t most = 3 + 6 * (size_t)model->n_audio_layer + 10 * (size_t)model->n_text_layer;
     made->is_bf16 = is_bf16;
-    int rc = list_matrices(made, model);
+    made->list = wh_calloc(most, sizeof *made->list);
+    made->unsound = wh_calloc(most, sizeof *made->unsound);
+    int rc = made->list && made->unsound ? WHISP_OK : wh_fail_memory();
+    if (!rc) {
+        list_matrices(made, model);
+        rc = place(made);
+    }
     if (!rc)
-        rc = pack(made, kernels, gemm, pool);
+        rc = pack(made, model->file, kernels, gemm, pool);
+    if (!rc)
+        wh_model_search(model, soundness, made);
     if (model->file) /* the system has mapped the neighbours of what was read, too */
         wh_gguf_rest(model->file);
     if (rc)
@@ -271,11 +334,10 @@ void wh_weights_free(wh_weights *weights)
 {
     if (!weights)
         return;
-    for (size_t i = 0; weights->list && i < weights->n; i++) {
-        free(weights->list[i].w);
-        free(weights->list[i].scale);
-        free(weights->list[i].sum);
-    }
+    wh_pages_give_back(&weights->panels);
+    free(weights->scales);
+    free(weights->sums);
+    free(weights->unsound);
     free(weights->list);
     free(weights);
 }

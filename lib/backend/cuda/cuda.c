@@ -107,6 +107,8 @@ int wh_cuda_backend_new(const whisp_model *model, const wh_backend_config *confi
         return wh_fail(WHISP_ERR_BACKEND,
                        "backend cuda: it computes in float16 with float32 sums (compute_type auto; int8: "
                        "windows' keys and values in 8 bits); f32 and bf16 need the backend cpu");
+    if (config->padding == WH_PADDING_FEW)
+        return wh_fail(WHISP_ERR_BACKEND, "backend cuda: encoder_padding few needs the backend cpu");
     int rc = check_model(model);
     if (rc)
         return rc;
@@ -203,8 +205,9 @@ static int cuda_log_mel(wh_backend *backend, const float *samples, int n, float 
 
 /* ---- what the ledger of slots asks for ---- */
 
-static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows)
+static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows, int is_full)
 {
+    (void)is_full; /* they always are */
     cuda_backend *b = inside(backend);
     const whisp_model *m = b->model;
     size_t size = (size_t)m->n_audio_ctx * (size_t)m->n_audio_state;
@@ -263,6 +266,7 @@ static const wh_backend_ops ops = {
     .decode = wh_slots_decode,
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
+    .rest = wh_slots_rest,
     .slots = wh_slots_count,
     .windows = wh_slots_windows,
     .chooses = cuda_chooses,

@@ -25,17 +25,23 @@ from ._errors import (
     LibraryWarning,
     ModelError,
     OutOfMemoryError,
+    OutputError,
     StateError,
 )
 from ._library import languages as language_list  # noqa: I001
 from ._library import library
 from ._live import Live
-from ._model import Dims, Model, available_models, load_model
+from ._model import Dims, Model, Model as Whisper, Dims as ModelDimensions, available_models, load_model
 from ._options import option_list
-from ._recording import load_audio
-from ._result import format_transcript
+from .audio import load_audio
+from ._queue import Job, Queue
 from ._session import Session
 from ._speakers import Speakers
+from ._transcript import Transcript, format_transcript
+from . import audio, decoding, model, tokenizer, utils
+from .audio import log_mel_spectrogram, pad_or_trim
+from .decoding import DecodingOptions, DecodingResult, decode, detect_language
+from .transcribe import transcribe
 
 __version__ = "0.1.0"
 
@@ -54,6 +60,7 @@ __all__ = [
     "Model",
     "ModelError",
     "OutOfMemoryError",
+    "OutputError",
     "SAMPLE_RATE",
     "Session",
     "Speakers",

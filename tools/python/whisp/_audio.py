@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import collections.abc
 import ctypes
 import os
 import sys
@@ -26,8 +27,8 @@ def is_path(audio: Any) -> bool:
 
 
 class Bytes:
-    """Bytes in C's hands: `n` of them at `address`, valid as long as this object lives. Copied only where they do not lie
-    in a row, or may not be written to and have no other way to be found."""
+    """Bytes in C's hands: `n` of them at `address`, valid as long as this object lives. Copied only where they do not
+    lie in a row, or may not be written to and have no other way to be found."""
 
     def __init__(self, data: Any) -> None:
         if isinstance(data, memoryview) and (data.readonly or not data.c_contiguous):
@@ -98,10 +99,26 @@ def _view_floats(view: memoryview) -> "tuple[Any, Any, int]":
     return _array_floats(values)
 
 
+def numbers_of(audio: Any) -> "array.array[Any]":
+    """A list or other sequence as an array: of 16-bit integers, where it holds nothing but integers, else of floats.
+    TypeError, OverflowError: something else is in it."""
+    if isinstance(audio, (collections.abc.Sequence, array.array)) and not isinstance(audio, (str, bytes)):
+        try:
+            return array.array("h", audio)
+        except TypeError:
+            pass
+    return array.array("f", audio)
+
+
 def _from_numbers(audio: Any) -> "array.array[float]":
     """A list, tuple or other iterable of numbers."""
+    if isinstance(audio, (collections.abc.Set, collections.abc.Mapping)):
+        raise _no_samples(type(audio).__name__)
     try:
-        return array.array("f", audio)
+        values = numbers_of(audio)
+        return values if values.typecode == "f" else array.array("f", [value / 32768 for value in values])
+    except OverflowError:
+        raise _wrong_type("integers of more than 16 bits") from None
     except TypeError:
         pass
     try:
@@ -110,9 +127,7 @@ def _from_numbers(audio: Any) -> "array.array[float]":
         what = type(audio).__name__
         if isinstance(audio, (list, tuple)):
             what += " with something else than numbers in it"
-        raise ArgumentError(
-            "audio must be a path or a one-dimensional array of samples (16 kHz, mono, in [-1, 1]), not a " + what
-        ) from None
+        raise _no_samples(what) from None
 
 
 def _array_floats(samples: "array.array[float]") -> "tuple[Any, Any, int]":
@@ -126,6 +141,12 @@ def _one_dimension(shape: "tuple[int, ...]") -> None:
             "audio has %d dimensions (shape %s) but must have one: mix the channels first, for example with "
             "audio.mean(axis=...)" % (len(shape), "x".join(map(str, shape)) or "()")
         )
+
+
+def _no_samples(what: str) -> ArgumentError:
+    return ArgumentError(
+        "audio must be a path or a one-dimensional array of samples (16 kHz, mono, in [-1, 1]), not a " + what
+    )
 
 
 def _wrong_type(kind: str) -> ArgumentError:

@@ -62,6 +62,13 @@ class StateError(Error):
     code = -8
 
 
+class OutputError(FileError):
+    """A file that an option names (speakers_out) cannot be written (WHISP_ERR_OUTPUT). Where that was found out at the
+    end only, `result` is all that the call would have returned."""
+
+    code = -9
+
+
 class LibraryWarning(UserWarning):
     """What the library warns of, where no `log` callback hears it: an option without effect, channels that cancel each
     other, an uncertain language, ..."""
@@ -77,7 +84,17 @@ class LibraryError(Error, ImportError):
 
 _CLASSES = {
     cls.code: cls
-    for cls in (ArgumentError, OutOfMemoryError, FileError, AudioError, ModelError, BackendError, Cancelled, StateError)
+    for cls in (
+        ArgumentError,
+        OutOfMemoryError,
+        FileError,
+        AudioError,
+        ModelError,
+        BackendError,
+        Cancelled,
+        StateError,
+        OutputError,
+    )
 }
 
 

@@ -1,4 +1,5 @@
-"""Finds libwhisp and declares its functions for ctypes: include/whisp.h, whisp_live.h and whisp_speakers.h.
+"""Finds libwhisp and declares its functions for ctypes: include/whisp.h, whisp_vad.h, whisp_live.h and
+whisp_speakers.h.
 
 The library is loaded at the first use, not at import, so that importing the package never fails.
 """
@@ -9,6 +10,7 @@ import ctypes
 import ctypes.util
 import functools
 import os
+import sys
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -195,6 +197,11 @@ class WriterOptions(Structure):
         ("max_words_per_line", c_int),
         ("doubtful_share", c_double),
         ("recording", c_char_p),
+        ("recording_path", c_char_p),
+        ("recording_link", c_char_p),
+        ("embed_audio", c_int),
+        ("subtitles", c_int),
+        ("subtitle_style", c_char_p),
     ]
 
 
@@ -209,6 +216,20 @@ SeekFn = CFUNCTYPE(c_int, c_void_p, c_int64, c_int)
 TellFn = CFUNCTYPE(c_int64, c_void_p)
 
 
+class Part(Structure):
+    _fields_ = [
+        ("samples", POINTER(c_float)),
+        ("n", c_size_t),
+        ("at", c_int64),
+        ("loudest", c_double),
+        ("is_last", c_int),
+    ]
+
+
+PartFn = CFUNCTYPE(c_int, c_void_p, POINTER(Part))
+FileFn = CFUNCTYPE(c_int, c_void_p, c_size_t, c_int, c_void_p)
+
+
 class CallbackTable(Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -219,11 +240,40 @@ class CallbackTable(Structure):
         ("cancel", CancelFn),
         ("journal", JournalFn),
         ("no_mmap", c_int),
+        ("part", PartFn),
     ]
 
 
 class Reader(Structure):
     _fields_ = [("size", c_size_t), ("user", c_void_p), ("read", ReadFn), ("seek", SeekFn), ("tell", TellFn)]
+
+
+class Span(Structure):
+    _fields_ = [("start", c_double), ("end", c_double)]
+
+
+class SpeechInfo(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("spans", POINTER(Span)),
+        ("n_spans", c_size_t),
+        ("probabilities", POINTER(c_float)),
+        ("n_probabilities", c_size_t),
+        ("duration", c_double),
+    ]
+
+
+class Event(Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("kind", c_int),
+        ("id", c_uint64),
+        ("user", c_void_p),
+        ("segment", POINTER(Segment)),
+        ("rc", c_int),
+        ("error", c_char_p),
+        ("result", c_void_p),
+    ]
 
 
 # Handles (whisp_model * and so on) are plain c_void_p. Paths and texts are bytes. Strings that the caller must release
@@ -250,6 +300,7 @@ _PROTOTYPES = {
     "whisp_session_free": (None, c_void_p),
     "whisp_session_reset": (c_int, c_void_p),
     "whisp_session_transcribe": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_session_transcribe_files": (c_int, c_void_p, POINTER(c_char_p), c_size_t, FileFn, c_void_p),
     "whisp_session_align": (c_int, c_void_p, c_void_p, c_char_p, POINTER(c_void_p)),
     "whisp_session_detect_language": (c_int, c_void_p, c_void_p, _Samples, c_size_t),
     "whisp_session_describe": (c_int, c_void_p, POINTER(SessionInfo)),
@@ -270,6 +321,7 @@ _PROTOTYPES = {
         POINTER(c_void_p),
         POINTER(c_size_t),
     ),
+    "whisp_result_write": (c_int, c_void_p, c_char_p, POINTER(WriterOptions), c_char_p),
     "whisp_result_read": (c_int, c_char_p, c_size_t, POINTER(c_void_p)),
     "whisp_string_free": (None, c_void_p),
     "whisp_segment_line": (c_int, POINTER(Segment), c_char_p, c_size_t),
@@ -294,6 +346,18 @@ _PROTOTYPES = {
     "whisp_stream_describe": (c_int, c_void_p, POINTER(StreamInfo)),
     "whisp_stream_catch_up": (None, c_void_p),
     "whisp_stream_result": (c_int, c_void_p, POINTER(c_void_p)),
+    "whisp_log_mel": (c_int64, c_void_p, _Samples, c_size_t, _Samples, c_size_t),
+    "whisp_session_decode_mel": (c_int, c_void_p, _Samples, c_size_t, _Samples, c_size_t, POINTER(c_void_p)),
+    "whisp_queue_new": (c_int, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_queue_free": (None, c_void_p),
+    "whisp_queue_submit": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_uint64)),
+    "whisp_queue_next": (c_int, c_void_p, c_double, POINTER(Event)),
+    "whisp_queue_cancel": (c_int, c_void_p, c_uint64),
+    "whisp_vad_load": (c_int, c_char_p, POINTER(c_void_p)),
+    "whisp_vad_free": (None, c_void_p),
+    "whisp_vad_speech": (c_int, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)),
+    "whisp_speech_describe": (c_int, c_void_p, POINTER(SpeechInfo)),
+    "whisp_speech_free": (None, c_void_p),
     "whisp_speakers_load": (c_int, c_char_p, c_void_p, POINTER(c_void_p)),
     "whisp_speakers_free": (None, c_void_p),
     "whisp_speakers_diarize": (c_int, c_void_p, c_void_p, c_void_p, POINTER(c_void_p)),
@@ -341,9 +405,20 @@ def _check_version(lib: Any) -> None:
         raise LibraryError("is version %s, this module needs %s" % (version, needed))
 
 
+def _refuse_free_threads() -> None:
+    """A Python without its lock: the module was never run on one, and says so."""
+    is_locked = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if not is_locked and not os.environ.get("WHISP_FREE_THREADED"):
+        raise LibraryError(
+            "this is a free-threaded Python, on which whisp was never tried: run it with PYTHON_GIL=1, "
+            "or set WHISP_FREE_THREADED=1 to try it"
+        )
+
+
 @functools.lru_cache(maxsize=None)
 def library() -> Any:
     """The loaded library. LibraryError, with all that was tried, when there is none."""
+    _refuse_free_threads()
     chosen = os.environ.get("WHISP_LIBRARY")
     if chosen:
         try:

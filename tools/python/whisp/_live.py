@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import functools
+import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Iterator, List, Optional
 
 from ._audio import Samples
 from ._errors import ArgumentError, StateError
@@ -15,13 +17,15 @@ from ._library import StreamInfo, Word, check, library, sized
 from ._options import CancelCallback, Callbacks, LogCallback, SegmentCallback, set_options
 from ._recording import NO_BLOCK, is_recording
 from ._result import Result, word_dict
+from ._transcript import Transcript
 
 if TYPE_CHECKING:
     from ._model import Model
 
 
-def _free_stream(pointer: ctypes.c_void_p, model: Any, callbacks: Callbacks) -> None:
-    library().whisp_stream_free(pointer)
+def _free_stream(pointer: ctypes.c_void_p, model: Any, callbacks: Callbacks, process: int) -> None:
+    if process == os.getpid():  # its threads did not come along by a fork
+        library().whisp_stream_free(pointer)
 
 
 class Live:
@@ -35,8 +39,9 @@ class Live:
             print(word["word"], end="")
 
     Words are dictionaries with word, start, end and probability. They settle soon and stay as they are; the final text
-    comes later, window by window: `segment` is called with each of its segments, as transcribe()'s is. With diarize=True
-    both have a "speaker", as it seems so soon, and result() has the last word. It belongs to one thread at a time.
+    comes later, window by window: `segment` is called with each of its segments, as transcribe()'s is. With
+    diarize=True both have a "speaker", as it seems so soon, and result() has the last word. It belongs to one thread at
+    a time.
     """
 
     def __init__(
@@ -50,8 +55,10 @@ class Live:
     ) -> None:
         lib = library()
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._callbacks = Callbacks(None, segment, cancel, log)
         handle = model.handle
+        model.settle(options)
         self._pointer: Optional[ctypes.c_void_p] = ctypes.c_void_p()
         settings = ctypes.c_void_p(lib.whisp_options_new())
         if not settings:
@@ -60,13 +67,18 @@ class Live:
             set_options(settings, options)
             self._callbacks.install(settings)
             self._callbacks.check(lib.whisp_stream_new(handle.pointer, settings, ctypes.byref(self._pointer)))
-            self._free = weakref.finalize(self, _free_stream, self._pointer, handle, self._callbacks)
+            self._free = weakref.finalize(
+                self, _free_stream, self._pointer, handle, self._callbacks, self._process
+            )
             self._free.atexit = False
         finally:
             lib.whisp_options_free(settings)
 
     def close(self) -> None:
         """Release memory and threads. Closing twice is fine."""
+        if self._process != os.getpid():  # whoever had the lock at the fork never lets it go here
+            self._pointer = None
+            return
         with self._lock:
             if self._pointer is not None:
                 self._pointer = None
@@ -78,10 +90,17 @@ class Live:
     def __exit__(self, *exception: Any) -> None:
         self.close()
 
-    def _open(self) -> ctypes.c_void_p:
-        if self._pointer is None:
-            raise StateError("the live transcription is closed")
-        return self._pointer
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[ctypes.c_void_p]:
+        """The stream's pointer, for this thread alone."""
+        if self._process != os.getpid():
+            raise StateError(
+                "the live transcription is another process's, from before a fork: make a new one of the model"
+            )
+        with self._lock:
+            if self._pointer is None:
+                raise StateError("the live transcription is closed")
+            yield self._pointer
 
     def push(self, block: Any, catch_up: bool = False) -> List[Dict[str, Any]]:
         """Feed samples, any number of them; returns the words that settled. catch_up: hear all of it in one pass, as
@@ -92,44 +111,44 @@ class Live:
         samples = Samples(block)
         words: List[Dict[str, Any]] = []
         start = 0
-        with self._lock:
+        with self._using() as pointer:
             while start < samples.n:
-                start += check(lib.whisp_stream_push(self._open(), samples.from_(start), samples.n - start))
+                start += check(lib.whisp_stream_push(pointer, samples.from_(start), samples.n - start))
                 if catch_up:
-                    lib.whisp_stream_catch_up(self._open())
-                words += self._pull()
+                    lib.whisp_stream_catch_up(pointer)
+                words += self._pull(pointer)
         return words
 
     def finish(self) -> List[Dict[str, Any]]:
         """Say that the sound ends; returns the remaining words."""
-        with self._lock:
-            check(library().whisp_stream_finish(self._open()))
-            return self._pull()
+        with self._using() as pointer:
+            check(library().whisp_stream_finish(pointer))
+            return self._pull(pointer)
 
-    def _pull(self) -> List[Dict[str, Any]]:
+    def _pull(self, pointer: ctypes.c_void_p) -> List[Dict[str, Any]]:
         lib = library()
         words, n = ctypes.POINTER(ctypes.POINTER(Word))(), ctypes.c_size_t()
         settled: List[Dict[str, Any]] = []
-        while self._callbacks.check(lib.whisp_stream_pull(self._open(), ctypes.byref(words), ctypes.byref(n))) == 1:
-            settled += [self._word(words[i].contents) for i in range(n.value)]
+        while self._callbacks.check(lib.whisp_stream_pull(pointer, ctypes.byref(words), ctypes.byref(n))) == 1:
+            settled += [self._word(pointer, words[i].contents) for i in range(n.value)]
         return settled
 
-    def _word(self, word: Word) -> Dict[str, Any]:
+    def _word(self, pointer: ctypes.c_void_p, word: Word) -> Dict[str, Any]:
         copied = word_dict(word)
         if word.speaker > 0:
             info: StreamInfo = sized(StreamInfo)
-            check(library().whisp_stream_describe(self._open(), ctypes.byref(info)))
+            check(library().whisp_stream_describe(pointer, ctypes.byref(info)))
             copied["speaker"] = info.speakers[word.speaker - 1].decode("utf-8", "replace")
         return copied
 
-    def result(self) -> Dict[str, Any]:
+    def result(self) -> Transcript:
         """With diarize=True, after finish(): the final text once more, now that all voices are known, in the form that
         transcribe() returns. Before finish() it ends the transcription and has what is final until then. Once only."""
-        pointer = ctypes.c_void_p()
-        with self._lock:
-            check(library().whisp_stream_result(self._open(), ctypes.byref(pointer)))
-        with Result(pointer) as result:
-            return result.to_dict()
+        result_pointer = ctypes.c_void_p()
+        with self._using() as pointer:
+            check(library().whisp_stream_result(pointer, ctypes.byref(result_pointer)))
+        with Result(result_pointer) as result:
+            return Transcript(result.to_dict())
 
     @property
     def tail(self) -> str:
@@ -139,8 +158,8 @@ class Live:
 
     def _info(self) -> StreamInfo:
         info: StreamInfo = sized(StreamInfo)
-        with self._lock:
-            check(library().whisp_stream_describe(self._open(), ctypes.byref(info)))
+        with self._using() as pointer:
+            check(library().whisp_stream_describe(pointer, ctypes.byref(info)))
         return info
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import difflib
 import functools
 import numbers
 import operator
@@ -12,7 +13,7 @@ import warnings
 from typing import Any, Callable, Dict, Generator, Iterable, Iterator, List, Mapping, Optional
 
 from ._errors import ArgumentError, IncompleteWarning, LibraryWarning
-from ._library import CallbackTable, CancelFn, LogFn, ProgressFn, SegmentFn, check, library, sized
+from ._library import CallbackTable, CancelFn, LogFn, PartFn, ProgressFn, SegmentFn, check, library, sized
 from ._result import segment_dict
 
 WARNING = 1  # the level of a line of the log
@@ -21,6 +22,7 @@ LogCallback = Callable[[int, str], Any]
 ProgressCallback = Callable[[float, float], Any]
 SegmentCallback = Callable[[Dict[str, Any]], Any]
 CancelCallback = Callable[[], Any]
+PartCallback = Callable[[Any], int]  # whisp_part of whisp_live.h, in a thread of the library's
 
 # openai-whisper's, without a meaning here: what the arithmetic is, the library's compute_type says.
 _IGNORED = frozenset(["fp16"])
@@ -48,14 +50,17 @@ def option_text(name: str, value: Any, values: str = "") -> bytes:
     if isinstance(value, str):
         text = value
     elif values == "True|False":
-        text = str(bool(value))
+        text = str(_truth(name, value))
     elif value is None or isinstance(value, (bool, numbers.Number)):
         text = str(value)
+    elif getattr(value, "shape", None) == () and hasattr(value, "item"):  # an array or tensor without dimensions
+        return option_text(name, value.item(), values)
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
         items = [option_text(name, item) for item in value]
         return b",".join(items) if items else b"None"
-    elif hasattr(value, "__float__"):  # a NumPy or torch scalar
-        text = str(float(value))
+    elif hasattr(value, "__float__"):
+        number: Any = value
+        text = str(float(number))
     else:
         raise ArgumentError("option %s: a value of type %s means nothing" % (name, type(value).__name__))
     try:
@@ -65,6 +70,13 @@ def option_text(name: str, value: Any, values: str = "") -> bytes:
     if b"\0" in encoded:
         raise ArgumentError("option %s: the text cannot hold a NUL character" % name)
     return encoded
+
+
+def _truth(name: str, value: Any) -> bool:
+    try:
+        return bool(value)
+    except (TypeError, ValueError) as error:  # an array of several, say
+        raise ArgumentError("option %s: True or False is expected: %s" % (name, error)) from None
 
 
 def _voices(value: Any) -> Any:
@@ -99,21 +111,36 @@ def set_options(handle: ctypes.c_void_p, options: Dict[str, Any]) -> None:
         elif name in _UNUSED:
             raise ArgumentError("option %s: libwhisp %s does not have it" % (name, library().whisp_version().decode()))
         else:
-            raise ArgumentError("unknown option %s; there are: %s" % (name, ", ".join(known)))
+            close = difflib.get_close_matches(name.lower(), known, 1)
+            meant = " (%s?)" % close[0] if close else ""
+            raise ArgumentError("unknown option %s%s; there are: %s" % (name, meant, ", ".join(known)))
     # In openai-whisper's transcribe() the temperatures given are the temperatures used; its command line, whose rules
     # the library has, adds the steps up to 1.0 to a single one.
     if "temperature" in options and "temperature_increment_on_fallback" in known:
         options.setdefault("temperature_increment_on_fallback", None)
     _prompt_of_tokens(options)
+    if isinstance(options.get("task"), str):
+        options["task"] = options["task"].lower()  # openai-whisper takes "Translate", too
     if "speaker" in options:
         options["speaker"] = _voices(options["speaker"])
-    for name in ("speakers_model", "speakers_in", "speakers_out"):
+    for name in ("speakers_model", "speakers_in", "speakers_out", "vad_model"):
         if isinstance(options.get(name), os.PathLike):
             options[name] = os.fsdecode(os.fspath(options[name]))
     for name, value in options.items():
         if value is None and known[name][1] in ("", "None"):
             continue
         check(library().whisp_options_set(handle, name.encode(), option_text(name, value, known[name][0])))
+
+
+def check_options(options: Dict[str, Any]) -> None:
+    """ArgumentError unless there are such options, with such values."""
+    handle = ctypes.c_void_p(library().whisp_options_new())
+    if not handle:
+        check(-2)
+    try:
+        set_options(handle, dict(options))
+    finally:
+        library().whisp_options_free(handle)
 
 
 def _prompt_of_tokens(options: Dict[str, Any]) -> None:
@@ -142,12 +169,15 @@ class Callbacks:
         segment: Optional[SegmentCallback] = None,
         cancel: Optional[CancelCallback] = None,
         log: Optional[LogCallback] = None,
+        part: Optional[PartCallback] = None,
     ) -> None:
         self.errors: List[BaseException] = []
         self._fns: List[Any] = []  # C holds their addresses only
         self._progress, self._segment, self._cancel, self._log = progress, segment, cancel, log
+        self._part = part
         self._named: Callable[[str], str] = str
         self._unheard: List[str] = []  # warnings, where there is no log callback
+        self.also: Optional[LogCallback] = None  # gets the log's lines, too
 
     @contextlib.contextmanager
     def naming(self, named: Callable[[str], str]) -> Iterator[None]:
@@ -170,11 +200,26 @@ class Callbacks:
             final = self._guard(self._segment, lambda pointer: (segment_dict(pointer.contents),))
             table.segment = SegmentFn(lambda user, pointer: final(pointer))
         write = self._guard(
-            self._log or self._keep, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
+            self._write, lambda level, text: (level, self._named((text or b"").decode("utf-8", "replace")))
         )
         table.log = LogFn(lambda user, level, text: write(level, text))
+        if self._part is not None:
+            table.part = PartFn(self._ask_part)
         check(library().whisp_options_on(options, ctypes.byref(table)))
         self._fns.append(table)  # which keeps the functions alive
+
+    def _ask_part(self, user: Any, part: Any) -> int:
+        assert self._part is not None
+        try:
+            return self._part(part.contents)
+        except BaseException as error:
+            self.errors.append(error)
+            return -1
+
+    def _write(self, level: int, text: str) -> None:
+        if self.also is not None:
+            self.also(level, text)
+        (self._log or self._keep)(level, text)
 
     def _keep(self, level: int, text: str) -> None:
         if level == WARNING and text not in self._unheard:

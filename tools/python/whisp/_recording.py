@@ -7,13 +7,16 @@ from __future__ import annotations
 import array
 import contextlib
 import ctypes
-import importlib.util
+import importlib
 import os
 import re
+import select
 import selectors
 import shutil
+import stat
 import subprocess
 import tempfile
+import time
 import warnings
 from typing import IO, Any, Callable, Iterator, List, Optional, Tuple, TypeVar
 
@@ -31,6 +34,7 @@ NO_BLOCK = (
 
 _IN_MEMORY = "the recording in memory"
 _BLOCK = 1 << 16
+_LONG = 1800.0  # seconds; their samples take 115 MB
 _COMMAND = " -ac 1 -ar 16000 -f wav - | whisp -"  # ends the library's message where ffmpeg may know more
 
 
@@ -45,7 +49,7 @@ class Opened:
     """A recording as the library opens it. Messages call it `name`, the library `known_as`."""
 
     def __init__(self, opener: Callable[[Any], int], name: str, known_as: str = "") -> None:
-        self._opener, self.name, self._known_as = opener, name, known_as or name
+        self.opener, self.name, self._known_as = opener, name, known_as or name
         self.incomplete: Optional[str] = None  # why it is not all of the recording
         self.errors: List[BaseException] = []  # of the caller's own read()
 
@@ -69,7 +73,7 @@ class Opened:
         """The library's handle."""
         handle = ctypes.c_void_p()
         try:
-            check(self.passed(self._opener(ctypes.byref(handle))))
+            check(self.passed(self.opener(ctypes.byref(handle))))
             yield handle
         finally:
             library().whisp_audio_free(handle)
@@ -87,13 +91,15 @@ class _Path(Opened):
 
     @contextlib.contextmanager
     def file(self) -> Iterator[Optional[bytes]]:
-        yield self.path if os.path.isfile(self.path) else None  # a pipe's beginning is gone
+        yield self.path if os.path.isfile(self.path) else None  # not a socket's: its beginning is gone
 
 
 class _Memory(Opened):
     def __init__(self, data: Any) -> None:
         held = Bytes(data)
-        super().__init__(lambda handle: int(library().whisp_audio_open_memory(held.address, held.n, handle)), _IN_MEMORY)
+        super().__init__(
+            lambda handle: int(library().whisp_audio_open_memory(held.address, held.n, handle)), _IN_MEMORY
+        )
         self._data = data
 
     @contextlib.contextmanager
@@ -170,9 +176,9 @@ def _memory_file() -> IO[bytes]:
 
 
 @contextlib.contextmanager
-def _spool(source: Any) -> Iterator[IO[bytes]]:
+def _spool(source: Any, make: Callable[[], IO[bytes]] = _memory_file) -> Iterator[IO[bytes]]:
     """All that a file gives, in one that can be read again."""
-    with _memory_file() as file:
+    with make() as file:
         for block in iter(lambda: _bytes_of(source.read(_BLOCK)), b""):
             file.write(block)
         file.flush()
@@ -193,7 +199,13 @@ def _opened(audio: Any) -> Iterator[Opened]:
     if not is_recording(audio):
         yield _Samples(audio)
     elif is_path(audio):
-        yield _Path(path_bytes(audio), os.fsdecode(os.fspath(audio)))
+        path, name = path_bytes(audio), os.fsdecode(os.fspath(audio))
+        with _pipe(path) as pipe:
+            if pipe is None:
+                yield _Path(path, name)
+            else:
+                with _spool(pipe, tempfile.TemporaryFile) as file:
+                    yield _Path(_path_of(file), "standard input" if name == "-" else name)
     elif not callable(getattr(audio, "read", None)):
         yield _Memory(audio)
     elif _seeks(audio):
@@ -203,13 +215,66 @@ def _opened(audio: Any) -> Iterator[Opened]:
             yield _Path(_path_of(file), _IN_MEMORY)
 
 
+# ---- what comes through a pipe for ffmpeg alone, as tools/whisp/pipes.c has it
+
+
+@contextlib.contextmanager
+def _pipe(path: bytes) -> Iterator[Optional[IO[bytes]]]:
+    """The path opened, where it is a pipe's through which a format comes that only ffmpeg decodes; None: it is not.
+    What is looked at stays in the pipe, for the library."""
+    standard = path == b"-"
+    try:
+        is_pipe = stat.S_ISFIFO((os.fstat(0) if standard else os.stat(path)).st_mode)
+    except OSError:
+        is_pipe = False
+    if not is_pipe or shutil.which("ffmpeg") is None:
+        yield None
+        return
+    with open(0 if standard else path, "rb", buffering=0, closefd=not standard) as pipe:  # until it was heard
+        yield pipe if _is_for_ffmpeg(_look(pipe.fileno())) else None
+
+
+def _look(pipe: int) -> bytes:
+    """The first bytes that stand in a pipe, as soon as there are some; they stay there."""
+    tee: Any = getattr(ctypes.CDLL(None), "tee", None)
+    select.select([pipe], [], [])
+    seen = b""
+    for _ in range(100 if tee else 0):
+        reading, writing = os.pipe()
+        try:
+            n = tee(pipe, writing, ctypes.c_size_t(_BLOCK), 2)  # SPLICE_F_NONBLOCK
+            seen = os.read(reading, n) if n > 0 else b""
+        finally:
+            os.close(reading)
+            os.close(writing)
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        if len(seen) >= 600 or any(event & select.POLLHUP for _, event in poll.poll(0)):
+            break
+        time.sleep(0.01)
+    return seen
+
+
+def _is_for_ffmpeg(seen: bytes) -> bool:
+    try:
+        if seen:
+            with _Memory(seen).audio():
+                pass
+    except AudioError as error:
+        return " is not decoded here; let ffmpeg do it" in str(error)
+    except Error:
+        pass
+    return False
+
+
 def heard(audio: Any, hear: Callable[[Opened], _Value]) -> _Value:
     """hear(recording); where the library cannot decode it, once more with what ffmpeg makes of it."""
     with _opened(audio) as recording:
         try:
             return _named(recording, hear)
         except AudioError as error:
-            program = shutil.which("ffmpeg") if str(error).endswith(_COMMAND) else None
+            helps = str(error).endswith(_COMMAND) and " Hz can be read: " not in str(error)
+            program = shutil.which("ffmpeg") if helps else None
             if program is None:
                 raise
             with recording.file() as path:
@@ -232,7 +297,7 @@ def _named(recording: Opened, hear: Callable[[Opened], _Value]) -> _Value:
 
 @contextlib.contextmanager
 def _spooled(program: str, recording: Opened, path: bytes) -> Iterator[Opened]:
-    """Its first audio stream as Wave64 in a temporary file without a name: it is read twice and cut like any other."""
+    """Its sound as Wave64 in a temporary file without a name: it is read twice and cut like any other."""
     with contextlib.ExitStack() as stack:
         process = _start(program, recording, path)
         try:
@@ -248,7 +313,7 @@ def _spooled(program: str, recording: Opened, path: bytes) -> Iterator[Opened]:
         how = "ffmpeg"
         if status:
             how = "ffmpeg " + ("was ended by signal %d" % -status if status < 0 else "ended with status %d" % status)
-        last = last.replace(os.fsdecode(path), recording.name)
+        last = last.replace("file:%s: " % os.fsdecode(path), "")  # which stands before it already
         reason = "%s: %s" % (how, last or ("it does not say why" if status else "no sound"))
         seconds = _seconds(spooled.path)
         if not seconds > 0:
@@ -271,8 +336,9 @@ _ONE_FILE = (
 def _start(program: str, recording: Opened, path: bytes) -> "subprocess.Popen[bytes]":
     fds = [int(path.rsplit(b"/", 1)[1])] if path.startswith(b"/proc/self/fd/") else []
     # No shell; nothing in a name can be an option or a protocol; no network.
-    command = [program, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe",
-               "-format_whitelist", _ONE_FILE, "-i", b"file:" + path, "-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1"]  # fmt: skip
+    command: List[Any] = [program, "-nostdin", "-hide_banner", "-loglevel", "level+warning"]
+    command += ["-protocol_whitelist", "file,pipe", "-format_whitelist", _ONE_FILE, "-i", b"file:" + path]
+    command += ["-vn", "-c:a", "pcm_s16le", "-f", "w64", "pipe:1"]
     try:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=fds
@@ -318,46 +384,91 @@ def _decode(process: "subprocess.Popen[bytes]", file: IO[bytes]) -> Tuple[int, s
     status = process.wait()
     lines = [line.strip() for line in messages.decode("utf-8", "replace").splitlines()]
     lines = [line for line in lines if line and not line.startswith("To ignore this")]
-    if any("matches no streams" in line for line in lines):
+    if any("matches no streams" in line or "does not contain any stream" in line for line in lines):
         return status, "there is no sound in it"
+    lines = [line for line in lines if "[warning] " not in line or re.search("Packet corrupt|duplicated MOOV", line)]
+    lines = [re.sub(r"\[(warning|error|fatal|panic)\] ", "", line) for line in lines]
     return status, re.sub(r"^(\[[^]@]*) @ 0x[0-9a-f]+\]", r"\1]", lines[-1]) if lines else ""
 
 
 # ---- all samples of a recording
 
 
-def load_audio(path: Any) -> Any:
-    """Decode a recording to 16 kHz mono samples, 32-bit floats in [-1, 1], all of it in memory.
-
-    `path` is a file, "-" for standard input, an open file descriptor (an int), a file's bytes, or a file that is open
-    for reading bytes. Returns a NumPy array where NumPy is installed, otherwise an array.array('f'). IncompleteWarning
-    says what could not be heard.
-    """
+def decode(path: Any, channel: int = -1) -> "Tuple[array.array[float], List[str]]":
+    """All samples of a recording, or of an open descriptor (an int), of one channel or of all mixed, and what could not
+    be heard."""
     lib = library()
     lines: List[str] = []
 
     def read(recording: Opened) -> "array.array[float]":
         samples, block = array.array("f"), (ctypes.c_float * _BLOCK)()
         with recording.audio() as handle:
+            if channel >= 0:
+                check(lib.whisp_audio_select_channel(handle, channel))
             for n in iter(lambda: check(recording.passed(lib.whisp_audio_read(handle, block, _BLOCK))), 0):
                 samples.frombytes(ctypes.string_at(block, 4 * n))
-            lines.extend(_warnings(lib, handle, recording))
+            lines.extend(unheard(lib, handle, recording))
         return samples
 
     if isinstance(path, int):
-        samples = read(Opened(lambda handle: int(lib.whisp_audio_open_fd(path, handle)), "file descriptor %d" % path))
-    else:
-        samples = heard(path, read)
-    for line in lines:
-        warnings.warn(line, IncompleteWarning, stacklevel=2)
-    if importlib.util.find_spec("numpy") is None:
-        return samples
-    import numpy
+        opened = Opened(lambda handle: int(lib.whisp_audio_open_fd(path, handle)), "file descriptor %d" % path)
+        return read(opened), lines
+    return heard(path, read), lines
 
+
+def load_audio(path: Any) -> Any:
+    """See audio.load_audio()."""
+    samples, lines = decode(path)
+    for line in lines:
+        warnings.warn(line, IncompleteWarning, stacklevel=3)
+    try:
+        numpy = importlib.import_module("numpy")
+    except ImportError:
+        return samples
     return numpy.frombuffer(samples, dtype=numpy.float32)
 
 
-def _warnings(lib: Any, handle: Any, recording: Opened) -> List[str]:
+def settled(audio: Any) -> Tuple[Any, float]:
+    """A recording that can be heard again and again, and how long it is. It is decoded here, so that this is done once
+    and the length is exact (an MP3's head counts its padding, too); a long one that the library decodes only where it
+    is heard."""
+    if not is_recording(audio):
+        samples = Samples(audio)
+        return audio, samples.n / 16000
+    if callable(getattr(audio, "read", None)):
+        audio = _bytes_of(audio.read())
+    info: AudioInfo = sized(AudioInfo)
+    try:
+        if not is_path(audio) or os.path.isfile(audio):
+            with _opened(audio) as recording, recording.audio() as handle:
+                check(library().whisp_audio_describe(handle, ctypes.byref(info)))
+            if info.duration > _LONG:
+                return audio, float(info.duration)
+    except AudioError:
+        pass  # perhaps ffmpeg knows it; if not, the next lines say so
+    decoded, lines = decode(audio)
+    for line in lines:
+        warnings.warn(line, IncompleteWarning, stacklevel=4)
+    return decoded, len(decoded) / 16000
+
+
+def open_for_long(stack: contextlib.ExitStack, audio: Any) -> Tuple[Opened, ctypes.c_void_p]:
+    """A recording and the library's handle of it, which the caller frees, for as long as the stack's contexts last;
+    what only ffmpeg decodes is decoded now."""
+    recording, handle = stack.enter_context(_opened(audio)), ctypes.c_void_p()
+    try:
+        check(recording.passed(recording.opener(ctypes.byref(handle))))
+    except AudioError as error:
+        if not str(error).endswith(_COMMAND) or shutil.which("ffmpeg") is None:
+            raise
+        samples, lines = decode(audio)
+        name, recording = recording.name, _Samples(samples)
+        recording.name, recording.incomplete = name, "; ".join(lines) or None
+        check(recording.opener(ctypes.byref(handle)))
+    return recording, handle
+
+
+def unheard(lib: Any, handle: Any, recording: Opened) -> List[str]:
     """What of the recording was not heard."""
     lines, incomplete = [recording.incomplete] if recording.incomplete else [], ctypes.c_int()
     for i in range(100):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import json
+import functools
+import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from ._audio import path_bytes
 from ._errors import ArgumentError
 from ._library import ResultInfo, Segment, WriterOptions, check, library, sized
 
-# How srt and vtt documents are laid out: openai-whisper's names.
-LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line", "doubtful_share")
+# How documents are laid out, openai-whisper's names first; and the recording that the review page plays.
+LAYOUT = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line", "doubtful_share",
+          "subtitles", "subtitle_style", "recording", "embed_audio")
 
 
 def segment_dict(segment: Segment, speakers: Sequence[str] = ()) -> Dict[str, Any]:
@@ -53,6 +56,11 @@ def word_dict(word: Any) -> Dict[str, Any]:
     }
     if word.confidence > 0:  # with the option confidence
         copied["confidence"] = word.confidence
+    if word.n_alternatives:
+        copied["alternatives"] = [
+            {"text": one.text.decode("utf-8", "replace"), "logprob": one.logprob}
+            for one in word.alternatives[: word.n_alternatives]
+        ]
     return copied
 
 
@@ -60,12 +68,28 @@ def layout_of(settings: Mapping[str, Any]) -> WriterOptions:
     """The layout that transcribe_text()'s keyword arguments ask for."""
     layout = WriterOptions(size=ctypes.sizeof(WriterOptions))
     for name, value in settings.items():
+        if name not in LAYOUT:
+            raise ArgumentError("unknown layout %s; there are: %s" % (name, ", ".join(LAYOUT)))
         if name == "doubtful_share":
+            if not isinstance(value, (int, float, type(None))):
+                raise ArgumentError("doubtful_share must be a number from 0 to 1")
             layout.doubtful_share = float(value or 0)
-            continue
-        if name != "highlight_words" and value is not None and (not isinstance(value, int) or value < 1):
-            raise ArgumentError("%s must be a whole number above 0, or None" % name)
-        setattr(layout, name, int(value or 0))
+        elif name == "subtitle_style":
+            if not isinstance(value, (str, type(None))) or "\0" in (value or ""):
+                raise ArgumentError("subtitle_style must be a name, or None")
+            layout.subtitle_style = value.encode("utf-8", "replace") if value is not None else None
+        elif name == "recording":
+            if value is not None:
+                layout.recording = os.path.splitext(os.path.basename(path_bytes(value)))[0]
+                layout.recording_path = os.path.abspath(path_bytes(value))
+        elif name in ("highlight_words", "subtitles", "embed_audio"):
+            setattr(layout, name, int(bool(value)))
+        elif value is not None and not (isinstance(value, int) and 0 < value < 1 << 31):
+            raise ArgumentError("%s must be a whole number above 0 (and below 2^31), or None" % name)
+        else:
+            setattr(layout, name, int(value or 0))
+    if layout.subtitle_style:
+        layout.subtitles = 1
     return layout
 
 
@@ -148,15 +172,17 @@ class Result:
             lib.whisp_string_free(text)
 
 
-def format_transcript(transcript: Any, format: str = "txt", **layout: Any) -> str:
-    """A transcript that is there already as another document: see Model.transcribe_text() for formats and layout.
+    def write(self, format: str, path: bytes, layout: WriterOptions) -> None:
+        """Into a file, which appears when it is whole. The review page finds its recording by the way from there."""
+        if layout.recording_path and path != b"-":
+            folder = os.path.dirname(os.path.abspath(path))
+            layout.recording_link = os.path.relpath(layout.recording_path, folder)
+        check(library().whisp_result_write(self._handle, format.encode(), ctypes.byref(layout), path))
 
-    transcript    the dictionary that transcribe() returned, openai-whisper's as well, or the JSON document of one
-    """
-    document = transcript if isinstance(transcript, (str, bytes)) else json.dumps(transcript)
-    data = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
-    handle = ctypes.c_void_p()
-    options = layout_of(layout)
-    check(library().whisp_result_read(data, len(data), ctypes.byref(handle)))
-    with Result(handle) as result:
-        return result.format(format, options)
+
+@functools.lru_cache(maxsize=None)
+def format_names() -> List[str]:
+    """The formats in which a result can be written."""
+    n = ctypes.c_size_t()
+    listed = library().whisp_format_list(ctypes.byref(n))
+    return [listed[i].contents.name.decode() for i in range(n.value)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import sys
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from ._audio import Samples
 from ._errors import ArgumentError, StateError
 from ._library import Segment, SessionInfo, Timings, check, library, sized
-from ._options import CancelCallback, Callbacks, LogCallback, ProgressCallback, SegmentCallback, set_options
-from ._recording import NO_BLOCK, Opened, heard, is_recording
-from ._result import Result, layout_of, segment_dict, segment_line
+from ._options import (
+    CancelCallback,
+    Callbacks,
+    LogCallback,
+    PartCallback,
+    ProgressCallback,
+    SegmentCallback,
+    set_options,
+)
+from ._recording import NO_BLOCK, Opened, heard, is_recording, unheard
+from ._result import Result, layout_of, segment_dict
+from ._transcript import Transcript
 from ._vocabulary import vocabulary_file
 
 if TYPE_CHECKING:
     from ._model import Model, ModelHandle
+    from ._show import Show
 
 
 class _Handle:
@@ -26,15 +36,16 @@ class _Handle:
 
     def __init__(self, pointer: ctypes.c_void_p, model: "ModelHandle", callbacks: Callbacks) -> None:
         self.pointer = pointer
-        self._finalizer = weakref.finalize(self, _free_session, pointer, model, callbacks)
+        self._finalizer = weakref.finalize(self, _free_session, pointer, model, callbacks, os.getpid())
         self._finalizer.atexit = False
 
     def free(self) -> None:
         self._finalizer()
 
 
-def _free_session(pointer: ctypes.c_void_p, model: "ModelHandle", callbacks: Callbacks) -> None:
-    library().whisp_session_free(pointer)
+def _free_session(pointer: ctypes.c_void_p, model: "ModelHandle", callbacks: Callbacks, process: int) -> None:
+    if process == os.getpid():  # its threads did not come along by a fork
+        library().whisp_session_free(pointer)
 
 
 class Session:
@@ -60,14 +71,18 @@ class Session:
         segment: Optional[SegmentCallback] = None,
         cancel: Optional[CancelCallback] = None,
         log: Optional[LogCallback] = None,
+        part: Optional[PartCallback] = None,
         **options: Any,
     ) -> None:
         lib = library()
         self._languages = model.languages
         self._lock = threading.Lock()
-        self._callbacks = Callbacks(progress, segment, cancel, log)
+        self._process = os.getpid()
+        self._callbacks = Callbacks(progress, segment, cancel, log, part)
         self._handle: Optional[_Handle] = None
         handle = model.handle
+        model.settle(options)
+        self._detects = options.get("language") is None and model.is_multilingual
         pointer = ctypes.c_void_p()
         settings = ctypes.c_void_p(lib.whisp_options_new())
         if not settings:
@@ -86,6 +101,8 @@ class Session:
     @contextlib.contextmanager
     def _using(self) -> Iterator[ctypes.c_void_p]:
         """The session's pointer, for this thread alone."""
+        if self._process != os.getpid():
+            raise StateError("the session is another process's, from before a fork: make a new one of the model")
         if not self._lock.acquire(blocking=False):
             raise StateError("the session is in use, by another thread or by the call whose callback this is")
         try:
@@ -97,6 +114,8 @@ class Session:
 
     def close(self) -> None:
         """Release the session's memory and threads. Closing twice is fine."""
+        if self._process != os.getpid():
+            self._handle = None
         if self._handle is not None:
             with self._using():
                 handle, self._handle = self._handle, None
@@ -109,6 +128,12 @@ class Session:
         self.close()
 
     # -- whole recordings
+
+    def show(self, show: "Show") -> None:
+        """Print as transcribe()'s `verbose` says, also that a language is looked for."""
+        self._callbacks.also = show.line
+        if self._detects:
+            show.say_detecting()
 
     def _transcribe(self, audio: Any, text: Optional[bytes] = None) -> Result:
         """Transcribe, or align a text."""
@@ -135,25 +160,27 @@ class Session:
             except BaseException as error:
                 if result:  # what was final until then; or a warning was made an error
                     with contextlib.suppress(Exception), Result(result) as partial:
-                        error.result = partial.to_dict()  # type: ignore[attr-defined]
+                        error.result = Transcript(partial.to_dict())  # type: ignore[attr-defined]
                 raise
         return made
 
-    def transcribe(self, audio: Any) -> Dict[str, Any]:
+    def transcribe(self, audio: Any) -> Transcript:
         """Forget what was heard, then transcribe a path or samples: see Model.transcribe()."""
         with self._transcribe(audio) as result:
-            return result.to_dict()
+            return Transcript(result.to_dict())
 
     def transcribe_text(self, audio: Any, format: str = "txt", **layout: Any) -> str:
         """The same as a document: see Model.transcribe_text()."""
+        if format == "html" and isinstance(audio, (str, os.PathLike)) and audio != "-":
+            layout = {"recording": audio, **layout}
         options = layout_of(layout)
         with self._transcribe(audio) as result:
             return result.format(format, options)
 
-    def align(self, audio: Any, text: str) -> Dict[str, Any]:
+    def align(self, audio: Any, text: str) -> Transcript:
         """Forget what was heard, then find when the words of a text are said: see Model.align()."""
         with self._transcribe(audio, text_bytes(text)) as result:
-            return result.to_dict()
+            return Transcript(result.to_dict())
 
     def detect_language(self, audio: Any) -> Tuple[str, Dict[str, float]]:
         """Forget what was heard, then find the language of a path or samples: see Model.detect_language()."""
@@ -165,11 +192,35 @@ class Session:
             def hear(recording: Opened) -> int:
                 with recording.audio() as handle, self._callbacks.naming(recording.named):
                     code: int = lib.whisp_session_detect_language(pointer, handle, probabilities, n)
-                    return self._callbacks.check(recording.passed(code))
+                    best = self._callbacks.check(recording.passed(code))
+                    missing.extend(unheard(lib, handle, recording))
+                    return best
 
+            missing: List[str] = []
             best = heard(audio, hear)
-        self._callbacks.warn(None, 3)
+        self._callbacks.warn("; ".join(missing), 3)
         return self._languages[best], dict(zip(self._languages, probabilities))
+
+    def decode_mel(
+        self, mel: Any, n_mels: int, frames: int, languages: bool = True, text: bool = True
+    ) -> Tuple[Dict[str, float], Optional[Transcript]]:
+        """One window from its log-Mel spectrogram, [n_mels][frames] 32-bit floats in a row at the address `mel`: how
+        probable each language is (empty unless asked for), and the transcript."""
+        lib = library()
+        n = max(len(self._languages), 100)
+        probabilities = (ctypes.c_float * n)() if languages else None
+        result = ctypes.c_void_p()
+        mel_pointer = ctypes.cast(mel, ctypes.POINTER(ctypes.c_float))
+        with self._using() as pointer:
+            wanted = ctypes.byref(result) if text else None
+            n_wanted = n if languages else 0
+            code = lib.whisp_session_decode_mel(pointer, mel_pointer, frames, probabilities, n_wanted, wanted)
+            self._callbacks.check(code)
+        found = dict(zip(self._languages, probabilities)) if probabilities is not None else {}
+        if not text:
+            return found, None
+        with Result(result) as made:
+            return found, Transcript(made.to_dict())
 
     # -- streaming
 
@@ -270,41 +321,3 @@ def text_bytes(text: str) -> bytes:
     if b"\0" in encoded:
         raise ArgumentError("text cannot hold a NUL character")
     return encoded
-
-
-class Show:
-    """transcribe()'s `verbose`: puts printing in front of the caller's own callbacks."""
-
-    def __init__(
-        self, verbose: Optional[bool], progress: Optional[ProgressCallback], segment: Optional[SegmentCallback]
-    ) -> None:
-        self.progress, self.segment = progress, segment
-        self._shown = False
-        if verbose:
-            self.segment = _both(lambda final: print(segment_line(final), flush=True), segment)
-        elif verbose is not None:
-            self.progress = _both(self._bar, progress)
-
-    def _bar(self, done: float, total: float) -> None:
-        amount = "%.0f s" % done if total <= 0 else "%3.0f%%  %.0f of %.0f s" % (100 * done / total, done, total)
-        print("\r%s transcribed " % amount, end="", file=sys.stderr, flush=True)
-        self._shown = True
-
-    def __enter__(self) -> "Show":
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._shown:
-            print(file=sys.stderr)
-
-
-def _both(first: Callable[..., Any], second: Optional[Callable[..., Any]]) -> Callable[..., Any]:
-    if second is None:
-        return first
-    then = second
-
-    def call(*arguments: Any) -> None:
-        first(*arguments)
-        then(*arguments)
-
-    return call

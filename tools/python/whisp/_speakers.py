@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import os
 import weakref
@@ -104,8 +105,10 @@ class Speakers:
 
         try:
             heard(audio, hear)
-        except BaseException:
-            lib.whisp_result_free(result)
+        except BaseException as error:
+            if result:  # speakers_out could not be written, or a warning was made an error
+                with contextlib.suppress(Exception), Result(result) as found:
+                    error.result = found.to_dict()  # type: ignore[attr-defined]
             raise
         return Result(result, names[-1])
 

@@ -1,0 +1,628 @@
+"""The review page in a real browser: the walk, all that is alike, playing, editing with the way back, speakers, what is kept
+through a crash, and what comes out. Part of `make test-long`, which installs the browser; `WHISP_BROWSER=1` runs it
+elsewhere. What needs no browser is in test_review_file.py."""
+import json
+import os
+import re
+import subprocess
+import urllib.parse
+
+import pytest
+
+import browser
+import recordings
+import reviewed
+from browser import BACKSPACE, CONTROL, DOWN, ENTER, ESCAPE, F2, SPACE, TAB
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("WHISP_BROWSER"), reason="the review page in a browser: make test-long"),
+    pytest.mark.skipif(browser.missing() is not None, reason="no %s here: make deps-long" % browser.missing()),
+]
+SOUND = "--autoplay-policy=no-user-gesture-required"
+
+
+def written(build, transcript, *options):
+    """The page of a transcript, beside it."""
+    subprocess.run([str(build / "whisp"), "--from", str(transcript), "-f", "html", "-o", str(transcript.parent), *options], check=True, capture_output=True)
+    return transcript.with_suffix(".html")
+
+
+def opened(b, page, fresh=True):
+    url = "file://" + urllib.parse.quote(str(page))
+    b.open(url)
+    if fresh:  # what another test left
+        ready(b)
+        b.run("localStorage.clear(); indexedDB.deleteDatabase('whisp-review')")
+        b.open(url)
+    ready(b)
+    b.complaints()
+    return b
+
+
+def ready(b):
+    b.wait(lambda: b.run("return typeof app === 'object' && Boolean(app.isReady)"), "the page")
+
+
+def rows(b):
+    return b.run("return app.t.rows.map(row => row.text)")
+
+
+def kept(b):
+    b.wait(lambda: b.run("return app.keeper.isDone() && !app.keeper.failed"), "what was typed is kept")
+
+
+def saved(b, form, name):
+    path = b.folder / name
+    path.unlink(missing_ok=True)
+    b.click("[data-format=%s]" % form)
+    b.wait(lambda: path.exists() and path.stat().st_size, name)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    with browser.Browser(folder, SOUND, "--window-size=1280,900") as b:
+        b.folder = folder
+        yield b
+
+
+@pytest.fixture(scope="module")
+def talk(build, tmp_path_factory):
+    return written(build, reviewed.write(tmp_path_factory.mktemp("talk")))
+
+
+@pytest.fixture
+def page(chromium, talk):
+    yield opened(chromium, talk)
+    assert chromium.complaints() == []
+
+
+def test_it_opens_and_asks_for_nothing_but_the_recording(page):
+    assert [r.split("/")[-1] for r in page.run("return performance.getEntriesByType('resource').map(e => e.name)")] in ([], ["talk.wav"])
+    page.wait(lambda: page.run("return app.player.isReady"), "the recording")
+    assert page.run("return app.player.audio.duration") == pytest.approx(reviewed.SECONDS)
+    assert page.text("h1") == "talk" and page.text("#problem") == ""
+    assert rows(page) == ["".join(w["word"] for w in s["words"]) for s in reviewed.transcript()["segments"]]
+    assert page.run("""const s = document.createElement("script"); s.textContent = "window.ran = 1"; document.head.append(s);
+        return window.ran""") is None  # its policy forbids what is not its own
+    assert len(page.complaints()) == 1
+
+
+def test_the_walk(page):
+    page.wait(lambda: page.run("return app.player.isReady"))
+    places = page.run("return app.walk.places.map(p => [p.first, p.last])")
+    assert len(places) == 3  # Share Jet, Share Jet, Naomi?
+    page.run("document.body.focus()")
+    page.press("n")
+    assert page.focused() == "place" and "left" in page.text("#walk-count")
+    place = page.run("return app.walk.order[app.walk.at]")
+    assert page.run("return app.player.until") == pytest.approx(place["end"] + 0.9)
+    page.wait(lambda: not page.run("return app.player.isPlaying"), "the end of the place")
+    assert place["end"] + 0.8 < page.run("return app.player.time") < place["end"] + 1.5
+    first = page.text("#place-text")
+    page.press("n")
+    assert page.text("#place-text") != first
+    page.press("p")
+    assert page.text("#place-text") == first
+    while "Naomi" not in page.text("#place-text mark"):
+        page.press("n")
+    assert page.run("return [...document.querySelectorAll('#offers li')].map(e => e.textContent)")[:2] == ["Noemi?", "know me?"]
+    page.press(DOWN)
+    page.press(ENTER)
+    assert rows(page)[5] == " And what is next, Noemi?" and "2 left" in page.text("#walk-count")
+    assert "Share" in page.text("#place-text mark")  # it has gone on
+    page.press(ENTER)  # that one is right
+    assert "1 left" in page.text("#walk-count")
+    words = page.run("return app.t.rows.flatMap(r => r.words).filter(w => w.heard).map(w => w.text)")
+    assert words == [" Share", " Jet"]
+    page.chord(CONTROL, "z")
+    assert "2 left" in page.text("#walk-count") and not page.run("return app.t.rows.flatMap(r => r.words).some(w => w.heard)")
+
+
+def test_typing_replaces_and_all_alike_follow(page):
+    page.run("document.body.focus()")
+    page.press("n")
+    while "Share" not in page.text("#place-text mark"):
+        page.press("n")
+    page.press("ShareChat")
+    assert page.focused() == "say" and page.run("return document.getElementById('say').value") == "ShareChat"
+    times = page.run("return app.t.rows[app.walk.current().i].words.filter(w => w.corrected).map(w => [w.text, w.start, w.end])")
+    place = page.run("const p = app.walk.order[app.walk.at]; return [app.t.baseWords[p.first].start, app.t.baseWords[p.last].end]")
+    assert times == [[" ShareChat", *place]]
+    page.press(ENTER)
+    page.wait(lambda: not page.run("return document.getElementById('alike').hidden"), "what is alike")
+    offered = page.run("return [...document.querySelectorAll('#alike-list li')].map(e => [e.querySelector('input').checked, e.textContent])")
+    assert offered[0][0] and "2 places" in offered[0][1]  # Share Jet, share jet
+    assert any(not checked and text.startswith("Sharejet") for checked, text in offered[1:])
+    assert not any("ShareChat of" in text.split("…")[0] for _, text in offered)
+    page.run("document.querySelectorAll('#alike-list input').forEach(e => { if (e.parentNode.textContent.startsWith('Sharejet')) e.click(); })")
+    assert page.text("#alike-change") == "Change 3 places"
+    page.press(ENTER)  # the button has the focus, or gets it
+    if not page.run("return document.getElementById('alike').hidden"):
+        page.run("document.getElementById('alike-change').click()")
+    said = rows(page)
+    assert [text.count("ShareChat") for text in said] == [1, 1, 1, 1, 1, 0, 0, 0] and "jet" not in " ".join(said).lower()
+    assert said[2] == " Thank you. ShareChat is older than people think."
+    assert "1 left" in page.text("#walk-count")  # the other Share Jet is done, too
+    page.chord(CONTROL, "z")
+    assert sum(text.count("ShareChat") for text in rows(page)) == 2
+
+
+def test_sound_and_the_word_that_is_said(page):
+    page.wait(lambda: page.run("return app.player.isReady"))
+    page.click(".row:nth-child(2) .said span:nth-child(3)")  # "met" ... whatever the row is
+    row, word = page.run("return [app.view.pointed.id, app.view.pointed.word]")
+    start = page.run("return app.t.rows[app.t.indexOf(arguments[0])].words[arguments[1]].start", row, word)
+    page.wait(lambda: page.run("return app.player.isPlaying"))
+    assert start <= page.run("return app.player.time") < start + 3
+    page.wait(lambda: page.run("return document.querySelectorAll('.said .now').length") == 1)
+    page.press(SPACE)
+    page.wait(lambda: not page.run("return app.player.isPlaying"))
+    page.run("app.player.seek(arguments[0] + 0.01)", start)
+    now = page.run("const e = document.querySelector('.said .now'); return [e.closest('.row').dataset.id, [...e.parentNode.children].indexOf(e)]")
+    assert now == [row, word]
+    page.run("const s = document.getElementById('speed'); s.value = '3'; s.dispatchEvent(new Event('change'))")
+    assert page.run("return app.player.audio.playbackRate") == 3
+    assert page.run("return [...document.getElementById('speed').options].map(o => o.value)")[0] == "0.5"
+    before = page.run("return app.player.time")
+    page.run("document.activeElement.blur()")
+    page.press(browser.RIGHT)
+    assert page.run("return app.player.time") == pytest.approx(before + 5, abs=0.1)
+
+
+def test_editing_splitting_joining_and_all_the_way_back(page):
+    before = rows(page), page.run("return app.t.rows.map(r => r.words.map(w => [w.text, w.start, w.end]))")
+    page.run("app.view.select('1', true)")
+    page.press(ENTER)
+    page.press(" Yes.")
+    page.press(ESCAPE)
+    assert rows(page)[1] == " We met them in Bangalore, where Share Jet began. Yes."
+    words = page.run("return app.t.rows[1].words")
+    assert words[:8] == [{**w} for w in words[:8]] and [w["base"] for w in words[:9]] == list(range(10, 19)) and words[9]["corrected"]
+    page.press(F2)
+    page.run("document.activeElement.setSelectionRange(25, 25)")
+    page.chord(CONTROL, ENTER)
+    assert rows(page)[1:3] == [" We met them in Bangalore,", " where Share Jet began. Yes."]
+    assert page.run("return app.t.rows[1].end <= app.t.rows[2].start + 1e-9")
+    page.press(F2)
+    page.run("document.activeElement.setSelectionRange(0, 0)")
+    page.press(BACKSPACE)
+    assert rows(page)[1] == " We met them in Bangalore, where Share Jet began. Yes." and len(rows(page)) == 8
+    page.press(ESCAPE)
+    page.run("app.view.select('6', true); app.view.join(false)")
+    assert rows(page)[6] == " We shall see what is next. Thanks for listening." and len(rows(page)) == 7
+    while page.run("return app.t.done.length"):
+        page.chord(CONTROL, "z")
+    assert (rows(page), page.run("return app.t.rows.map(r => r.words.map(w => [w.text, w.start, w.end]))")) == before
+    while page.run("return app.t.undone.length"):
+        page.chord(CONTROL, "y")
+    assert len(rows(page)) == 7
+    kept(page)
+
+
+def test_find_and_replace(page):
+    page.chord(CONTROL, "f")
+    page.press("is")
+    text = "\n".join(rows(page)).lower()
+    assert page.text("#find-count") == "%d places" % text.count("is")
+    page.run("document.getElementById('find-whole').click()")
+    n = int(page.text("#find-count").split()[0])
+    assert n == len(re.findall(r"\bis\b", text)) > 3
+    page.press(ENTER) if page.focused() == "find-what" else page.run("app.find.go(1)")
+    assert page.text("#find-count") == "1 of %d" % n and page.run("return document.querySelectorAll('.said .found').length") == 1
+    page.run("document.getElementById('find-by').value = 'was'")
+    page.click("#find-replace")
+    assert " ".join(rows(page)).count(" was") == 1 and page.text("#find-count") == "1 of %d" % (n - 1)
+    page.click("#find-all")
+    assert "Replaced %d" % (n - 1) in page.text("#status") and " is " not in " ".join(rows(page)).lower().replace("is the", "")
+    page.run("document.activeElement.blur()")
+    page.chord(CONTROL, "z")
+    page.chord(CONTROL, "z")
+    assert rows(page) == ["".join(w["word"] for w in s["words"]) for s in reviewed.transcript()["segments"]]
+
+
+def test_speakers(page):
+    page.keys("#speaker-list input", BACKSPACE * 3 + "Dr Ann")
+    assert page.run("return app.t.head.speakers") == ["Dr Ann", "Bob"]
+    assert page.run("return [...document.querySelectorAll('.row .who')].map(e => e.textContent)").count("Dr Ann") == 5
+    page.run("app.askWho(0)")
+    assert page.role("#who-dialog") [0] == "dialog" and "2 segments" in page.text("#who-turn")
+    page.run("document.getElementById('who-name').value = 'Carol'")
+    page.click("#who-dialog [value=set]")
+    page.wait(lambda: page.run("return app.t.rows.slice(0, 4).map(r => app.t.head.speakers[r.speaker])") == ["Carol", "Carol", "Bob", "Dr Ann"])
+    page.run("app.askWho(2)")
+    page.run("document.querySelector('#who-dialog [value=segment]').click(); document.getElementById('who-name').value = 'Dr Ann'")
+    page.click("#who-dialog [value=set]")
+    page.wait(lambda: page.run("return app.t.head.speakers[app.t.rows[2].speaker]") == "Dr Ann")
+    made = json.loads(saved(page, "json", "talk.corrected.json").read_text())
+    assert made["speakers"] == ["Dr Ann", "Bob", "Carol"]
+    assert [t["speaker"] for t in made["turns"]] == ["Carol", "Carol", "Dr Ann", "Dr Ann", "Bob", "Dr Ann", "Bob", "Dr Ann"]
+
+
+def test_what_comes_out_reads_back(page, build, tmp_path):
+    page.run("""app.view.select('0', true); app.view.edit(); const f = app.view.field(); f.value = "A <b>new</b> text --> here &"; f.dispatchEvent(new Event("input"));
+        app.view.leave(); app.t.split(3, 3); app.t.setNote(2, "who?", "n"); app.t.renameSpeaker(1, "Bob <B> & [Co]"); app.t.setText(5, "", "g");""")
+    made = saved(page, "json", "talk.corrected.json")
+    document = json.loads(made.read_text())
+    assert document["segments"][0]["corrected"] and document["segments"][0]["tokens"] == [] and document["segments"][1]["tokens"] == [1, 2, 3]
+    assert [s["id"] for s in document["segments"]] == list(range(9)) and document["segments"][2]["note"] == "who?"
+    copy = tmp_path / "talk.json"
+    copy.write_bytes(made.read_bytes())
+    subprocess.run([str(build / "whisp"), "--from", str(copy), "-f", "txt,srt,vtt,json,html", "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    for form in ("txt", "srt", "vtt"):
+        assert saved(page, form, "talk." + form).read_bytes() == (tmp_path / "out" / ("talk." + form)).read_bytes(), form
+    again = json.loads((tmp_path / "out/talk.json").read_text())
+    assert [s["text"] for s in again["segments"]] == rows(page) and again["text"] == "".join(rows(page))
+    assert again["segments"][2]["note"] == "who?" and again["segments"][0]["corrected"] and again["segments"][0]["words"][1]["corrected"]
+    text = saved(page, "doc", "talk.document.html").read_text()
+    assert "A &lt;b&gt;new&lt;/b&gt; text --&gt; here &amp;" in text and "<b>Bob &lt;B&gt; &amp; [Co]</b>" in text and "<script" not in text
+
+
+def test_notes_and_names(page):
+    page.keys("#note", "Recorded in May")
+    page.keys("#terms", "Nayomi")
+    page.run("document.body.focus(); document.activeElement.blur()")
+    page.press("n")
+    while "Naomi" not in page.text("#place-text mark"):
+        page.press("n")
+    assert "Nayomi?" in page.run("return [...document.querySelectorAll('#offers li')].map(e => e.textContent)")
+    kept(page)
+    page.open(page.run("return location.href"))
+    ready(page)
+    assert page.run("return [document.getElementById('note').value, document.getElementById('terms').value]") == ["Recorded in May", "Nayomi"]
+
+
+def test_a_corrected_transcript_is_corrected_further(page, build, tmp_path):
+    """By another person, on another machine: notes, what was heard and what was learned go with it."""
+    page.run("""app.t.setNote(1, "where?", "n"); app.t.changeHead("a note", {note: "of May"});
+        app.t.replaceAll("x", [{row: 0, from: 27, to: 36, text: "ShareChat"}], {corrections: app.t.corrected("Share Jet", "ShareChat", 2)})""")
+    page.press("n")
+    page.press(ENTER)
+    made = tmp_path / "talk.corrected.json"
+    made.write_bytes(saved(page, "json", "talk.corrected.json").read_bytes())
+    opened(page, written(build, made))
+    assert page.run("return [app.t.rows[1].note, app.t.head.note, app.t.head.corrections]") == [
+        "where?", "of May", [{"from": "Share Jet", "to": "ShareChat", "count": 2}]]
+    page.run("app.t.setText(7, ' The end.', 'x')")
+    again = json.loads(saved(page, "json", "talk.corrected.json").read_text())
+    assert again["corrections"][0]["count"] == 2 and again["note"] == "of May" and again["segments"][1]["note"] == "where?"
+    assert [w["word"] for s in again["segments"] for w in s["words"] if w.get("heard")] != []
+    assert again["segments"][0]["corrected"] and again["segments"][7]["corrected"]
+
+
+def test_a_killed_browser_loses_nothing(talk, tmp_path):
+    for text in (" Kept", " in the middle of a wo"):
+        with browser.Browser(tmp_path, SOUND) as b:
+            b.open("file://%s" % talk)
+            ready(b)
+            b.run("app.view.select('7', true)")
+            b.press(ENTER)
+            b.press(text)
+            kept(b)
+            b.kill()
+    with browser.Browser(tmp_path, SOUND) as b:
+        b.open("file://%s" % talk)
+        ready(b)
+        assert rows(b)[7] == " Thanks for listening. Kept in the middle of a wo"
+        assert "is here again" in b.text("#status") or "Other edits" in b.text("#status")
+        b.run("app.t.split(7, 2); app.t.join(0)")
+        kept(b)
+        b.open("file://%s" % talk)
+        ready(b)
+        assert len(rows(b)) == 8 and rows(b)[6:] == [" Thanks for", " listening. Kept in the middle of a wo"]
+
+
+@pytest.mark.parametrize("how, what", [
+    ("window.put = IDBObjectStore.prototype.put; IDBObjectStore.prototype.put = function () { throw new DOMException('no room', 'QuotaExceededError'); }", "the browser's store is full"),
+    ("delete window.indexedDB; Object.defineProperty(window, 'indexedDB', {value: undefined});"
+     "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})", "NOT kept"),
+])
+def test_what_cannot_be_kept_is_told(talk, tmp_path, how, what):
+    with browser.Browser(tmp_path, SOUND) as b:
+        b.before_pages(how)
+        b.open("file://%s" % talk)
+        ready(b)
+        b.run("app.t.setText(7, ' Another end.', 'x')")
+        b.wait(lambda: what in b.text("#problem"), "that it is told")
+        assert b.role("#problem")[0] == "alert" and not b.run("return app.keeper.isDone()")
+        if "room" not in how:
+            return
+        b.run("IDBObjectStore.prototype.put = window.put")
+        b.run("app.t.setText(7, ' Another end again.', 'x')")
+        kept(b)
+        assert b.text("#problem") == ""
+
+
+def test_without_a_database_there_is_another_store(talk, tmp_path):
+    with browser.Browser(tmp_path, SOUND) as b:
+        b.before_pages("delete window.indexedDB; Object.defineProperty(window, 'indexedDB', {value: undefined})")
+        for text in ("One", "Two"):
+            b.open("file://%s" % talk)
+            ready(b)
+            b.run("app.t.setText(%d, ' %s', 'x')" % (len(text), text))
+            kept(b)
+        b.run("app.t.split(0, 2)")
+        kept(b)
+        b.open("file://%s" % talk)
+        ready(b)
+        assert rows(b)[4] == " Two" and len(rows(b)) == 9
+
+
+def test_a_database_that_does_not_open_is_told(talk, tmp_path):
+    with browser.Browser(tmp_path, SOUND) as b:
+        b.before_pages("IDBFactory.prototype.open = () => ({})")
+        b.open("file://%s" % talk)
+        ready(b)
+        assert "database does not open" in b.text("#problem")
+        b.run("app.t.setText(3, 'One', 'x')")
+        kept(b)
+
+
+def test_another_recording_is_told(page, build, talk, tmp_path):
+    page.keys("#file", str(talk.with_suffix(".wav")))
+    page.wait(lambda: "is the recording of this transcript" in page.text("#status"))
+    other = recordings.write_wav(tmp_path / "other.wav", recordings.babble(5, seed=9))
+    page.keys("#file", str(other))
+    page.wait(lambda: "is not the recording" in page.text("#problem"))
+    page.run("app.t.setText(0, ' Mine.', 'x')")
+    kept(page)
+    # the same name, another sound: nothing of it is taken
+    (tmp_path / "x").mkdir()
+    reviewed.write(tmp_path / "x", sound=False)
+    recordings.write_wav(tmp_path / "x/talk.wav", recordings.babble(5, seed=10))
+    page.open("file://%s" % written(build, tmp_path / "x/talk.json"))
+    ready(page)
+    page.wait(lambda: not page.run("return document.getElementById('others').hidden"))
+    assert "another recording that is called talk" in page.text("#others-list") and rows(page)[0] != " Mine."
+    # the same sound, another transcript
+    (tmp_path / "y").mkdir()
+    made = reviewed.write(tmp_path / "y", made=reviewed.transcript(reviewed.SENTENCES[:5]))
+    page.open("file://%s" % written(build, made))
+    ready(page)
+    page.wait(lambda: "another transcript of this recording" in page.text("#others-list").lower())
+    path = page.folder / "talk.corrected.json"
+    path.unlink(missing_ok=True)
+    page.click("#others-list button")
+    page.wait(lambda: path.exists() and path.stat().st_size)
+    assert json.loads(path.read_text())["segments"][0]["text"] == " Mine."
+    page.complaints()
+
+
+def test_any_text_is_text(chromium, build, tmp_path):
+    nasty = "</script><script>window.ran=1</script><!-- & \" ' \\ \u2028 %3Cb>"
+    made = reviewed.transcript([("</script><b>Ann", nasty + " end."), ("Bob", "x </SCRIPT > y")], doubtful=("end.",))
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "a <b> & #1?", made=made)))
+    assert b.run("return window.ran") is None and b.text("h1") == "a <b> & #1?"
+    assert rows(b)[0].replace("\u2028", " ").split() == (nasty + " end.").split()
+    assert b.text(".row .who") == "</script><b>Ann" and b.run("return document.querySelectorAll('.row b, .row script').length") == 0
+    b.wait(lambda: b.run("return app.player.isReady"), "a recording whose name has signs in it")
+    assert b.complaints() == []
+
+
+def test_right_to_left_and_words_without_spaces(chromium, build, tmp_path):
+    made = reviewed.transcript([("a", "مرحبا بكم في البرنامج"), ("b", "شكرا جزيلا")], language="ar", doubtful=("بكم",))
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "ar", made=made)))
+    assert b.run("return getComputedStyle(document.querySelector('.said')).direction") == "rtl"
+    assert b.run("return document.querySelector('.said').lang") == "ar"
+    made = reviewed.transcript([("a", "東京に行きました。"), ("b", "東亰は大きい。")], language="ja", doubtful=("亰",), spaced=False)
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "ja", made=made)))
+    b.run("document.body.focus()")
+    b.press("n")
+    assert b.text("#place-text mark") == "亰"
+    b.run("const s = document.getElementById('say'); s.focus(); s.value = '京'; s.dispatchEvent(new Event('input'))")
+    b.press(ENTER)
+    assert rows(b)[1] == "東京は大きい。"
+    b.run("app.t.undo(); document.body.focus()")
+    b.press("n")  # an input method finds a field at its first key; until then n and p are keys
+    b.press("p")
+    assert b.focused() == "say" and "亰" == b.text("#place-text mark")
+    compose = {"text": "か", "selectionStart": 1, "selectionEnd": 1}
+    b.ask("POST", "/goog/cdp/execute", {"cmd": "Input.imeSetComposition", "params": compose})
+    b.ask("POST", "/goog/cdp/execute", {"cmd": "Input.insertText", "params": {"text": "下"}})
+    b.wait(lambda: rows(b)[1] == "東下は大きい。", "what was composed")
+    b.press(ESCAPE)
+    assert rows(b)[1] == "東亰は大きい。" and b.focused() == "say"
+    b.run("app.t.setText(0, '東京へ行きました。', 'x')")
+    words = b.run("return app.t.rows[0].words.map(w => [w.text, w.base])")
+    assert [w for w, base in words if base < 0] == ["へ"] and "".join(w for w, _ in words) == "東京へ行きました。"
+
+
+def test_a_segment_of_thousands_of_words(chromium, build, tmp_path):
+    """Only blocks of it are in the document; they are scrolled, edited, found and split as rows are."""
+    made = reviewed.transcript([("Ann", " ".join("w%d%s" % (i, "." if i % 7 == 0 else "") for i in range(5000))), ("Bob", "The end.")], doubtful=("w3001",))
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "long", made=made)))
+    seen = "return [...document.querySelectorAll('.said span')].map(e => e.textContent)"
+    assert 50 < len(b.run(seen)) < 1500 and len(b.run("return document.querySelectorAll('.who')")) == 1
+    b.run("document.body.focus()")
+    b.press("n")
+    assert b.text(".said .place") == "w3001" and b.text(".row.current .place") == "w3001"
+    b.run("app.view.edit()")
+    assert "w3001" in b.run("return app.view.field().value") and len(b.run("return app.view.field().value")) < 2000
+    key, text = b.run("return [app.view.block, app.view.field().value]")
+    b.press(" And more")
+    b.press(ESCAPE)
+    assert b.run("return app.view.textOf(app.view.currentBlock()).trim()") == text + " And more" and b.run("return app.view.block") == key
+    assert b.focused() == "" and b.run("return document.activeElement.classList.contains('row')")
+    words = b.run("return app.t.rows[0].words.length")
+    assert words == 5002 and b.run("return app.view.blocks.of(app.t.rows[0]).reduce((n, block) => n + block.to - block.from, 0)") == words
+    b.press(DOWN)
+    assert b.run("return app.view.currentBlock().from") > 3000 and b.run("return app.view.current") == "0"
+    b.chord(CONTROL, "f")
+    b.press("w4999")
+    b.run("app.find.go(1)")
+    assert b.text(".said .found") == "w4999"
+    b.run("document.getElementById('find-what').value = 'w1'; document.getElementById('find-by').value = 'W1'; app.find.search(); return app.find.replaceAll()")
+    b.wait(lambda: b.run("return app.t.rows[0].text.includes('W1999')"))
+    assert b.run("return app.t.rows[0].words.length") == words and "w1" not in rows(b)[0]
+    kept(b)
+    b.open(b.run("return location.href"))
+    ready(b)
+    assert "W1999 w2000" in rows(b)[0] and " And more" in rows(b)[0] and b.run("return app.t.rows[0].words.length") == words
+    b.run("app.view.select('0', false, 4000); app.t.split(0, 4000)")
+    assert b.run("return app.view.blocks.all().map(one => [one.id, one.from, one.to])")[-2][0] == "0.1"
+    b.run("app.t.join(0)")
+    assert b.run("return app.t.rows[0].words.length") == words and b.complaints() == []
+
+
+def test_white_space_is_what_the_program_takes_for_it(chromium, build, tmp_path):
+    made = reviewed.transcript([("a", "one \ufeff"), ("b", "\ufeffx y")], speakers=False)
+    for segment, text in zip(made["segments"], (" \ufeffone\u2003", "\ufeff\x85 two\x1c")):
+        segment["text"] = text
+        del segment["words"]
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "odd", made=made)))
+    (tmp_path / "again.json").write_bytes(saved(b, "json", "odd.corrected.json").read_bytes())
+    subprocess.run([str(build / "whisp"), "--from", "again.json", "-f", "txt,srt"], cwd=tmp_path, check=True, capture_output=True)
+    for form in ("txt", "srt"):
+        assert saved(b, form, "odd." + form).read_bytes() == (tmp_path / ("again." + form)).read_bytes(), form
+
+
+def test_transcripts_of_others(chromium, build, tmp_path):
+    """Without words, with numbers that are none and text that looks like them, with segments in which nothing is."""
+    made = {"text": " One: NaN, two. Three.", "language": "en", "segments": [
+        {"id": 0, "start": 0.0, "end": 2.0, "text": " One: NaN, two.", "avg_logprob": float("nan")}, {"id": 1, "start": 2.0, "end": 2.0, "text": ""},
+        {"id": 2, "start": 3.0, "end": 4.0, "text": " Three."}]}
+    page = written(build, reviewed.write(tmp_path, "plain", made=made))
+    b = opened(chromium, page)
+    assert rows(b) == [" One: NaN, two.", "", " Three."] and "None" in b.text("#walk-count")
+    b.run("app.t.setText(2, ' Three four.', 'x'); app.t.setText(1, 'Now.', 'y')")
+    assert b.run("return app.t.rows[2].words.map(w => w.start)") == [3, pytest.approx(3.5, abs=0.2)]
+    document = json.loads(saved(b, "json", "plain.corrected.json").read_text())
+    assert [s["text"].strip() for s in document["segments"]] == ["One: NaN, two.", "Now.", "Three four."] and "words" not in document["segments"][0]
+    (tmp_path / "again.json").write_text(json.dumps(document))
+    subprocess.run([str(build / "whisp"), "--from", "again.json", "-f", "srt"], cwd=tmp_path, check=True, capture_output=True)
+    assert saved(b, "srt", "plain.srt").read_bytes() == (tmp_path / "again.srt").read_bytes()
+    odd = reviewed.transcript([("a", "not a: NaN, number"), ("b", "-Infinity")])
+    odd["segments"][0]["avg_logprob"] = odd["segments"][0]["words"][0]["probability"] = float("nan")
+    opened(b, written(build, reviewed.write(tmp_path, "odd", made=odd)))
+    assert rows(b) == [" not a: NaN, number", " -Infinity"]
+    made = saved(b, "json", "odd.corrected.json")
+    assert json.loads(made.read_text())["segments"][0]["text"] == " not a: NaN, number"
+    subprocess.run([str(build / "whisp"), "--from", str(made), "-f", "txt", "-o", str(tmp_path)], check=True, capture_output=True)
+    empty = written(build, reviewed.write(tmp_path, "empty", made={"text": "", "segments": [], "language": "en"}))
+    opened(b, empty)
+    b.run("document.body.focus()")
+    for keys in ("n", F2, SPACE, DOWN):
+        b.press(keys)
+    assert b.text("#problem") == "" and b.complaints() == []
+
+
+def second_window(page):
+    """The same page once more: its handle, and the first one's."""
+    first, url = page.ask("GET", "/window"), page.run("return location.href")
+    second = page.ask("POST", "/window/new", {"type": "tab"})["handle"]
+    page.ask("POST", "/window", {"handle": second})
+    page.open(url)
+    ready(page)
+    return second, first
+
+
+def test_two_windows_are_told(page):
+    _, first = second_window(page)
+    page.wait(lambda: "another window" in page.text("#problem"))
+    page.ask("DELETE", "/window")
+    page.ask("POST", "/window", {"handle": first})
+    assert "another window" in page.text("#problem")
+
+
+@pytest.mark.parametrize("store", ["database", "local"])
+def test_two_windows_mix_nothing(talk, tmp_path, store):
+    """What one has split stays whole, though the other, which does not know of it, writes another segment."""
+    with browser.Browser(tmp_path, SOUND) as b:
+        if store == "local":
+            b.before_pages("delete window.indexedDB; Object.defineProperty(window, 'indexedDB', {value: undefined})")
+        b.open("file://%s" % talk)
+        ready(b)
+        text = "".join(rows(b))
+        second, first = second_window(b)
+        if store == "local":
+            b.before_pages("delete window.indexedDB; Object.defineProperty(window, 'indexedDB', {value: undefined})")
+            b.open(b.run("return location.href"))
+            ready(b)
+        b.ask("POST", "/window", {"handle": first})
+        b.run("app.t.split(0, 4)")
+        kept(b)
+        b.ask("POST", "/window", {"handle": second})
+        b.run("app.t.setText(5, ' Elsewhere.', 'x')")
+        b.wait(lambda: "another window has kept edits" in b.text("#problem"), "that it is told")
+        assert not b.run("return app.keeper.isDone()") and rows(b)[5] == " Elsewhere."
+        b.ask("DELETE", "/window")
+        b.ask("POST", "/window", {"handle": first})
+        b.run("app.t.setText(8, ' The end.', 'x')")
+        kept(b)
+        b.open(b.run("return location.href"))
+        ready(b)
+        assert len(rows(b)) == 9 and "".join(rows(b)[:8]) + " Thanks for listening." == text and rows(b)[8] == " The end."
+
+
+def test_what_is_taken_back_is_seen_in_its_field(page):
+    value = "return document.querySelector(arguments[0]).value"
+    page.keys("#note", "In May")
+    page.keys("#terms", "Nayomi")
+    page.keys("#speaker-list input", "e")
+    assert page.run("return app.t.head.speakers") == ["Anne", "Bob"]
+    for css, was in (("#speaker-list input", "Ann"), ("#terms", ""), ("#note", "")):
+        page.chord(CONTROL, "z")
+        assert page.run(value, css) == was
+    assert page.run("return [app.t.head.note, app.t.head.terms, app.t.head.speakers]") == ["", [], ["Ann", "Bob"]]
+    page.chord(CONTROL, "y")
+    assert page.run(value, "#note") == page.run("return app.t.head.note") == "In May"
+    page.run("document.activeElement.blur(); document.body.focus()")
+    before = rows(page)
+    page.press("n")
+    page.press("Foo")
+    page.chord(CONTROL, "z")
+    assert rows(page) == before and page.run(value, "#say") == page.text("#place-text mark")
+    page.press("Bar")  # goes on from what is there
+    assert not any("Foo" in text for text in rows(page)) and sum("Bar" in text for text in rows(page)) == 1 + sum("Bar" in text for text in before)
+
+
+def test_two_speakers_of_one_name(page, build, tmp_path):
+    page.run("app.t.join(1); app.t.renameSpeaker(1, 'Ann')")
+    made = saved(page, "json", "talk.corrected.json")
+    subprocess.run([str(build / "whisp"), "--from", str(made), "-f", "srt,vtt", "-o", str(tmp_path)], check=True, capture_output=True)
+    for form in ("srt", "vtt"):
+        assert saved(page, form, "talk." + form).read_bytes() == (tmp_path / ("talk.corrected." + form)).read_bytes(), form
+    assert page.run("return app.t.turnOf(0)") == [0, 7]
+
+
+def test_keyboard_and_what_a_screen_reader_is_told(page):
+    page.run("document.body.tabIndex = -1; document.body.focus()")
+    page.press("n")
+    page.run("document.body.focus()")
+    seen = []
+    while not seen or (seen[-1] != "say" and len(seen) < 60):
+        page.press(TAB)
+        seen.append(page.run("const e = document.activeElement; return e.id || e.dataset.format || e.className || e.tagName"))
+    for wanted in ("play", "position", "speed", "find-open", "json", "srt", "walk-order", "place", "say"):
+        assert wanted in seen, (wanted, seen)
+    assert page.role("#place") == ("group", "Doubtful places") and page.role("#list") == ("list", "Segments")
+    assert page.role(".row")[0] == "listitem" and page.role("#position") == ("slider", "Position") and page.role("#offers")[0] == "listbox"
+    assert page.run("const r = document.querySelector('.row'); return [r.getAttribute('aria-posinset'), r.getAttribute('aria-setsize')]") == ["1", "8"]
+    assert page.role("#status")[0] == "status" and page.role("main")[0] == "main" and page.role("aside")[0] == "complementary"
+    nameless = page.run("""return [...document.querySelectorAll("button, input, select, textarea")].filter(e => e.offsetParent &&
+        !(e.textContent.trim() || e.getAttribute("aria-label") || e.labels && e.labels.length)).map(e => e.outerHTML)""")
+    assert nameless == []
+    page.run("app.view.select('0', true)")
+    page.press(DOWN)
+    assert page.run("return document.activeElement.dataset.id") == "1"
+    page.run("document.getElementById('help-open').click()")
+    assert page.role("#help") == ("dialog", "Keys")
+    page.press(ESCAPE)
+
+
+def test_the_recording_inside_the_page(chromium, build, tmp_path):
+    page = written(build, reviewed.write(tmp_path), "--embed_audio", "True")
+    (tmp_path / "talk.wav").unlink()
+    b = opened(chromium, page)
+    b.wait(lambda: b.run("return app.player.isReady"), "the recording")
+    assert b.run("return app.player.audio.duration") == pytest.approx(reviewed.SECONDS) and b.complaints() == []
+    page = written(build, tmp_path / "talk.json")  # and where it is nowhere, that is said
+    opened(b, page)
+    assert "Choose the recording" in b.text("#status") and b.run("return document.getElementById('play').disabled")
+
+
+def test_sums_without_the_browsers_own(page):
+    for text in ("", "abc", "x" * 55, "y" * 56, "z" * 64, "ä" * 1000):
+        ours = page.run("return sha256(new TextEncoder().encode(arguments[0]))", text)
+        assert ours == __import__("hashlib").sha256(text.encode()).hexdigest()
