@@ -122,7 +122,7 @@ EXPORTED int posix_memalign(void **out, size_t alignment, size_t n)
     return 0;
 }
 
-/* Memory by the page is an allocation, too (lib/util/pages.c by lib/platform; under a sanitizer that is malloc()). The C library's own
+/* Memory by the page is an allocation, too (lib/util/pages.c; under a sanitizer that is malloc()). The C library's own
  * mappings, for large blocks and threads' stacks, do not come by here. Of a file: see calls.c. */
 #if defined(SYS_mmap) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 EXPORTED void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
