@@ -261,8 +261,8 @@ check-long: check-programs $(VENV)-ray/ready
 	    $(patsubst %,$(BUILD)/tsan/test/%,test_queue test_threads test_stream test_resume)
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
-# Kernels against their definitions, and their speed: nothing but kernels/cpu.
-CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c))
+# Kernels against their definitions, and their speed: nothing but kernels/cpu and what they ask of the system.
+CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c lib/platform/*.c))
 $(CHECK_OBJ): CPPFLAGS += -Itest
 $(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread
