@@ -42,7 +42,7 @@ $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 
 # The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
 EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
+EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22
 $(EMU)/asan/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
@@ -79,6 +79,7 @@ MUTANT_FILE_18 := kernels/cuda/blas
 MUTANT_FILE_19 := lib/backend/cuda/enter
 MUTANT_FILE_20 := lib/backend/cuda/log_mel
 MUTANT_FILE_21 := lib/backend/cuda/steps
+MUTANT_FILE_22 := lib/backend/cuda/weights
 define mutant
 $(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<

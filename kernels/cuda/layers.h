@@ -37,6 +37,11 @@ void wh_cuda_residual_norm(float *x, const float *bias, const float *gain, const
 /* halfs to floats, n of them, a multiple of 8: what the tests' taps read. */
 void wh_cuda_to_float(const half *x, float *y, size_t n, cudaStream_t stream);
 
+/* stored.cu: blocks of q8_0, [blocks][34] bytes, to out [blocks][32]. */
+#define WH_CUDA_Q8_0_BYTES 34
+#define WH_CUDA_Q8_0_BLOCK 32
+void wh_cuda_from_q8_0(const void *stored, half *out, size_t blocks, cudaStream_t stream);
+
 /* gelu.cu: x [rows][n] = gelu(x + bias [n]). */
 void wh_cuda_bias_gelu(half *x, const float *bias, int rows, int n, cudaStream_t stream);
 

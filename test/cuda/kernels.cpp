@@ -45,6 +45,27 @@ static void test_conv_gelu()
     compare("conv_gelu_positions", sum.read(), with, 1e-5);
 }
 
+/* Bit for bit what the host makes of a block. */
+static void test_from_q8_0()
+{
+    size_t blocks = (size_t)between(1, 300);
+    std::vector<uint8_t> stored(blocks * WH_CUDA_Q8_0_BYTES);
+    std::vector<double> want;
+    for (size_t b = 0; b < blocks; b++) {
+        half scale = __float2half((float)unit() / 64);
+        memcpy(&stored[b * WH_CUDA_Q8_0_BYTES], &scale, 2);
+        for (int i = 0; i < WH_CUDA_Q8_0_BLOCK; i++) {
+            int8_t q = (int8_t)between(-127, 127);
+            stored[b * WH_CUDA_Q8_0_BYTES + 2 + (size_t)i] = (uint8_t)q;
+            want.push_back(number(__float2half(__half2float(scale) * (float)q)));
+        }
+    }
+    Array<uint8_t> ds(stored);
+    Array<half> out(blocks * WH_CUDA_Q8_0_BLOCK);
+    wh_cuda_from_q8_0(ds.p, out.p, blocks, stream);
+    compare("from_q8_0", out.read(), want, 0);
+}
+
 static void test_bias_gelu()
 {
     int rows = between(1, 70), n = 8 * between(1, 60);
@@ -614,9 +635,9 @@ static void test_log_mel()
 }
 
 #ifdef __CUDACC__
-enum { TESTS = 21 };
+enum { TESTS = 22 };
 #else
-enum { TESTS = 24 };
+enum { TESTS = 25 };
 #endif
 
 int main(int argc, char **argv)
@@ -626,6 +647,7 @@ int main(int argc, char **argv)
         state = (uint64_t)(argc > 1 ? atoi(argv[i]) : 1) * 0x9e3779b97f4a7c15u;
         test_pad_mel();
         test_conv_gelu();
+        test_from_q8_0();
         test_bias_gelu();
         test_norm(false);
         test_norm(true);

@@ -58,6 +58,7 @@ static void engine_close(wh_cuda_engine *e)
     if (!e)
         return;
     engine_visit visit(e);
+    engine_free_stage(e);
     engine_free_mel(e->mel_maker);
     for (int i = 0; i < CLASSES; i++)
         if (e->steps[i])
