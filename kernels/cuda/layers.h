@@ -6,6 +6,9 @@
 #include "choice.h"
 #include "device.h"
 
+/* The library shows them to its tests. */
+#pragma GCC visibility push(default)
+
 /* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and
  * values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
@@ -134,5 +137,7 @@ typedef struct wh_cuda_log_mel_call {
 } wh_cuda_log_mel_call;
 void wh_cuda_log_mel(const wh_cuda_log_mel_call *call, cudaStream_t stream);
 size_t wh_cuda_log_mel_tables(float *tables); /* host; how many floats. NULL: only that */
+
+#pragma GCC visibility pop
 
 #endif

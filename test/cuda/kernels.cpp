@@ -2,11 +2,14 @@
  * random and odd shapes; engine.cpp has the engine's tests. Built with and without sanitizers, and once for each mutant
  * (test/check-mutants), which must fail; by nvcc for a GPU (make cuda-device-check).
  *
- * usage: kernels [SEED...] */
+ * usage: kernels [SEED...], or kernels --fill MEBIBYTES_LEFT SECONDS */
 #include "cuda/layers.h"
 #include "testing.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
 
 static double gelu(double x)
 {
@@ -640,8 +643,22 @@ enum { TESTS = 22 };
 enum { TESTS = 25 };
 #endif
 
+/* Takes the device's memory but for so many MiB, and holds it for some seconds. */
+static int fill(size_t left, unsigned seconds)
+{
+    size_t now, total;
+    void *p;
+    must(cudaMemGetInfo(&now, &total));
+    if (now > left << 20)
+        must(cudaMalloc(&p, now - (left << 20)));
+    std::this_thread::sleep_for(std::chrono::seconds(seconds));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && !strcmp(argv[1], "--fill"))
+        return fill((size_t)atol(argv[2]), (unsigned)atoi(argv[3]));
     must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     for (int i = 1; i < argc || i == 1; i++) {
         state = (uint64_t)(argc > 1 ? atoi(argv[i]) : 1) * 0x9e3779b97f4a7c15u;

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 7
+#define WH_CUDA_ABI 8
 #define WH_CUDA_MESSAGE 320
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -112,6 +112,8 @@ typedef struct wh_cuda_api {
     int (*decode)(wh_cuda_engine *engine, int n, const wh_row *rows);
     /* Copy the keys and values of positions first .. first + n - 1. */
     int (*copy)(wh_cuda_engine *engine, int to, int from, int first, int n);
+    /* How fast the device is at most, measured: operations a second of products of halfs, and bytes from and to its memory. */
+    int (*ceilings)(wh_cuda_engine *engine, double *operations, double *bytes);
 } wh_cuda_api;
 
 const wh_cuda_api *wh_cuda_entry(void);

@@ -11,6 +11,7 @@
  *   steps.cu     a decoding step as a graph
  *   passes.cu    any pass
  *   room.cu      how much memory there is for slots, once all else has taken its own
+ *   ceilings.cu  how fast the device is
  *   engine.cu    opening and closing, and the table of engine.h
  *
  * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied
@@ -218,6 +219,10 @@ int engine_try_graphs(wh_cuda_engine *e);
 
 int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows);
 int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n);
+
+/* ---- ceilings.cu ---- */
+
+int engine_ceilings(wh_cuda_engine *e, double *operations, double *bytes);
 
 /* ---- room.cu ---- */
 
