@@ -31,12 +31,12 @@ $(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:%.cu=$(CUDA_BUILD)/%.o)
 	$(NVCC) -shared -cudart static $(CUDA_CODE) -o $@ $^ -Xlinker -z,defs -ldl
 
 # The tests of the kernels and the engine, for a GPU: against that very library.
-$(CUDA_BUILD)/kernels: test/cuda/kernels.cpp test/cuda/engine.cpp test/cuda/testing.h $(CUDA_BUILD)/libwhisp-cuda.so
+$(CUDA_BUILD)/kernels-test: test/cuda/kernels.cpp test/cuda/engine.cpp test/cuda/testing.h $(CUDA_BUILD)/libwhisp-cuda.so
 	$(NVCC) -std=c++17 -O2 -Ilib -Ikernels -Itest/cuda -x cu -cudart static -o $@ test/cuda/kernels.cpp test/cuda/engine.cpp \
 	    -L$(CUDA_BUILD) -lwhisp-cuda -Xlinker -rpath,'$$ORIGIN'
 .PHONY: cuda-device-check
-cuda-device-check: $(CUDA_BUILD)/kernels
-	$(CUDA_BUILD)/kernels 1 2 3 4 5 6 7 8 9 10
+cuda-device-check: $(CUDA_BUILD)/kernels-test
+	$(CUDA_BUILD)/kernels-test 1 2 3 4 5 6 7 8 9 10
 
 # ---- the emulator ----
 
@@ -107,7 +107,7 @@ KIT_CUDA ?= $(CUDA_BUILD)
 KIT_MODEL ?= models/tiny.en.gguf
 KIT_RECORDING ?= test/data/demo.flac
 .PHONY: gpu-kit
-gpu-kit: $(KIT_CUDA)/libwhisp-cuda.so $(KIT_CUDA)/kernels $(CUDA_FAKE) $(BUILD)/whisp $(BUILD)/whisp-bench $(BUILD)/whisp-convert
+gpu-kit: $(KIT_CUDA)/libwhisp-cuda.so $(KIT_CUDA)/kernels$(if $(findstring cudaemu,$(KIT_CUDA)),,-test) $(CUDA_FAKE) $(BUILD)/whisp $(BUILD)/whisp-bench $(BUILD)/whisp-convert
 	sh tools/gpu-kit/make-kit $(BUILD) $(KIT_CUDA) $(KIT_MODEL) $(GPU_KIT) $(KIT_RECORDING)
 
 # ---- a device that answers at once with an invented talk (test/cuda/fake.c): what the host alone takes ----
