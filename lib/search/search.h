@@ -44,8 +44,8 @@ void wh_search_first_window(wh_search *search, int first);
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
-/* With the option confidence: have `fn` see the rows of logits that text is chosen from, at temperature 0 without beams, where
- * the backend does not choose: i tokens are decided, tokens[i] was chosen next, logits [n_vocab] are as the model gave
+/* With the option confidence: have `fn` see the rows of logits that text is chosen from, at temperature 0 without beams,
+ * where the backend does not choose: i tokens are decided, tokens[i] was chosen next, logits [n_vocab] are as the model gave
  * them. Called without tokens when a decoding begins. A code ends the decoding. */
 typedef int (*wh_watch_fn)(void *user, const whisp_token *tokens, size_t i, const float *logits);
 void wh_search_watch(wh_search *search, wh_watch_fn fn, void *user);

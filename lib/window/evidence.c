@@ -1,8 +1,8 @@
 /* evidence.c - evidence about a window's words while its encoding is in slot 0, and their confidence.
  *
- * While the window is decoded, or else in one pass over what was written, under the conditions of the decoding, it is noted how
- * sure the decoder was of each token (notes.c). Between decoding and alignment it follows a few samples, which say what else
- * it might have written. The alignment's own pass, without prompt and timestamps, is the other opinion. */
+ * While the window is decoded, or else in one pass over what was written, under the conditions of the decoding, it is
+ * noted how sure the decoder was of each token (notes.c). Between decoding and alignment it follows a few samples, which
+ * say what else it might have written. The alignment's own pass, without prompt and timestamps, is the other opinion. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
-/* notes.c - what the rows of logits say that a window's text was chosen from: how sure the decoder was of each token, what was
- * nearly as probable, and where a sample would have left it.
+/* notes.c - what the rows of logits say that a window's text was chosen from: how sure the decoder was of each token,
+ * what was nearly as probable, and where a sample would have left it.
  *
  * Between lib/search, which has the rows while it decodes, and evidence.c, which is asked once the words are known. A
  * decoding at temperature 0 shows its rows and nothing has to be computed for them. Of another one (beams, samples, a
- * term of the vocabulary put in, an answer of the journal, a backend that keeps its logits to itself) the rows are made in a pass
- * over its tokens, of the same bits where the backend adds up one row as it does many (cpu). */
+ * term of the vocabulary put in, an answer of the journal, a backend that keeps its logits to itself) the rows are made
+ * in a pass over its tokens, of the same bits where the backend adds up one row as it does many (cpu). */
 #include <stdlib.h>
 
 #include "cpu/registry.h"
