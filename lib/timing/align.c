@@ -9,7 +9,7 @@
 #include "cpu/registry.h"
 #include "timing/attention.h"
 
-#define CHUNK 32 /* tokens a decoder call: bounds the memory for logits */
+#define CHUNK 48 /* tokens a decoder call: bounds the memory for logits */
 #define MEDIAN_WIDTH 7
 
 /* One pass and all its memory. */
