@@ -3,6 +3,7 @@ through a crash, and what comes out. Part of `make test-long`, which installs th
 elsewhere. What needs no browser is in test_review_file.py."""
 import json
 import os
+import random
 import re
 import subprocess
 import urllib.parse
@@ -257,6 +258,81 @@ def test_what_comes_out_reads_back(page, build, tmp_path):
     assert again["segments"][2]["note"] == "who?" and again["segments"][0]["corrected"] and again["segments"][0]["words"][1]["corrected"]
     text = saved(page, "doc", "talk.document.html").read_text()
     assert "A &lt;b&gt;new&lt;/b&gt; text --&gt; here &amp;" in text and "<b>Bob &lt;B&gt; &amp; [Co]</b>" in text and "<script" not in text
+
+
+def test_a_file_is_of_one_moment_and_made_in_pieces(chromium, build, tmp_path):
+    """However long a segment is; what is typed while it is being made is not in it."""
+    made = reviewed.transcript([("Ann", " ".join("w%d" % i for i in range(5000))), ("Bob", "The end.")])
+    made["segments"][0]["words"][7]["speaker"] = "Bob"
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "long", made=made)))
+    for form in ("asJson", "asText", "asSrt", "asVtt"):
+        pieces = b.run("return [...%s(app.t)].map(piece => piece.length)" % form)
+        assert len(pieces) >= (2 if form == "asText" else 25) and sorted(pieces)[-2] < 40000, form  # the longest is all the text
+    path = b.folder / "long.corrected.json"
+    path.unlink(missing_ok=True)
+    b.run("saveAs('json'); app.t.setText(1, ' Too late.', 'x'); app.t.renameSpeaker(1, 'Eve')")
+    b.wait(lambda: path.exists() and path.stat().st_size)
+    document = json.loads(path.read_text())
+    assert document["segments"][1]["text"] == " The end." and document["speakers"] == ["Ann", "Bob"]
+    expected = json.loads((tmp_path / "long.json").read_text())
+    assert [w["word"] for s in document["segments"] for w in s["words"]] == [w["word"] for s in expected["segments"] for w in s["words"]]
+    assert document["segments"][0]["words"][7]["speaker"] == "Bob" and document["turns"] == expected["turns"]
+
+
+def test_turns_of_who_was_given_segments(page):
+    """Against taking one after the other out of every turn."""
+    wrong = page.run("""
+        const {t} = app, draw = n => Math.floor(Math.random() * n), wrong = [];
+        for (let round = 0; round < 30; round++) {
+            for (let k = 0; k < 3; k++) { const i = draw(t.rows.length); t.setSpeaker(i, Math.min(t.rows.length, i + 1 + draw(2)), ["Ann", "Bob", "Eve", ""][draw(4)]); }
+            if (round % 5 === 0) t.split(draw(t.rows.length), 2);
+            let turns = t.document.turns.map(turn => ({start: turn.start, end: turn.end, speaker: t.numberOf(turn.speaker)}));
+            for (const row of t.rows) {
+                const old = t.baseRows[row.base].speaker;
+                if (row.speaker === old) continue;
+                turns = turns.flatMap(turn => turn.speaker !== old || turn.end <= row.start || turn.start >= row.end ? [turn] :
+                    [{...turn, end: row.start}, {...turn, start: row.end}].filter(part => part.end > part.start));
+                if (row.speaker >= 0) turns.push({start: row.start, end: row.end, speaker: row.speaker});
+            }
+            const order = (a, b) => a.start - b.start || a.end - b.end || (a.speaker < b.speaker ? -1 : 1);
+            const slow = turns.map(turn => ({...turn, speaker: nameOf(t, turn.speaker)})).sort(order), quick = turnsOf(t).sort(order);
+            if (JSON.stringify(slow) !== JSON.stringify(quick)) wrong.push([slow, quick]);
+        }
+        return wrong""")
+    assert wrong == []
+
+
+def test_the_search_for_what_is_alike_misses_nothing(chromium, build, tmp_path):
+    """What tells by numbers that a run of words is not alike against looking at each; letters that change against a table."""
+    draw = random.Random(5)
+    near = ["share", "shire", "chair", "jet", "chat", "Jed", "knight", "night", "ai", "eye", "Ann's", "annie", "of", "東京", "東亰", "sharejet", "shared", "get", "keyboards", "kexboawds"]
+    sentences = [("Ann", " ".join(draw.choice(near) for _ in range(12)) + ".") for _ in range(40)]
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "near", made=reviewed.transcript(sentences))))
+    for wrong, right in (("share jet", "ShareChat"), ("knight", "night"), ("東亰", "東京"), ("Ann", "Annie"), ("ai chair", "Eyeshare"), ("of", "off"), ("keyboards", "key")):
+        missed = b.ask("POST", "/execute/async", {"script": """const [wrong, right, done] = arguments, {t} = app, count = plain(wrong).split(" ").length;
+            findAlike(t, wrong, right).then(found => {
+                const {judge} = judgeOf(wrong, right), missed = [], models = [likenessOf(wrong), ...(right.length < 4 && !UNSPACED.test(right) ? [] : [likenessOf(right)])];
+                t.rows.forEach((row, i) => { let at = 0; row.words.forEach((word, k) => {
+                    for (let n = Math.max(1, count - 1); n <= count + 1 && k + n <= row.words.length; n++) {
+                        const text = textOf(row.words.slice(k, k + n)), [start, stop] = coreOf(text), like = likenessOf(text.slice(start, stop));
+                        if (like.letters.length < 4 && !UNSPACED.test(like.letters) && like.letters !== models[0].letters) continue;
+                        if (judge(text.slice(start, stop), Math.min(...models.map(model => unlikeness(likenessOf(like.text), model)))) >= 1) continue;
+                        if (!found.some(one => one.row === i && one.from < at + stop && one.to > at + start)) missed.push(text);
+                    }
+                    at += word.text.length;
+                }); });
+                done([found.length, missed]);
+            });""", "args": [wrong, right]})
+        assert missed[0] > 3 and missed[1] == [], (wrong, right)
+    assert b.run("""
+        const table = (a, b) => { let row = [...Array(b.length + 1).keys()];
+            for (let i = 1; i <= a.length; i++) { const next = [i];
+                for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+                row = next; }
+            return row[b.length]; };
+        const draw = n => Math.floor(Math.random() * n), word = n => Array.from({length: draw(n)}, () => "abc"[draw(3)]).join("");
+        for (let k = 0; k < 5000; k++) { const a = word(12), b = word(12);
+            for (let most = 0; most < 5; most++) if (editDistance(a, b, most) !== Math.min(table(a, b), most + 1)) return [a, b, most]; }""") is None
 
 
 def test_notes_and_names(page):
