@@ -21,7 +21,7 @@ static void *open_in(const char *folder, size_t length, const char *pattern)
     char path[PATH_SIZE];
     glob_t found;
     void *library = NULL;
-    int n = snprintf(path, sizeof path, "%.*s/%s", (int)length, folder, pattern);
+    int n = snprintf(path, sizeof path, "%.*s%s%s", (int)length, folder, *pattern ? "/" : "", pattern);
     if (!length || n < 0 || n >= PATH_SIZE || glob(path, GLOB_ONLYDIR, NULL, &found))
         return NULL;
     for (int version = 0; version < N_VERSIONS && !library; version++)
