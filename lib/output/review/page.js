@@ -76,6 +76,7 @@ function drawPlayer() {
     const {player} = app, {audio} = player, total = audio.duration || app.head.duration || 0;
     at("play").textContent = player.isPlaying ? "Pause" : "Play";
     at("play").disabled = !player.isReady;
+    at("choose").classList.toggle("wanted", !player.isReady);
     at("position").max = String(total);
     at("position").disabled = !player.isReady;
 }
@@ -324,6 +325,7 @@ async function begin() {
     if (text.incomplete) app.complain("Not all of the recording is in this transcript: " + text.incomplete);
     at("undo").onclick = () => stepBack(true);
     at("redo").onclick = () => stepBack(false);
+    at("more").onclick = () => at("more").setAttribute("aria-expanded", String(document.querySelector("header").classList.toggle("all")));
     at("help-open").onclick = () => at("help").showModal();
     document.querySelectorAll("[data-format]").forEach(b => { b.onclick = () => saveAs(b.dataset.format); });
     document.addEventListener("keydown", globalKey);
