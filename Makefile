@@ -116,6 +116,8 @@ KERNEL_CFLAGS ?=
 $(BUILD)/kernels/%.o: KERNEL = $(KERNEL_CFLAGS)
 # GCC's scheduling before registers are given out takes more than there are: sums went through the stack (docs/arm.md).
 $(BUILD)/kernels/cpu/arm/%.o: KERNEL = $(if $(findstring clang,$(CC)),,-fno-schedule-insns) $(KERNEL_CFLAGS)
+# Comparisons of floats may be made of whole vectors only where nobody asks whether one of them trapped.
+$(BUILD)/lib/mel/mel.o $(BUILD)/lib/window/voice.o: KERNEL = -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
