@@ -141,7 +141,7 @@ static void take_frame(wh_mpeg *m)
     int is_info = wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info);
     judge_skipped(m, is_info || m->frame.is_new_kind);
     if (is_info || m->frame.is_new_kind) {
-        m->has_another = 1;
+        m->has_another = m->decoder.is_odd = 1;
         end_recording(m);
     }
     if (is_info)
@@ -317,26 +317,36 @@ static int start_at(wh_mpeg *m, int64_t number, int64_t position, int64_t target
     return begin_kind(m) && m->rate == rate && m->channels == channels && decode_to(m, target);
 }
 
-static int seek_mpeg(wh_decoder *decoder, int64_t frame)
+static int find_mpeg(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
 {
     wh_mpeg *m = (wh_mpeg *)decoder;
-    int64_t target = frame + m->skip, number = target / m->first.samples, position;
-    if (m->has_another || m->is_over || frame < 0 || (m->cut_to > 0 && target >= m->cut_from))
+    int64_t target = frame + m->skip, number = target / m->first.samples;
+    (void)in_pieces; /* headers are looked at in no time */
+    if (m->has_another || frame < 0 || (m->cut_to > 0 && target >= m->cut_from))
         return 0;
-    if (!m->walk.number || wh_mpeg_walk_lead(&m->walk, number, &position) < 0)
+    if (!m->walk.number || wh_mpeg_walk_lead(&m->walk, number, &place->at) < 0)
         m->walk = (wh_mpeg_walk){.position = m->first_position};
     if (!wh_mpeg_walk_to(m->source, &m->first, number, &m->walk))
         return 0;
-    int64_t from = wh_mpeg_walk_lead(&m->walk, number, &position);
+    place->frame = frame;
+    place->number = wh_mpeg_walk_lead(&m->walk, number, &place->at);
+    return 1;
+}
+
+static int go_mpeg(wh_decoder *decoder, const wh_place *place)
+{
+    wh_mpeg *m = (wh_mpeg *)decoder;
+    if (m->has_another || m->is_over)
+        return 0;
     wh_mpeg before = *m;
-    if (!start_at(m, from, position, target)) {
+    if (!start_at(m, place->number, place->at, place->frame + m->skip)) {
         if (m->handle)
             mpg123_delete(m->handle);
         *m = before;
         return 0;
     }
     mpg123_delete(before.handle);
-    m->progress.seconds = m->progress.heard = (double)frame / (double)m->rate;
+    m->progress.seconds = m->progress.heard = (double)place->frame / (double)m->rate;
     return 1;
 }
 
@@ -405,7 +415,8 @@ int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
         return wh_fail_memory();
     m->decoder.read = read_mpeg;
     m->decoder.close = close_mpeg;
-    m->decoder.seek = source->is_file ? seek_mpeg : NULL;
+    m->decoder.find = source->is_file ? find_mpeg : NULL;
+    m->decoder.go = go_mpeg;
     m->source = m->frames.source = source;
     m->progress.notes = notes;
     if (start(m))

@@ -4,9 +4,10 @@
 
 #include "audio/mpeg_frames.h"
 
-/* libmpg123 is started this many frames early. Layer 3 takes up to 255 bytes of earlier frames, of which the smallest
- * (8 kbit/s at 24 kHz, stereo) hold a few each, or 511, where the smallest hold more; then it needs two more frames
- * for its filters. */
+/* libmpg123 is started so many frames early: two for its filters, and as many as hold the bytes that layer 3 may take
+ * of earlier frames, up to 511 of version 1, 255 of the others. That is one or two frames of most recordings; the
+ * smallest (8 kbit/s at 24 kHz, stereo) hold a few bytes each. */
+#define WH_MPEG_LEAST 16
 #define WH_MPEG_LEAD 264
 /* The place of every 8th frame is remembered. The order in which libmpg123's synthesis adds, thus the last bit, has a
  * period of 16 blocks of 32 samples, which 8 frames of any layer are a multiple of. */
@@ -15,7 +16,10 @@
 
 typedef struct wh_mpeg_walk {
     int64_t position, number;       /* offset and count of a frame, which were reached */
-    int64_t places[WH_MPEG_PLACES]; /* [number / STEP % PLACES]: offsets of frames up to there */
+    int64_t data;                   /* bytes of sound in all frames before it */
+    struct {
+        int64_t position, data;
+    } places[WH_MPEG_PLACES]; /* [number / STEP % PLACES]: the same of frames up to there */
 } wh_mpeg_walk;
 
 /* Go on to frame `target`. 1; 0: there is something else than frames of `kind` before it, and *walk stands there. */
