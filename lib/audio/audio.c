@@ -209,7 +209,7 @@ int wh_audio_seek(whisp_audio *audio, int64_t at)
 
 /* ---- in pieces ---- */
 
-/* One second before it is enough for the resampler's filter. Nothing is decided by that second: it is plain, or what
+/* Half a second is enough for the resampler's filter, which sees 16 samples to each side at the lower rate. Nothing is decided by that second: it is plain, or what
  * others read of it is not, and then this piece is not wanted. */
 int wh_audio_find_piece(whisp_audio *audio, int64_t at, wh_place *place)
 {

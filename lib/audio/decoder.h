@@ -26,6 +26,7 @@ typedef struct wh_sound {
 typedef struct wh_place {
     int64_t frame;      /* the next one that is read, of the first *sound */
     int64_t at, number; /* an offset; and the count of the frame or sample there */
+    int64_t from, promised; /* MPEG: the first frame of the joined recording that it is in, and how many it promises */
     int64_t lead;       /* audible.h: so many frames are there for the filters only, nothing is decided by them */
 } wh_place;
 

@@ -49,8 +49,9 @@ struct whisp_audio {
 /* For pieces.c. Another handle of the same bytes, at their beginning; *piece is NULL where the bytes can be read by one
  * only, or their samples cannot be the same when reading begins elsewhere. The first one outlives it. (open.c) */
 int wh_audio_open_piece(const whisp_audio *audio, whisp_audio **piece);
-/* Where reading must begin for the next sample to be `at`, a multiple of the rate; what is read next stays the same. 1
- * or 0. Go there: 1; 0: it cannot, and the next read goes on as before; or a code. (audio.c) */
+/* Where reading must begin a second before sample `at`, a multiple of the rate; what is read next stays the same. 1 or 0.
+ * Go there, and on to a sample in the second half of that second or behind it: 1; 0: it cannot, and the next read goes on
+ * as before; or a code. (audio.c) */
 int wh_audio_find_piece(whisp_audio *audio, int64_t at, wh_place *place);
 int wh_audio_go_piece(whisp_audio *audio, const wh_place *place, int64_t at);
 /* Is all that was read what one handle would have read, with nothing to be told about it? */

@@ -21,6 +21,8 @@
 
 #define SECONDS 30 /* of a piece; the blocks in which audible.h decides are a part of it */
 #define PIECE ((int64_t)SECONDS * WH_AUDIO_RATE)
+#define EARLY (WH_AUDIO_RATE / 4) /* samples by which a piece ends before its last block: what the resampler's filter
+                                    sees behind them is in that block, so that no other must be decoded */
 #define BLOCK 16384  /* samples read at once */
 #define MOST 8       /* threads */
 #define FEW 4        /* pieces: what has fewer is read by one thread as fast */
@@ -29,8 +31,8 @@
 typedef struct piece {
     int64_t number;  /* -1: none yet */
     wh_place place;  /* where it begins; not of piece 0 */
-    int64_t ready;   /* samples so far */
-    int16_t *samples; /* [PIECE] */
+    int64_t ready;    /* samples so far */
+    int16_t *samples; /* [PIECE], of which the first one leaves some free */
 } piece;
 
 typedef struct reader {
@@ -61,6 +63,24 @@ struct wh_pieces {
     char message[1024]; /* its text */
 };
 
+/* ---- places ---- */
+
+static int64_t begin_of(int64_t number)
+{
+    return number > 0 ? number * PIECE - EARLY : 0;
+}
+
+static int64_t length_of(int64_t number)
+{
+    return begin_of(number + 1) - begin_of(number);
+}
+
+/* The piece that holds a sample. */
+static int64_t number_of(int64_t sample)
+{
+    return (sample + EARLY) / PIECE;
+}
+
 static piece *piece_of(wh_pieces *p, int64_t number)
 {
     return &p->pieces[number % p->n_pieces];
@@ -69,7 +89,7 @@ static piece *piece_of(wh_pieces *p, int64_t number)
 /* Is there room for the piece? With the mutex held, as in what follows. */
 static int has_room(const wh_pieces *p, int64_t number)
 {
-    return number < p->given / PIECE + p->n_pieces;
+    return number < number_of(p->given) + p->n_pieces;
 }
 
 static piece *begin_piece(wh_pieces *p, int64_t number)
@@ -121,10 +141,10 @@ static piece *take_piece(wh_pieces *p)
 /* Without the mutex. Samples of the piece that were read into r->block; 0: something is not plain. */
 static int64_t read_block(reader *r, const piece *to)
 {
-    int64_t begin = to->number * PIECE, at = begin + to->ready;
+    int64_t begin = begin_of(to->number), at = begin + to->ready;
     if (r->at != at && (at > begin || wh_audio_go_piece(r->audio, &to->place, at) != 1))
         return 0;
-    int64_t n = whisp_audio_read(r->audio, r->block, (size_t)WH_MIN(BLOCK, PIECE - to->ready));
+    int64_t n = whisp_audio_read(r->audio, r->block, (size_t)WH_MIN(BLOCK, length_of(to->number) - to->ready));
     r->at = at + n;
     return n > 0 && wh_audio_is_plain(r->audio) ? n : 0;
 }
@@ -133,7 +153,7 @@ static int64_t read_block(reader *r, const piece *to)
 static void read_piece(wh_pieces *p, reader *r, piece *to)
 {
     r->number = to->number;
-    while (to->ready < PIECE && !p->stop && p->tail > r->number) {
+    while (to->ready < length_of(r->number) && !p->stop && p->tail > r->number) {
         pthread_mutex_unlock(&p->mutex);
         int64_t n = read_block(r, to);
         put(to, r->block, n);
@@ -180,7 +200,7 @@ static int go_to(wh_pieces *p, const wh_place *place, int64_t begin, int64_t at,
 /* The piece that samples can be put into; NULL: stop. With the mutex held. */
 static piece *wait_for_room(wh_pieces *p, piece *to)
 {
-    int64_t next = to->number + (to->ready == PIECE);
+    int64_t next = to->number + (to->ready == length_of(to->number));
     while (!p->stop && !has_room(p, next))
         pthread_cond_wait(&p->changed, &p->mutex);
     if (p->stop)
@@ -194,7 +214,7 @@ static void read_tail(wh_pieces *p, reader *r)
     int is_taken = p->tail < p->next; /* a reader has begun it */
     piece *to = is_taken ? piece_of(p, p->tail) : begin_piece(p, p->tail);
     wh_place place = is_taken ? to->place : p->place;
-    int64_t begin = to->number * PIECE, n = 1;
+    int64_t begin = begin_of(to->number), n = 1;
     p->is_tail_read = 1;
     for (int i = 0; i < p->n_pieces; i++)
         if (p->pieces[i].number > p->tail)
@@ -203,7 +223,7 @@ static void read_tail(wh_pieces *p, reader *r)
     int go_on = go_to(p, &place, begin, begin + to->ready, r->block, &n);
     pthread_mutex_lock(&p->mutex);
     while (go_on && (to = wait_for_room(p, to))) {
-        size_t most = (size_t)WH_MIN(BLOCK, PIECE - to->ready);
+        size_t most = (size_t)WH_MIN(BLOCK, length_of(to->number) - to->ready);
         pthread_mutex_unlock(&p->mutex);
         n = whisp_audio_read(p->audio, r->block, most);
         go_on = n > 0;
@@ -240,9 +260,9 @@ static void *reader_main(void *argument)
 /* Samples that are ready, of the piece that is being given out. */
 static int64_t n_ready(wh_pieces *p, const piece **from)
 {
-    int64_t number = p->given / PIECE;
+    int64_t number = number_of(p->given);
     *from = piece_of(p, number);
-    return (*from)->number == number ? (*from)->ready - p->given % PIECE : 0;
+    return (*from)->number == number ? (*from)->ready - (p->given - begin_of(number)) : 0;
 }
 
 int64_t wh_pieces_read(wh_pieces *p, float *samples, size_t n)
@@ -256,12 +276,12 @@ int64_t wh_pieces_read(wh_pieces *p, float *samples, size_t n)
         if (there == 0)
             break;
         there = WH_MIN(there, all - done);
-        const int16_t *x = from->samples + p->given % PIECE;
+        const int16_t *x = from->samples + (p->given - begin_of(from->number));
         for (int64_t i = 0; i < there; i++)
             samples[done + i] = (float)x[i] / 32768.0f;
         done += there;
         p->given += there;
-        if (p->given % PIECE == 0)
+        if (number_of(p->given) > from->number)
             pthread_cond_broadcast(&p->changed); /* room for another */
     }
     int64_t last = p->last;
