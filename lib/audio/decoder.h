@@ -24,10 +24,10 @@ typedef struct wh_sound {
 /* Where reading must begin for the next frame to be a certain one: the decoder's own words, which another decoder of the
  * same bytes understands. */
 typedef struct wh_place {
-    int64_t frame;      /* the next one that is read, of the first *sound */
-    int64_t at, number; /* an offset; and the count of the frame or sample there */
+    int64_t frame;          /* the next one that is read, of the first *sound */
+    int64_t at, number;     /* an offset; and the count of the frame or sample there */
     int64_t from, promised; /* MPEG: the first frame of the joined recording that it is in, and how many it promises */
-    int64_t lead;       /* audible.h: so many frames are there for the filters only, nothing is decided by them */
+    int64_t lead;           /* audible.h: so many frames are there for the filters only, nothing is decided by them */
 } wh_place;
 
 typedef struct wh_decoder wh_decoder;

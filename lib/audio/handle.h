@@ -24,9 +24,9 @@ struct whisp_audio {
     wh_source source;
     wh_decoder *decoder; /* NULL: samples, or it could not be opened again */
     wh_notes notes;
-    int is_piece;                /* another handle's sound is read beside it, in pieces */
-    int plain_notes;             /* it had so many notes when it was opened */
-    int raw_rate, raw_channels;  /* of bytes that are not a WAV file's, else 0; then blocks are small */
+    int is_piece;               /* another handle's sound is read beside it, in pieces */
+    int plain_notes;            /* it had so many notes when it was opened */
+    int raw_rate, raw_channels; /* of bytes that are not a WAV file's, else 0; then blocks are small */
 
     float *decoded; /* [WH_AUDIO_BLOCK_VALUES], interleaved */
     wh_sound sound; /* of the block in decoded[] and mono[] */

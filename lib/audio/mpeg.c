@@ -18,6 +18,8 @@
 #include "audio/junk.h"
 #include "audio/tags.h"
 
+#define STRIDE 64         /* of samples that are looked at: WH_MPEG_GRANULE is a multiple of it */
+#define REMEMBERED 64     /* granules that libmpg123 may be behind what it was shown */
 #define MAX_EMPTY 1000    /* calls in a row that bring no sample */
 #define DECODER_DELAY 529 /* samples that every decoder adds before the encoder's own delay */
 
@@ -40,8 +42,10 @@ typedef struct wh_mpeg {
     int64_t damaged;        /* bytes in it that were not understood */
     int is_cut;             /* it ends in the middle of a frame */
     double began;
-    double before; /* seconds of what was of another kind */
-    int64_t shown; /* samples in the frames of this kind that libmpg123 was shown */
+    double before;             /* seconds of what was of another kind */
+    int64_t shown;             /* samples in the frames of this kind that libmpg123 was shown */
+    char sounding[REMEMBERED]; /* [sample / WH_MPEG_GRANULE % REMEMBERED]: something should be heard there */
+    int nothing;               /* so many samples of those that is_lost() looks at were nothing, at last */
     /* of the first one: samples to be left out, counted from its beginning */
     int64_t decoded, skip, cut_from, cut_to;
     /* for jumps in it */
@@ -130,7 +134,11 @@ static void limit_bound(wh_mpeg_frame *frame)
 /* A header with rubbish behind it becomes silence, which libmpg123 would make of it, or noise. */
 static void check_frame(wh_mpeg *m)
 {
-    if (wh_mpeg_is_sound(&m->frame))
+    unsigned sounding;
+    int is_sound = wh_mpeg_is_sound(&m->frame, &sounding);
+    for (int i = 0; i < 2; i++)
+        m->sounding[(m->shown / WH_MPEG_GRANULE + i) % REMEMBERED] = is_sound && (sounding >> i & 1);
+    if (is_sound)
         return;
     const wh_mpeg_header *h = &m->frame.header;
     wh_mpeg_silence(&m->frame);
@@ -222,6 +230,20 @@ static int begin_kind(wh_mpeg *m)
            encoding == MPG123_ENC_FLOAT_32 && m->channels >= 1 && m->channels <= 2;
 }
 
+/* Did libmpg123 make nothing of a granule in which there was something? Then it could not be decoded, for which there are
+ * zeros; its synthesis filter stood still meanwhile, and adds in another order from there on. A look at every 64th
+ * sample is enough. */
+static int is_lost(wh_mpeg *m, const float *samples, int64_t n)
+{
+    int64_t at = (m->decoded + STRIDE - 1) / STRIDE * STRIDE;
+    for (; at < m->decoded + n && m->nothing < WH_MPEG_GRANULE / STRIDE; at += STRIDE) {
+        const float *x = samples + (at - m->decoded) * m->channels;
+        int is_zero = x[0] == 0.0f && x[m->channels - 1] == 0.0f;
+        m->nothing = is_zero && m->sounding[at / WH_MPEG_GRANULE % REMEMBERED] ? m->nothing + 1 : 0;
+    }
+    return m->nothing >= WH_MPEG_GRANULE / STRIDE;
+}
+
 /* Of n frames that were decoded, leave out what the encoder added. How many are left. */
 static int64_t cut(wh_mpeg *m, float *samples, int64_t n)
 {
@@ -257,7 +279,9 @@ static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int6
         long rate = m->rate;
         int64_t n = WH_MAX(1, WH_MIN(max_frames, room / channels));
         int rc = mpg123_read(m->handle, samples, (size_t)(n * channels) * sizeof(float), &bytes);
-        int64_t got = cut(m, samples, (int64_t)(bytes / sizeof(float)) / channels);
+        int64_t got = (int64_t)(bytes / sizeof(float)) / channels;
+        m->decoder.is_odd |= is_lost(m, samples, got);
+        got = cut(m, samples, got);
         *sound = (wh_sound){.rate = (int)rate, .channels = channels};
         wh_progress_heard(&m->progress, (double)got / (double)rate, 0);
         if (rc == MPG123_NEW_FORMAT && (mpg123_getformat(m->handle, &m->rate, &m->channels, &encoding) != MPG123_OK ||
@@ -338,7 +362,7 @@ static int start_at(wh_mpeg *m, const wh_place *place)
     m->reservoir = 0;
     prepare_frame(m);
     m->used = m->is_pending = m->at_end = m->is_cut = 0;
-    m->damaged = 0;
+    m->damaged = m->nothing = 0;
     return begin_kind(m) && m->rate == rate && m->channels == channels && decode_to(m, find_sample(m, place->frame));
 }
 

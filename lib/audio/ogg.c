@@ -424,8 +424,7 @@ static int find_ogg(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place 
     ogg_decoder *d = (ogg_decoder *)decoder;
     (void)in_pieces; /* go_ogg() counts packets */
     place->frame = frame;
-    return !d->jumps_not && d->links == 0 && frame >= 0 &&
-           (double)frame < decoder->duration * decoder->sound.rate;
+    return !d->jumps_not && d->links == 0 && frame >= 0 && (double)frame < decoder->duration * decoder->sound.rate;
 }
 
 static int go_ogg(wh_decoder *decoder, const wh_place *place)

@@ -21,16 +21,17 @@
 
 #define SECONDS 30 /* of a piece; the blocks in which audible.h decides are a part of it */
 #define PIECE ((int64_t)SECONDS * WH_AUDIO_RATE)
-#define EARLY (WH_AUDIO_RATE / 4) /* samples by which a piece ends before its last block: what the resampler's filter
+#define EARLY                                                                                                          \
+    (WH_AUDIO_RATE / 4) /* samples by which a piece ends before its last block: what the resampler's filter
                                     sees behind them is in that block, so that no other must be decoded */
-#define BLOCK 16384  /* samples read at once */
-#define MOST 8       /* threads */
-#define FEW 4        /* pieces: what has fewer is read by one thread as fast */
+#define BLOCK 16384     /* samples read at once */
+#define MOST 8          /* threads */
+#define FEW 4           /* pieces: what has fewer is read by one thread as fast */
 #define NONE INT64_MAX
 
 typedef struct piece {
-    int64_t number;  /* -1: none yet */
-    wh_place place;  /* where it begins; not of piece 0 */
+    int64_t number;   /* -1: none yet */
+    wh_place place;   /* where it begins; not of piece 0 */
     int64_t ready;    /* samples so far */
     int16_t *samples; /* [PIECE], of which the first one leaves some free */
 } piece;
@@ -52,13 +53,13 @@ struct wh_pieces {
     pthread_cond_t changed;
     piece pieces[MOST + 1]; /* [number % n_pieces] */
     int n_pieces;
-    int64_t next;           /* number of the piece that nobody has taken yet */
-    wh_place place;         /* where it begins */
-    int64_t tail;           /* number of the piece in which the caller's handle takes over; NONE */
-    int is_tail_read;       /* somebody does */
-    int64_t given;          /* samples given out */
-    int stop;               /* the caller wants no more */
-    int ended;              /* there is no more behind what is ready, for the reason `last`: 0 or an error's code */
+    int64_t next;     /* number of the piece that nobody has taken yet */
+    wh_place place;   /* where it begins */
+    int64_t tail;     /* number of the piece in which the caller's handle takes over; NONE */
+    int is_tail_read; /* somebody does */
+    int64_t given;    /* samples given out */
+    int stop;         /* the caller wants no more */
+    int ended;        /* there is no more behind what is ready, for the reason `last`: 0 or an error's code */
     int64_t last;
     char message[1024]; /* its text */
 };

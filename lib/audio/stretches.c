@@ -360,17 +360,16 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!d)
         return wh_fail_memory();
     source->opening = 0; /* it is ours: chunks of any size are passed */
-    *d = (stretches){
-        .decoder = {.read = read_stretches,
-                    .find = find_in_stretches,
-                    .go = go_in_stretches,
-                    .close = close_stretches,
-                    .is_duration_sure = 1},
-        .source = source,
-        .notes = notes,
-        .name = name,
-        .walk = walk,
-        .files = 1};
+    *d = (stretches){.decoder = {.read = read_stretches,
+                                 .find = find_in_stretches,
+                                 .go = go_in_stretches,
+                                 .close = close_stretches,
+                                 .is_duration_sure = 1},
+                     .source = source,
+                     .notes = notes,
+                     .name = name,
+                     .walk = walk,
+                     .files = 1};
     int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
     d->now.sound.floats = d->now.sound.floats ? 1 : 0;
     if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {
