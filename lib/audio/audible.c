@@ -299,8 +299,11 @@ static int fill(audible *a)
         if (!rc && !rest && !a->ended && a->n < size)
             read_piece(a);
     }
-    if (rc)
+    if (rc) { /* frames are lost: nothing can follow */
+        a->n = a->n_next = 0;
+        end(a, rc);
         return rc;
+    }
     decide(a, a->block, a->n);
     a->at += a->n;
     return WHISP_OK;

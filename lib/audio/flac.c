@@ -307,8 +307,11 @@ static int is_in_first(flac_decoder *d, int64_t frame)
 {
     if ((!d->is_open && d->began >= 0) || d->head > 0 || frame < 0 || frame >= d->decoder.frames)
         return 0;
-    if (!d->is_open && begin_file(d, 0))
+    if (!d->is_open && begin_file(d, 0)) {
+        d->is_open = 0; /* as if nothing had been asked: whoever reads tries again */
+        d->began = -1;
         return 0;
+    }
     if (!d->has_frames && next_frame(d) <= 0)
         return 0;
     return d->head == 0 && d->first_number == 0 && d->flac.rate == d->info.rate;
