@@ -32,6 +32,7 @@ typedef struct wh_view {
     int is_full;             /* a window with all of its positions */
     const wh_step *steps;
     int n;
+    wh_pages room; /* of who goes first */
 } wh_view;
 
 /* One mutex guards everything. It is free while the owner computes; who wants to use the backend's ledger then (forks and
