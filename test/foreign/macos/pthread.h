@@ -2,12 +2,39 @@
 #include <sys/types.h>
 #include <time.h>
 typedef struct foreign_thread *pthread_t;
-typedef struct { long sig; char opaque[56]; } pthread_mutex_t, pthread_attr_t;
-typedef struct { long sig; char opaque[40]; } pthread_cond_t;
-typedef struct { long sig; char opaque[8]; } pthread_condattr_t, pthread_mutexattr_t, pthread_once_t;
-#define PTHREAD_MUTEX_INITIALIZER {0x32AAABA7, {0}}
-#define PTHREAD_COND_INITIALIZER {0x3CB0B1BB, {0}}
-#define PTHREAD_ONCE_INIT {0x30B1BCBA, {0}}
+typedef struct {
+    long sig;
+    char opaque[56];
+} pthread_mutex_t, pthread_attr_t;
+typedef struct {
+    long sig;
+    char opaque[40];
+} pthread_cond_t;
+typedef struct {
+    long sig;
+    char opaque[8];
+} pthread_condattr_t, pthread_mutexattr_t, pthread_once_t;
+#define PTHREAD_MUTEX_INITIALIZER                                                                                      \
+    {                                                                                                                  \
+        0x32AAABA7,                                                                                                    \
+        {                                                                                                              \
+            0                                                                                                          \
+        }                                                                                                              \
+    }
+#define PTHREAD_COND_INITIALIZER                                                                                       \
+    {                                                                                                                  \
+        0x3CB0B1BB,                                                                                                    \
+        {                                                                                                              \
+            0                                                                                                          \
+        }                                                                                                              \
+    }
+#define PTHREAD_ONCE_INIT                                                                                              \
+    {                                                                                                                  \
+        0x30B1BCBA,                                                                                                    \
+        {                                                                                                              \
+            0                                                                                                          \
+        }                                                                                                              \
+    }
 int pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int pthread_join(pthread_t, void **);
 int pthread_detach(pthread_t);

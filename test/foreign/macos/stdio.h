@@ -4,10 +4,10 @@
 #include <sys/types.h>
 typedef struct foreign_file FILE;
 extern FILE *__stdinp, *__stdoutp, *__stderrp;
-#define stdin    __stdinp
-#define stdout   __stdoutp
-#define stderr   __stderrp
-#define EOF      (-1)
+#define stdin __stdinp
+#define stdout __stdoutp
+#define stderr __stderrp
+#define EOF (-1)
 #define SEEK_SET 0
 #define SEEK_CUR 1
 #define SEEK_END 2

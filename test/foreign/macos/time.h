@@ -9,7 +9,12 @@ struct tm {
     long tm_gmtoff;
     char *tm_zone;
 };
-typedef enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 6, CLOCK_PROCESS_CPUTIME_ID = 12, CLOCK_THREAD_CPUTIME_ID = 16 } clockid_t;
+typedef enum {
+    CLOCK_REALTIME = 0,
+    CLOCK_MONOTONIC = 6,
+    CLOCK_PROCESS_CPUTIME_ID = 12,
+    CLOCK_THREAD_CPUTIME_ID = 16
+} clockid_t;
 int clock_gettime(clockid_t, struct timespec *);
 int nanosleep(const struct timespec *, struct timespec *);
 time_t time(time_t *);

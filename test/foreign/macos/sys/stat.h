@@ -11,10 +11,10 @@ struct stat {
     struct timespec st_atimespec, st_mtimespec, st_ctimespec;
     off_t st_size;
 };
-#define S_ISDIR(m) (((m) & 0170000) == 0040000)
-#define S_ISREG(m) (((m) & 0170000) == 0100000)
-#define S_ISFIFO(m) (((m) & 0170000) == 0010000)
-#define S_ISLNK(m) (((m) & 0170000) == 0120000)
+#define S_ISDIR(m) (((m)&0170000) == 0040000)
+#define S_ISREG(m) (((m)&0170000) == 0100000)
+#define S_ISFIFO(m) (((m)&0170000) == 0010000)
+#define S_ISLNK(m) (((m)&0170000) == 0120000)
 int stat(const char *, struct stat *);
 int lstat(const char *, struct stat *);
 int fstat(int, struct stat *);
