@@ -162,7 +162,7 @@ static void read_ahead(whisp_audio *audio, const how *h)
     const float *samples;
     int64_t n, at = 0;
     wh_ahead *ahead;
-    FUZZ_CHECK(wh_ahead_start(audio, 1 + h->size % 3, &ahead) == WHISP_OK);
+    FUZZ_CHECK(wh_ahead_start(audio, 1 + (int)(h->size % 3), &ahead) == WHISP_OK);
     for (unsigned i = 0; i < 1 + h->size % 8 && (n = wh_ahead_read(ahead, &samples)) > 0; i++, at += n)
         for (int64_t k = 0; k < n; k++)
             FUZZ_CHECK(at + k >= n_heard || samples[k] == heard[at + k]);
