@@ -8,6 +8,11 @@
 #include "align/align_text.h"
 #include "live/stream.h"
 
+#include <stdio.h>
+#include <time.h>
+#include "window/state.h"
+static double cpu(void){struct timespec t;clock_gettime(CLOCK_PROCESS_CPUTIME_ID,&t);return t.tv_sec+t.tv_nsec*1e-9;}
+static double T[8];
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
 /* The sound that is held, encoded. */
@@ -63,7 +68,7 @@ static int time_words(whisp_stream *st)
         rc = wh_keys_make(words, &keys);
     for (size_t i = 0; !rc && i < words->n; i++) {
         const wh_word *w = &words->list[i];
-        wh_said said = {.start = offset + w->start, .end = offset + w->end, .probability = w->probability};
+        wh_said said = {.place = w->first_token, .start = offset + w->start, .end = offset + w->end, .probability = w->probability};
         if (w->length)
             rc = wh_hypothesis_add(&st->hypothesis, &said, words->text.data + w->text, w->length,
                                    keys.bytes.data ? keys.bytes.data + keys.ends[i] : "",
@@ -73,6 +78,34 @@ static int time_words(whisp_stream *st)
     return rc;
 }
 
+/* The next pass will say much of it again. */
+static int expect(whisp_stream *st)
+{
+    const wh_decoding *d = wh_window_decoding(st->window);
+    int rc = wh_grow(&st->last, &st->last_capacity, d->n + 1, sizeof *st->last);
+    if (!rc)
+        rc = wh_grow(&st->draft, &st->draft_capacity, d->n + 1, sizeof *st->draft);
+    for (size_t i = 0; i < d->n && !rc; i++) {
+        st->last[i] = d->tokens[i];
+        st->draft[i] = d->tokens[i].id;
+    }
+    st->n_last = rc ? 0 : d->n;
+    st->n_sure = 0; /* until it is known what settles */
+    return rc ? rc : wh_window_draft(st->window, st->draft, st->n_last);
+}
+
+/* What settled is what this pass begins with, as the last one had it. */
+static int begin(whisp_stream *st)
+{
+    int first_time = wh_tokenizer_specials(st->session->model->tokenizer)->eot;
+    size_t n = 0, n_text = 0;
+    while (n < st->n_last && (n_text < st->n_sure || st->last[n].id >= first_time))
+        n_text += st->last[n++].id < first_time;
+    while (n > 0 && st->last[n - 1].id >= first_time) /* a time may come here, or none */
+        n--;
+    return wh_window_begin_with(st->window, st->last, st->n_sure ? n : 0);
+}
+
 int wh_stream_pass(whisp_stream *st)
 {
     int rc, lang;
@@ -80,10 +113,16 @@ int wh_stream_pass(whisp_stream *st)
     if (st->heard < WH_HOP)
         return WHISP_OK;
     st->n_passes++;
+    T[0]=cpu(); whisp_timings a=st->session->timings;const whisp_timings*tm=&st->session->timings;
     if ((rc = hear(st)) || (lang = language(st)) < 0)
         return rc ? rc : lang;
     wh_window_use_language(st->window, lang);
-    if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)))
+    T[1]=cpu();if((rc=wh_decode_encode(st->window)))return rc;T[2]=cpu();
+    if ((rc = set_prompt(st)) || (rc = begin(st)) || (rc = wh_window_decode(st->window)) || (rc = expect(st)))
         return rc;
-    return wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
+    T[3]=cpu();
+    rc = wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
+    T[4]=cpu(); fprintf(stderr,"PASS at %.2f held %.2f settled %zu past %zu tokens %zu enc %d full %d steps %d dectok %d lp %.2f mel %.1f encode %.1f decode %.1f words %.1f prompt %.1f ms\n",
+      (st->offset+(double)st->heard)/16000, st->heard/16000.0, st->settled.n, st->n_past, st->window->decoding.n, (int)(tm->n_encode-a.n_encode), st->window->recall.is_full,(int)(tm->n_decode_steps-a.n_decode_steps),(int)(tm->n_decode_tokens-a.n_decode_tokens), st->window->decoding.avg_logprob, (T[1]-T[0])*1e3,(T[2]-T[1])*1e3,(T[3]-T[2])*1e3,(T[4]-T[3])*1e3,(tm->prompt-a.prompt)*1e3);
+    return rc;
 }

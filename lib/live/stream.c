@@ -23,6 +23,7 @@
 #define GUARD 0.2           /* seconds of sound after a word before a pass counts as having heard it */
 #define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
 #define DOUBTFUL 0.4
+#define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
@@ -108,6 +109,8 @@ void whisp_stream_free(whisp_stream *st)
     wh_buf_free(&st->tail_text);
     free(st->samples);
     free(st->past);
+    free(st->last);
+    free(st->draft);
     free(st->out);
     free(st->handed);
     free(st);
@@ -202,6 +205,7 @@ static int cut(whisp_stream *st, double seconds, size_t n_words)
     for (size_t i = n_words; i < st->settled.n && !rc; i++)
         rc = wh_hypothesis_copy(&st->scratch, &st->settled, i);
     wh_hypothesis_clear(&st->hypothesis); /* it begins with what is dropped */
+    st->n_sure = 0;
     wh_hypothesis kept = st->scratch;
     st->scratch = st->settled;
     st->settled = kept;
@@ -325,6 +329,7 @@ static int settle(whisp_stream *st, int final)
     for (size_t i = 0; i < agreed; i++)
         if ((rc = settle_word(st, &st->hypothesis, skip + i)))
             return rc;
+    st->n_sure = skip + agreed > OPEN_WORDS ? st->hypothesis.list[skip + agreed - OPEN_WORDS].place : 0;
     wh_hypothesis_clear(&st->tail);
     for (size_t i = skip + agreed; i < st->hypothesis.n; i++)
         if ((rc = wh_hypothesis_copy(&st->tail, &st->hypothesis, i)))

@@ -27,10 +27,12 @@ void wh_candidates_free(wh_candidate *candidates, int n)
 void wh_candidate_begin(const wh_search *s, wh_candidate *c, int slot)
 {
     const int32_t *prefix = s->start + s->n_start - s->n_forced;
-    for (size_t i = 0; i < s->n_forced; i++)
-        c->tokens[i] = (whisp_token){prefix[i], 0};
-    c->n = s->n_forced;
     c->sum_logprob = 0;
+    for (size_t i = 0; i < s->n_forced; i++) {
+        c->tokens[i] = s->n_given ? s->given[i] : (whisp_token){prefix[i], 0};
+        c->sum_logprob += c->tokens[i].logprob;
+    }
+    c->n = s->n_forced;
     c->ended = 0;
     c->slot = slot;
 }

@@ -52,7 +52,7 @@ void wh_search_go_on(wh_search *s, int i)
 int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
 {
     size_t n_vocab = (size_t)s->model->n_vocab;
-    int rc;
+    int rc, drafted = n == 1 && !(temperature > 0) && wh_draft_begin(s);
     s->is_chosen = 0;
     for (int i = 0; i < n; i++) {
         if (i && (rc = wh_backend_fork(s->backend, i, 0)))
@@ -76,8 +76,8 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
                 prepare(s, i, temperature, seek);
         s->timings->search += wh_now() - t0;
         if (!living || !wh_search_may_go_on(s, step))
-            return WHISP_OK;
-        if ((rc = wh_search_step(s, s->candidates, n)))
+            return drafted ? wh_draft_end(s) : WHISP_OK;
+        if ((rc = drafted ? wh_draft_step(s) : wh_search_step(s, s->candidates, n)))
             return rc;
     }
 }

@@ -40,6 +40,15 @@ int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, i
  * hotwords everywhere else. A new search is at the first window. */
 void wh_search_first_window(wh_search *search, int first);
 
+/* What the next windows will probably say, timestamps and text: read ahead where nothing else is chosen. Words are the same with any
+ * draft; a good one takes less time. n 0: none. */
+int wh_search_draft(wh_search *search, const int32_t *tokens, size_t n);
+
+/* Before wh_search_begin(): the window begins with these, which were decoded before, and nothing else is looked for there. They
+ * count in the decoding with their log-probabilities. At most half the context, else none, as with n 0, begin there. */
+int wh_search_force(wh_search *search, const whisp_token *tokens, size_t n);
+size_t wh_search_given(const wh_search *search); /* how many */
+
 /* Decode that window at one temperature; may be called again at another. `seek` names the window for the random
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
@@ -78,8 +87,8 @@ void wh_search_set_sound(wh_search *search, int is_sound); /* of languages that 
 
 /* What was decoded before takes the place of a decoding (lib/window/recall.c). save: what the last one left in the search,
  * beside its tokens, appended to *state. restore: the same again, and whether all numbers were finite, for a decoding of
- * n_tokens; WHISP_ERR_MODEL where `state` is not such a thing. add_known: which terms of the vocabulary were found so
- * far, which the next decoding depends on. add_vocabulary: the list of terms. (corrected.c) */
+ * n_tokens; WHISP_ERR_MODEL where `state` is not such a thing. add_known: what the next decoding depends on beside its
+ * prompt: what it begins with, which terms of the vocabulary were found so far. add_vocabulary: the list of terms. (corrected.c) */
 void wh_search_save(const wh_search *search, wh_buf *state);
 int wh_search_restore(wh_search *search, int is_sound, size_t n_tokens, const char *state, size_t n);
 void wh_search_add_known(const wh_search *search, wh_key *key);

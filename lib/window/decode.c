@@ -64,13 +64,29 @@ static int has_text(const wh_window *w)
     return i < w->decoding.n;
 }
 
+static int is_sure(const wh_window *w)
+{
+    return w->decoding.avg_logprob >= SURE && has_text(w) && !needs_fallback(w->values, &w->decoding) &&
+           !wh_answer_loops(w);
+}
+
+/* Doubtful words behind what was given: it may be at fault, so all is decoded. */
+static int decode_all(wh_window *w)
+{
+    if (!wh_search_given(w->search) || is_sure(w) || !wh_search_is_sound(w->search))
+        return WHISP_OK;
+    int rc = wh_search_force(w->search, NULL, 0);
+    w->recall.is_begun = 0;
+    if (!rc)
+        rc = wh_decode_begin(w);
+    return rc ? rc : decode_at(w, w->decoding.temperature);
+}
+
 /* Words of a window whose padding is thin that are not beyond doubt: it is heard again with all of it, so that no window
  * repeats itself, fails or falls silent that would not otherwise. */
 static int hear_in_full(wh_window *w)
 {
-    int is_sure = w->decoding.avg_logprob >= SURE && has_text(w) && !needs_fallback(w->values, &w->decoding) &&
-                  !wh_answer_loops(w);
-    if (is_sure || w->recall.is_full || !wh_search_is_sound(w->search) ||
+    if (is_sure(w) || w->recall.is_full || !wh_search_is_sound(w->search) ||
         !wh_backend_leaves_out(w->config.backend, w->input))
         return WHISP_OK;
     double temperature = w->decoding.temperature;
@@ -86,7 +102,7 @@ static int decode_with_fallback(wh_window *w)
     int n = wh_options_temperatures(w->values, temperatures);
     for (int i = 0; i < n; i++) {
         int rc = decode_at(w, temperatures[i]);
-        if (rc || (rc = hear_in_full(w)))
+        if (rc || (rc = decode_all(w)) || (rc = hear_in_full(w)))
             return rc;
         if (!wh_search_is_sound(w->search))
             break; /* no temperature mends that */
@@ -111,6 +127,21 @@ int wh_window_decode(wh_window *w)
         (rc = wh_search_correct(w->search, w->begin, &w->decoding)))
         return rc;
     return wh_recall_keep_decoding(w);
+}
+
+int wh_window_begin_with(wh_window *w, const whisp_token *tokens, size_t n)
+{
+    return wh_search_force(w->search, tokens, n);
+}
+
+int wh_window_draft(wh_window *w, const int32_t *tokens, size_t n)
+{
+    return wh_search_draft(w->search, tokens, n);
+}
+
+const wh_decoding *wh_window_decoding(const wh_window *w)
+{
+    return &w->decoding;
 }
 
 int wh_window_is_silent(const wh_window *w)
