@@ -8,11 +8,16 @@
 #include "align/align_text.h"
 #include "live/stream.h"
 
+#define PAST_TOKENS 64      /* of the text before; each costs, in every pass, a third of what a token of its own does */
+#define MOST_TOKENS 24      /* that a pass decodes at most, and for each second: who speaks fast says five */
+#define TOKENS_A_SECOND 10
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include "window/state.h"
 static double cpu(void){struct timespec t;clock_gettime(CLOCK_PROCESS_CPUTIME_ID,&t);return t.tv_sec+t.tv_nsec*1e-9;}
 static double T[8];
+static double env(const char*n,double d){const char*v=getenv(n);return v?atof(v):d;}
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
 /* The sound that is held, encoded. */
@@ -49,7 +54,7 @@ static int set_prompt(whisp_stream *st)
 {
     const wh_values *v = &st->options->values;
     size_t longest = (size_t)st->session->model->n_text_ctx / 2 - 1, n_initial;
-    size_t past = v->condition_on_previous_text ? st->n_past : 0;
+    size_t past = v->condition_on_previous_text ? WH_MIN(st->n_past, (size_t)env("W_PAST",64)) : 0;
     wh_window_initial(st->window, &n_initial);
     if (v->carry_initial_prompt)
         past = WH_MIN(past, longest > n_initial ? longest - n_initial : 0);
@@ -78,32 +83,32 @@ static int time_words(whisp_stream *st)
     return rc;
 }
 
-/* The next pass will say much of it again. */
+/* What is to be expected: much of what the last pass decoded. It begins with what has settled, as that pass had it. */
 static int expect(whisp_stream *st)
-{
-    const wh_decoding *d = wh_window_decoding(st->window);
-    int rc = wh_grow(&st->last, &st->last_capacity, d->n + 1, sizeof *st->last);
-    if (!rc)
-        rc = wh_grow(&st->draft, &st->draft_capacity, d->n + 1, sizeof *st->draft);
-    for (size_t i = 0; i < d->n && !rc; i++) {
-        st->last[i] = d->tokens[i];
-        st->draft[i] = d->tokens[i].id;
-    }
-    st->n_last = rc ? 0 : d->n;
-    st->n_sure = 0; /* until it is known what settles */
-    return rc ? rc : wh_window_draft(st->window, st->draft, st->n_last);
-}
-
-/* What settled is what this pass begins with, as the last one had it. */
-static int begin(whisp_stream *st)
 {
     int first_time = wh_tokenizer_specials(st->session->model->tokenizer)->eot;
     size_t n = 0, n_text = 0;
-    while (n < st->n_last && (n_text < st->n_sure || st->last[n].id >= first_time))
+    while (st->n_sure && n < st->n_last && (n_text < st->n_sure || st->last[n].id >= first_time))
         n_text += st->last[n++].id < first_time;
     while (n > 0 && st->last[n - 1].id >= first_time) /* a time may come here, or none */
         n--;
-    return wh_window_begin_with(st->window, st->last, st->n_sure ? n : 0);
+    const wh_expected expected = {.said = st->last,
+                                  .n = st->n_last,
+                                  .n_given = n,
+                                  .most = MOST_TOKENS + TOKENS_A_SECOND * st->heard / WH_SAMPLE_RATE};
+    return wh_window_expect(st->window, &expected);
+}
+
+/* What was decoded, for the next pass; what of it settles is not known yet. */
+static int keep(whisp_stream *st)
+{
+    const wh_decoding *d = wh_window_decoding(st->window);
+    int rc = wh_grow(&st->last, &st->last_capacity, d->n + 1, sizeof *st->last);
+    if (!rc && d->n)
+        memcpy(st->last, d->tokens, d->n * sizeof *st->last);
+    st->n_last = rc ? 0 : d->n;
+    st->n_sure = 0;
+    return rc;
 }
 
 int wh_stream_pass(whisp_stream *st)
@@ -118,7 +123,7 @@ int wh_stream_pass(whisp_stream *st)
         return rc ? rc : lang;
     wh_window_use_language(st->window, lang);
     T[1]=cpu();if((rc=wh_decode_encode(st->window)))return rc;T[2]=cpu();
-    if ((rc = set_prompt(st)) || (rc = begin(st)) || (rc = wh_window_decode(st->window)) || (rc = expect(st)))
+    if ((rc = set_prompt(st)) || (rc = expect(st)) || (rc = wh_window_decode(st->window)) || (rc = keep(st)))
         return rc;
     T[3]=cpu();
     rc = wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);

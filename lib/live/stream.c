@@ -12,10 +12,11 @@
 #include "util/text.h"
 
 #define SECONDS(n) ((double)(n) / WH_SAMPLE_RATE)
-#define LONG_BUFFER 15.0    /* seconds from which a settled sentence's end is a place to cut */
-#define LONGER_BUFFER 20.0  /* ... any settled word's end */
-#define LONGEST_BUFFER 25.0 /* ... any place */
-#define LEAST_CUT 3.0       /* a sentence that ends earlier in the buffer is no place to cut */
+static double env(const char*n,double d){const char*v=getenv(n);return v?atof(v):d;}
+#define LONG_BUFFER env("W_LONG",15)    /* seconds from which a settled sentence's end is a place to cut */
+#define LONGER_BUFFER env("W_LONGER",20)  /* ... any settled word's end */
+#define LONGEST_BUFFER env("W_LONGEST",25) /* ... any place */
+#define LEAST_CUT env("W_LEAST",3)       /* a sentence that ends earlier in the buffer is no place to cut */
 #define KEPT_SILENCE 0.5    /* seconds of silence that stay in the buffer */
 #define LONG_PAUSE 1.0      /* silence after which settled words are dropped */
 #define EDGE 0.2            /* activity this close before the last pass's end may be new to the next one */
@@ -23,7 +24,8 @@
 #define GUARD 0.2           /* seconds of sound after a word before a pass counts as having heard it */
 #define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
 #define DOUBTFUL 0.4
-#define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
+#define LEAST_SOUND 0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
+#define OPEN_WORDS (size_t)env("W_OPEN",2) /* settled words that the next pass decodes again, for what follows them may change their form */
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
@@ -52,14 +54,27 @@ static int check_options(const whisp_options *options)
     return WHISP_OK;
 }
 
-/* The passes hear by the session's options, but for the vocabulary, which mends the final text. What is to be said about
- * options was said when the session was made. */
+/* A pass that fails is decoded again once, by one sample: there is another pass in no time. */
+static void try_once(wh_values *v)
+{
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n = WH_MIN(wh_options_temperatures(v, temperatures), 2);
+    memcpy(v->temperatures, temperatures, (size_t)n * sizeof *temperatures);
+    v->n_temperatures = n;
+    v->temperature_given = 1;
+    v->temperature_increment = NAN;
+    v->best_of = 1;
+}
+
+/* The passes hear by the session's options, but for the fallback, and for the vocabulary, which mends the final text. What
+ * is to be said about options was said when the session was made. */
 static int make_window(whisp_stream *st)
 {
     const whisp_session *s = st->session;
     if (!(st->options = wh_options_copy(s->options)))
         return WHISP_ERR_MEMORY;
     st->options->values.vocabulary = NULL;
+    try_once(&st->options->values);
     const wh_window_config config = {.model = &s->computed,
                                      .options = st->options,
                                      .backend = s->backend,
@@ -110,7 +125,6 @@ void whisp_stream_free(whisp_stream *st)
     free(st->samples);
     free(st->past);
     free(st->last);
-    free(st->draft);
     free(st->out);
     free(st->handed);
     free(st);
@@ -376,6 +390,8 @@ static int advance(whisp_stream *st)
         st->ended = 1;
         return rc ? rc : 1;
     }
+    if (!final && st->tail.n == 0 && SECONDS(st->heard) < LEAST_SOUND)
+        return 0;
     st->pass_end = st->offset + (int64_t)st->heard;
     if ((rc = wh_stream_pass(st)) || (rc = settle(st, final)) || (rc = trim(st)))
         return rc;

@@ -84,8 +84,7 @@ struct whisp_stream {
     int32_t *past;   /* tokens of settled words before the buffer: the prompt */
     size_t n_past, past_capacity;
     whisp_token *last; /* [n_last] what the last pass decoded, timestamps too */
-    int32_t *draft;    /* [n_last] its tokens */
-    size_t n_last, last_capacity, draft_capacity;
+    size_t n_last, last_capacity;
     size_t n_sure; /* text tokens at its beginning that the next pass takes as they are */
 
     whisp_word *out; /* what the last pull gave; texts in fresh */

@@ -14,9 +14,7 @@
 #define BEHIND 2  /* tokens that the draft may have too few */
 
 struct wh_draft {
-    int32_t *tokens; /* [n] */
-    size_t n, capacity;
-    size_t at;                  /* the next one that may follow */
+    size_t at; /* what of search->said may follow next */
     int32_t read[WH_DRAFT_ROWS]; /* [n_rows] tokens of the last call: the candidate's last one and a piece of the draft */
     int n_rows, row;            /* rows there are, and the next one */
     size_t n_fed;               /* tokens behind the start that the candidate has, and the slot at least */
@@ -27,7 +25,6 @@ void wh_draft_free(wh_draft *d)
 {
     if (!d)
         return;
-    free(d->tokens);
     free(d->logits);
     free(d);
 }
@@ -43,40 +40,52 @@ static int make(wh_search *s)
     return s->draft->logits ? WHISP_OK : wh_fail_memory();
 }
 
-int wh_search_draft(wh_search *s, const int32_t *tokens, size_t n)
+int wh_search_expect(wh_search *s, const wh_expected *expected)
 {
-    int rc = n ? make(s) : WHISP_OK;
-    wh_draft *d = s->draft;
-    if (rc || !d)
+    static const wh_expected nothing = {0};
+    const wh_expected *e = expected ? expected : &nothing;
+    int rc = wh_grow(&s->said, &s->said_capacity, e->n + 1, sizeof *s->said);
+    if (!rc && e->n)
+        rc = make(s);
+    s->n_said = s->n_given = s->most = 0;
+    if (rc)
         return rc;
-    if ((rc = wh_grow(&d->tokens, &d->capacity, n + 1, sizeof *d->tokens)))
-        return rc;
-    if (n)
-        memcpy(d->tokens, tokens, n * sizeof *tokens);
-    d->n = n;
+    if (e->n)
+        memcpy(s->said, e->said, e->n * sizeof *s->said);
+    s->n_said = e->n;
+    s->n_given = e->n_given <= (size_t)s->model->n_text_ctx / 2 ? e->n_given : 0;
+    s->most = e->most;
     return WHISP_OK;
+}
+
+size_t wh_search_give_nothing(wh_search *s)
+{
+    size_t n = s->n_given;
+    s->n_given = 0;
+    return n;
 }
 
 int wh_draft_begin(wh_search *s)
 {
     wh_draft *d = s->draft;
-    if (!d || !d->n)
+    if (!d || !s->n_said)
         return 0;
-    d->at = WH_MIN(s->n_given, d->n); /* the draft has it, too */
+    d->at = s->n_given;
     d->n_fed = 0;
     d->n_rows = d->row = 0;
     return 1;
 }
 
 /* Where the draft goes on behind a token that was chosen: behind the nearest one like it. 0: it has none. */
-static int find_place(wh_draft *d, int32_t last)
+static int find_place(wh_search *s, int32_t last)
 {
-    for (size_t i = d->at > BEHIND ? d->at - BEHIND : 0; i < d->n; i++)
-        if (d->tokens[i] == last) {
+    wh_draft *d = s->draft;
+    for (size_t i = d->at > BEHIND ? d->at - BEHIND : 0; i < s->n_said; i++)
+        if (s->said[i].id == last) {
             d->at = i + 1;
             return 1;
         }
-    d->at = WH_MIN(d->at + 1, d->n); /* another word, or another time, in its place */
+    d->at = WH_MIN(d->at + 1, s->n_said); /* another word, or another time, in its place */
     return 0;
 }
 
@@ -86,9 +95,10 @@ static int read_on(wh_search *s, int32_t last)
     static const int rows[WH_DRAFT_ROWS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     wh_draft *d = s->draft;
     size_t there = s->n_start + d->n_fed, room = (size_t)s->model->n_text_ctx - there;
-    size_t most = WH_MIN(find_place(d, last) ? (size_t)WH_DRAFT_ROWS : FEW, room), n = WH_MIN(most, 1 + d->n - d->at);
+    size_t most = WH_MIN(find_place(s, last) ? (size_t)WH_DRAFT_ROWS : FEW, room), n = WH_MIN(most, 1 + s->n_said - d->at);
     d->read[0] = last;
-    memcpy(d->read + 1, d->tokens + d->at, (n - 1) * sizeof *d->read);
+    for (size_t i = 1; i < n; i++)
+        d->read[i] = s->said[d->at + i - 1].id;
     int rc = wh_backend_truncate(s->backend, s->candidates[0].slot, (int)there);
     const wh_step step = {.slot = s->candidates[0].slot,
                           .n_tokens = (int)n,

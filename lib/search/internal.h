@@ -80,8 +80,10 @@ struct wh_search {
     int32_t *start;   /* [n_start] prompt, start sequence and prefix */
     size_t n_start, sot_index;
     size_t n_forced; /* its tokens of the prefix, or those given: every candidate begins with them */
-    whisp_token *given; /* [n_given] what was decoded before, in place of the prefix */
-    size_t n_given, given_capacity;
+    whisp_token *said; /* [n_said] what is expected (draft.c) */
+    size_t n_said, said_capacity;
+    size_t n_given; /* the first of them: what every candidate begins with, in place of the prefix */
+    size_t most;    /* tokens sampled behind it, where that is less than sample_len */
 };
 
 /* prompt.c: the tokens of prefix and hotwords; and that what is asked for fits into the context. */

@@ -152,24 +152,9 @@ static void make_start(wh_search *s, const int32_t *prompt, size_t n_prompt, int
     if (v->without_timestamps)
         s->start[s->n_start++] = sp->no_timestamps;
     for (size_t i = 0; i < s->n_given; i++)
-        s->start[s->n_start++] = s->given[i].id;
+        s->start[s->n_start++] = s->said[i].id;
     if (!s->n_given)
         append(s, s->prefix, s->n_forced);
-}
-
-int wh_search_force(wh_search *s, const whisp_token *tokens, size_t n)
-{
-    n = n <= (size_t)s->model->n_text_ctx / 2 ? n : 0;
-    int rc = wh_grow(&s->given, &s->given_capacity, n + 1, sizeof *s->given);
-    if (!rc && n)
-        memcpy(s->given, tokens, n * sizeof *tokens);
-    s->n_given = rc ? 0 : n;
-    return rc;
-}
-
-size_t wh_search_given(const wh_search *s)
-{
-    return s->n_given;
 }
 
 void wh_search_first_window(wh_search *s, int first)

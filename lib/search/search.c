@@ -93,7 +93,7 @@ void wh_search_free(wh_search *s)
     free(s->prefix);
     free(s->hotwords);
     free(s->start);
-    free(s->given);
+    free(s->said);
     free(s);
 }
 

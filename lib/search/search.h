@@ -40,14 +40,20 @@ int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, i
  * hotwords everywhere else. A new search is at the first window. */
 void wh_search_first_window(wh_search *search, int first);
 
-/* What the next windows will probably say, timestamps and text: read ahead where nothing else is chosen. Words are the same with any
- * draft; a good one takes less time. n 0: none. */
-int wh_search_draft(wh_search *search, const int32_t *tokens, size_t n);
+/* What is known of a window before it is decoded: what was decoded where it begins, by a pass of live transcription that heard
+ * a little less of it. */
+typedef struct wh_expected {
+    const whisp_token *said; /* [n] timestamps and text. It is read ahead: that changes the time it takes, not the words */
+    size_t n;
+    size_t n_given; /* so many are not looked for any more: the decoding begins with them */
+    size_t most;    /* tokens behind them at most; 0: as many as any decoding has */
+} wh_expected;
 
-/* Before wh_search_begin(): the window begins with these, which were decoded before, and nothing else is looked for there. They
- * count in the decoding with their log-probabilities. At most half the context, else none, as with n 0, begin there. */
-int wh_search_force(wh_search *search, const whisp_token *tokens, size_t n);
-size_t wh_search_given(const wh_search *search); /* how many */
+/* Before wh_search_begin(); copied, and until the next call. The tokens given count in the decoding with their
+ * log-probabilities; more than half the context are none. NULL: nothing. */
+int wh_search_expect(wh_search *search, const wh_expected *expected);
+/* None are given after all. How many there were. */
+size_t wh_search_give_nothing(wh_search *search);
 
 /* Decode that window at one temperature; may be called again at another. `seek` names the window for the random
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */

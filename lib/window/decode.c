@@ -64,21 +64,21 @@ static int has_text(const wh_window *w)
     return i < w->decoding.n;
 }
 
+/* Beyond doubt; in passing, where another pass follows soon, no failure is enough. */
 static int is_sure(const wh_window *w)
 {
-    return w->decoding.avg_logprob >= SURE && has_text(w) && !needs_fallback(w->values, &w->decoding) &&
-           !wh_answer_loops(w);
+    if (needs_fallback(w->values, &w->decoding) || wh_answer_loops(w))
+        return 0;
+    return w->in_passing || (w->decoding.avg_logprob >= SURE && has_text(w));
 }
 
-/* Doubtful words behind what was given: it may be at fault, so all is decoded. */
+/* It failed behind what was given, which may be at fault: all is decoded. */
 static int decode_all(wh_window *w)
 {
-    if (!wh_search_given(w->search) || is_sure(w) || !wh_search_is_sound(w->search))
+    if (is_sure(w) || !wh_search_is_sound(w->search) || !wh_search_give_nothing(w->search))
         return WHISP_OK;
-    int rc = wh_search_force(w->search, NULL, 0);
     w->recall.is_begun = 0;
-    if (!rc)
-        rc = wh_decode_begin(w);
+    int rc = wh_decode_begin(w);
     return rc ? rc : decode_at(w, w->decoding.temperature);
 }
 
@@ -129,14 +129,10 @@ int wh_window_decode(wh_window *w)
     return wh_recall_keep_decoding(w);
 }
 
-int wh_window_begin_with(wh_window *w, const whisp_token *tokens, size_t n)
+int wh_window_expect(wh_window *w, const wh_expected *expected)
 {
-    return wh_search_force(w->search, tokens, n);
-}
-
-int wh_window_draft(wh_window *w, const int32_t *tokens, size_t n)
-{
-    return wh_search_draft(w->search, tokens, n);
+    w->in_passing = 1;
+    return wh_search_expect(w->search, expected);
 }
 
 const wh_decoding *wh_window_decoding(const wh_window *w)
