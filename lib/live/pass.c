@@ -11,13 +11,6 @@
 #define PAST_TOKENS 64      /* of the text before; each costs, in every pass, a third of what a token of its own does */
 #define MOST_TOKENS 24      /* that a pass decodes at most, and for each second: who speaks fast says five */
 #define TOKENS_A_SECOND 10
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include "window/state.h"
-static double cpu(void){struct timespec t;clock_gettime(CLOCK_PROCESS_CPUTIME_ID,&t);return t.tv_sec+t.tv_nsec*1e-9;}
-static double T[8];
-static double env(const char*n,double d){const char*v=getenv(n);return v?atof(v):d;}
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
 /* The sound that is held, encoded. */
@@ -54,7 +47,7 @@ static int set_prompt(whisp_stream *st)
 {
     const wh_values *v = &st->options->values;
     size_t longest = (size_t)st->session->model->n_text_ctx / 2 - 1, n_initial;
-    size_t past = v->condition_on_previous_text ? WH_MIN(st->n_past, (size_t)env("W_PAST",64)) : 0;
+    size_t past = v->condition_on_previous_text ? WH_MIN(st->n_past, PAST_TOKENS) : 0;
     wh_window_initial(st->window, &n_initial);
     if (v->carry_initial_prompt)
         past = WH_MIN(past, longest > n_initial ? longest - n_initial : 0);
@@ -118,16 +111,10 @@ int wh_stream_pass(whisp_stream *st)
     if (st->heard < WH_HOP)
         return WHISP_OK;
     st->n_passes++;
-    T[0]=cpu(); whisp_timings a=st->session->timings;const whisp_timings*tm=&st->session->timings;
-    if ((rc = hear(st)) || (lang = language(st)) < 0)
+    if ((rc = hear(st)) || (rc = expect(st)) || (lang = language(st)) < 0)
         return rc ? rc : lang;
     wh_window_use_language(st->window, lang);
-    T[1]=cpu();if((rc=wh_decode_encode(st->window)))return rc;T[2]=cpu();
-    if ((rc = set_prompt(st)) || (rc = expect(st)) || (rc = wh_window_decode(st->window)) || (rc = keep(st)))
+    if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)) || (rc = keep(st)))
         return rc;
-    T[3]=cpu();
-    rc = wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
-    T[4]=cpu(); fprintf(stderr,"PASS at %.2f held %.2f settled %zu past %zu tokens %zu enc %d full %d steps %d dectok %d lp %.2f mel %.1f encode %.1f decode %.1f words %.1f prompt %.1f ms\n",
-      (st->offset+(double)st->heard)/16000, st->heard/16000.0, st->settled.n, st->n_past, st->window->decoding.n, (int)(tm->n_encode-a.n_encode), st->window->recall.is_full,(int)(tm->n_decode_steps-a.n_decode_steps),(int)(tm->n_decode_tokens-a.n_decode_tokens), st->window->decoding.avg_logprob, (T[1]-T[0])*1e3,(T[2]-T[1])*1e3,(T[3]-T[2])*1e3,(T[4]-T[3])*1e3,(tm->prompt-a.prompt)*1e3);
-    return rc;
+    return wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
 }

@@ -12,11 +12,11 @@
 #include "util/text.h"
 
 #define SECONDS(n) ((double)(n) / WH_SAMPLE_RATE)
-static double env(const char*n,double d){const char*v=getenv(n);return v?atof(v):d;}
-#define LONG_BUFFER env("W_LONG",15)    /* seconds from which a settled sentence's end is a place to cut */
-#define LONGER_BUFFER env("W_LONGER",20)  /* ... any settled word's end */
-#define LONGEST_BUFFER env("W_LONGEST",25) /* ... any place */
-#define LEAST_CUT env("W_LEAST",3)       /* a sentence that ends earlier in the buffer is no place to cut */
+#define LONG_BUFFER 8.0     /* seconds from which a settled sentence's end is a place to cut */
+#define LONGER_BUFFER 12.0  /* ... any settled word's end */
+#define LONGEST_BUFFER 25.0 /* ... any place that leaves RECENT seconds */
+#define RECENT 15.0         /* ... and words settle that are older, agreed on or not */
+#define LEAST_CUT 2.0       /* a sentence that ends earlier in the buffer is no place to cut */
 #define KEPT_SILENCE 0.5    /* seconds of silence that stay in the buffer */
 #define LONG_PAUSE 1.0      /* silence after which settled words are dropped */
 #define EDGE 0.2            /* activity this close before the last pass's end may be new to the next one */
@@ -25,7 +25,7 @@ static double env(const char*n,double d){const char*v=getenv(n);return v?atof(v)
 #define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
 #define DOUBTFUL 0.4
 #define LEAST_SOUND 0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
-#define OPEN_WORDS (size_t)env("W_OPEN",2) /* settled words that the next pass decodes again, for what follows them may change their form */
+#define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
@@ -288,7 +288,7 @@ static int trim(whisp_stream *st)
     if (length > LONGER_BUFFER && st->settled.n && after(st, st->settled.n - 1) > begin + LEAST_CUT)
         return cut(st, after(st, st->settled.n - 1), st->settled.n);
     if (length > LONGEST_BUFFER)
-        return cut(st, end - LONG_BUFFER, st->settled.n);
+        return cut(st, end - RECENT, st->settled.n);
     return WHISP_OK;
 }
 
@@ -349,7 +349,7 @@ static int settle(whisp_stream *st, int final)
         if ((rc = wh_hypothesis_copy(&st->tail, &st->hypothesis, i)))
             return rc;
     /* Passes that never agree must not make the buffer grow: what is old settles as it is. */
-    double limit = SECONDS(st->offset + (int64_t)st->heard) - LONG_BUFFER;
+    double limit = SECONDS(st->offset + (int64_t)st->heard) - RECENT;
     size_t forced = 0;
     if (SECONDS(st->heard) > LONGEST_BUFFER)
         while (forced < st->tail.n && st->tail.list[forced].end <= limit)

@@ -26,22 +26,25 @@ int wh_kept_leaves_out(int frames, int ctx)
 }
 
 /* Then stretches of which every k-th is. */
-static const struct {
+typedef struct stretch {
     int width, k;
-} plan[] = {{100, 2}, {200, 4}, {1 << 24, 8}};
+} stretch;
 
-void wh_kept_choose(wh_kept *kept, int frames, int ctx, int is_full)
+static const stretch usual[] = {{100, 2}, {200, 4}, {1 << 24, 8}}, in_passing[] = {{120, 4}, {240, 8}, {1 << 24, 16}};
+
+void wh_kept_choose(wh_kept *kept, int frames, int ctx, enum wh_hearing how)
 {
-    int at = is_full ? ctx : plain(frames, ctx);
+    const stretch *plan = how == WH_HEAR_IN_PASSING ? in_passing : usual;
+    int at = how == WH_HEAR_FULL ? ctx : plain(frames, ctx);
     kept->n = kept->n_plain = at;
     for (int i = 0; i < kept->n; i++) {
         kept->position[i] = kept->kept_by[i] = i;
         kept->log_counts[i] = 0;
     }
-    for (size_t s = 0; at < ctx && s < WH_COUNT(plan); s++) {
-        int stop = WH_MIN(at + plan[s].width, ctx);
+    for (; at < ctx; plan++) {
+        int stop = WH_MIN(at + plan->width, ctx);
         while (at < stop) {
-            int n = WH_MIN(plan[s].k, ctx - at);
+            int n = WH_MIN(plan->k, ctx - at);
             kept->position[kept->n] = at + n / 2;
             kept->log_counts[kept->n] = log2f((float)n);
             for (int i = 0; i < n; i++)
