@@ -76,9 +76,12 @@ static int time_words(whisp_stream *st)
     return rc;
 }
 
-/* What is to be expected: much of what the last pass decoded. It begins with what has settled, as that pass had it. */
+/* What is to be expected: much of what the last pass decoded. It begins with what has settled, as that pass had it. The last
+ * pass of all has no other after it to mend what it says, and hears as for a recording. */
 static int expect(whisp_stream *st)
 {
+    if (st->finished && st->heard == st->n)
+        return wh_window_expect(st->window, NULL);
     int first_time = wh_tokenizer_specials(st->session->model->tokenizer)->eot;
     size_t n = 0, n_text = 0;
     while (st->n_sure && n < st->n_last && (n_text < st->n_sure || st->last[n].id >= first_time))

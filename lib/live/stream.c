@@ -24,6 +24,9 @@
 #define GUARD 0.2           /* seconds of sound after a word before a pass counts as having heard it */
 #define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
 #define DOUBTFUL 0.4
+#define LATE 1.5      /* seconds after which a word on which passes do not agree settles, */
+#define MOST_PARTED 4 /* ... as one of so many words at most, */
+#define LEAST_MET 2   /* ... if they agree on so many behind it */
 #define LEAST_SOUND 0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
 #define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
 
@@ -327,6 +330,43 @@ static size_t heard_out(const whisp_stream *st)
     return n;
 }
 
+/* Words on which the last two passes agree: so many of the tail, and of the hypothesis behind the settled ones. */
+typedef struct agreed {
+    size_t tail, heard;
+} agreed;
+
+/* Where they part at a word that was said long ago, hearing on will not help (names are heard in two ways by turns): it
+ * settles as it is heard now, if they meet again behind it. 1: they do. */
+static int pass_over(const whisp_stream *st, size_t skip, size_t out, agreed *a)
+{
+    double long_ago = SECONDS(st->offset + (int64_t)st->heard) - LATE;
+    const wh_hypothesis *h = &st->hypothesis;
+    for (size_t k = 0; k <= MOST_PARTED; k++) {
+        size_t next = skip + a->heard + k;
+        if (next >= h->n || (k && h->list[next - 1].end > long_ago))
+            return 0;
+        for (size_t i = 0; i <= MOST_PARTED && a->tail + i < out; i++) {
+            size_t n = WH_MIN(wh_hypothesis_common(&st->tail, a->tail + i, h, next), out - a->tail - i);
+            if (n < LEAST_MET)
+                continue;
+            *a = (agreed){a->tail + i + n, a->heard + k + n};
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static agreed agree(const whisp_stream *st, size_t skip)
+{
+    size_t out = heard_out(st), n = WH_MIN(wh_hypothesis_common(&st->tail, 0, &st->hypothesis, skip), out);
+    agreed a = {n, n};
+    while (a.tail < out && pass_over(st, skip, out, &a))
+        ;
+    if (a.heard && a.heard == st->hypothesis.n - skip && !same_form(st, a.tail - 1, skip + a.heard - 1))
+        a.heard--; /* the last word's punctuation is not sure yet */
+    return a;
+}
+
 /* Compare the new hypothesis with the last one's tail; all of it settles in the end. */
 static int settle(whisp_stream *st, int final)
 {
@@ -334,18 +374,14 @@ static int settle(whisp_stream *st, int final)
     int rc = wh_hypothesis_skip(&st->settled, &st->hypothesis, &skip);
     if (rc)
         return rc;
-    size_t agreed = final ? st->hypothesis.n - skip : wh_hypothesis_common(&st->tail, 0, &st->hypothesis, skip);
-    if (!final)
-        agreed = WH_MIN(agreed, heard_out(st));
+    size_t n_agreed = final ? st->hypothesis.n - skip : agree(st, skip).heard;
     st->tail_end = SECONDS(st->offset + (int64_t)st->heard);
-    if (!final && agreed && agreed == st->hypothesis.n - skip && !same_form(st, agreed - 1, skip + agreed - 1))
-        agreed--; /* the last word's punctuation is not sure yet */
-    for (size_t i = 0; i < agreed; i++)
+    for (size_t i = 0; i < n_agreed; i++)
         if ((rc = settle_word(st, &st->hypothesis, skip + i)))
             return rc;
-    st->n_sure = skip + agreed > OPEN_WORDS ? st->hypothesis.list[skip + agreed - OPEN_WORDS].place : 0;
+    st->n_sure = skip + n_agreed > OPEN_WORDS ? st->hypothesis.list[skip + n_agreed - OPEN_WORDS].place : 0;
     wh_hypothesis_clear(&st->tail);
-    for (size_t i = skip + agreed; i < st->hypothesis.n; i++)
+    for (size_t i = skip + n_agreed; i < st->hypothesis.n; i++)
         if ((rc = wh_hypothesis_copy(&st->tail, &st->hypothesis, i)))
             return rc;
     /* Passes that never agree must not make the buffer grow: what is old settles as it is. */

@@ -132,7 +132,7 @@ int wh_window_decode(wh_window *w)
 
 int wh_window_expect(wh_window *w, const wh_expected *expected)
 {
-    w->in_passing = 1;
+    w->in_passing = expected != NULL;
     return wh_search_expect(w->search, expected);
 }
 
