@@ -174,8 +174,8 @@ static void take_windows(wh_multiplex *m, int goes_first, int *n)
     for (*n = 0; *n < most;) {
         wh_view *next = NULL;
         for (wh_view *v = m->views; v; v = v->next)
-            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken &&
-                (*n == 0 || v->how == m->how) && (!next || v->asked < next->asked))
+            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken && (*n == 0 || v->how == m->how) &&
+                (!next || v->asked < next->asked))
                 next = v;
         if (!next)
             break;

@@ -8,8 +8,8 @@
 #include "align/align_text.h"
 #include "live/stream.h"
 
-#define PAST_TOKENS 64      /* of the text before; each costs, in every pass, a third of what a token of its own does */
-#define MOST_TOKENS 24      /* that a pass decodes at most, and for each second: who speaks fast says five */
+#define PAST_TOKENS 64 /* of the text before; each costs, in every pass, a third of what a token of its own does */
+#define MOST_TOKENS 24 /* that a pass decodes at most, and for each second: who speaks fast says five */
 #define TOKENS_A_SECOND 10
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
@@ -66,7 +66,10 @@ static int time_words(whisp_stream *st)
         rc = wh_keys_make(words, &keys);
     for (size_t i = 0; !rc && i < words->n; i++) {
         const wh_word *w = &words->list[i];
-        wh_said said = {.place = w->first_token, .start = offset + w->start, .end = offset + w->end, .probability = w->probability};
+        wh_said said = {.place = w->first_token,
+                        .start = offset + w->start,
+                        .end = offset + w->end,
+                        .probability = w->probability};
         if (w->length)
             rc = wh_hypothesis_add(&st->hypothesis, &said, words->text.data + w->text, w->length,
                                    keys.bytes.data ? keys.bytes.data + keys.ends[i] : "",

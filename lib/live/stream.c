@@ -27,7 +27,8 @@
 #define LATE 1.5      /* seconds after which a word on which passes do not agree settles, */
 #define MOST_PARTED 4 /* ... as one of so many words at most, */
 #define LEAST_MET 2   /* ... if they agree on so many behind it */
-#define LEAST_SOUND 0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
+#define LEAST_SOUND                                                                                                    \
+    0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
 #define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */

@@ -10,15 +10,16 @@
 
 #include "search/internal.h"
 
-#define FEW 4     /* rows to read where the draft has just been wrong */
-#define BEHIND 2  /* tokens that the draft may have too few */
+#define FEW 4    /* rows to read where the draft has just been wrong */
+#define BEHIND 2 /* tokens that the draft may have too few */
 
 struct wh_draft {
     size_t at; /* what of search->said may follow next */
-    int32_t read[WH_DRAFT_ROWS]; /* [n_rows] tokens of the last call: the candidate's last one and a piece of the draft */
-    int n_rows, row;            /* rows there are, and the next one */
-    size_t n_fed;               /* tokens behind the start that the candidate has, and the slot at least */
-    float *logits;              /* [WH_DRAFT_ROWS][n_vocab] */
+    int32_t
+        read[WH_DRAFT_ROWS]; /* [n_rows] tokens of the last call: the candidate's last one and a piece of the draft */
+    int n_rows, row;         /* rows there are, and the next one */
+    size_t n_fed;            /* tokens behind the start that the candidate has, and the slot at least */
+    float *logits;           /* [WH_DRAFT_ROWS][n_vocab] */
 };
 
 void wh_draft_free(wh_draft *d)
@@ -95,7 +96,8 @@ static int read_on(wh_search *s, int32_t last)
     static const int rows[WH_DRAFT_ROWS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     wh_draft *d = s->draft;
     size_t there = s->n_start + d->n_fed, room = (size_t)s->model->n_text_ctx - there;
-    size_t most = WH_MIN(find_place(s, last) ? (size_t)WH_DRAFT_ROWS : FEW, room), n = WH_MIN(most, 1 + s->n_said - d->at);
+    size_t most = WH_MIN(find_place(s, last) ? (size_t)WH_DRAFT_ROWS : FEW, room),
+           n = WH_MIN(most, 1 + s->n_said - d->at);
     d->read[0] = last;
     for (size_t i = 1; i < n; i++)
         d->read[i] = s->said[d->at + i - 1].id;

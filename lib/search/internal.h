@@ -79,7 +79,7 @@ struct wh_search {
     int first_window; /* the prefix is used */
     int32_t *start;   /* [n_start] prompt, start sequence and prefix */
     size_t n_start, sot_index;
-    size_t n_forced; /* its tokens of the prefix, or those given: every candidate begins with them */
+    size_t n_forced;   /* its tokens of the prefix, or those given: every candidate begins with them */
     whisp_token *said; /* [n_said] what is expected (draft.c) */
     size_t n_said, said_capacity;
     size_t n_given; /* the first of them: what every candidate begins with, in place of the prefix */

@@ -43,7 +43,8 @@ void wh_search_first_window(wh_search *search, int first);
 /* What is known of a window before it is decoded: what was decoded where it begins, by a pass of live transcription that heard
  * a little less of it. */
 typedef struct wh_expected {
-    const whisp_token *said; /* [n] timestamps and text. It is read ahead: that changes the time it takes, not the words */
+    const whisp_token
+        *said; /* [n] timestamps and text. It is read ahead: that changes the time it takes, not the words */
     size_t n;
     size_t n_given; /* so many are not looked for any more: the decoding begins with them */
     size_t most;    /* tokens behind them at most; 0: as many as any decoding has */
