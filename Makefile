@@ -116,6 +116,8 @@ KERNEL_CFLAGS ?=
 $(BUILD)/kernels/%.o: KERNEL = $(KERNEL_CFLAGS)
 # GCC's scheduling before registers are given out takes more than there are: sums went through the stack (docs/arm.md).
 $(BUILD)/kernels/cpu/arm/%.o: KERNEL = $(if $(findstring clang,$(CC)),,-fno-schedule-insns) $(KERNEL_CFLAGS)
+# Comparisons of floats may be made of whole vectors only where nobody asks whether one of them trapped.
+$(BUILD)/lib/mel/mel.o $(BUILD)/lib/window/voice.o: KERNEL = -fno-trapping-math
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -157,10 +159,10 @@ $(BUILD)/whisp-convert: $(CONVERT_OBJ) $(BUILD)/libwhisp.a
 # It makes models as whisp-convert does, of the same objects.
 $(BUILD)/whisp-get: $(GET_OBJ) $(filter-out %/main.o,$(CONVERT_OBJ)) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) $(GET_LIBS)
-# The ceilings of whisp-bench --stages are checkkernels'.
-CEILING_OBJ := $(patsubst %.c,$(BUILD)/%.o,test/checkkernels/bench.c $(wildcard test/checkkernels/ceiling_*.c))
-$(BENCH_OBJ) $(CEILING_OBJ): CPPFLAGS += -Itest
-$(BUILD)/whisp-bench: $(BENCH_OBJ) $(CEILING_OBJ) $(BUILD)/libwhisp.a
+# The ceilings of whisp-bench --stages and the checks of --report are checkkernels'.
+BENCH_CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/main.c,$(wildcard test/checkkernels/*.c)))
+$(BENCH_OBJ) $(BENCH_CHECK_OBJ): CPPFLAGS += -Itest
+$(BUILD)/whisp-bench: $(BENCH_OBJ) $(BENCH_CHECK_OBJ) $(BUILD)/libwhisp.a
 	$(CC) $(CFLAGS) -pie $(HARDEN_LINK) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # The features that the confidence of words is fitted to; see docs/confidence.md.
@@ -261,8 +263,8 @@ check-long: check-programs $(VENV)-ray/ready
 	    $(patsubst %,$(BUILD)/tsan/test/%,test_queue test_threads test_stream test_resume)
 	@BUILD=$(BUILD) CC="$(CC)" bash test/run --long
 
-# Kernels against their definitions, and their speed: nothing but kernels/cpu.
-CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c))
+# Kernels against their definitions, and their speed: nothing but kernels/cpu and what they ask of the system.
+CHECK_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/checkkernels/*.c kernels/cpu/*.c kernels/cpu/*/*.c lib/platform/*.c))
 $(CHECK_OBJ): CPPFLAGS += -Itest
 $(BUILD)/test/checkkernels/checkkernels: $(CHECK_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -pthread

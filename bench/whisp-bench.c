@@ -1,14 +1,14 @@
 /* whisp-bench.c - how long each stage takes: loading, log-Mel, encoder, prompt, token; real-time factor, peak memory.
  *
- * Uses the public header only, like any program that links libwhisp (stages.c goes deeper). Prints a table, or JSON
- * with --json. Figures of a shared machine move by tens of percent: compare figures of one run. */
+ * Uses the public header only, like any program that links libwhisp (stages.c and report.c go deeper). Prints a table, or
+ * JSON with --json. Figures of a shared machine move by tens of percent: compare figures of one run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "ending.h"
+#include "measure.h"
+#include "report.h"
 #include "stages.h"
 #include "whisp.h"
 
@@ -32,119 +32,12 @@ static const char usage[] =
     "  loops of nothing but arithmetic or reading do in the same run.\n"
     "whisp-bench --invent SIZE FILE.gguf\n"
     "  writes such weights.\n"
+    "whisp-bench --report [RECORDING]\n"
+    "  what this machine is, whether its kernels are right, how fast they are, and what tiny.en and base take for ten\n"
+    "  seconds of speech, where they are there: text to paste into an issue, after some minutes on a slow machine.\n"
     "\n"
     "Peak memory is of the whole process. Exit status: 0, 1 on failure, 2 for wrong usage, 130 interrupted from the\n"
     "keyboard, 143 ended by SIGTERM, 129 by SIGHUP.\n";
-
-#define MAX_RUNS 100
-#define MAX_BACKENDS 8
-
-/* What one run gave, in the unit that is printed. */
-struct run {
-    double mel;    /* ms for 30 s of audio */
-    double encode; /* ms for a window */
-    double prompt; /* ms for a window's start sequence */
-    double token;  /* ms for a decoding step */
-    double search; /* ms for a decoding step: filters and choice */
-    double total;  /* s */
-};
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int fail(void)
-{
-    fprintf(stderr, "whisp-bench: %s\n", whisp_last_error());
-    return 1;
-}
-
-static double per(double seconds, double count)
-{
-    return count > 0 ? 1e3 * seconds / count : 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Median of the member at `offset` over the runs. */
-static double median(const struct run *runs, int n, size_t offset)
-{
-    double values[MAX_RUNS];
-    for (int i = 0; i < n; i++)
-        memcpy(&values[i], (const char *)&runs[i] + offset, sizeof values[i]);
-    qsort(values, (size_t)n, sizeof values[0], compare);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-/* The whole recording as samples. */
-static float *read_recording(const char *path, size_t *n)
-{
-    whisp_audio *audio;
-    float *samples = NULL;
-    size_t capacity = 0;
-    *n = 0;
-    if (whisp_audio_open(path, &audio) != WHISP_OK)
-        return NULL;
-    for (;;) {
-        if (capacity - *n < 65536) {
-            capacity = 2 * capacity + 65536;
-            float *grown = realloc(samples, capacity * sizeof *samples);
-            if (!grown)
-                break;
-            samples = grown;
-        }
-        int64_t got = whisp_audio_read(audio, samples + *n, 65536);
-        if (got <= 0) {
-            whisp_audio_free(audio);
-            if (got < 0) {
-                free(samples);
-                return NULL;
-            }
-            return samples;
-        }
-        *n += (size_t)got;
-    }
-    whisp_audio_free(audio);
-    free(samples);
-    return NULL;
-}
-
-static int one_run(whisp_session *session, const float *samples, size_t n, struct run *run, whisp_timings *t)
-{
-    whisp_audio *audio;
-    whisp_result *result = NULL;
-    whisp_session_info info = {.size = sizeof info};
-    if (whisp_audio_open_samples(samples, n, &audio) != WHISP_OK)
-        return fail();
-    double t0 = now();
-    int rc = whisp_session_transcribe(session, audio, &result);
-    run->total = now() - t0;
-    whisp_audio_free(audio);
-    whisp_result_free(result);
-    if (rc != WHISP_OK || whisp_session_describe(session, &info) != WHISP_OK)
-        return fail();
-    *t = *info.timings;                             /* the library's own structure, of the same build */
-    run->mel = per(t->mel / 2, (double)n / 480000); /* a recording in memory is heard twice: measured, then used */
-    run->encode = per(t->encode, (double)t->n_encode);
-    run->prompt = per(t->prompt, (double)t->n_windows);
-    run->token = per(t->decode, (double)t->n_decode_steps);
-    run->search = per(t->search, (double)t->n_decode_steps);
-    return 0;
-}
-
-static long peak_kib(void)
-{
-    struct rusage usage_;
-    getrusage(RUSAGE_SELF, &usage_);
-    return usage_.ru_maxrss;
-}
 
 static void print_text(const char *key, const char *text)
 {
@@ -156,90 +49,6 @@ static void print_text(const char *key, const char *text)
             putchar(*text);
     }
     printf("\",\n");
-}
-
-/* ---- what is measured ---- */
-
-struct settings {
-    const char *name, *recording, *threads, *compute_type;
-    const char *backends[MAX_BACKENDS];
-    int n_backends, n_runs, json;
-};
-
-/* The rows of the table. */
-static const struct {
-    const char *key, *label, *unit, *note;
-} rows[] = {
-    {"load_ms", "load the model", "ms", "map, check, vocabulary"},
-    {"session_ms", "open a session", "ms", "backend, buffers, threads"},
-    {"mel_ms", "log-Mel, 30 s of audio", "ms", ""},
-    {"encoder_ms", "encoder, a window", "ms", "and cross-attention K/V"},
-    {"prompt_ms", "prompt, a window", "ms", ""},
-    {"token_ms", "decoder, a token", "ms", ""},
-    {"search_ms", "search, a token", "ms", "filters, choice, text"},
-    {"total_s", "whole transcription", "s", ""},
-    {"real_time_factor", "real-time factor", "x", "seconds of audio in a second"},
-    {"peak_memory_mib", "peak memory", "MiB", "of the process"},
-};
-#define N_ROWS (sizeof rows / sizeof rows[0])
-#define FACTOR 8 /* more is better */
-#define MEMORY 9 /* no time: no ratio */
-
-/* One backend's figures. */
-struct column {
-    const char *backend;
-    char description[256], missing[512]; /* missing: why it cannot run, or "" */
-    double values[N_ROWS];
-    whisp_timings timings;
-};
-
-static int measure(const struct settings *set, const whisp_model *model, const float *samples, size_t n,
-                   struct column *column)
-{
-    struct run warm, runs[MAX_RUNS];
-    whisp_session *session;
-    whisp_options *options = whisp_options_new();
-    double *v = column->values, load = v[0];
-    if (!options || whisp_options_set(options, "temperature", "0") ||
-        whisp_options_set(options, "temperature_increment_on_fallback", "None") ||
-        whisp_options_set(options, "threads", set->threads) || whisp_options_set(options, "cut", "off") ||
-        whisp_options_set(options, "backend", column->backend) ||
-        whisp_options_set(options, "compute_type", set->compute_type))
-        return fail();
-    double t0 = now();
-    int rc = whisp_session_new(model, options, &session);
-    double t1 = now();
-    whisp_options_free(options);
-    if (rc == WHISP_ERR_BACKEND && set->n_backends > 1) {
-        snprintf(column->missing, sizeof column->missing, "%s", whisp_last_error());
-        return 0;
-    }
-    if (rc)
-        return fail();
-    whisp_session_info info = {.size = sizeof info};
-    whisp_session_describe(session, &info);
-    snprintf(column->description, sizeof column->description, "%s", info.backend);
-    rc = one_run(session, samples, n, &warm, &column->timings);
-    for (int i = 0; i < set->n_runs && !rc; i++)
-        rc = one_run(session, samples, n, &runs[i], &column->timings);
-    whisp_session_free(session);
-    if (rc)
-        return rc;
-    double total = median(runs, set->n_runs, offsetof(struct run, total));
-    const double values[N_ROWS] = {
-        load,
-        1e3 * (t1 - t0),
-        median(runs, set->n_runs, offsetof(struct run, mel)),
-        median(runs, set->n_runs, offsetof(struct run, encode)),
-        median(runs, set->n_runs, offsetof(struct run, prompt)),
-        median(runs, set->n_runs, offsetof(struct run, token)),
-        median(runs, set->n_runs, offsetof(struct run, search)),
-        total,
-        (double)n / 16000 / total,
-        (double)peak_kib() / 1024,
-    };
-    memcpy(v, values, sizeof values);
-    return 0;
 }
 
 /* ---- printing ---- */
@@ -266,7 +75,7 @@ static void print_json(const struct settings *set, const whisp_model_info *info,
                seconds, set->n_runs, (long long)c->timings.n_windows, (long long)c->timings.n_prompt_tokens,
                (long long)c->timings.n_decode_steps);
         for (size_t i = 0; i < N_ROWS; i++)
-            printf("  \"%s\": %.6g%s\n", rows[i].key, c->values[i], i + 1 < N_ROWS ? "," : "");
+            printf("  \"%s\": %.6g%s\n", bench_rows[i].key, c->values[i], i + 1 < N_ROWS ? "," : "");
         printf("}");
     }
     printf("%s\n", set->n_backends > 1 ? "]}" : "");
@@ -290,21 +99,21 @@ static void print_table(const struct settings *set, const whisp_model_info *info
         printf("\n");
     }
     for (size_t i = 0; i < N_ROWS; i++) {
-        printf("%-24s", rows[i].label);
+        printf("%-24s", bench_rows[i].label);
         for (int b = 0; b < set->n_backends; b++) {
             double value = columns[b].values[i], first = columns[0].values[i];
             if (*columns[b].missing)
                 printf(" %10s %-4s%s", "-", "", b ? "      -" : "");
             else
-                printf(" %10.2f %-4s", value, rows[i].unit);
+                printf(" %10.2f %-4s", value, bench_rows[i].unit);
             if (b && !*columns[b].missing) {
-                if (*columns[0].missing || i == MEMORY || value <= 0 || first <= 0)
+                if (*columns[0].missing || i == ROW_MEMORY || value <= 0 || first <= 0)
                     printf(" %6s", "-");
                 else
-                    printf(" %6.2f", i == FACTOR ? value / first : first / value);
+                    printf(" %6.2f", i == ROW_FACTOR ? value / first : first / value);
             }
         }
-        printf(" %s\n", rows[i].note);
+        printf(" %s\n", bench_rows[i].note);
     }
 }
 
@@ -366,6 +175,8 @@ int main(int argc, char **argv)
     ending_catch();
     if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
         return stages_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--report") == 0)
+        return report_main(argc, argv);
     int status = read_arguments(&set, argc, argv);
     if (status >= 0)
         return status;
@@ -375,19 +186,19 @@ int main(int argc, char **argv)
     whisp_model *model;
     size_t n;
     if (whisp_model_find(set.name, NULL, path, sizeof path))
-        return fail();
-    float *samples = read_recording(set.recording, &n);
+        return bench_fail();
+    float *samples = bench_recording(set.recording, &n);
     if (!samples)
-        return fail();
-    double t0 = now();
+        return bench_fail();
+    double t0 = bench_now();
     if (whisp_model_load(path, NULL, &model))
-        return fail();
-    double load = 1e3 * (now() - t0);
+        return bench_fail();
+    double load = 1e3 * (bench_now() - t0);
     int n_missing = 0, rc = 0;
     for (int b = 0; b < set.n_backends && !rc; b++) {
         columns[b].backend = set.backends[b];
-        columns[b].values[0] = load;
-        rc = measure(&set, model, samples, n, &columns[b]);
+        columns[b].values[ROW_LOAD] = load;
+        rc = bench_measure(&set, model, samples, n, &columns[b]);
         n_missing += *columns[b].missing != 0;
     }
     whisp_model_info info = {.size = sizeof info};

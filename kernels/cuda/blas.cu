@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef __CUDACC__
 #include <cublas_v2.h>
@@ -16,50 +17,52 @@ typedef cublasStatus_t (*gemm_function)(cublasHandle_t, cublasOperation_t, cubla
                                         cublasGemmAlgo_t);
 
 struct wh_cuda_blas {
-    void *library;
     cublasHandle_t handle;
     decltype(&cublasDestroy_v2) destroy;
     gemm_function gemm;
 };
 
 #ifdef __CUDACC__
-static void *open_library()
-{
-    static const char *const names[] = {"libcublas.so.13", "libcublas.so.12", "libcublas.so.11", "libcublas.so"};
-    void *library = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && !library; i++)
-        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    return library;
-}
 #define FIND(library, name, type) ((type)dlsym((library), #name))
 #else
-static void *open_library()
-{
-    return getenv("CUDAEMU_NO_CUBLAS") ? NULL : dlopen(NULL, RTLD_NOW);
-}
 #define FIND(library, name, type) ((void)(library), (type)name)
 #endif
+
+/* The emulator has its own. CUDAEMU_CUBLAS: "none", or "real": that one can be found here, and where. */
+static void *open_library()
+{
+#ifndef __CUDACC__
+    const char *which = getenv("CUDAEMU_CUBLAS");
+    if (!which || strcmp(which, "real"))
+        return which ? NULL : dlopen(NULL, RTLD_NOW);
+#endif
+    return wh_cuda_blas_library();
+}
 
 wh_cuda_blas *wh_cuda_blas_open(cudaStream_t stream, char *message)
 {
     void *library = open_library();
     if (!library) {
-        snprintf(message, 256, "cuBLAS (libcublas.so, from NVIDIA's CUDA toolkit) cannot be opened");
+        snprintf(message, 256,
+                 "cuBLAS (libcublas.so, of NVIDIA's CUDA toolkit or pip's nvidia-cublas) cannot be opened; WHISP_CUDA_PATH "
+                 "says in which folder it is");
         return NULL;
     }
     auto create = FIND(library, cublasCreate_v2, decltype(&cublasCreate_v2));
     auto set_stream = FIND(library, cublasSetStream_v2, decltype(&cublasSetStream_v2));
-    wh_cuda_blas blas = {library, NULL, FIND(library, cublasDestroy_v2, decltype(&cublasDestroy_v2)),
+    auto set_mode = FIND(library, cublasSetMathMode, decltype(&cublasSetMathMode));
+    wh_cuda_blas blas = {NULL, FIND(library, cublasDestroy_v2, decltype(&cublasDestroy_v2)),
                          FIND(library, cublasGemmEx, gemm_function)};
-    int status = create && set_stream && blas.destroy && blas.gemm ? (int)create(&blas.handle) : -1;
+    int status = create && set_stream && set_mode && blas.destroy && blas.gemm ? (int)create(&blas.handle) : -1;
     if (!status)
         status = (int)set_stream(blas.handle, stream);
+    if (!status)
+        WH_UNLESS_MUTANT(18, status = (int)set_mode(blas.handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
     wh_cuda_blas *made = status ? NULL : (wh_cuda_blas *)malloc(sizeof *made);
     if (!made) {
         snprintf(message, 256, "cuBLAS cannot be started (status %d)", status);
         if (blas.handle)
             blas.destroy(blas.handle);
-        dlclose(library);
         return NULL;
     }
     *made = blas;
@@ -71,7 +74,6 @@ void wh_cuda_blas_close(wh_cuda_blas *blas)
     if (!blas)
         return;
     blas->destroy(blas->handle);
-    dlclose(blas->library);
     free(blas);
 }
 

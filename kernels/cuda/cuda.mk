@@ -8,13 +8,14 @@ CXX ?= g++
 CUDA_SRC := $(wildcard kernels/cuda/*.cu lib/backend/cuda/*.cu)
 CUDA_HEADERS := $(wildcard kernels/*.h kernels/cuda/*.h lib/backend/*.h lib/backend/cuda/*.h)
 
-# Every architecture from the T4 on, and PTX for what comes after the last. CUDA 13.0 is what this is built with; 12.8 is
-# the first that knows sm_100.
-CUDA_ARCHS ?= 75 80 86 89 90 100
-CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
-CUDA_CODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
-             -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
-NVCC_FLAGS := -std=c++17 -O3 -Ilib -Ikernels -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
+# Every architecture from the T4 on that nvcc knows (12.8 is the first that knows all of these), and PTX for the others: of
+# the newest but those of 12.x, which are no superset of 10.x (sm_110 takes compute_100).
+CUDA_WANTED := 75 80 86 89 90 100 120
+CUDA_ARCHS ?= $(filter $(CUDA_WANTED),$(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code 2>/dev/null)))
+CUDA_NEWEST = $(lastword $(filter-out 120,$(CUDA_ARCHS)))
+CUDA_CODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+            -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
+NVCC_FLAGS = -std=c++17 -O3 -Ilib -Ikernels -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
 
 .PHONY: cuda
 cuda: $(CUDA_BUILD)/libwhisp-cuda.so
@@ -41,17 +42,18 @@ $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 
 # The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
 EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
+EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
 $(EMU)/asan/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
 $(EMU)/asan/cudaemu.o: test/cudaemu/cudaemu.cpp kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
-$(EMU)/asan/kernels.o: test/cuda/kernels.cpp kernels/cuda/cuda.mk
+$(EMU)/asan/test/%.o: test/cuda/%.cpp kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
-	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -c -o $@ $<
-EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/o/%=$(EMU)/asan/%) $(EMU)/asan/kernels.o
+	$(CXX) $(EMU_FLAGS) -Itest/cuda $(EMU_SANITIZE) -c -o $@ $<
+CUDA_TESTS := kernels engine
+EMU_ASAN_OBJ := $(EMU_OBJ:$(EMU)/o/%=$(EMU)/asan/%) $(CUDA_TESTS:%=$(EMU)/asan/test/%.o)
 $(EMU)/kernels: $(EMU_ASAN_OBJ)
 	$(CXX) $(EMU_SANITIZE) -pthread -o $@ $^ -ldl
 
@@ -73,12 +75,27 @@ MUTANT_FILE_14 := kernels/cuda/mel
 MUTANT_FILE_15 := kernels/cuda/mel
 MUTANT_FILE_16 := lib/backend/cuda/steps
 MUTANT_FILE_17 := kernels/cuda/heads
+MUTANT_FILE_18 := kernels/cuda/blas
+MUTANT_FILE_19 := lib/backend/cuda/enter
+MUTANT_FILE_20 := lib/backend/cuda/log_mel
+MUTANT_FILE_21 := lib/backend/cuda/steps
 define mutant
 $(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<
 	$$(CXX) $$(EMU_SANITIZE) -pthread -o $$@ $$@.o $$(filter-out %/asan/$(MUTANT_FILE_$(1)).o,$(EMU_ASAN_OBJ)) -ldl
 endef
 $(foreach m,$(EMU_MUTANTS),$(eval $(call mutant,$(m))))
+
+# ---- a device that answers at once with an invented talk (test/cuda/fake.c): what the host alone takes ----
+
+CUDA_FAKE := $(BUILD)/cudafake/libwhisp-cuda.so
+$(CUDA_FAKE): test/cuda/fake.c $(CUDA_HEADERS) kernels/cuda/cuda.mk
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -Ilib -Ikernels -fPIC -fvisibility=hidden -Wall -Wextra $(CFLAGS) -shared -o $@ $< -pthread
+
+.PHONY: cuda-host
+cuda-host: $(CUDA_FAKE) $(BUILD)/whisp
+	python3 bench/cuda-host --build $(BUILD)
 
 # A model that the emulator gets through quickly.
 $(BUILD)/test/invented-small.gguf: test/python/invent.py
@@ -91,7 +108,7 @@ cuda-profile: cuda-programs $(BUILD)/whisp
 	python3 bench/cuda-profile --build $(BUILD) --nvcc $(NVCC) --docs docs/cuda.md
 
 .PHONY: cuda-check cuda-programs cuda-mutants
-cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(BUILD)/test/invented-small.gguf
+cuda-programs: $(EMU)/libwhisp-cuda.so $(EMU)/kernels $(CUDA_FAKE) $(BUILD)/test/invented-small.gguf
 cuda-mutants: $(EMU_MUTANTS:%=$(EMU)/mutant-%)
 cuda-check: cuda-programs cuda-mutants $(BUILD)/test/test_cuda $(BUILD)/whisp
 	$(EMU)/kernels 1 2 3 4 5 6 7 8 9 10

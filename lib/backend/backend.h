@@ -114,5 +114,9 @@ void wh_backend_rest(wh_backend *backend, int slot);
  * goes first beside him), the others wait. Not twice, and no fork between them. WHISP_ERR_CANCELLED: not reserved. */
 int wh_backend_reserve(wh_backend *backend);
 void wh_backend_release(wh_backend *backend);
+/* Between these: n times m floats, in which anything may be, aligned for every instruction set; they are the caller's until he
+ * asks again or releases. The backend keeps them for the next one, because new memory costs as much as using it. NULL: there
+ * is no memory, with the error's text. */
+float *wh_backend_room(wh_backend *backend, size_t n, size_t m);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "backend/multiplex_state.h"
+#include "platform/platform.h"
 #include "util/pool.h"
 
 #define LEAST_GRACE 0.002 /* seconds; and at most: */
@@ -23,7 +24,7 @@ int wh_multiplex_new(wh_backend *backend, int views, int threads, wh_multiplex *
     m->grace = LEAST_GRACE;
     m->patience = WH_MULTIPLEX_PATIENCE;
     pthread_mutex_init(&m->mutex, NULL);
-    wh_condition_init(&m->ready);
+    wh_platform_condition_init(&m->ready);
     pthread_cond_init(&m->turn, NULL);
     pthread_cond_init(&m->calm, NULL);
     pthread_cond_init(&m->spare, NULL);
@@ -147,9 +148,9 @@ static wanted wait_for_work(wh_multiplex *m)
         if (m->exclusive || m->waiting == 0)
             pthread_cond_wait(&m->ready, &m->mutex);
         else if (next.what == WH_NOTHING && m->running == 0)
-            wh_condition_wait(&m->ready, &m->mutex, fmax(time_for_first(m), 0.0001));
+            wh_platform_condition_wait(&m->ready, &m->mutex, fmax(time_for_first(m), 0.0001));
         else if (seconds > 0)
-            wh_condition_wait(&m->ready, &m->mutex, seconds);
+            wh_platform_condition_wait(&m->ready, &m->mutex, seconds);
         else if (m->running)
             leave_behind(m); /* and what was kept back for one of them may be chosen now */
         else

@@ -32,6 +32,7 @@ typedef struct wh_view {
     enum wh_hearing how;     /* a window is encoded */
     const wh_step *steps;
     int n;
+    wh_pages room; /* of who goes first */
 } wh_view;
 
 /* One mutex guards everything. It is free while the owner computes; who wants to use the backend's ledger then (forks and

@@ -25,6 +25,12 @@ void wh_slots_free(wh_slots *s)
     free(s->slots);
     free(s->users);
     free(s->rows);
+    wh_pages_give_back(&s->room);
+}
+
+wh_pages *wh_slots_room(wh_backend *backend)
+{
+    return &ledger(backend)->room;
 }
 
 int wh_slots_count(const wh_backend *backend)

@@ -42,6 +42,7 @@ typedef struct wh_slots {
     int *users;     /* [n]: slots of each window */
     wh_row *rows;   /* [the more of few_rows and most_rows]: the pass that is being made */
     int n_rows;     /* of them are there */
+    wh_pages room;
 } wh_slots;
 
 /* The fields up to most_rows are the caller's. wh_slots_free() frees what is allocated, also after a failure. */
@@ -54,6 +55,7 @@ int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps);
 int wh_slots_fork_tail(wh_backend *backend, int dst, int src, int n_same);
 int wh_slots_truncate(wh_backend *backend, int slot, int n_tokens);
 void wh_slots_rest(wh_backend *backend, int slot);
+wh_pages *wh_slots_room(wh_backend *backend);
 int wh_slots_count(const wh_backend *backend);
 int wh_slots_windows(const wh_backend *backend);
 

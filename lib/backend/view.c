@@ -210,6 +210,14 @@ static void view_release(wh_backend *backend)
         pthread_cond_broadcast(&m->spare);
     }
     pthread_mutex_unlock(&m->mutex);
+    wh_pages_give_back(&v->room);
+}
+
+/* Of those who do not go first one is here at a time, and he has the backend's. */
+static wh_pages *view_room(wh_backend *backend)
+{
+    wh_view *v = view_of(backend);
+    return v->goes_first ? &v->room : wh_backend_pages(v->m->backend);
 }
 
 /* ---- coming and going ---- */
@@ -245,6 +253,7 @@ static void view_free(wh_backend *backend)
     *at = v->next;
     pthread_mutex_unlock(&v->m->mutex);
     pthread_cond_destroy(&v->served);
+    wh_pages_give_back(&v->room);
     free(v);
 }
 
@@ -392,6 +401,7 @@ const wh_backend_ops wh_view_ops = {
     .rest = view_rest,
     .reserve = view_reserve,
     .release = view_release,
+    .room = view_room,
     .slots = view_slots,
     .chooses = view_chooses,
     .forbid = view_forbid,

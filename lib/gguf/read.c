@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "gguf/file.h"
+#include "platform/platform.h"
 
 #define VERSION 3
 #define DEFAULT_ALIGNMENT 32
@@ -165,39 +165,43 @@ static int take_tensor(struct cursor *c, wh_tensor *tensor, uint64_t *offset)
     return WHISP_OK;
 }
 
-static int compare_names(const void *a, const void *b, void *names)
+struct named {
+    const char *name;
+    size_t i;
+};
+
+static int compare_names(const void *a, const void *b)
 {
-    const char *const *list = names;
-    return strcmp(list[*(const size_t *)a], list[*(const size_t *)b]);
+    const struct named *x = a, *y = b;
+    return strcmp(x->name, y->name);
 }
 
-/* Sort an index of the names and refuse duplicates. */
-static int index_names(const char *path, const char *what, const char **names, size_t n, size_t **order)
+/* Sort an index of the names, which are put in order, too, and refuse duplicates. */
+static int index_names(const char *path, const char *what, struct named *names, size_t n, size_t **order)
 {
     *order = wh_calloc(n, sizeof **order);
     if (!*order)
         return wh_fail_memory();
+    qsort(names, n, sizeof *names, compare_names);
     for (size_t i = 0; i < n; i++)
-        (*order)[i] = i;
-    qsort_r(*order, n, sizeof **order, compare_names, names);
+        (*order)[i] = names[i].i;
     for (size_t i = 1; i < n; i++)
-        if (strcmp(names[(*order)[i - 1]], names[(*order)[i]]) == 0)
-            return wh_fail(WHISP_ERR_MODEL, "%s: the file is damaged: two %s are named %s", path, what,
-                           names[(*order)[i]]);
+        if (strcmp(names[i - 1].name, names[i].name) == 0)
+            return wh_fail(WHISP_ERR_MODEL, "%s: the file is damaged: two %s are named %s", path, what, names[i].name);
     return WHISP_OK;
 }
 
 static int index_file(wh_gguf *g)
 {
     size_t n = WH_MAX(g->n_values, g->n_tensors);
-    const char **names = wh_calloc(n, sizeof *names);
+    struct named *names = wh_calloc(n, sizeof *names);
     if (!names)
         return wh_fail_memory();
     for (size_t i = 0; i < g->n_values; i++)
-        names[i] = g->values[i].key;
+        names[i] = (struct named){g->values[i].key, i};
     int rc = index_names(g->path, "metadata keys", names, g->n_values, &g->values_by_key);
     for (size_t i = 0; i < g->n_tensors; i++)
-        names[i] = g->tensors[i].name;
+        names[i] = (struct named){g->tensors[i].name, i};
     if (!rc)
         rc = index_names(g->path, "tensors", names, g->n_tensors, &g->tensors_by_name);
     free(names);
@@ -241,9 +245,9 @@ static int place_tensors(wh_gguf *g, size_t head, const uint64_t *offsets)
 }
 
 /* One without elements stands before another at its place. */
-static int by_place(const void *a, const void *b, void *tensors)
+static int by_place(const void *a, const void *b)
 {
-    const wh_tensor *list = tensors, *x = &list[*(const size_t *)a], *y = &list[*(const size_t *)b];
+    const wh_tensor *x = *(const wh_tensor *const *)a, *y = *(const wh_tensor *const *)b;
     int order = ((const char *)x->data > (const char *)y->data) - ((const char *)x->data < (const char *)y->data);
     return order ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
@@ -251,14 +255,14 @@ static int by_place(const void *a, const void *b, void *tensors)
 /* No bytes belong to two tensors: a small file could claim to be a large model, which takes a large one's memory. */
 static int check_overlap(wh_gguf *g)
 {
-    size_t *order = wh_calloc(g->n_tensors, sizeof *order);
+    const wh_tensor **order = wh_calloc(g->n_tensors, sizeof(wh_tensor *));
     int rc = order ? WHISP_OK : wh_fail_memory();
     for (size_t i = 0; order && i < g->n_tensors; i++)
-        order[i] = i;
+        order[i] = &g->tensors[i];
     if (order)
-        qsort_r(order, g->n_tensors, sizeof *order, by_place, g->tensors);
+        qsort(order, g->n_tensors, sizeof *order, by_place);
     for (size_t i = 1; !rc && i < g->n_tensors; i++) {
-        const wh_tensor *a = &g->tensors[order[i - 1]], *b = &g->tensors[order[i]];
+        const wh_tensor *a = order[i - 1], *b = order[i];
         if ((const char *)a->data + a->bytes > (const char *)b->data)
             rc = wh_fail(WHISP_ERR_MODEL, "%s: the file is damaged: tensors %s and %s overlap", g->path, a->name,
                          b->name);
@@ -337,8 +341,8 @@ static int map_file(wh_gguf *g, int fd, const struct stat *st)
     if ((uintmax_t)st->st_size > SIZE_MAX)
         return wh_fail(WHISP_ERR_IO, "%s: too large for this machine's addresses", g->path);
     g->size = (size_t)st->st_size;
-    void *map = mmap(NULL, g->size, PROT_READ, MAP_SHARED, fd, 0);
-    if (map == MAP_FAILED)
+    const void *map = wh_platform_map(fd, g->size);
+    if (!map)
         return wh_fail(WHISP_ERR_IO, "%s: cannot be mapped: %s", g->path, strerror(errno));
     g->map = map;
     g->is_mapped = 1;
@@ -513,7 +517,7 @@ size_t wh_gguf_bytes(const wh_gguf *g)
 void wh_gguf_rest(const wh_gguf *g)
 {
     if (g->is_mapped)
-        madvise((void *)(uintptr_t)g->map, g->size, MADV_DONTNEED);
+        (void)wh_platform_advise((void *)(uintptr_t)g->map, g->size, WH_NEED_NOT_READ);
 }
 
 void wh_gguf_close(wh_gguf *g)
@@ -529,7 +533,7 @@ void wh_gguf_close(wh_gguf *g)
     free(g->values_by_key);
     free(g->tensors_by_name);
     if (g->is_mapped)
-        munmap((void *)(uintptr_t)g->map, g->size);
+        wh_platform_unmap(g->map, g->size);
     free(g->owned);
     free(g->path);
     free(g);

@@ -278,12 +278,29 @@ static int is_exact(float x)
     return inside && (float)(int32_t)(inside ? scaled : 0) == scaled;
 }
 
+/* Are all of n samples what 16 bits can hold? A loop without branches, which the compiler makes vectors of: every sample
+ * of a recording passes here. */
+static int are_plain(const float *samples, size_t n)
+{
+    int inside = 1;
+    for (size_t i = 0; i < n; i++)
+        inside &= samples[i] >= -1.0f && samples[i] < 1.0f; /* no NaN is */
+    int exact = inside;
+    for (size_t i = 0; i < n && inside; i++)
+        exact &= (float)(int32_t)(samples[i] * 32768.0f) == samples[i] * 32768.0f;
+    return exact;
+}
+
 /* n samples behind samples[]'s. */
 static void take_samples(wh_mel *mel, const float *samples, size_t n)
 {
     float *to = mel->samples + mel->n_samples;
-    int exact = 1;
-    for (size_t i = 0; i < n; i++) {
+    int exact = are_plain(samples, n), is_plain = exact;
+    if (is_plain)
+        memcpy(to, samples, n * sizeof *to);
+    else
+        exact = 1;
+    for (size_t i = 0; i < n && !is_plain; i++) {
         float x = samples[i];
         if (!isfinite(x)) {
             x = 0.0f;

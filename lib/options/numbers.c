@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options/options.h"
+#include "platform/platform.h"
 
 int wh_parse_double(const char *text, double *value)
 {

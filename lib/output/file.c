@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "output/writers.h"
+#include "platform/platform.h"
 #include "util/write.h"
 
 #define MAX_LINKS 40
@@ -96,9 +97,7 @@ static int create(const char *name, int *fd)
 /* The file that *fd stands for, which has no name, gets one. */
 static int give_name(const char *name, int *fd)
 {
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", *fd);
-    return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? errno : 0;
+    return wh_platform_give_name(*fd, name);
 }
 
 /* A file in the target's folder that has no name, so that nothing is left of it where the process ends before it is
@@ -108,7 +107,7 @@ static int open_nameless(const char *target)
     wh_buf folder = {0};
     put_folder(&folder, target);
     wh_buf_puts(&folder, folder.length ? "" : ".");
-    int fd = folder.failed ? -1 : open(folder.data, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    int fd = folder.failed ? -1 : wh_platform_open_nameless(folder.data);
     wh_buf_free(&folder);
     return fd;
 }

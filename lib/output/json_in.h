@@ -8,6 +8,7 @@
 
 #include <locale.h>
 
+#include "platform/platform.h"
 #include "util/util.h"
 
 #define WH_JSON_DEPTH 64 /* objects and lists within each other */

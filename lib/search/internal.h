@@ -69,6 +69,9 @@ struct wh_search {
     int32_t *lists;                 /* [n_candidates][list_size]: tokens that their rules name */
     size_t list_size;
     int unsound;         /* a logit was NaN or infinite */
+    int has_read;        /* slot 0 has the last decoding's tokens, all but perhaps the last */
+    wh_watch_fn watch;   /* or NULL */
+    void *watcher;       /* its first argument */
     int is_chosen;       /* the backend has chosen: `choices`, not `logits`, say what follows */
     float *start_logits; /* [2][n_vocab]: at the start-of-transcript token and at the last token of the start */
 

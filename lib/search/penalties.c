@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/platform.h"
 #include "search/internal.h"
 
 /* ---- repetitions ---- */

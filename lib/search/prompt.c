@@ -190,6 +190,7 @@ int wh_search_begin(wh_search *s, const int32_t *prompt, size_t n_prompt, int la
                     .n_rows = same ? 1 : 2,
                     .rows = rows,
                     .logits = s->start_logits};
+    s->has_read = 0;
     int rc = wh_backend_truncate(s->backend, 0, 0);
     if (!rc)
         rc = wh_backend_decode(s->backend, 1, &step);

@@ -60,13 +60,21 @@ size_t wh_search_give_nothing(wh_search *search);
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
 
-/* What else might be written than tokens[n], a decoding that slot 0 reads again (branches.c): WH_CONFIDENCE_SAMPLES
- * samples, in slots 1 and on. begin: before it is read; `seek` names the window for the random numbers, `tokens` must
- * stay. read: for each token, the row of logits that it follows, where there is one. follow: slot 0 has read all tokens
- * but the last. Replaces the last decoding. */
-int wh_search_branches_begin(wh_search *search, const whisp_token *tokens, size_t n, int64_t seek);
-void wh_search_branches_read(wh_search *search, size_t i, const float *logits);
-int wh_search_branches_follow(wh_search *search);
+/* With the option confidence: have `fn` see the rows of logits that text is chosen from, at temperature 0 without beams,
+ * where the backend does not choose: i tokens are decided, tokens[i] was chosen next, logits [n_vocab] are as the model gave
+ * them. Called without tokens when a decoding begins. A code ends the decoding. */
+typedef int (*wh_watch_fn)(void *user, const whisp_token *tokens, size_t i, const float *logits);
+void wh_search_watch(wh_search *search, wh_watch_fn fn, void *user);
+/* Has slot 0, as the search knows, read the last decoding's tokens, all but perhaps the last? */
+int wh_search_has_read(const wh_search *search);
+
+/* What else might be written than a decoding that slot 0 reads, or reads again (branches.c): WH_CONFIDENCE_SAMPLES
+ * samples, in slots 1 and on. begin: before it is read; `seek` names the window for the random numbers. read: for each
+ * token, the row of logits that it follows, where there is one. follow: slot 0 has read all of tokens[n] but the last,
+ * which must stay until the samples are looked at. Replaces the last decoding. */
+int wh_search_branches_begin(wh_search *search, int64_t seek);
+void wh_search_branches_read(wh_search *search, const whisp_token *tokens, size_t i, const float *logits);
+int wh_search_branches_follow(wh_search *search, const whisp_token *tokens, size_t n);
 /* Tokens of sample i, valid until the search's next call. */
 const whisp_token *wh_search_sampled(const wh_search *search, int i, size_t *n);
 

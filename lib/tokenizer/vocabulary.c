@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
+#include "platform/platform.h"
 #include "tokenizer/utf8.h"
 
 /* The byte that a character of the spelling stands for, or -1. */
@@ -39,9 +39,9 @@ static uint32_t hash_of(const wh_vocabulary *v, const char *bytes, size_t n)
  * time, at least. */
 static void choose_factors(wh_vocabulary *v)
 {
-    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
     uint64_t secret[2] = {(uint64_t)(uintptr_t)v, 0};
-    if (random)
+    unsigned char random[sizeof secret];
+    if (wh_platform_random(random))
         memcpy(secret, random, sizeof secret);
     for (size_t i = 0; i < WH_COUNT(v->factors); i++) {
         uint64_t z = secret[0] + i * 0x9e3779b97f4a7c15u;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "output/result.h"
+#include "platform/platform.h"
 #include "transcribe/jobs.h"
 #include "transcribe/plan.h"
 #include "util/pool.h"
@@ -194,7 +195,7 @@ int whisp_queue_new(const whisp_model *model, const whisp_options *options, whis
     q->computed = *model;
     q->last = &q->first;
     pthread_mutex_init(&q->mutex, NULL);
-    wh_condition_init(&q->news);
+    wh_platform_condition_init(&q->news);
     q->options = wh_options_copy(options);
     int rc = q->options ? start(q) : WHISP_ERR_MEMORY;
     if (rc) {
@@ -333,7 +334,7 @@ static void wait_for_event(whisp_queue *q, double timeout)
         if (timeout < 0)
             pthread_cond_wait(&q->news, &q->mutex);
         else
-            wh_condition_wait(&q->news, &q->mutex, fmin(left, 1e9));
+            wh_platform_condition_wait(&q->news, &q->mutex, fmin(left, 1e9));
         left = until - wh_now();
     }
 }

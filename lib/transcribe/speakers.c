@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "audio/audio.h"
+#include "platform/platform.h"
 #include "speakers/label.h"
 #include "speakers/who.h"
 #include "transcribe/company.h"
@@ -103,8 +104,9 @@ static int put_file(const char *path, wh_buf *key)
     struct stat file;
     if (stat(path, &file) != 0)
         return 1; /* who opens it says what is wrong */
+    struct timespec changed = wh_platform_changed(&file);
     wh_buf_printf(key, "%ju %ju %jd %jd.%09ld\x01", (uintmax_t)file.st_dev, (uintmax_t)file.st_ino,
-                  (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+                  (intmax_t)file.st_size, (intmax_t)changed.tv_sec, (long)changed.tv_nsec);
     return file.st_nlink > 0;
 }
 

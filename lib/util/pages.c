@@ -3,10 +3,10 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "platform/platform.h"
 #include "util/util.h"
 
 #ifdef __has_feature
@@ -52,38 +52,29 @@ static void give_back(void *at, size_t bytes)
 #else
 static void *take(size_t bytes, int is_plain)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    if (bytes >= LARGE && !is_plain) /* faults of 4 kB each would cost more than what is computed there */
-        (void)madvise(at, bytes, MADV_HUGEPAGE);
-#endif
+    void *at = wh_platform_pages(bytes);
+    if (at && bytes >= LARGE && !is_plain) /* faults of 4 kB each would cost more than what is computed there */
+        (void)wh_platform_advise(at, bytes, WH_WANT_LARGE);
     return at;
 }
 
 /* The pages that lie wholly in bytes from `at` on. */
-static void advise(void *at, size_t bytes, int advice)
+static void advise(void *at, size_t bytes, enum wh_advice advice)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)at + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)at + bytes) / page * page;
     if (begin < end)
-        (void)madvise((void *)begin, end - begin, advice);
+        (void)wh_platform_advise((void *)begin, end - begin, advice);
 }
 
 void wh_pages_fill(void *at, size_t bytes)
 {
-#ifdef MADV_POPULATE_WRITE
-    advise(at, bytes, MADV_POPULATE_WRITE);
-#else
-    (void)at;
-    (void)bytes;
-#endif
+    advise(at, bytes, WH_WILL_WRITE);
 }
 
 void wh_pages_rest(void *at, size_t bytes)
 {
-    advise(at, bytes, MADV_DONTNEED);
+    advise(at, bytes, WH_NEED_NOT_KEEP);
 }
 
 static double thread_time(void)
@@ -98,17 +89,15 @@ int wh_pages_large(const wh_pages *p, size_t i)
     double began = thread_time();
     if (at + WH_LARGE_PAGE > (uintptr_t)p->at + p->bytes)
         return 1;
-#ifdef MADV_HUGEPAGE
-    if (madvise((void *)at, WH_LARGE_PAGE, MADV_HUGEPAGE))
+    if (!wh_platform_advise((void *)at, WH_LARGE_PAGE, WH_WANT_LARGE))
         return 0;
     *(volatile char *)at = 0;
-#endif
     return thread_time() - began < LONG;
 }
 
 static void give_back(void *at, size_t bytes)
 {
-    munmap(at, bytes);
+    wh_platform_unmap(at, bytes);
 }
 #endif
 

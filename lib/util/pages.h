@@ -21,8 +21,8 @@ int wh_pages_take_plain(wh_pages *pages, size_t n, size_t m);
 int wh_pages_large(const wh_pages *pages, size_t i);
 /* For bytes from `at` on that are about to be written: takes their pages together, which is cheaper than one by one. */
 void wh_pages_fill(void *at, size_t bytes);
-/* What is there is not needed any more: pages that lie wholly in it go back to the system and are zeros when they are next
- * used. Of any memory of the process's own. */
+/* What is there is not needed any more: pages that lie wholly in it go back to the system, where it takes them; what is
+ * found there next is zeros or what was. Of any memory of the process's own. */
 void wh_pages_rest(void *at, size_t bytes);
 void wh_pages_give_back(wh_pages *pages);
 

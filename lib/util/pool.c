@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "platform/platform.h"
 #include "util/util.h"
 
 #define SPINS 400 /* of some 10 to 40 ns each */
@@ -49,6 +49,8 @@ static void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory"); /* `yield` is nothing on most cores; this waits for what was begun */
 #else
     atomic_signal_fence(memory_order_seq_cst);
 #endif
@@ -123,11 +125,8 @@ void wh_pool_run(wh_pool *pool, size_t n, wh_task_fn fn, void *context)
 
 int wh_usable_cores(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return WH_MAX(1, WH_MIN(CPU_COUNT(&set), WH_POOL_MAX_THREADS));
-    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more cores than cpu_set_t holds */
-    return online > 0 ? (int)WH_MIN(online, WH_POOL_MAX_THREADS) : 1;
+    int cores = wh_platform_cores();
+    return WH_MAX(1, WH_MIN(cores, WH_POOL_MAX_THREADS));
 }
 
 /* Where a limit counts threads, one that was joined may count for a moment longer: EAGAIN is asked again, for a fifth
@@ -159,24 +158,6 @@ int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument)
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return failed;
-}
-
-void wh_condition_init(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-int wh_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds)
-{
-    struct timespec t;
-    double at = wh_now() + seconds;
-    t.tv_sec = (time_t)at;
-    t.tv_nsec = (long)((at - (double)t.tv_sec) * 1e9);
-    return pthread_cond_timedwait(condition, mutex, &t);
 }
 
 /* As many as the machine gives: fewer do the same, the caller alone if need be. */

@@ -32,8 +32,4 @@ int wh_usable_cores(void);
 /* pthread_create() with all signals blocked in the new thread: signals are the host's business. */
 int wh_thread_start(pthread_t *thread, void *(*fn)(void *), void *argument);
 
-/* A condition whose time is wh_now()'s; wait for it, with the mutex held, at most `seconds`. 0, or ETIMEDOUT. */
-void wh_condition_init(pthread_cond_t *condition);
-int wh_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, double seconds);
-
 #endif

@@ -7,9 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "platform/platform.h"
 #include "util/util.h"
 
 static int write_all(int fd, const char *bytes, size_t n)
@@ -39,13 +39,8 @@ int wh_write_quietly(int fd, const void *bytes, size_t n)
     pthread_sigmask(SIG_BLOCK, &signals, &before);
     int error = write_all(fd, bytes, n);
     int raised = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
-    if (raised && !sigismember(&pending, raised)) {
-        struct timespec now = {0, 0};
-        sigemptyset(&signals);
-        sigaddset(&signals, raised);
-        while (sigtimedwait(&signals, NULL, &now) < 0 && errno == EINTR)
-            ;
-    }
+    if (raised && !sigismember(&pending, raised))
+        wh_platform_drop_signal(raised);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
 }
@@ -54,7 +49,7 @@ int wh_write_through(int fd)
 {
     int rc;
     do
-        rc = fsync(fd);
+        rc = wh_platform_sync(fd);
     while (rc != 0 && errno == EINTR);
     return rc != 0 && (errno == EIO || errno == ENOSPC || errno == EDQUOT) ? errno : 0;
 }
@@ -65,7 +60,7 @@ void wh_write_folder(const char *path)
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
-        (void)!fsync(fd);
+        (void)!wh_platform_sync(fd);
         close(fd);
     }
     free(folder);

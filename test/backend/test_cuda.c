@@ -346,6 +346,47 @@ static void says(const char *before, const char *options, const char *reason)
     free(text);
 }
 
+/* cuBLAS in folders as pip makes them. The emulator needs none, but opens what is found. */
+static void test_where_cublas_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variable, *folder, *version;
+    } places[] = {
+        {"WHISP_CUDA_PATH", "nvidia/cu13/lib", ".13"},
+        {"WHISP_CUDA_PATH", "nvidia/cublas/lib", ".12"},
+        {"WHISP_CUDA_PATH=/nowhere:", "lib64", ".13"},
+        {"WHISP_CUDA_PATH", "", ".12"},
+        {"VIRTUAL_ENV", "lib/python3.11/site-packages/nvidia/cublas/lib", ".12"},
+        {"CUDA_HOME", "lib64", ".13"},
+    };
+    const char *model = invented_path("invented-small"), *build = getenv("WHISP_BUILD");
+    char command[4096], root[512], options[1024];
+    if (!model || is_heard_elsewhere())
+        return;
+    snprintf(options, sizeof options,
+             "--model %s --clip_timestamps 0,1 --sample_len 3 --backend cuda "
+             "test/data/demo.flac",
+             model);
+    for (size_t i = 0; i < WH_COUNT(places); i++) {
+        snprintf(root, sizeof root, "%s.%zu", temp_path("cublas"), i);
+        snprintf(command, sizeof command,
+                 "mkdir -p %s/%s && for l in libcublas libcublasLt; do ln -sf $(realpath %s)/libwhisp.so %s/%s/$l.so%s; done",
+                 root, places[i].folder, build ? build : "build", root, places[i].folder, places[i].version);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command, "CUDA_HOME= CUDA_PATH= LD_DEBUG=files CUDAEMU_CUBLAS=real %s%s%s", places[i].variable,
+                 strchr(places[i].variable, '=') ? "" : "=", root);
+        char *text = run_whisp(command, options), found[4096];
+        snprintf(found, sizeof found, "calling init: %s/%s%slibcublasLt.so%s", root, places[i].folder,
+                 *places[i].folder ? "/" : "", places[i].version);
+        if (!strstr(text, found))
+            fail_msg("not there: %s", found);
+        free(text);
+        snprintf(command, sizeof command, "rm -r %s", root);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -360,10 +401,17 @@ static void test_failures(void **state)
     says("WHISP_CUDA_LIBRARY=/nowhere.so", options, "backend cuda: its library cannot be opened");
     says("CUDAEMU_DEVICES=0", options, "no CUDA device");
     says("CUDAEMU_SM=70", options, "too old");
-    says("CUDAEMU_NO_CUBLAS=1", options, "cuBLAS");
+    says("CUDAEMU_DRIVER=12040", options,
+         "driver here is for CUDA 12.4; this library was built with CUDA 13.0, which needs driver 580 or later");
+    says("CUDAEMU_DRIVER=0", options, "NVIDIA's driver (580 or later) is not there");
+    says("CUDAEMU_CUBLAS=none", options, "cuBLAS");
     says("CUDAEMU_MEMORY=100000", options, "device memory");
     says("CUDAEMU_MEMORY=75000000", options, "sequences of 0.5 MiB; 5 are needed");
     says("CUDAEMU_MEMORY=90000000", options, "sm_80, room for "); /* fewer than 64, and it runs */
+    says("CUDAEMU_MEMORY=90000000 CUDAEMU_PROMISE=20000000 ", options, "sm_80, room for "); /* less than is said */
+    says("CUDAEMU_MEMORY=98000000 CUDAEMU_CUBLAS_MEMORY=8000000", options, "sm_80, room for ");
+    says("CUDAEMU_CUBLAS_MEMORY=80000000 CUDAEMU_MEMORY=81000000", options, "no device memory");
+    says("CUDAEMU_FAIL_CAPTURE=begin", options, "sm_80, without CUDA graphs");
     int call = 1; /* the device is lost at the n-th call; the run makes some hundreds */
     for (;; call += call < 40 ? 3 : 41) {
         char before[64];
@@ -400,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slow_model), cmocka_unit_test(test_batches), cmocka_unit_test(test_forks),
         cmocka_unit_test(test_searches),   cmocka_unit_test(test_jfk),     cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_where_cublas_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

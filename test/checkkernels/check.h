@@ -2,7 +2,7 @@
  * and with --bench timed, as a share of what the machine can do.
  *
  * To add a kernel: write `static void check(const check_level *level)` and, if it is worth timing, `bench` likewise in
- * a file here, put both into a `const check_kernel NAME = {...}`, and name it in the list in main.c. In `check`:
+ * a file here, put both into a `const check_kernel NAME = {...}`, and name it in the list in run.c. In `check`:
  *   - sizes and values come from check_random(), check_size(), check_fill(); the seed is printed when something fails;
  *   - memory that the kernel reads or writes comes from check_alloc(): its last byte stands before a page that may not
  *     be touched, its first behind a pattern that is looked at afterwards (check_freed all at the end of the check);
@@ -28,6 +28,19 @@ typedef struct check_kernel {
     void (*check)(const check_level *level);
     void (*bench)(const check_level *level); /* or NULL */
 } check_kernel;
+
+/* ---- for who runs them (run.c) ---- */
+
+typedef struct check_asked {
+    uint32_t seed;
+    int times;
+    char *const *names; /* parts of kernels' names */
+    int n_names;        /* 0: all kernels */
+} check_asked;
+
+/* The checks that are asked for, each with a line of output; how many. One that fails says so and ends the process with 1. */
+int check_run(const check_level *level, const check_asked *asked);
+void check_bench(const check_level *level, const check_asked *asked);
 
 /* ---- for checks ---- */
 
@@ -60,6 +73,11 @@ int check_level_get(int level, check_level *out);
 typedef enum check_ceiling { CHECK_F32, CHECK_INT8, CHECK_BF16, CHECK_READ, CHECK_CEILINGS } check_ceiling;
 /* A line: what, Gop/s or GB/s, share of the ceiling (of one thread's arithmetic, of two threads' reading). */
 void check_report(const check_level *level, const char *what, double amount, double seconds, check_ceiling ceiling);
+
+/* Products as the encoder has them (CHECK_F32, CHECK_INT8, CHECK_BF16), all of `threads` (at most 8) doing one: Gop/s. */
+double check_product_speed(const check_level *level, check_ceiling type, int threads);
+/* One row of integers by weights that no cache holds, as the decoder has them: GB/s. */
+double check_row_speed(const check_level *level, int threads);
 
 /* The ceiling itself for 1 or 2 threads, measured now, in Gop/s or GB/s; 0: the level has no such loop. */
 double check_ceiling_speed(const check_level *level, check_ceiling what, int threads);

@@ -65,16 +65,22 @@ static void run_f32(void *context)
     p->level->gemm->f32(p->x, p->k, p->m, p->w, wh_f32_stride(p->k), p->n, p->k, p->y, p->n, 0);
 }
 
+static product new_product_f32(const check_level *level, size_t m, size_t n, size_t k)
+{
+    product p = {.level = level, .m = m, .n = n, .k = k};
+    size_t stride = wh_f32_stride(k);
+    p.x = need(m * k * 4), p.w = need(n * stride * 4), p.y = need(m * n * 4);
+    check_fill(p.x, m * k, 1, 0);
+    check_fill(p.w, n * stride, 1, 0);
+    return p;
+}
+
 /* Blocks of the encoder's products as a thread gets them: 750 rows, a tile of 128 weights. */
 static void bench_f32(const check_level *level)
 {
     static const size_t depths[] = {384, 512, 768, 1280, 2048, 5120};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
-        product p = {.level = level, .m = 750, .n = 128, .k = depths[i]};
-        size_t stride = wh_f32_stride(p.k);
-        p.x = need(p.m * p.k * 4), p.w = need(p.n * stride * 4), p.y = need(p.m * p.n * 4);
-        check_fill(p.x, p.m * p.k, 1, 0);
-        check_fill(p.w, p.n * stride, 1, 0);
+        product p = new_product_f32(level, 750, 128, depths[i]);
         char what[64];
         snprintf(what, sizeof what, "f32 %zu x %zu x %zu", p.m, p.n, p.k);
         check_report(level, what, 2.0 * (double)(p.m * p.n * p.k), check_time(run_f32, &p), CHECK_F32);
@@ -282,7 +288,44 @@ static product new_product(const check_level *level, size_t m, size_t n, size_t 
 
 static void free_product(product *p)
 {
-    free(p->xq), free(p->wq), free(p->y), free(p->x_scale), free(p->w_scale), free(p->w_sum);
+    free(p->x), free(p->w), free(p->y);
+    free(p->xq), free(p->wq), free(p->x_scale), free(p->w_scale), free(p->w_sum);
+}
+
+enum { MOST_THREADS = 8 };
+
+double check_product_speed(const check_level *level, check_ceiling type, int threads)
+{
+    product list[MOST_THREADS];
+    void *contexts[MOST_THREADS];
+    threads = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
+    for (int i = 0; i < threads; i++) {
+        list[i] = type == CHECK_F32 ? new_product_f32(level, 120, 128, 512)
+                                    : new_product(level, 120, 256, 512, type == CHECK_BF16);
+        contexts[i] = &list[i];
+    }
+    check_call call = type == CHECK_F32 ? run_f32 : run_tiles;
+    double seconds = threads == 1 ? check_time(call, list) : check_time_threads(call, contexts, threads);
+    double ops = 2.0 * threads * (double)(list[0].m * list[0].n * list[0].k);
+    for (int i = 0; i < threads; i++)
+        free_product(&list[i]);
+    return 1e-9 * ops / seconds;
+}
+
+double check_row_speed(const check_level *level, int threads)
+{
+    product list[MOST_THREADS];
+    void *contexts[MOST_THREADS];
+    threads = threads < 1 ? 1 : threads < MOST_THREADS ? threads : MOST_THREADS;
+    for (int i = 0; i < threads; i++) {
+        list[i] = new_product(level, 1, 65536 / (size_t)threads / WH_PANEL * WH_PANEL, 512, 0);
+        contexts[i] = &list[i];
+    }
+    double bytes = (double)threads * (double)(list[0].n * list[0].k);
+    double seconds = threads == 1 ? check_time(run_tiles, list) : check_time_threads(run_tiles, contexts, threads);
+    for (int i = 0; i < threads; i++)
+        free_product(&list[i]);
+    return 1e-9 * bytes / seconds;
 }
 
 static void bench_tiles(const check_level *level, int is_bf16)

@@ -1,107 +1,12 @@
 /* kernels.cpp - every CUDA kernel, run by the emulator, against its definition in plain C and double precision, with
- * random and odd shapes; and the engine's order of copies and layers. Built with and without sanitizers, and once for
- * each mutant (test/check-mutants), which must fail.
+ * random and odd shapes; engine.cpp has the engine's tests. Built with and without sanitizers, and once for each mutant
+ * (test/check-mutants), which must fail; by nvcc for a GPU (make cuda-device-check).
  *
  * usage: kernels [SEED...] */
-#include "backend/cuda/engine.h"
 #include "cuda/layers.h"
+#include "testing.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-
-static uint64_t state;
-static int failures;
-
-static double unit() /* [0, 1) */
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (double)(state >> 11) / 9007199254740992.0;
-}
-static int between(int low, int high)
-{
-    return low + (int)(unit() * (high - low + 1));
-}
-
-/* ---- device arrays ---- */
-
-static cudaStream_t stream;
-
-static void must(cudaError_t error)
-{
-    if (error) {
-        fprintf(stderr, "%s\n", cudaGetErrorString(error));
-        exit(1);
-    }
-}
-
-template <class T> struct Array {
-    T *p = nullptr;
-    size_t n;
-    explicit Array(size_t n_) : n(n_)
-    {
-        must(cudaMalloc((void **)&p, n * sizeof(T)));
-    }
-    explicit Array(const std::vector<T> &v) : Array(v.size())
-    {
-        must(cudaMemcpyAsync(p, v.data(), n * sizeof(T), cudaMemcpyHostToDevice, stream));
-        must(cudaStreamSynchronize(stream));
-    }
-    Array(const Array &) = delete;
-    ~Array()
-    {
-        must(cudaFree(p));
-    }
-    std::vector<T> read() const
-    {
-        std::vector<T> v(n);
-        must(cudaMemcpyAsync(v.data(), p, n * sizeof(T), cudaMemcpyDeviceToHost, stream));
-        must(cudaStreamSynchronize(stream));
-        return v;
-    }
-};
-
-static std::vector<float> floats(size_t n, double spread = 1)
-{
-    std::vector<float> v(n);
-    for (float &x : v)
-        x = (float)((2 * unit() - 1) * spread);
-    return v;
-}
-static std::vector<half> halfs(size_t n, double spread = 1)
-{
-    std::vector<half> v(n);
-    for (half &x : v)
-        x = __float2half((float)((2 * unit() - 1) * spread));
-    return v;
-}
-
-static double number(float x)
-{
-    return x;
-}
-static double number(half x)
-{
-    return __half2float(x);
-}
-
-/* NaN never passes. */
-template <class T>
-static void compare(const char *what, const std::vector<T> &got, const std::vector<double> &want, double tolerance)
-{
-    double worst = 0;
-    for (size_t i = 0; i < want.size(); i++) {
-        double error = fabs(number(got[i]) - want[i]) / fmax(1, fabs(want[i]));
-        if (!(error <= worst))
-            worst = error == error ? error : INFINITY;
-    }
-    if (!(worst <= tolerance) || got.size() < want.size()) {
-        fprintf(stderr, "%s: differs by %g, %g is allowed\n", what, worst, tolerance);
-        failures++;
-    }
-}
 
 static double gelu(double x)
 {
@@ -708,155 +613,11 @@ static void test_log_mel()
     compare("log_mel", out.read(), want, 2e-3); /* a quiet bin has the rounding of the loud ones */
 }
 
-/* ---- the engine: windows encoded together are the same as one by one, whatever the streams' order ---- */
-
-static wh_cuda_engine *random_engine(const wh_cuda_sizes &s, uint64_t seed)
-{
-    char message[WH_CUDA_MESSAGE];
-    const wh_cuda_api *api = wh_cuda_entry();
-    wh_cuda_engine *e;
-    if (api->open(&s, 0, &e, message)) {
-        fprintf(stderr, "%s\n", message);
-        exit(1);
-    }
-    state = seed;
-    size_t d = (size_t)s.d;
-    const struct {
-        wh_cuda_tensor which;
-        bool matrix;
-        size_t n;
-    } single[] = {{WH_CUDA_CONV1_W, true, 3 * d * (size_t)s.n_mels},
-                  {WH_CUDA_CONV1_B, false, d},
-                  {WH_CUDA_CONV2_W, true, 3 * d * d},
-                  {WH_CUDA_CONV2_B, false, d},
-                  {WH_CUDA_AUDIO_POSITIONS, false, d * (size_t)s.audio_ctx},
-                  {WH_CUDA_AUDIO_GAIN, false, d},
-                  {WH_CUDA_AUDIO_SHIFT, false, d},
-                  {WH_CUDA_EMBEDDING_W, true, d * (size_t)s.n_vocab},
-                  {WH_CUDA_TEXT_POSITIONS, false, d * (size_t)s.text_ctx},
-                  {WH_CUDA_TEXT_GAIN, false, d},
-                  {WH_CUDA_TEXT_SHIFT, false, d}};
-    const size_t layer[WH_CUDA_N_LAYER] = {d, d,     3 * d * d, 3 * d,     d * d,     d,     d,
-                                           d, d * d, d,         2 * d * d, 2 * d,     d * d, d,
-                                           d, d,     4 * d * d, 4 * d,     4 * d * d, d};
-    auto load = [&](int l, int which, bool matrix, size_t n) {
-        auto h = halfs(n, 0.3);
-        auto f = floats(n);
-        if (api->load(e, l, (wh_cuda_tensor)which, matrix ? (const void *)h.data() : f.data(), n * (matrix ? 2 : 4)))
-            exit(1);
-    };
-    for (auto &t : single)
-        load(-1, t.which, t.matrix, t.n);
-    for (int l = 0; l < s.audio_layers + s.text_layers; l++)
-        for (int t = 0; t < WH_CUDA_N_LAYER; t++)
-            load(l, t, layer[t] >= d * d, layer[t]);
-    return e;
-}
-
-static void test_engine()
-{
-    const wh_cuda_api *api = wh_cuda_entry();
-    const int32_t heads[] = {0, 1};
-    wh_cuda_sizes s = {};
-    s.n_vocab = 31, s.n_mels = 5, s.d = 32, s.n_slots = 4, s.audio_ctx = 21, s.audio_heads = s.text_heads = 2;
-    s.audio_layers = s.text_layers = 1, s.text_ctx = 9, s.n_alignment = 1, s.alignment = heads;
-    uint64_t seed = state;
-    wh_cuda_engine *e = random_engine(s, seed);
-    std::vector<std::vector<float>> mel;
-    for (int i = 0; i < 4; i++)
-        mel.push_back(floats((size_t)(2 * s.audio_ctx * s.n_mels)));
-    std::vector<float> logits[2];
-    for (int together = 0; together < 2; together++) {
-        const float *in[4];
-        int windows[4];
-        for (int i = 0; i < 4; i++)
-            in[i] = mel[(size_t)i].data(), windows[i] = i;
-        int rc = 0;
-        for (int i = 0; i < (together ? 1 : 4) && !rc; i++)
-            rc = api->encode(e, together ? 4 : 1, in + i, windows + i, nullptr, nullptr);
-        logits[together].assign((size_t)(4 * s.n_vocab), 0);
-        wh_row tokens[4];
-        for (int i = 0; i < 4; i++)
-            tokens[i] = wh_row{i, i, 0, i + 1, &logits[together][(size_t)(i * s.n_vocab)], nullptr, nullptr, 0};
-        if (!rc)
-            rc = api->decode(e, 4, tokens);
-        if (rc) {
-            fprintf(stderr, "engine: %s\n", api->error(e));
-            failures++;
-        }
-    }
-    for (size_t i = 0; i < logits[0].size(); i++)
-        if (!(logits[0][i] == logits[1][i])) { /* also when NaN */
-            fprintf(stderr, "engine: windows encoded together differ from single ones: %g, %g\n", logits[0][i],
-                    logits[1][i]);
-            failures++;
-            break;
-        }
-    api->close(e);
-}
-
-/* ---- steps as graphs: what follows is what the logits of a pass say, after any number of other steps ---- */
-
-static void test_steps()
-{
-    const wh_cuda_api *api = wh_cuda_entry();
-    const int32_t heads[] = {0, 1};
-    const int SLOTS = 5, TOKENS = 135; /* more than one split of decode attention */
-    wh_cuda_sizes s = {};
-    s.n_vocab = 31, s.n_mels = 5, s.d = 32, s.n_slots = SLOTS + 1, s.audio_ctx = 21, s.audio_heads = s.text_heads = 2;
-    s.audio_layers = s.text_layers = 1, s.text_ctx = TOKENS + 1, s.n_alignment = 1, s.alignment = heads;
-    wh_cuda_engine *e = random_engine(s, state);
-    auto mel = floats((size_t)(2 * s.audio_ctx * s.n_mels));
-    const float *in = mel.data();
-    int window = 0, rc = api->encode(e, 1, &in, &window, nullptr, nullptr);
-    const uint32_t none[1] = {0};
-    if (!rc)
-        rc = api->forbid(e, 0, none);
-    wh_choice c = {};
-    c.time_begin = c.time_from = c.time_to = s.n_vocab, c.most = 2;
-    wh_choice choices[SLOTS];
-    wh_row tokens[SLOTS];
-    const int32_t listed[1] = {between(0, s.n_vocab - 1)};
-    for (int t = 0; t < TOKENS && !rc; t++) { /* a slot joins now and then, so that classes take turns */
-        int n = 1 + t % SLOTS;
-        for (int i = 0; i < n; i++) {
-            choices[i] = c;
-            choices[i].n_also = (t + i) % 2, choices[i].also = listed; /* not that one, every other time */
-            tokens[i] = wh_row{i,       0, i ? (t - i) / SLOTS : t, (t * 7 + i) % s.n_vocab, nullptr, &choices[i],
-                               nullptr, 0};
-        }
-        rc = api->decode(e, n, tokens);
-    }
-    /* slot 0's tokens again, as passes of one slot with all logits */
-    std::vector<float> logits((size_t)(TOKENS * s.n_vocab));
-    std::vector<wh_row> again;
-    for (int t = 0; t < TOKENS; t++)
-        again.push_back(wh_row{SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
-    if (!rc)
-        rc = api->decode(e, TOKENS, again.data());
-    if (rc) {
-        fprintf(stderr, "steps: %s\n", api->error(e));
-        failures++;
-    } else {
-        Rules r = {};
-        r.c = choices[0], r.mask.resize((size_t)s.n_vocab);
-        if (r.c.n_also)
-            r.also.push_back(listed[0]);
-        auto x = apply(r, &logits[(size_t)((TOKENS - 1) * s.n_vocab)], (size_t)s.n_vocab);
-        double total = log_sum(x, 0, x.size(), 1), best = -INFINITY;
-        for (double v : x)
-            best = fmax(best, v);
-        const wh_choice &chosen = choices[0];
-        int id = chosen.ids[0];
-        if (chosen.n != 2 || id < 0 || id >= s.n_vocab || !(x[(size_t)id] > best - 0.05) ||
-            !(fabs(chosen.logprobs[0] - (x[(size_t)id] - total)) < 0.05)) {
-            fprintf(stderr, "steps: after %d of them token %d of %g, not the best, %g\n", TOKENS, id,
-                    (double)chosen.logprobs[0], best - total);
-            failures++;
-        }
-    }
-    api->close(e);
-}
+#ifdef __CUDACC__
+enum { TESTS = 21 };
+#else
+enum { TESTS = 24 };
+#endif
 
 int main(int argc, char **argv)
 {
@@ -884,8 +645,13 @@ int main(int argc, char **argv)
         test_log_mel();
         test_engine();
         test_steps();
+#ifndef __CUDACC__
+        test_without_graphs();
+        test_unlaunched_log_mel();
+        test_device_is_given_back();
+#endif
     }
     must(cudaStreamDestroy(stream));
-    printf("%d passed, %d failed\n", 21 * (argc > 1 ? argc - 1 : 1) - failures, failures);
+    printf("%d passed, %d failed\n", TESTS * (argc > 1 ? argc - 1 : 1) - failures, failures);
     return failures != 0;
 }

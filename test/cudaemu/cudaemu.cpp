@@ -676,7 +676,8 @@ static void lane_main()
 static void run_block(Launch *launch, unsigned number)
 {
     if (!worker) {
-        worker = new Worker; /* for the life of the host thread */
+        static thread_local std::unique_ptr<Worker> owned(new Worker);
+        worker = owned.get();
         pthread_attr_t attributes;
         void *bottom = nullptr;
         size_t size = 0;
@@ -825,25 +826,79 @@ struct Operation {
 
 struct Graph {
     std::vector<Operation> operations;
+    bool broken = false; /* something failed while it was captured */
 };
 
 struct Stream {
     std::deque<Operation> queue;
     Graph *captured = nullptr; /* while it is captured */
+    int device = 0;
 };
 
 static std::recursive_mutex api;
 static std::vector<Stream *> streams;
 static Random stream_random{(uint64_t)setting("CUDAEMU_SEED", 1)};
 static std::map<char *, size_t> device_memory;
+static size_t cublas_memory;
 static long api_calls;
+
+static thread_local cudaError_t last_error; /* what cudaGetLastError() says of this thread */
+static thread_local int this_device = -1;   /* whose context is this thread's; -1: none yet */
+
+/* Every error goes to the caller through here. */
+static cudaError_t failed(cudaError_t error)
+{
+    if (error)
+        last_error = error;
+    return error;
+}
 
 /* Every call of the runtime begins here. */
 static cudaError_t enter()
 {
     static const long fails = setting("CUDAEMU_FAIL", 0);
     api_calls++;
-    return fails && api_calls >= fails ? cudaErrorLaunchFailure : cudaSuccess;
+    return failed(fails && api_calls >= fails ? cudaErrorLaunchFailure : cudaSuccess);
+}
+
+static const char *text_setting(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? text : "";
+}
+
+/* Whether captures fail at this point. */
+static bool capture_fails(const char *point)
+{
+    return !strcmp(text_setting("CUDAEMU_FAIL_CAPTURE"), point);
+}
+
+/* CUDA's runtime takes device 0 where a thread has none. */
+static int current_device()
+{
+    return this_device < 0 ? this_device = 0 : this_device;
+}
+
+/* Whether anything can be queued in a stream: an error, or cudaSuccess. */
+static cudaError_t queueable(cudaStream_t stream)
+{
+    if (!stream)
+        die("the default stream is not used here");
+    if (stream->device != current_device())
+        return failed(cudaErrorInvalidResourceHandle);
+    if (stream->captured && stream->captured->broken)
+        return failed(cudaErrorStreamCaptureInvalidated);
+    return cudaSuccess;
+}
+
+/* The same for what may be captured; a capture may fail there. */
+static cudaError_t capturable(cudaStream_t stream, const char *point)
+{
+    cudaError_t error = queueable(stream);
+    if (error || !stream->captured || !capture_fails(point))
+        return error;
+    stream->captured->broken = true;
+    return failed(cudaErrorStreamCaptureUnsupported);
 }
 
 #define ENTER()                                                                                                        \
@@ -911,8 +966,6 @@ static void check_device(const void *p, size_t bytes, const char *what)
 void enqueue(cudaStream_t stream, std::function<void()> work)
 {
     std::lock_guard<std::recursive_mutex> hold(api);
-    if (!stream)
-        die("the default stream is not used here");
     Operation operation;
     operation.work = std::move(work);
     if (stream->captured)
@@ -925,6 +978,13 @@ void enqueue_launch(const char *name, dim3 grid, dim3 block, size_t shared, cuda
                     std::function<void()> body)
 {
     std::lock_guard<std::recursive_mutex> hold(api);
+    const char *fails = text_setting("CUDAEMU_FAIL_LAUNCH");
+    if (enter() || capturable(stream, "launch"))
+        return;
+    if (*fails && strstr(name, fails)) {
+        failed(cudaErrorInvalidValue);
+        return;
+    }
     uint64_t seed = stream_random.next();
     enqueue(stream, [=]() {
         Launch launch;
@@ -947,6 +1007,10 @@ const char *cudaGetErrorString(cudaError_t error)
     switch (error) {
     case cudaSuccess: return "no error";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorInvalidResourceHandle: return "invalid resource handle";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
@@ -957,27 +1021,73 @@ const char *cudaGetErrorString(cudaError_t error)
 cudaError_t cudaGetLastError()
 {
     ENTER();
+    cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    ENTER();
+    *version = (int)setting("CUDAEMU_DRIVER", CUDART_VERSION);
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    ENTER();
+    *version = CUDART_VERSION;
     return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
     ENTER();
+    *count = 0;
+    if (setting("CUDAEMU_DRIVER", CUDART_VERSION) < CUDART_VERSION)
+        return failed(cudaErrorInsufficientDriver);
     *count = (int)setting("CUDAEMU_DEVICES", 1);
-    return *count ? cudaSuccess : cudaErrorNoDevice;
+    return *count ? cudaSuccess : failed(cudaErrorNoDevice);
 }
 
 cudaError_t cudaSetDevice(int device)
 {
     ENTER();
-    return device >= 0 && device < setting("CUDAEMU_DEVICES", 1) ? cudaSuccess : cudaErrorInvalidDevice;
+    if (device < 0 || device >= setting("CUDAEMU_DEVICES", 1))
+        return failed(cudaErrorInvalidDevice);
+    this_device = device;
+    return cudaSuccess;
+}
+
+static CUresult get_context(CUcontext *context)
+{
+    *context = (CUcontext)(intptr_t)(this_device + 1);
+    return 0;
+}
+
+static CUresult set_context(CUcontext context)
+{
+    this_device = (int)(intptr_t)context - 1;
+    return 0;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult *result)
+{
+    ENTER();
+    bool sets = !strcmp(name, "cuCtxSetCurrent");
+    if (!sets && strcmp(name, "cuCtxGetCurrent"))
+        die("%s is not emulated", name);
+    *function = sets ? (void *)set_context : (void *)get_context;
+    *result = cudaDriverEntryPointSuccess;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int device)
 {
     ENTER();
     if (device < 0 || device >= setting("CUDAEMU_DEVICES", 1))
-        return cudaErrorInvalidDevice;
+        return failed(cudaErrorInvalidDevice);
     long sm = setting("CUDAEMU_SM", 80);
     memset(prop, 0, sizeof *prop);
     snprintf(prop->name, sizeof prop->name, "emulated GPU %d", device);
@@ -995,7 +1105,8 @@ cudaError_t cudaMemGetInfo(size_t *left, size_t *total)
     for (auto &item : device_memory)
         used += item.second;
     *total = (size_t)setting("CUDAEMU_MEMORY", 1L << 34);
-    *left = *total > used ? *total - used : 0;
+    used += cublas_memory;
+    *left = (*total > used ? *total - used : 0) + (size_t)setting("CUDAEMU_PROMISE", 0);
     return cudaSuccess;
 }
 
@@ -1004,16 +1115,17 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     ENTER();
     check_not_captured("cudaMalloc");
-    size_t total = bytes;
+    current_device();
+    size_t total = bytes + cublas_memory;
     for (auto &item : device_memory)
         total += item.second;
     *p = nullptr;
     if (total > (size_t)setting("CUDAEMU_MEMORY", 1L << 34))
-        return cudaErrorMemoryAllocation;
+        return failed(cudaErrorMemoryAllocation);
     /* The end is exact, so that one byte too many shows. */
     char *block = (char *)aligned_alloc(256, (bytes + 256 + RED + 255) / 256 * 256);
     if (!block)
-        return cudaErrorMemoryAllocation;
+        return failed(cudaErrorMemoryAllocation);
     memset(block, 0xff, (bytes + 256 + RED + 255) / 256 * 256);
     poison(block, 256);
     poison(block + 256 + bytes, RED);
@@ -1048,7 +1160,7 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
     *p = malloc(bytes ? bytes : 1);
     if (*p)
         memset(*p, 0xff, bytes);
-    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+    return *p ? cudaSuccess : failed(cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *p)
@@ -1063,10 +1175,12 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
                               size_t height, cudaMemcpyKind kind, cudaStream_t stream)
 {
     ENTER();
+    if (cudaError_t error = capturable(stream, "within"))
+        return error;
     if (!width || !height)
         return cudaSuccess;
     if (width > to_pitch || width > from_pitch)
-        return cudaErrorInvalidValue;
+        return failed(cudaErrorInvalidValue);
     if (kind != cudaMemcpyDeviceToHost)
         check_device(to, to_pitch * (height - 1) + width, "copy to");
     if (kind != cudaMemcpyHostToDevice)
@@ -1089,6 +1203,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t stream)
 {
     ENTER();
+    if (cudaError_t error = capturable(stream, "within"))
+        return error;
     check_device(p, bytes, "set");
     enqueue(stream, [=]() { memset(p, value, bytes); });
     return cudaSuccess;
@@ -1098,6 +1214,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
     ENTER();
     *stream = new Stream;
+    (*stream)->device = current_device();
     streams.push_back(*stream);
     return cudaSuccess;
 }
@@ -1123,6 +1240,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
     ENTER();
+    if (cudaError_t error = queueable(stream))
+        return error;
     if (stream->captured)
         die("cudaStreamWaitEvent in a stream that is captured: not emulated");
     Operation operation;
@@ -1150,6 +1269,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     ENTER();
+    if (cudaError_t error = queueable(stream))
+        return error;
     if (stream->captured)
         die("cudaEventRecord in a stream that is captured: not emulated");
     Operation operation;
@@ -1171,6 +1292,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
     ENTER();
     if (stream->captured)
         die("cudaStreamBeginCapture twice");
+    if (cudaError_t error = queueable(stream))
+        return error;
+    if (capture_fails("begin"))
+        return failed(cudaErrorStreamCaptureUnsupported);
     stream->captured = new Graph;
     return cudaSuccess;
 }
@@ -1180,14 +1305,22 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     ENTER();
     if (!stream->captured)
         die("cudaStreamEndCapture without a beginning");
-    *graph = stream->captured;
+    Graph *captured = stream->captured;
     stream->captured = nullptr;
+    *graph = nullptr;
+    if (captured->broken || capture_fails("end")) {
+        delete captured;
+        return failed(cudaErrorStreamCaptureInvalidated);
+    }
+    *graph = captured;
     return cudaSuccess;
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
 {
     ENTER();
+    if (capture_fails("instantiate"))
+        return failed(cudaErrorMemoryAllocation);
     *exec = new Graph(*graph);
     return cudaSuccess;
 }
@@ -1195,6 +1328,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     ENTER();
+    if (cudaError_t error = queueable(stream))
+        return error;
     for (const Operation &operation : exec->operations)
         enqueue(stream, operation.work);
     return cudaSuccess;
@@ -1219,7 +1354,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
 {
-    *handle = new cublasContext{nullptr};
+    *handle = new cublasContext{nullptr, CUBLAS_DEFAULT_MATH};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -1233,6 +1368,24 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream)
 {
     handle->stream = stream;
     return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode)
+{
+    handle->mode = mode;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+/* cuBLAS takes its workspace when it first computes. */
+static bool take_workspace()
+{
+    std::lock_guard<std::recursive_mutex> hold(api);
+    size_t needs = (size_t)setting("CUDAEMU_CUBLAS_MEMORY", 0), total = needs;
+    for (auto &item : device_memory)
+        total += item.second;
+    if (!cublas_memory && total <= (size_t)setting("CUDAEMU_MEMORY", 1L << 34))
+        cublas_memory = needs;
+    return cublas_memory == needs;
 }
 
 typedef void (*Sgemm)(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
@@ -1280,6 +1433,12 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasO
 {
     bool at = ta == CUBLAS_OP_T, bt = tb == CUBLAS_OP_T;
     if (m < 1 || n < 1 || k < 1 || lda < (at ? k : m) || ldb < (bt ? n : k) || ldc < m || a_type != b_type)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    if (!(handle->mode & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION))
+        die("cublasGemmEx may round sums to halfs");
+    if (!take_workspace())
+        return CUBLAS_STATUS_ALLOC_FAILED;
+    if (queueable(handle->stream))
         return CUBLAS_STATUS_INVALID_VALUE;
     float al = *(const float *)alpha, be = *(const float *)beta;
     enqueue(handle->stream, [=]() {

@@ -12,8 +12,14 @@
  *   - a stream's operations run when somebody synchronizes; those of different streams in drawn order, held back by
  *     events only. A copy to the host poisons its target when it is queued.
  *
+ * Errors are kept for cudaGetLastError() as CUDA keeps them, a thread's last one; a launch has no other way to tell. A stream
+ * belongs to the device that was the thread's when it was made, and nothing may be queued in it while another one is.
+ *
  * Settings from the environment: CUDAEMU_SEED, CUDAEMU_THREADS, CUDAEMU_SM (75, 80, ...), CUDAEMU_DEVICES,
- * CUDAEMU_MEMORY (bytes), CUDAEMU_FAIL (number of the runtime call that fails, and all after it: a lost device),
+ * CUDAEMU_DRIVER (the CUDA version that the driver is for), CUDAEMU_MEMORY (bytes), CUDAEMU_PROMISE (bytes that are said to be
+ * free beside those that are), CUDAEMU_CUBLAS_MEMORY (bytes that cuBLAS takes at its first product), CUDAEMU_FAIL (number
+ * of the runtime call that fails, and all after it: a lost device), CUDAEMU_FAIL_LAUNCH (a kernel's name: it cannot be
+ * launched), CUDAEMU_FAIL_CAPTURE (begin, within, launch, end, instantiate: where captures fail),
  * CUDAEMU_PROFILE (1: count memory requests; a table at exit). */
 #ifndef CUDAEMU_H
 #define CUDAEMU_H
@@ -242,9 +248,13 @@ enum cudaError_t {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
@@ -263,6 +273,9 @@ typedef cudaemu::Event *cudaEvent_t;
 
 const char *cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
+#define CUDART_VERSION 13000
+cudaError_t cudaDriverGetVersion(int *version);
+cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaMemGetInfo(size_t *left, size_t *total);
@@ -283,6 +296,14 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
+
+/* Two calls of the driver, and how they are found: which context is this thread's. */
+typedef struct CUctx_st *CUcontext;
+typedef int CUresult;
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess = 0 };
+enum { cudaEnableDefault = 0 };
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version,
+                                             unsigned long long flags, cudaDriverEntryPointQueryResult *result);
 
 /* Graphs: what is queued in a stream while it is captured runs when the graph is launched, with the arguments that it
  * had then. Anything that a capture does not bear (waiting, taking memory) stops the program. */
@@ -316,12 +337,14 @@ void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_
 
 } // namespace cudaemu
 
-/* ---- cuBLAS: the one call ---- */
+/* ---- cuBLAS: the one call. Where sums may be rounded to halfs between, the program stops. ---- */
 
 typedef struct cublasContext {
     cudaStream_t stream;
+    int mode;
 } * cublasHandle_t;
-enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0, CUBLAS_STATUS_INVALID_VALUE = 7 };
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0, CUBLAS_STATUS_ALLOC_FAILED = 3, CUBLAS_STATUS_INVALID_VALUE = 7 };
+enum cublasMath_t { CUBLAS_DEFAULT_MATH = 0, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION = 16 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_16F = 2 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68 };
@@ -329,6 +352,7 @@ enum cublasGemmAlgo_t { CUBLAS_GEMM_DEFAULT = -1 };
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream);
+cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
 /* As cuBLAS's: column-major, C = alpha op(A) op(B) + beta C. */
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                             const void *alpha, const void *a, cudaDataType_t a_type, int lda, const void *b,

@@ -241,6 +241,7 @@ def test_transcripts_that_are_gone(archive, tmp_path):
 def test_two_runs_in_one_place(archive, whisp, tmp_path, root, library_file, invented_dir):
     """The second one says who is there; in a bucket, too, until that one's mark is old."""
     from whisp.archive.alone import Alone
+    from whisp.archive.manifest import Manifest
 
     out = tmp_path / "out"
     touch(tmp_path / "in", "a.wav")
@@ -267,9 +268,32 @@ def test_two_runs_in_one_place(archive, whisp, tmp_path, root, library_file, inv
     with pytest.raises(whisp.FileError, match="another run"):
         Alone(bucket, 0.1).__enter__()
     time.sleep(0.2)
-    with Alone(bucket, 0.1, 0.1):
-        pass
-    dead.__exit__()
+    with Alone(bucket, 0.1, 0.1) as other:
+        other.check()
+        with pytest.raises(whisp.FileError, match="another run has gone on there"):  # it was only suspended
+            dead.check()
+        manifest = Manifest(bucket, every=1, check=dead.check)
+        with pytest.raises(whisp.FileError, match="another run has gone on"):
+            manifest.add({"recording": "a.wav", "status": "done"})
+        dead.__exit__()
+        other.check()
+    with pytest.raises(whisp.FileError, match="another run has gone on"):  # and when that one has ended
+        dead.check()
+
+
+def test_a_suspended_run_leaves_the_mark_of_the_next(archive, tmp_path):
+    """The half minute's renewal reads before it writes."""
+    from whisp.archive.alone import Alone
+
+    pytest.importorskip("fsspec", reason="no fsspec: build/venv-ray has it")
+    bucket = "memory://bucket/" + tmp_path.name
+    woken = Alone(bucket, 0.3, 0.1)
+    woken.__enter__()
+    time.sleep(0.15)
+    with Alone(bucket, 0.01, 0.1) as other:
+        time.sleep(0.6)
+        other.check()
+    woken.__exit__()
 
 
 def test_writes_whole_files(archive, tmp_path):

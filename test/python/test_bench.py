@@ -2,6 +2,7 @@
 import importlib.machinery
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,48 @@ def test_backends_side_by_side(build, root, tmp_path):
         run = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True,
                              env={"WHISP_CUDA_LIBRARY": str(library.resolve())}).stdout
         assert "cuda: emulated GPU 0" in run and "ratio" in run
+
+
+def test_report(build, root, tmp_path):
+    """Every level is named, those that are here are checked and timed; models that are not there are said."""
+    program, checks = build / "whisp-bench", build / "test" / "checkkernels" / "checkkernels"
+    if not program.exists() or not checks.exists():
+        pytest.skip("skipped: no whisp-bench or checkkernels in this build")
+    demo = str(root / "test" / "data" / "demo.flac")
+    shutil.copy(build / "test" / "invented.gguf", tmp_path / "tiny.en.gguf")
+    call, env = [str(program.resolve()), "--report", demo], {"WHISP_MODEL_DIR": str(tmp_path), "XDG_CACHE_HOME": "/nowhere"}
+    text = subprocess.run(call, stdout=subprocess.PIPE, check=True, text=True, cwd=tmp_path, env=env).stdout
+    lines = text.splitlines()
+    assert lines[0] == lines[-1] == "```" and lines[1].startswith("libwhisp:")
+    assert re.search(r"^cores: +[1-9]", text, re.M) and re.search(r"^memory: +[1-9]", text, re.M)
+    said = subprocess.run([str(checks.resolve()), "--times", "1", "layouts"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    here = re.findall(r"^ok +layouts +(\S+)", said, re.M)
+    assert re.findall(r"^  (\S+) +\d+ kernels right$", text, re.M) == here
+    speeds = {line.split()[0]: [float(x) for x in line.split()[1:]] for line in lines[lines.index("") + 1:]
+              if len(line.split()) == 9 and line.split()[0] in here}
+    assert list(speeds) == here and all(min(row) > 0 for row in speeds.values())
+    assert "10.0 s of " + demo in text and "base is not here" in text
+    assert float(re.search(r"encoder, a window +([0-9.]+) ms", text).group(1)) > 0
+    gone = subprocess.run([*call[:2], str(tmp_path / "none.flac")], stdout=subprocess.PIPE, check=True, text=True, env=env).stdout
+    assert "no transcription: " in gone and "kernels right" in gone
+
+
+def test_report_says_what_is_wrong(build, tmp_path):
+    """Where comparing goes wrong, or ends the process, the report says at which kernel and goes on to the next level."""
+    program, compiler = build / "whisp-bench", shutil.which("cc")
+    if not program.exists() or not compiler:
+        pytest.skip("skipped: no whisp-bench in this build, or no cc")
+    (tmp_path / "a.c").write_text("#include <signal.h>\n#include <stdlib.h>\n#include <stddef.h>\n"
+                                  "int memcmp(const void *a, const void *b, size_t n) {\n"
+                                  "    const unsigned char *x = a, *y = b;\n"
+                                  "    if (n > 64) { if (getenv(\"RAISE\")) raise(SIGILL); return 1; }\n"
+                                  "    for (; n; n--, x++, y++) if (*x != *y) return *x < *y ? -1 : 1;\n    return 0;\n}\n")
+    subprocess.run([compiler, "-shared", "-fPIC", "-fno-builtin", "-O1", "-o", str(tmp_path / "a.so"), str(tmp_path / "a.c")], check=True)
+    for raises, said in (("", "WRONG: FAILED: "), ("1", "WRONG: ended by signal 4")):
+        env = {"LD_PRELOAD": str(tmp_path / "a.so"), **({"RAISE": "1"} if raises else {})}
+        run = subprocess.run([str(program.resolve()), "--report", str(tmp_path / "none.flac")], stdout=subprocess.PIPE, text=True, env=env)
+        assert run.returncode == 1 and run.stdout.count(said) > 1 and "no transcription: " in run.stdout
+        assert "kernels right" not in run.stdout
 
 
 def test_cuda_kernels_spill_nothing(script):

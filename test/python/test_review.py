@@ -3,6 +3,7 @@ through a crash, and what comes out. Part of `make test-long`, which installs th
 elsewhere. What needs no browser is in test_review_file.py."""
 import json
 import os
+import random
 import re
 import subprocess
 import urllib.parse
@@ -249,7 +250,12 @@ def test_what_comes_out_reads_back(page, build, tmp_path):
     assert [s["id"] for s in document["segments"]] == list(range(9)) and document["segments"][2]["note"] == "who?"
     copy = tmp_path / "talk.json"
     copy.write_bytes(made.read_bytes())
-    subprocess.run([str(build / "whisp"), "--from", str(copy), "-f", "txt,srt,vtt,json,html", "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    forms = "txt,srt,vtt,tsv,json,lrc,ass,csv,md,html,rttm"
+    subprocess.run([str(build / "whisp"), "--from", str(copy), "-f", forms, "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    for form in forms.split(","):
+        text = (tmp_path / "out" / ("talk." + form)).read_text()
+        assert ("new" in text and "Share Jet began" in text) or form == "rttm", form
+        assert "Welcome" not in text and "another thing" not in text, form
     for form in ("txt", "srt", "vtt"):
         assert saved(page, form, "talk." + form).read_bytes() == (tmp_path / "out" / ("talk." + form)).read_bytes(), form
     again = json.loads((tmp_path / "out/talk.json").read_text())
@@ -257,6 +263,81 @@ def test_what_comes_out_reads_back(page, build, tmp_path):
     assert again["segments"][2]["note"] == "who?" and again["segments"][0]["corrected"] and again["segments"][0]["words"][1]["corrected"]
     text = saved(page, "doc", "talk.document.html").read_text()
     assert "A &lt;b&gt;new&lt;/b&gt; text --&gt; here &amp;" in text and "<b>Bob &lt;B&gt; &amp; [Co]</b>" in text and "<script" not in text
+
+
+def test_a_file_is_of_one_moment_and_made_in_pieces(chromium, build, tmp_path):
+    """However long a segment is; what is typed while it is being made is not in it."""
+    made = reviewed.transcript([("Ann", " ".join("w%d" % i for i in range(5000))), ("Bob", "The end.")])
+    made["segments"][0]["words"][7]["speaker"] = "Bob"
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "long", made=made)))
+    for form in ("asJson", "asText", "asSrt", "asVtt"):
+        pieces = b.run("return [...%s(app.t)].map(piece => piece.length)" % form)
+        assert len(pieces) >= (2 if form == "asText" else 25) and sorted(pieces)[-2] < 40000, form  # the longest is all the text
+    path = b.folder / "long.corrected.json"
+    path.unlink(missing_ok=True)
+    b.run("saveAs('json'); app.t.setText(1, ' Too late.', 'x'); app.t.renameSpeaker(1, 'Eve')")
+    b.wait(lambda: path.exists() and path.stat().st_size)
+    document = json.loads(path.read_text())
+    assert document["segments"][1]["text"] == " The end." and document["speakers"] == ["Ann", "Bob"]
+    expected = json.loads((tmp_path / "long.json").read_text())
+    assert [w["word"] for s in document["segments"] for w in s["words"]] == [w["word"] for s in expected["segments"] for w in s["words"]]
+    assert document["segments"][0]["words"][7]["speaker"] == "Bob" and document["turns"] == expected["turns"]
+
+
+def test_turns_of_who_was_given_segments(page):
+    """Against taking one after the other out of every turn."""
+    wrong = page.run("""
+        const {t} = app, draw = n => Math.floor(Math.random() * n), wrong = [];
+        for (let round = 0; round < 30; round++) {
+            for (let k = 0; k < 3; k++) { const i = draw(t.rows.length); t.setSpeaker(i, Math.min(t.rows.length, i + 1 + draw(2)), ["Ann", "Bob", "Eve", ""][draw(4)]); }
+            if (round % 5 === 0) t.split(draw(t.rows.length), 2);
+            let turns = t.document.turns.map(turn => ({start: turn.start, end: turn.end, speaker: t.numberOf(turn.speaker)}));
+            for (const row of t.rows) {
+                const old = t.baseRows[row.base].speaker;
+                if (row.speaker === old) continue;
+                turns = turns.flatMap(turn => turn.speaker !== old || turn.end <= row.start || turn.start >= row.end ? [turn] :
+                    [{...turn, end: row.start}, {...turn, start: row.end}].filter(part => part.end > part.start));
+                if (row.speaker >= 0) turns.push({start: row.start, end: row.end, speaker: row.speaker});
+            }
+            const order = (a, b) => a.start - b.start || a.end - b.end || (a.speaker < b.speaker ? -1 : 1);
+            const slow = turns.map(turn => ({...turn, speaker: nameOf(t, turn.speaker)})).sort(order), quick = turnsOf(t).sort(order);
+            if (JSON.stringify(slow) !== JSON.stringify(quick)) wrong.push([slow, quick]);
+        }
+        return wrong""")
+    assert wrong == []
+
+
+def test_the_search_for_what_is_alike_misses_nothing(chromium, build, tmp_path):
+    """What tells by numbers that a run of words is not alike against looking at each; letters that change against a table."""
+    draw = random.Random(5)
+    near = ["share", "shire", "chair", "jet", "chat", "Jed", "knight", "night", "ai", "eye", "Ann's", "annie", "of", "東京", "東亰", "sharejet", "shared", "get", "keyboards", "kexboawds"]
+    sentences = [("Ann", " ".join(draw.choice(near) for _ in range(12)) + ".") for _ in range(40)]
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "near", made=reviewed.transcript(sentences))))
+    for wrong, right in (("share jet", "ShareChat"), ("knight", "night"), ("東亰", "東京"), ("Ann", "Annie"), ("ai chair", "Eyeshare"), ("of", "off"), ("keyboards", "key")):
+        missed = b.ask("POST", "/execute/async", {"script": """const [wrong, right, done] = arguments, {t} = app, count = plain(wrong).split(" ").length;
+            findAlike(t, wrong, right).then(found => {
+                const {judge} = judgeOf(wrong, right), missed = [], models = [likenessOf(wrong), ...(right.length < 4 && !UNSPACED.test(right) ? [] : [likenessOf(right)])];
+                t.rows.forEach((row, i) => { let at = 0; row.words.forEach((word, k) => {
+                    for (let n = Math.max(1, count - 1); n <= count + 1 && k + n <= row.words.length; n++) {
+                        const text = textOf(row.words.slice(k, k + n)), [start, stop] = coreOf(text), like = likenessOf(text.slice(start, stop));
+                        if (like.letters.length < 4 && !UNSPACED.test(like.letters) && like.letters !== models[0].letters) continue;
+                        if (judge(text.slice(start, stop), Math.min(...models.map(model => unlikeness(likenessOf(like.text), model)))) >= 1) continue;
+                        if (!found.some(one => one.row === i && one.from < at + stop && one.to > at + start)) missed.push(text);
+                    }
+                    at += word.text.length;
+                }); });
+                done([found.length, missed]);
+            });""", "args": [wrong, right]})
+        assert missed[0] > 3 and missed[1] == [], (wrong, right)
+    assert b.run("""
+        const table = (a, b) => { let row = [...Array(b.length + 1).keys()];
+            for (let i = 1; i <= a.length; i++) { const next = [i];
+                for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+                row = next; }
+            return row[b.length]; };
+        const draw = n => Math.floor(Math.random() * n), word = n => Array.from({length: draw(n)}, () => "abc"[draw(3)]).join("");
+        for (let k = 0; k < 5000; k++) { const a = word(12), b = word(12);
+            for (let most = 0; most < 5; most++) if (editDistance(a, b, most) !== Math.min(table(a, b), most + 1)) return [a, b, most]; }""") is None
 
 
 def test_notes_and_names(page):
@@ -426,6 +507,80 @@ def test_right_to_left_and_words_without_spaces(chromium, build, tmp_path):
     b.run("app.t.setText(0, '東京へ行きました。', 'x')")
     words = b.run("return app.t.rows[0].words.map(w => [w.text, w.base])")
     assert [w for w, base in words if base < 0] == ["へ"] and "".join(w for w, _ in words) == "東京へ行きました。"
+
+
+ARABIC = [("أحمد", "Share Jet مرحبا بكم في البرنامج، اليوم نتحدث عن صناعه في العالم العربي."), ("سارة", "شكرا جزيلا. بدأت الشركة في عام 2015 (الهند)."), ("أحمد", "وما القادم؟")]
+LONG_WORDS = [("Dr Annabella Wolkenstein-Schmetterling", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft and "
+               "http://example.org/a/very/long/address/that/never/ends/and/has/no/space/in/it?x=1234567890 Naomi?"), ("Bob", "ok then.")]
+JAPANESE = [("田中", "東京に行きました。とても大きい町で、電車が便利でした。"), ("鈴木", "そうですか。来年も行きたいですね。")]
+
+
+def misplaced(b):
+    """What is cut off, or scrolls sideways, or stands over another."""
+    return b.run("""
+        const wide = innerWidth, bad = [], say = (e, what) => bad.push([e.tagName, e.id || e.className, what]);
+        if (document.documentElement.scrollWidth > wide) bad.push("the page scrolls sideways");
+        for (const e of document.querySelectorAll("body *")) {
+            const r = e.getBoundingClientRect(), kind = getComputedStyle(e);
+            if (!e.offsetParent || !r.width || e.closest("datalist, select")) continue;
+            if (r.right > wide + 1 || r.left < -1) say(e, "cut off");
+            if (e.scrollWidth > e.clientWidth + 1 && kind.overflowX !== "visible" && e.clientWidth && !e.matches("input, select, textarea")) say(e, "scrolls sideways");
+        }
+        const rows = [...document.querySelectorAll(".row")].map(e => e.getBoundingClientRect()).sort((x, y) => x.top - y.top);
+        rows.forEach((r, i) => { if (i && rows[i - 1].bottom > r.top + 1) bad.push("row " + i + " stands over the next one"); });
+        return bad""")
+
+
+@pytest.mark.parametrize("width, height, letters", [(1280, 900, 16), (800, 1000, 16), (360, 740, 16), (320, 600, 16), (740, 360, 16), (1280, 900, 32), (360, 740, 32)])
+def test_nothing_is_cut_off(build, tmp_path, width, height, letters):
+    """On a phone, a tablet, with letters twice as large; from right to left, with words longer than a line, without spaces."""
+    with browser.Browser(tmp_path, SOUND, prefs={"webkit.webprefs.default_font_size": letters}) as b:
+        b.size(width, height)
+        for name, sentences, doubtful, options in (("ar", ARABIC, "البرنامج،", {"language": "ar"}), ("long", LONG_WORDS, "Naomi?", {}),
+                                                   ("ja", JAPANESE, "京", {"language": "ja", "spaced": False})):
+            made = reviewed.transcript(sentences * 12, doubtful=(doubtful,), **options)
+            opened(b, written(build, reviewed.write(tmp_path, name, made=made)))
+            assert misplaced(b) == [], name
+            b.run("document.body.focus()")
+            b.press("n")
+            assert misplaced(b) == [], name
+            seen = b.run("""const r = document.querySelector(".said .place").getBoundingClientRect(), l = document.getElementById("list").getBoundingClientRect();
+                return r.top >= l.top - 1 && (r.bottom <= l.bottom + 1 || l.height < 30)""")
+            assert seen, name
+            if height >= 740 and letters == 16:
+                low = b.run("""document.getElementById("place").focus(); return [...document.querySelectorAll("#walk button, #say, #place")].map(e => e.getBoundingClientRect()).map(r => r.bottom).filter(bottom => bottom > innerHeight)""")
+                assert low == [], name
+            b.run("app.view.edit()")  # a field that grows pushes what is below it
+            b.wait(lambda: b.run("const f = app.view.field(); return f.clientHeight >= f.scrollHeight - 2"))
+            b.wait(lambda: misplaced(b) == [], "what the field pushes")
+            b.run("app.view.leave(); app.find.open(true); document.getElementById('more').click()")
+            assert misplaced(b) == [], name
+            shown = b.run("return [...document.querySelectorAll('button, select, input')].filter(e => e.closest('header') && !e.offsetParent).map(e => e.id)")
+            assert shown in ([], ["more"]), name  # none is out of reach
+            b.run("document.getElementById('more').click(); app.find.open(false); document.getElementById('help').showModal()")
+            assert misplaced(b) == [], name
+            b.run("document.getElementById('help').close()")
+            b.size(width - 60, height)  # lines break anew
+            b.run("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            b.wait(lambda: misplaced(b) == [], "lines that are narrower")
+            b.size(width, height)
+        assert b.complaints() == []
+
+
+def test_from_right_to_left(chromium, build, tmp_path):
+    made = reviewed.transcript(ARABIC * 3, language="ar", doubtful=("Share",))
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "ar", made=made)))
+    b.run("document.body.focus()")
+    b.press("n")
+    assert b.text("#place-text mark") == "Share"  # with which the place begins, and yet
+    assert b.run("return ['.said', '#place-text', '#say', '.row .time'].map(css => getComputedStyle(document.querySelector(css)).direction)") == ["rtl"] * 4
+    time, said, mark, place = b.run("return ['.row .time', '.row .said', '#place-text mark', '#place-text'].map(css => document.querySelector(css).getBoundingClientRect().toJSON())")
+    assert time["left"] >= said["right"] and mark["left"] > (place["left"] + place["right"]) / 2  # times at the right, the first words at the right
+    words = b.run("return [...document.querySelector('.row .said').children].slice(1, 5).map(e => e.getBoundingClientRect().left)")
+    assert words[1:] == sorted(words[1:], reverse=True)
+    assert b.run("return document.querySelector('.row.current').getBoundingClientRect().right - document.querySelector('.row.current .time').getBoundingClientRect().right") < 30
+    opened(b, written(build, reviewed.write(tmp_path, "en", made=reviewed.transcript())))
+    assert b.run("return getComputedStyle(document.querySelector('.said')).direction") == "ltr"
 
 
 def test_a_segment_of_thousands_of_words(chromium, build, tmp_path):

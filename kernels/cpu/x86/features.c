@@ -3,8 +3,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "platform/platform.h"
 
 /* What CPUID says of leaf 7 (subleaf 0: b, c, d; subleaf 1: a1), and which register states the operating system saves
  * when it switches threads (XCR0). All 0 where there is not even AVX, FMA and F16C. */
@@ -57,26 +57,15 @@ int wh_x86_has_bf16(void)
     return look().a1 >> 5 & 1;
 }
 
-/* Linux gives a process the tiles' registers only when it asks (arch_prctl(2)); all its threads have them then, and
- * asking again changes nothing. A kernel that does not know the call, or refuses because a thread's signal stack is
- * too small, leaves us without. From then on the process's signal stacks must have room for the tiles, so it asks only
- * when it would use them. */
-static int may_have_tiles(void)
-{
-#ifdef __linux__
-    const long request_permission = 0x1023, tile_data = 18;
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-#else
-    return 0;
-#endif
-}
-
+/* A process has the tiles' registers only when it asks, and its signal stacks must have room for them from then on: so it
+ * asks only when it would use them. */
 int wh_x86_has_amx(void)
 {
     const uint64_t tile_states = 0x60000;
     const unsigned amx = 1u << 22 | 1u << 24 | 1u << 25; /* BF16, TILE, INT8 */
     features f = look();
-    return wh_x86_has_avx512vnni() && (f.states & tile_states) == tile_states && (f.d & amx) == amx && may_have_tiles();
+    return wh_x86_has_avx512vnni() && (f.states & tile_states) == tile_states && (f.d & amx) == amx &&
+           wh_platform_ask_for_tiles();
 }
 #else
 int wh_x86_has_bf16(void)

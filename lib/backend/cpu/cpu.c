@@ -307,6 +307,7 @@ static const wh_backend_ops ops = {
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
     .rest = wh_slots_rest,
+    .room = wh_slots_room,
     .slots = wh_slots_count,
     .windows = wh_slots_windows,
 };

@@ -3,9 +3,7 @@
 
 int engine_forbid(wh_cuda_engine *e, int mask, const uint32_t *bits)
 {
-    TRY(engine_enter(e));
-    if (!e->masks)
-        TRY(device_array(e, &e->masks, (size_t)MASKS * engine_mask_words(e)));
+    ENTER(e);
     TRY(to_device(e, e->masks + (size_t)mask * engine_mask_words(e), bits, engine_mask_words(e)));
     return engine_check(e, cudaStreamSynchronize(e->main), "copy to the device");
 }

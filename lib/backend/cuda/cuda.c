@@ -43,6 +43,12 @@ static int check_model(const whisp_model *m)
     return WHISP_OK;
 }
 
+static void describe_engine(cuda_backend *b)
+{
+    snprintf(b->description, sizeof b->description, "cuda: %s%s", b->api->describe(b->engine),
+             b->config.compute == WH_COMPUTE_INT8 ? ", int8 keys and values" : "");
+}
+
 static int open_engine(cuda_backend *b)
 {
     const whisp_model *m = b->model;
@@ -67,32 +73,34 @@ static int open_engine(cuda_backend *b)
                                  .alignment = heads};
     int rc = b->api->open(&sizes, b->config.device, &b->engine, message);
     free(heads);
-    if (rc == WH_CUDA_OK) {
-        snprintf(b->description, sizeof b->description, "cuda: %s%s", b->api->describe(b->engine),
-                 sizes.int8_windows ? ", int8 keys and values" : "");
+    if (rc == WH_CUDA_OK)
         return WHISP_OK;
-    }
     return wh_fail(rc == WH_CUDA_MEMORY ? WHISP_ERR_MEMORY : WHISP_ERR_BACKEND, "backend cuda: %s", message);
 }
 
-/* Room for n_slots, or as many as the device's memory holds: their memory is taken when they are first used. */
+/* Room for n_slots, or as many as the device's memory holds. Where they are more than half of what is free, their memory is
+ * taken at once, so that nobody else can; otherwise when they are first used. */
 static int fit_slots(cuda_backend *b)
 {
-    size_t left, each, own = 64u << 20; /* the last for what cuBLAS and the driver take */
+    size_t left, each, own = 64u << 20; /* the last for what the driver takes meanwhile */
     int rc = wh_cuda_failed(b, b->api->room(b->engine, &left, &each));
     if (rc)
         return rc;
     size_t fit = left > own ? (left - own) / each : 0, least = (size_t)WH_MAX(b->config.least_slots, 1);
-    if (fit >= (size_t)b->ledger.n)
-        return WHISP_OK;
-    if (fit < least)
+    int want = b->ledger.n, n = (int)WH_MIN(fit, (size_t)want);
+    if ((size_t)n >= least && (size_t)n * each > left / 2 &&
+        (rc = wh_cuda_failed(b, b->api->take(b->engine, n, &n))))
+        return rc;
+    if ((size_t)n < least)
         return wh_fail(WHISP_ERR_MEMORY,
-                       "backend cuda: device memory: beside the model %s has room for %zu sequences of "
+                       "backend cuda: device memory: beside the model %s has room for %d sequences of "
                        "%.1f MiB; %zu are needed",
-                       b->api->describe(b->engine), fit, (double)each / 1048576, least);
-    b->ledger.n = (int)fit;
-    size_t n = strlen(b->description);
-    snprintf(b->description + n, sizeof b->description - n, ", room for %zu sequences", fit);
+                       b->api->describe(b->engine), n, (double)each / 1048576, least);
+    b->ledger.n = n;
+    describe_engine(b);
+    size_t length = strlen(b->description);
+    if (n < want)
+        snprintf(b->description + length, sizeof b->description - length, ", room for %d sequences", n);
     return WHISP_OK;
 }
 
@@ -267,6 +275,7 @@ static const wh_backend_ops ops = {
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
     .rest = wh_slots_rest,
+    .room = wh_slots_room,
     .slots = wh_slots_count,
     .windows = wh_slots_windows,
     .chooses = cuda_chooses,

@@ -86,11 +86,10 @@ static int encode_window(wh_cuda_engine *e, const float *mel, char *window, floa
 
 int engine_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *windows, float *block0, float *out)
 {
-    TRY(engine_enter(e));
+    ENTER(e);
     size_t floats = 2 * (size_t)e->sizes.audio_ctx * e->sizes.n_mels;
     for (int i = 0; i < n; i++)
-        if (!e->windows[windows[i]])
-            TRY(device_array(e, &e->windows[windows[i]], e->sizes.text_layers * engine_window_layer(e)));
+        TRY(engine_window_memory(e, windows[i]));
     for (int i = 0; i < n; i++) {
         int b = (int)(e->turn++ % BUFFERS);
         TRY(engine_check(e, cudaEventSynchronize(e->arrived[b]), "copy to the device")); /* mel_host[b] is free again */

@@ -2,21 +2,41 @@
  * else there is. */
 #include "backend/cuda/state.h"
 
+/* The driver that CUDA's runtime in this library needs: any of its major version's, but for what PTX is compiled from. */
+static const char *driver_needed()
+{
+    return CUDART_VERSION >= 13000 ? "580" : CUDART_VERSION >= 12000 ? "525" : "450";
+}
+
+static int no_device(wh_cuda_engine *e, cudaError_t error)
+{
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
+    cudaGetLastError();
+    if (driver && driver < CUDART_VERSION / 1000 * 1000)
+        snprintf(e->message, sizeof e->message,
+                 "NVIDIA's driver here is for CUDA %d.%d; this library was built with CUDA %d.%d, which needs driver %s or later",
+                 driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10, driver_needed());
+    else
+        snprintf(e->message, sizeof e->message, "no CUDA device: %s%s%s%s",
+                 error ? cudaGetErrorString(error) : "none found", driver ? "" : "; NVIDIA's driver (",
+                 driver ? "" : driver_needed(), driver ? "" : " or later) is not there");
+    return WH_CUDA_ABSENT;
+}
+
 static int start(wh_cuda_engine *e)
 {
     int count = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
-    if (error || count < 1) {
-        snprintf(e->message, sizeof e->message, "no CUDA device: %s", error ? cudaGetErrorString(error) : "none found");
-        return WH_CUDA_ABSENT;
-    }
+    if (error || count < 1)
+        return no_device(e, error);
     if (e->device < 0 || e->device >= count) {
         snprintf(e->message, sizeof e->message, "there is no CUDA device %d; there %s %d", e->device,
                  count == 1 ? "is" : "are", count);
         return WH_CUDA_ABSENT;
     }
     cudaDeviceProp prop;
-    TRY(engine_check(e, cudaSetDevice(e->device), "device"));
+    ENTER(e);
     TRY(engine_check(e, cudaGetDeviceProperties(&prop, e->device), "device"));
     e->sm = prop.major * 10 + prop.minor;
     snprintf(e->name, sizeof e->name, "%.140s, sm_%d", prop.name, e->sm);
@@ -37,7 +57,7 @@ static void engine_close(wh_cuda_engine *e)
 {
     if (!e)
         return;
-    cudaSetDevice(e->device);
+    engine_visit visit(e);
     engine_free_mel(e->mel_maker);
     for (int i = 0; i < CLASSES; i++)
         if (e->steps[i])
@@ -124,8 +144,8 @@ extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_ent
     static const wh_cuda_api api = {
         WH_CUDA_ABI,   sizeof(wh_row),     sizeof(wh_choice), WH_CUDA_MOST_ROWS,   WH_CUDA_FEW_ROWS, MASKS,
         MEL_FRAMES,    engine_open,        engine_close,      engine_describe,     engine_error,     engine_load,
-        engine_room,   wh_cuda_can_choose, engine_forbid,     engine_load_filters, engine_log_mel,   engine_encode,
-        engine_decode, engine_copy,
+        engine_room,   engine_take,        wh_cuda_can_choose, engine_forbid,      engine_load_filters, engine_log_mel,
+        engine_encode, engine_decode,      engine_copy,
     };
     return &api;
 }

@@ -12,8 +12,8 @@
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 5
-#define WH_CUDA_MESSAGE 256
+#define WH_CUDA_ABI 6
+#define WH_CUDA_MESSAGE 320
 
 typedef struct wh_cuda_engine wh_cuda_engine;
 
@@ -76,12 +76,15 @@ typedef struct wh_cuda_api {
     /* message: [WH_CUDA_MESSAGE] */
     int (*open)(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message);
     void (*close)(wh_cuda_engine *engine);
-    const char *(*describe)(const wh_cuda_engine *engine);
+    const char *(*describe)(const wh_cuda_engine *engine); /* after room() also what it has to do without */
     const char *(*error)(const wh_cuda_engine *engine);
     /* Copy a tensor to the device. layer: -1 for single ones, then the encoder's layers, then the decoder's. */
     int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
-    /* Bytes of device memory that are free, and that a slot and its window take when they are first used. */
+    /* Bytes of device memory that are free, and that a slot and its window take when they are first used; once all is
+     * loaded, since what else takes memory at its first use is used here. */
     int (*room)(wh_cuda_engine *engine, size_t *left, size_t *slot);
+    /* Take the memory of the n first slots and windows now; *taken of them could be had. */
+    int (*take)(wh_cuda_engine *engine, int n, int *taken);
     /* Whether choices can be made with this vocabulary, of which n_times are timestamps. */
     int (*can_choose)(int n_vocab, int n_times);
     /* Mask number `mask` (< most_masks): a bit for each token that never follows, [(n_vocab + 31) / 32] words. */

@@ -75,7 +75,7 @@ static int plan_mel(wh_cuda_engine *e, Mel *m, const float *filters)
 
 int engine_load_filters(wh_cuda_engine *e, const float *filters)
 {
-    TRY(engine_enter(e));
+    ENTER(e);
     Mel *m = new (std::nothrow) Mel();
     int rc = m ? plan_mel(e, m, filters) : engine_check(e, cudaErrorMemoryAllocation, "host memory");
     if (rc)
@@ -93,12 +93,15 @@ int engine_log_mel(wh_cuda_engine *e, const float *samples, int frames, float *o
     std::lock_guard<std::mutex> hold(m->lock);
     size_t n = 400 + 160 * (size_t)(frames - 1), n_out = (size_t)frames * e->sizes.n_mels;
     wh_cuda_log_mel_call call = {m->samples, m->tables, m->filters, m->ranges, frames, e->sizes.n_mels, m->out};
-    if (cudaSetDevice(e->device))
+    engine_visit visit(e);
+    if (visit.rc)
         return WH_CUDA_FAILED;
     memcpy(m->samples_host, samples, n * sizeof *samples);
     if (cudaMemcpyAsync(m->samples, m->samples_host, n * sizeof *samples, cudaMemcpyHostToDevice, m->stream))
         return WH_CUDA_FAILED;
     wh_cuda_log_mel(&call, m->stream);
+    if (WH_MUTATE(20, cudaGetLastError(), cudaSuccess)) /* a launch says nothing else, and m->out has older frames */
+        return WH_CUDA_FAILED;
     if (cudaMemcpyAsync(m->out_host, m->out, n_out * sizeof *out, cudaMemcpyDeviceToHost, m->stream) ||
         cudaStreamSynchronize(m->stream))
         return WH_CUDA_FAILED;

@@ -5,20 +5,12 @@ int engine_check(wh_cuda_engine *e, cudaError_t error, const char *what)
 {
     if (error == cudaSuccess)
         return WH_CUDA_OK;
+    cudaGetLastError(); /* what is told is not told again; an error that stays comes back by itself */
     snprintf(e->message, sizeof e->message, "%s: %s", what, cudaGetErrorString(error));
-    if (error == cudaErrorMemoryAllocation) {
-        cudaGetLastError(); /* it is not sticky: forget it */
+    if (error == cudaErrorMemoryAllocation)
         return WH_CUDA_MEMORY;
-    }
-    e->lost = true;
+    e->lost = e->lost || !e->capturing;
     return WH_CUDA_FAILED;
-}
-
-int engine_enter(wh_cuda_engine *e)
-{
-    if (e->lost)
-        return WH_CUDA_FAILED;
-    return engine_check(e, cudaSetDevice(e->device), "device");
 }
 
 /* ---- products ---- */
@@ -29,7 +21,10 @@ int engine_gemm(wh_cuda_engine *e, const half *x, int ldx, const void *w, void *
     int status = wh_cuda_blas_gemm(e->blas, x, ldx, (const half *)w, y, n, m, k, floats, add);
     if (!status)
         return WH_CUDA_OK;
-    snprintf(e->message, sizeof e->message, "cuBLAS: status %d in a product of %d x %d x %d", status, n, m, k);
+    snprintf(e->message, sizeof e->message, "cuBLAS: status %d in a product of %d x %d x %d%s", status, n, m, k,
+             status == WH_CUDA_BLAS_MEMORY ? ": no device memory" : "");
+    if (status == WH_CUDA_BLAS_MEMORY)
+        return WH_CUDA_MEMORY;
     e->lost = true;
     return WH_CUDA_FAILED;
 }
@@ -84,12 +79,15 @@ size_t engine_window_layer(const wh_cuda_engine *e)
                            : engine_cache_size(e, s->audio_ctx) / s->text_layers * sizeof(half);
 }
 
-int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot)
+int engine_slot_memory(wh_cuda_engine *e, int slot)
 {
-    size_t total;
-    TRY(engine_enter(e));
-    *slot = engine_cache_size(e, e->sizes.text_ctx) * sizeof(half) + e->sizes.text_layers * engine_window_layer(e);
-    return engine_check(e, cudaMemGetInfo(left, &total), "device memory");
+    return e->self[slot] ? WH_CUDA_OK : device_array(e, &e->self[slot], engine_cache_size(e, e->sizes.text_ctx));
+}
+
+int engine_window_memory(wh_cuda_engine *e, int window)
+{
+    return e->windows[window] ? WH_CUDA_OK
+                              : device_array(e, &e->windows[window], e->sizes.text_layers * engine_window_layer(e));
 }
 
 /* ---- what an engine takes when it is opened ---- */
@@ -103,6 +101,7 @@ static int plan_choices(wh_cuda_engine *e)
     TRY(device_array(e, &e->choices, rows));
     TRY(pinned_array(e, &e->listed_host, listed));
     TRY(device_array(e, &e->listed, listed));
+    TRY(device_array(e, &e->masks, (size_t)MASKS * engine_mask_words(e)));
     TRY(device_array(e, &e->stats, wh_cuda_choose_stats((int)rows)));
     return device_array(e, &e->best, wh_cuda_choose_ids((int)rows));
 }

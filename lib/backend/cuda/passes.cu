@@ -1,11 +1,6 @@
 /* passes.cu - a pass of the decoder: a step as a graph, or layer by layer with what else its rows want. */
 #include "backend/cuda/state.h"
 
-static int slot_memory(wh_cuda_engine *e, int slot)
-{
-    return e->self[slot] ? WH_CUDA_OK : device_array(e, &e->self[slot], engine_cache_size(e, e->sizes.text_ctx));
-}
-
 static int choose(wh_cuda_engine *e, int n, const wh_row *rows)
 {
     int listed = 0;
@@ -60,20 +55,20 @@ static int read_scores(wh_cuda_engine *e, const engine_pass *p, const wh_row *ro
 
 int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows)
 {
-    TRY(engine_enter(e));
+    ENTER(e);
     const wh_cuda_sizes *s = &e->sizes;
     engine_pass p = {n, 0, false, n > 1, NULL};
     int chosen = 0;
     for (int i = 0; i < n; i++) {
         const wh_row *t = &rows[i];
-        TRY(slot_memory(e, t->slot));
+        TRY(engine_slot_memory(e, t->slot));
         e->rows_host[i] = wh_cuda_row{
             t->token, t->position, e->self[t->slot], e->windows[t->window], t->cross_scores ? i : -1, 0};
         p.scores = p.scores || t->cross_scores;
         p.together = p.together && t->slot == rows[0].slot;
         p.most = t->position + 1 > p.most ? t->position + 1 : p.most;
     }
-    if (engine_is_step(e, n, rows))
+    if (engine_is_step(n, rows))
         return engine_run_step(e, n, rows);
     if (p.scores && !e->scores && s->n_alignment)
         TRY(device_array(e, &e->scores, (size_t)WH_CUDA_MOST_ROWS * s->n_alignment * s->audio_ctx));
@@ -89,9 +84,9 @@ int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows)
 
 int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 {
-    TRY(engine_enter(e));
-    TRY(slot_memory(e, to));
-    TRY(slot_memory(e, from));
+    ENTER(e);
+    TRY(engine_slot_memory(e, to));
+    TRY(engine_slot_memory(e, from));
     const wh_cuda_sizes *s = &e->sizes;
     size_t position = wh_cuda_padded_head(s->d / s->text_heads), pitch = position * s->text_ctx * sizeof(half);
     size_t at = first * position, heads = (size_t)s->text_layers * 2 * s->text_heads;

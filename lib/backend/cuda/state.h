@@ -1,6 +1,7 @@
 /* state.h - the inside of the engine, which its files share: what it holds on a device, and what each gives the others.
  *
  * From the bottom up:
+ *   enter.cu     what a call from the host begins and ends with
  *   memory.cu    errors, sizes, what is planned when an engine is opened; the large products
  *   weights.cu   a model's tensors to the device
  *   log_mel.cu   samples to frames of log-Mel
@@ -9,6 +10,7 @@
  *   choices.cu   what follows rows of logits
  *   steps.cu     a decoding step as a graph
  *   passes.cu    any pass
+ *   room.cu      how much memory there is for slots, once all else has taken its own
  *   engine.cu    opening and closing, and the table of engine.h
  *
  * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied
@@ -19,6 +21,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/cuda/engine.h"
 #include "cuda/blas.h"
@@ -35,7 +38,8 @@ struct wh_cuda_engine {
     wh_cuda_sizes sizes;
     int sm, device;
     char name[160], message[WH_CUDA_MESSAGE];
-    bool lost; /* after a failure nothing more is tried */
+    bool lost;      /* after a failure nothing more is tried */
+    bool capturing; /* while a graph is: what fails then is the graph's failure, and nothing is lost */
     cudaStream_t main, copy;
     cudaEvent_t arrived[BUFFERS], consumed[BUFFERS];
     wh_cuda_blas *blas;
@@ -66,7 +70,7 @@ struct wh_cuda_engine {
     wh_choice *choices_host, *choices, *chosen_host; /* [FEW_ROWS]: to the device and back; its pointers */
     int32_t *listed_host, *listed, *best;            /* [FEW_ROWS][list_size]; best: choose.cu's workspace */
     float *stats;                                    /* choose.cu's workspace */
-    uint32_t *masks;                                 /* [MASKS][words], once there is one */
+    uint32_t *masks;                                 /* [MASKS][words] */
     Mel *mel_maker;                                  /* NULL: it is not there */
     cudaGraphExec_t steps[CLASSES];                  /* a decoding step of so many rows, once there was one */
     bool no_graphs;                                  /* they could not be made: steps are queued kernel by kernel */
@@ -85,11 +89,25 @@ struct wh_cuda_engine {
 
 /* What an error means, with `what` in the engine's message: WH_CUDA_OK, _MEMORY, or _FAILED, after which it is lost. */
 int engine_check(wh_cuda_engine *e, cudaError_t error, const char *what);
-/* Every call from the host begins here: any host thread may make it. */
-int engine_enter(wh_cuda_engine *e);
 /* What an engine takes when it is opened, but for the model's tensors. */
 int engine_plan(wh_cuda_engine *e);
-int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot);
+
+/* ---- enter.cu ---- */
+
+/* Every call from the host holds one of these, and any host thread may make it: while it lives, the engine's device is that
+ * thread's; then what was before is again. rc: WH_CUDA_OK, or why nothing can be done. */
+struct engine_visit {
+    CUcontext before; /* NULL: none, which is a state like any other */
+    int rc;
+    explicit engine_visit(wh_cuda_engine *e);
+    ~engine_visit();
+    engine_visit(const engine_visit &) = delete;
+    engine_visit &operator=(const engine_visit &) = delete;
+};
+
+#define ENTER(e)                                                                                                       \
+    engine_visit visit(e);                                                                                             \
+    TRY(visit.rc)
 
 /* Numbers of a slot's or a window's keys and values; bytes of a layer of a window's. */
 size_t engine_cache_size(const wh_cuda_engine *e, int positions);
@@ -101,6 +119,10 @@ int engine_list_size(const wh_cuda_engine *e);
 /* cuda/blas.h's product of w, halfs on the device. */
 int engine_gemm(wh_cuda_engine *e, const half *x, int ldx, const void *w, void *y, int n, int m, int k, bool floats,
                 bool add);
+
+/* The memory of a slot's keys and values, and of a window's, if it is not taken yet. */
+int engine_slot_memory(wh_cuda_engine *e, int slot);
+int engine_window_memory(wh_cuda_engine *e, int window);
 
 /* n bytes of the device's memory, or of the host's that is pinned. */
 int engine_device_memory(wh_cuda_engine *e, void **memory, size_t n);
@@ -181,12 +203,20 @@ void engine_take_choice(const wh_cuda_engine *e, int i, wh_choice *to);
 /* ---- steps.cu ---- */
 
 /* Whether a pass is a step: single tokens that all want their choice and nothing else. */
-bool engine_is_step(const wh_cuda_engine *e, int n, const wh_row *rows);
+bool engine_is_step(int n, const wh_row *rows);
 int engine_run_step(wh_cuda_engine *e, int n, const wh_row *rows);
+
+/* A step's graph of one row, to know whether graphs can be had here. */
+int engine_try_graphs(wh_cuda_engine *e);
 
 /* ---- passes.cu ---- */
 
 int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows);
 int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n);
+
+/* ---- room.cu ---- */
+
+int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot);
+int engine_take(wh_cuda_engine *e, int n, int *taken);
 
 #endif

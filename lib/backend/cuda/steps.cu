@@ -16,34 +16,54 @@ static int queue_step(wh_cuda_engine *e, int n)
     return engine_queue_choices(e, n, true);
 }
 
-/* The graph of a class; it stays NULL where graphs cannot be had. */
-static int make_step(wh_cuda_engine *e, int rows, cudaGraphExec_t *exec)
+/* The graph of a class, or NULL where graphs cannot be had: nothing has been computed then, and no error is left behind, so
+ * that the same can be queued kernel by kernel. What is wrong beside shows when it is. */
+static cudaGraphExec_t capture_step(wh_cuda_engine *e, int rows)
 {
     cudaGraph_t graph = NULL;
-    if (e->no_graphs || cudaStreamBeginCapture(e->main, cudaStreamCaptureModeThreadLocal)) {
-        e->no_graphs = true;
-        return WH_CUDA_OK;
+    cudaGraphExec_t exec = NULL;
+    bool fine = false;
+    if (!cudaStreamBeginCapture(e->main, cudaStreamCaptureModeThreadLocal)) {
+        e->capturing = true;
+        fine = !queue_step(e, rows);
+        e->capturing = false;
+        fine = !cudaGetLastError() && fine; /* a launch */
+        fine = !cudaStreamEndCapture(e->main, &graph) && fine;
     }
-    int rc = queue_step(e, rows);
-    cudaError_t error = cudaStreamEndCapture(e->main, &graph);
-    if (!rc && !error)
-        error = cudaGraphInstantiate(exec, graph, 0);
+    if (fine && graph && cudaGraphInstantiate(&exec, graph, 0))
+        exec = NULL;
     if (graph)
         cudaGraphDestroy(graph);
-    if (error) {
-        cudaGetLastError();
-        *exec = NULL;
-        e->no_graphs = true;
-    }
-    return rc;
+    WH_UNLESS_MUTANT(21, cudaGetLastError());
+    return exec;
 }
 
-bool engine_is_step(const wh_cuda_engine *e, int n, const wh_row *rows)
+static void make_step(wh_cuda_engine *e, int k)
+{
+    if (e->steps[k] || e->no_graphs)
+        return;
+    e->steps[k] = capture_step(e, 1 << k);
+    if (e->steps[k])
+        return;
+    e->no_graphs = true;
+    e->message[0] = '\0';
+    size_t n = strlen(e->name);
+    snprintf(e->name + n, sizeof e->name - n, ", without CUDA graphs");
+}
+
+int engine_try_graphs(wh_cuda_engine *e)
+{
+    e->rows_host[0] = wh_cuda_row{0, -1, NULL, NULL, -1, 0};
+    make_step(e, 0);
+    return engine_check(e, cudaStreamSynchronize(e->main), "graph");
+}
+
+bool engine_is_step(int n, const wh_row *rows)
 {
     for (int i = 0; i < n; i++)
         if (!rows[i].choice || rows[i].cross_scores || (i && rows[i].slot == rows[0].slot))
             return false;
-    return n <= WH_CUDA_FEW_ROWS && e->masks;
+    return n <= WH_CUDA_FEW_ROWS;
 }
 
 int engine_run_step(wh_cuda_engine *e, int n, const wh_row *rows)
@@ -58,8 +78,7 @@ int engine_run_step(wh_cuda_engine *e, int n, const wh_row *rows)
     for (int i = 0; i < n; i++)
         TRY(engine_put_choice(e, i, rows[i].choice, &listed));
     TRY(engine_copy_listed(e, listed));
-    if (!e->steps[k])
-        TRY(make_step(e, 1 << k, &e->steps[k]));
+    make_step(e, k);
     if (e->steps[k])
         TRY(engine_check(e, cudaGraphLaunch(e->steps[k], e->main), "decoder"));
     else

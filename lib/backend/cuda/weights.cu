@@ -4,7 +4,7 @@
 int engine_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const void *data, size_t bytes)
 {
     void **to = layer < 0 ? &e->single[which] : &e->layers[layer][which];
-    TRY(engine_enter(e));
+    ENTER(e);
     char *p;
     TRY(device_array(e, &p, bytes));
     *to = p;

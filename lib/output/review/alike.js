@@ -39,28 +39,64 @@ function findText(t, pattern) {
     return found;
 }
 
-// A word's core and its letters, remembered with it: words never change.
+// Which letters a text has, in 32 bits: one that is changed makes two of them others at most, one that is added or left
+// out one.
+function lettersIn(text) {
+    let bits = 0;
+    for (let i = 0; i < text.length; i++) bits |= 1 << (text.charCodeAt(i) & 31);
+    return bits;
+}
+
+function bitsOf(x) {
+    x -= x >>> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >>> 2 & 0x33333333);
+    return Math.imul(x + (x >>> 4) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+// What is known of letters, remembered with them: most words are there many times.
+const partsKnown = new Map();
+function partOf(letters) {
+    let part = partsKnown.get(letters);
+    if (!part) {
+        part = {letters, bits: lettersIn(letters), sound: soundOfWord(letters), isUnspaced: UNSPACED.test(letters)};
+        partsKnown.set(letters, part);
+    }
+    return part;
+}
+
+// A word's core and the parts that its letters are in runs of words, as the last word and before others; remembered with it:
+// words never change.
 const wordsKnown = new WeakMap();
 function knownOf(word) {
     let known = wordsKnown.get(word);
     if (known === undefined) {
         const core = trimmed(word.text);
-        known = {core, letters: likenessOf(core).letters, all: likenessOf(word.text).letters};
+        known = {core, last: partOf(likenessOf(core).letters), inner: partOf(likenessOf(word.text).letters)};
         wordsKnown.set(word, known);
     }
     return known;
 }
 
 // What tells whether a text is a place to change where `from` became `to`: 0 the same as `from`, below 1 alike, else not.
-// `quick` knows by the letters, most often, that it is none.
+// `mayBe` tells most of those that are not by numbers alone, `quick` knows by the letters, most often, that it is none.
 function judgeOf(from, to) {
     const a = likenessOf(trimmed(from)), b = likenessOf(trimmed(to)), wrong = plain(trimmed(from)), right = plain(trimmed(to)), known = new Map();
     const isShort = letters => letters.length < 4 && !UNSPACED.test(letters), models = isShort(b.letters) ? [a] : [a, b];
+    const numbers = models.map(model => ({length: model.letters.length, bits: lettersIn(model.letters), sounds: soundOf(model.text).length}));
     return {
-        quick(letters) {
+        // Of a run of `count` words that together have so many letters, these, and so many sounds.
+        mayBe(length, bits, sounds, count, isUnspaced) {
+            for (const model of numbers) {
+                const away = Math.abs(length - model.length), most = mostOthers(Math.max(length, model.length), isUnspaced);
+                if (away <= most && bitsOf(bits ^ model.bits) <= 2 * most) return true;
+                if (away <= LENGTHS && model.sounds >= SOUNDS && sounds >= model.sounds && sounds <= model.sounds + 2 * (count - 1)) return true;
+            }
+            return false;
+        },
+        quick(letters, run) {
             let unlike = known.get(letters);
             if (unlike === undefined) {
-                const here = {letters, text: letters};
+                const here = {letters, text: letters, sound: soundTogether(run())};
                 unlike = letters === a.letters ? 0 : isShort(letters) ? 2 : Math.min(...models.map(model => unlikeness(here, model)));
                 known.set(letters, unlike);
             }
@@ -78,15 +114,27 @@ const AT_ONCE = 200; // words of a row between two looks at the clock
 
 // Places among words [first, end) of a row: every run of `least` to `most` words that begins there is looked at. `at`: the
 // first one's character.
-function alikeAmong({row, i, first, end, at, least, most, judge: {quick, judge}}, here) {
-    for (let k = first; k < end; at += row.words[k].text.length, k++)
-        for (let n = 1, before = ""; n <= most && k + n <= row.words.length; n++) {
-            const {letters, all} = knownOf(row.words[k + n - 1]), unlike = n < least || !letters ? 2 : quick(before + letters);
-            before += all;
-            if (unlike >= 1) continue;
-            const text = textOf(row.words.slice(k, k + n)), [start, stop] = coreOf(text), exact = judge(text.slice(start, stop), unlike);
-            if (exact < 1) here.push({row: i, from: at + start, to: at + stop, text: text.slice(start, stop), unlike: exact});
+function alikeAmong({row, i, first, end, at, least, most, judge: {mayBe, quick, judge}}, here) {
+    const {words} = row, run = [];
+    for (let k = first; k < end; at += words[k].text.length, k++) {
+        let length = 0, bits = 0, sounds = 0, isUnspaced = false;
+        run.length = 0;
+        for (let n = 1; n <= most && k + n <= words.length; n++) {
+            const {last, inner} = knownOf(words[k + n - 1]), soundOfLast = last.sound === null ? 0 : last.sound.length;
+            if (n >= least && last.letters && mayBe(length + last.letters.length, bits | last.bits, sounds + soundOfLast, n, isUnspaced || last.isUnspaced)) {
+                const unlike = quick(run.map(part => part.letters).join("") + last.letters, () => [...run, last].map(part => part.sound));
+                if (unlike < 1) {
+                    const text = textOf(words.slice(k, k + n)), [start, stop] = coreOf(text), exact = judge(text.slice(start, stop), unlike);
+                    if (exact < 1) here.push({row: i, from: at + start, to: at + stop, text: text.slice(start, stop), unlike: exact});
+                }
+            }
+            length += inner.letters.length;
+            bits |= inner.bits;
+            sounds += inner.sound === null ? 0 : inner.sound.length;
+            isUnspaced = isUnspaced || inner.isUnspaced;
+            run.push(inner);
         }
+    }
     return at;
 }
 

@@ -24,15 +24,16 @@ const app = {
 // ---- files ----
 
 const EXPORTS = {
-    json: {ending: ".corrected.json", type: "application/json", make: () => asJson(app.t)},
-    txt: {ending: ".txt", type: "text/plain", make: () => asText(app.t)},
-    srt: {ending: ".srt", type: "application/x-subrip", make: () => asSrt(app.t)},
-    vtt: {ending: ".vtt", type: "text/vtt", make: () => asVtt(app.t)},
-    doc: {ending: ".document.html", type: "text/html", make: () => asDocument(app.t, app.head.name, app.t.document.language, app.direction === "rtl" ? "rtl" : "ltr")},
+    json: {ending: ".corrected.json", type: "application/json", make: asJson},
+    txt: {ending: ".txt", type: "text/plain", make: asText},
+    srt: {ending: ".srt", type: "application/x-subrip", make: asSrt},
+    vtt: {ending: ".vtt", type: "text/vtt", make: asVtt},
+    doc: {ending: ".document.html", type: "text/html", make: t => asDocument(t, app.head.name, t.document.language, app.direction === "rtl" ? "rtl" : "ltr")},
 };
 
-function saveFile(name, type, text) {
-    const link = make("a", {href: URL.createObjectURL(new Blob([text], {type})), download: name});
+async function saveFile(name, type, pieces) {
+    app.say("Saving " + name + " …");
+    const link = make("a", {href: URL.createObjectURL(await blobOfPieces(pieces, type)), download: name});
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
     app.say("Saved as " + name + ".");
@@ -44,8 +45,8 @@ function stemOf(name) {
 }
 
 function saveAs(format) {
-    const {ending, type, make: text} = EXPORTS[format];
-    saveFile(stemOf(app.head.name) + ending, type, text());
+    const {ending, type, make: pieces} = EXPORTS[format];
+    return saveFile(stemOf(app.head.name) + ending, type, pieces(app.t.snapshot()));
 }
 
 // ---- the recording ----
@@ -75,6 +76,7 @@ function drawPlayer() {
     const {player} = app, {audio} = player, total = audio.duration || app.head.duration || 0;
     at("play").textContent = player.isPlaying ? "Pause" : "Play";
     at("play").disabled = !player.isReady;
+    at("choose").classList.toggle("wanted", !player.isReady);
     at("position").max = String(total);
     at("position").disabled = !player.isReady;
 }
@@ -213,11 +215,11 @@ async function otherEdits(store, key) {
 }
 
 async function saveOther(store, head) {
-    const kept = await store.load(head.key);
-    if (!kept.base) return app.complain("The transcript that these edits are of was not kept; open its own page.");
-    const t = new Transcript(parsed(kept.base));
+    const kept = await store.load(head.key), base = await store.base(head.key);
+    if (!base) return app.complain("The transcript that these edits are of was not kept; open its own page.");
+    const t = new Transcript(parsed(base));
     t.restore(kept.head.head, kept.rows, kept.head.order);
-    saveFile(stemOf(head.name) + ".corrected.json", "application/json", asJson(t));
+    return saveFile(stemOf(head.name) + ".corrected.json", "application/json", asJson(t));
 }
 
 async function takeUp(store) {
@@ -237,7 +239,7 @@ async function takeUp(store) {
     }
     app.keeper = new Keeper(store, key, app.t, about, tellKept);
     app.keeper.structure = Boolean(app.kept && app.kept.head && app.kept.head.order);
-    app.keeper.hasBase = Boolean(app.kept && app.kept.base);
+    if (app.kept && app.kept.hasBase) app.keeper.baseLeft = 0;
     app.keeper.seen = app.kept && app.kept.writer;
     if (store && store.isLocked)
         app.complain("The browser's database does not open: what was kept in it is not shown here, and what you change is kept beside it. Close this page and open it again.");
@@ -323,6 +325,7 @@ async function begin() {
     if (text.incomplete) app.complain("Not all of the recording is in this transcript: " + text.incomplete);
     at("undo").onclick = () => stepBack(true);
     at("redo").onclick = () => stepBack(false);
+    at("more").onclick = () => at("more").setAttribute("aria-expanded", String(document.querySelector("header").classList.toggle("all")));
     at("help-open").onclick = () => at("help").showModal();
     document.querySelectorAll("[data-format]").forEach(b => { b.onclick = () => saveAs(b.dataset.format); });
     document.addEventListener("keydown", globalKey);

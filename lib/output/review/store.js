@@ -1,9 +1,9 @@
 "use strict";
-// store.js - edits kept in the browser as they are typed: rows that are not as they came, the head, and once the transcript
-// itself, under the recording's sum and the transcript's. IndexedDB where there is one, else localStorage, else nothing,
+// store.js - edits kept in the browser as they are typed: rows that are not as they came, the head, and once, in pieces, the
+// transcript itself, under the recording's sum and the transcript's. IndexedDB where there is one, else localStorage, else nothing,
 // which is said. Another recording's edits are never touched, and neither are those of another window.
 
-const STORE_NAME = "whisp-review", ROWS_AT_ONCE = 200, KINDS = ["heads", "bases", "rows", "writers"];
+const STORE_NAME = "whisp-review", ROWS_AT_ONCE = 200, BASE_PIECE = 1 << 19, KINDS = ["heads", "bases", "rows", "writers"];
 
 // Who wrote last is kept beside what was written, so that a window which does not show that writes nothing over it.
 const WRITTEN_ELSEWHERE = "another window has kept edits of this transcript that this one does not show";
@@ -35,13 +35,25 @@ class DatabaseStore {
     async load(key) {
         const t = this.database.transaction(KINDS);
         const range = IDBKeyRange.bound([key], [key, []]);
-        const [head, base, rows, writer] = await Promise.all([request(t.objectStore("heads").get(key)), request(t.objectStore("bases").get(key)),
-                                                              request(t.objectStore("rows").getAll(range)), request(t.objectStore("writers").get(key))]);
-        return {head, base, rows, writer};
+        const [head, bases, rows, writer] = await Promise.all([request(t.objectStore("heads").get(key)), request(t.objectStore("bases").count([key, 0])),
+                                                               request(t.objectStore("rows").getAll(range)), request(t.objectStore("writers").get(key))]);
+        return {head, hasBase: bases > 0, rows, writer};
+    }
+
+    // The transcript that edits are of; "" where not all of it was kept.
+    async base(key) {
+        const pieces = this.database.transaction("bases").objectStore("bases");
+        const [whole, first, all] = await Promise.all([request(pieces.get(key)), request(pieces.count([key, 0])), request(pieces.getAll(IDBKeyRange.bound([key], [key, []])))]);
+        return first ? all.join("") : whole || ""; // whole: as pages of before kept it
+    }
+
+    // The first piece comes last: where it is, all are.
+    async saveBase(key, number, piece) {
+        await request(this.database.transaction("bases", "readwrite").objectStore("bases").put(piece, [key, number]));
     }
 
     // All of it, or nothing. rows: [[id, packed or null]]. `seen` wrote what this window shows.
-    save(key, {head, base, rows, writer, seen}) {
+    save(key, {head, rows, writer, seen}) {
         return new Promise((done, failed) => {
             const t = this.database.transaction(KINDS, "readwrite", {durability: "strict"}), last = t.objectStore("writers").get(key);
             last.onsuccess = () => {
@@ -53,7 +65,6 @@ class DatabaseStore {
             t.onabort = () => failed(t.error || new Error("it was broken off"));
             t.onerror = () => failed(t.error);
             if (head) t.objectStore("heads").put(head, key);
-            if (base) t.objectStore("bases").put(base, key);
             for (const [id, row] of rows)
                 if (row) t.objectStore("rows").put(row, [key, id]);
                 else t.objectStore("rows").delete([key, id]);
@@ -78,7 +89,7 @@ class LocalStore {
 
     async load(key) {
         const get = name => JSON.parse(localStorage.getItem(name));
-        return {head: get(STORE_NAME + "/head/" + key + "/") || undefined, rows: this.names("row", key).map(get), writer: this.writer(key)};
+        return {head: get(STORE_NAME + "/head/" + key + "/") || undefined, hasBase: true, rows: this.names("row", key).map(get), writer: this.writer(key)};
     }
 
     writer(key) {
@@ -86,6 +97,10 @@ class LocalStore {
     }
 
     // The transcript itself has no room here.
+    async base() { return ""; }
+
+    async saveBase() {}
+
     async save(key, {head, rows, writer, seen}) {
         if (this.writer(key) !== writer && this.writer(key) !== seen) throw new Error(WRITTEN_ELSEWHERE);
         localStorage.setItem(STORE_NAME + "/writer/" + key + "/", writer);
@@ -110,7 +125,7 @@ class Keeper {
         this.headWaits = this.isBusy = false;
         this.failed = !store;
         this.structure = false; // a segment was split or joined once
-        this.hasBase = false;
+        this.baseLeft = Infinity; // pieces of the transcript that are not kept yet
         this.writer = new Date().toISOString() + " " + Math.random(); // this window, and none before or beside it
         transcript.listeners.push(change => this.changed(change));
         if (store) setInterval(() => { if (this.failed && !this.isDone()) this.flush(); }, 5000);
@@ -123,14 +138,22 @@ class Keeper {
     changed({touched, order, head}) {
         for (const id of touched) this.waiting.add(id);
         this.structure = this.structure || order;
-        this.headWaits = this.headWaits || head || order || !this.hasBase;
+        this.headWaits = this.headWaits || head || order || this.baseLeft === Infinity; // the first edit brings one
         this.flush();
     }
 
+    // One step after the other until all is kept: edits first, then the transcript that they are of.
     async flush() {
         if (this.isBusy) return;
         if (!this.store) return this.tell("failed", "this browser keeps nothing for this page");
         this.isBusy = true;
+        if (!this.waiting.size && !this.headWaits) await this.keepBase();
+        else if (await this.keepEdits() && !this.waiting.size && !this.headWaits) this.tell("kept");
+        this.isBusy = false;
+        if (!this.failed && (!this.isDone() || this.baseLeft)) this.flush();
+    }
+
+    async keepEdits() {
         if (!this.failed) this.tell("keeping");
         const ids = [...this.waiting].slice(0, ROWS_AT_ONCE), headWaited = this.headWaits, t = this.transcript;
         const rows = ids.map(id => {
@@ -141,8 +164,7 @@ class Keeper {
         this.headWaits = false;
         const {text, ...about} = this.about, head = {...about, key: this.key, when: new Date().toISOString(), order: this.structure ? t.order() : null, head: t.head};
         try {
-            await this.store.save(this.key, {head: headWaited ? head : null, rows, base: this.hasBase ? null : text(), writer: this.writer, seen: this.seen});
-            this.hasBase = true;
+            await this.store.save(this.key, {head: headWaited ? head : null, rows, writer: this.writer, seen: this.seen});
             this.failed = false;
         } catch (error) {
             for (const id of ids) this.waiting.add(id);
@@ -150,9 +172,22 @@ class Keeper {
             this.failed = true;
             this.tell("failed", error && error.name === "QuotaExceededError" ? "the browser's store is full" : error ? error.message : "");
         }
-        this.isBusy = false;
-        if (this.failed) return;
-        if (this.isDone()) this.tell("kept");
-        else this.flush();
+        return !this.failed;
+    }
+
+    // A piece of the transcript. That there is no room for it is no loss of what was typed: it is only left.
+    async keepBase() {
+        try {
+            if (this.baseLeft === Infinity) {
+                this.baseText = this.about.text();
+                this.baseLeft = Math.ceil(this.baseText.length / BASE_PIECE);
+            }
+            const number = this.baseLeft - 1;
+            await this.store.saveBase(this.key, number, this.baseText.slice(number * BASE_PIECE, (number + 1) * BASE_PIECE));
+            this.baseLeft = number;
+        } catch {
+            this.baseLeft = 0;
+        }
+        if (!this.baseLeft) this.baseText = "";
     }
 }

@@ -14,12 +14,13 @@ class Transcript {
         this.undone = [];
         this.done = [];
         this.version = 0;
-        const names = [...(document.speakers || [])];
+        const names = [...(document.speakers || [])], numbers = new Map();
+        names.forEach((name, i) => { if (!numbers.has(name)) numbers.set(name, i); });
         this.numberOf = name => {
             if (name === undefined || name === null) return -1;
             const text = typeof name === "number" ? "SPEAKER_" + String(name - 1).padStart(2, "0") : String(name);
-            if (!names.includes(text)) names.push(text);
-            return names.indexOf(text);
+            if (!numbers.has(text)) numbers.set(text, names.push(text) - 1);
+            return numbers.get(text);
         };
         this.baseWords = [];
         this.hasWords = document.segments.some(segment => segment.words && segment.words.length);
@@ -243,6 +244,11 @@ class Transcript {
         if (i >= 0) list[i] = {...list[i], count: list[i].count + count};
         else list.push({from: a, to: b, count});
         return list;
+    }
+
+    // As it is now, whatever is changed meanwhile.
+    snapshot() {
+        return Object.create(this, {rows: {value: this.rows.slice()}, head: {value: this.head}});
     }
 
     // ---- kept in the browser ----

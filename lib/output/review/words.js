@@ -185,10 +185,11 @@ function retext(words, text, within) {
 
 // ---- alike ----
 
-// What an English word sounds like, roughly: consonants by how they are made, vowels only where they begin it.
-function soundOf(text) {
-    let rest = plain(text).replace(/[^\p{L}\p{N}]/gu, "").normalize("NFD").replace(/\p{M}/gu, "");
-    if (!/^[a-z0-9]*$/.test(rest)) return "";
+// What an English word sounds like, roughly: consonants by how they are made, vowels only where they begin it. null: it has
+// letters that are none of English.
+function soundOfWord(word) {
+    let rest = word.replace(/[^\p{L}\p{N}]/gu, "").normalize("NFD").replace(/\p{M}/gu, "");
+    if (!/^[a-z0-9]*$/.test(rest)) return null;
     rest = rest.replace(/^(?:kn|gn|pn)/, "n").replace(/^wr/, "r").replace(/^ps/, "s").replace(/^x/, "s").replace(/mb$/, "m");
     const rules = [[/tch|ch|sh|sch|[ts]i(?=on|a)|dge/g, "J"], [/ph|gh(?=$|t)|v/g, "f"], [/gh/g, "g"], [/th/g, "t"], [/ck|q|x/g, "k"],
                    [/c(?=[eiy])/g, "s"], [/g(?=[eiy])|j/g, "J"], [/[cg]/g, "k"], [/z/g, "s"], [/d/g, "t"], [/b/g, "p"], [/m/g, "n"]];
@@ -197,21 +198,41 @@ function soundOf(text) {
     return first + rest.replace(/[aeiouywh]/g, "").replace(/(.)\1+/g, "$1");
 }
 
-// How many letters must change, at most `most` + 1.
+// Words that are said one behind the other, as if they were one.
+function soundTogether(sounds) {
+    let made = "";
+    for (let i = 0; i < sounds.length; i++) {
+        if (sounds[i] === null) return "";
+        const sound = i && sounds[i][0] === "A" ? sounds[i].slice(1) : sounds[i];
+        made += sound && sound[0] === made[made.length - 1] ? sound.slice(1) : sound;
+    }
+    return made;
+}
+
+function soundOf(text) {
+    return soundTogether(plain(text).split(" ").map(soundOfWord));
+}
+
+// How many letters must change, at most `most` + 1. Of the table only what is so near its diagonal that it can matter is
+// filled in, a row over the one before it; `left` is what stood above and to the left.
+let distances = new Uint16Array(64);
 function editDistance(a, b, most) {
     if (Math.abs(a.length - b.length) > most) return most + 1;
-    let row = Array.from({length: b.length + 1}, (_, j) => j);
+    if (distances.length <= b.length) distances = new Uint16Array(2 * b.length + 2);
+    const row = distances, over = most + 1;
+    for (let j = 0; j <= b.length; j++) row[j] = Math.min(j, over);
     for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        let least = i;
-        for (let j = 1; j <= b.length; j++) {
-            next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-            least = Math.min(least, next[j]);
+        const from = Math.max(1, i - most), to = Math.min(b.length, i + most), letter = a.charCodeAt(i - 1);
+        let left = row[from - 1], least = row[from - 1] = from > 1 ? over : Math.min(i, over);
+        for (let j = from; j <= to; j++) {
+            const above = j === i + most ? over : row[j];
+            row[j] = Math.min(above + 1, row[j - 1] + 1, left + (letter === b.charCodeAt(j - 1) ? 0 : 1), over);
+            left = above;
+            least = Math.min(least, row[j]);
         }
-        if (least > most) return most + 1;
-        row = next;
+        if (least > most) return over;
     }
-    return Math.min(row[b.length], most + 1);
+    return row[b.length];
 }
 
 // A text in the form in which two are compared: its letters without spaces and marks, and its sound.
@@ -220,15 +241,22 @@ function likenessOf(text) {
     return {letters, text};
 }
 
+// How many letters may be others in texts that are alike, of which the longer one has `longer`.
+function mostOthers(longer, isUnspaced) {
+    return Math.floor(longer / (isUnspaced ? 3 : 4));
+}
+
+const SOUNDS = 3, LENGTHS = 3; // sounds that are the same must be so many; letters by which such texts may differ in length
+
 // 0: the same letters; up to 1: alike; above: not. Short words must agree in more.
 function unlikeness(a, b) {
     if (!a.letters || !b.letters) return 2;
     if (a.letters === b.letters) return 0;
-    const longer = Math.max(a.letters.length, b.letters.length), most = Math.floor(longer / (UNSPACED.test(a.letters) ? 3 : 4));
+    const most = mostOthers(Math.max(a.letters.length, b.letters.length), UNSPACED.test(a.letters));
     const distance = editDistance(a.letters, b.letters, most);
     if (distance <= most) return distance / (most + 1);
-    if (Math.abs(a.letters.length - b.letters.length) > 3) return 2;
+    if (Math.abs(a.letters.length - b.letters.length) > LENGTHS) return 2;
     a.sound ??= soundOf(a.text);
     b.sound ??= soundOf(b.text);
-    return a.sound.length >= 3 && a.sound === b.sound ? 0.9 : 2;
+    return a.sound.length >= SOUNDS && a.sound === b.sound ? 0.9 : 2;
 }

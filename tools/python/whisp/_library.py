@@ -379,8 +379,16 @@ def _candidates() -> Iterator[Tuple[str, str]]:
     yield ctypes.util.find_library("whisp") or name, "the system's"
 
 
+def _tell_where_cublas_is() -> None:
+    """pip puts cuBLAS (nvidia-cublas) into a folder of site-packages that no loader knows: the library asks this variable."""
+    folders = [p for p in sys.path if p and ":" not in p and os.path.isdir(os.path.join(p, "nvidia"))]
+    if folders:
+        os.environ.setdefault("WHISP_CUDA_PATH", ":".join(folders))
+
+
 def _declare(path: str) -> Any:
     """Load one library and declare its functions; OSError or LibraryError when it is not one that fits."""
+    _tell_where_cublas_is()
     lib = ctypes.CDLL(path)
     _check_version(lib)
     for name, (result, *arguments) in _PROTOTYPES.items():

@@ -143,16 +143,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         options = {name: value for name, value in settings.options.items() if name != "threads"}
         identity = {"model": os.path.basename(settings.model), "options": options, "formats": settings.formats}
-        with Alone(settings.out):
+        with Alone(settings.out) as alone:
             Manifest(settings.out).check_settings(identity)
-            return _run(given, settings, listing)
+            return _run(given, settings, listing, alone)
     except ArgumentError as error:
         return _fail(2, error)
     except OSError as error:
         return _fail(5, error)
 
 
-def _run(given: argparse.Namespace, settings: Settings, listing: Any) -> int:
+def _run(given: argparse.Namespace, settings: Settings, listing: Any, alone: Alone) -> int:
     try:
         ray: Any = import_module("ray")
         from .run import NoRay, Pool, Run, start_ray
@@ -161,7 +161,7 @@ def _run(given: argparse.Namespace, settings: Settings, listing: Any) -> int:
     say = (lambda line: None) if given.quiet else (lambda line: print(line, flush=True))
     started = False
     try:
-        run = Run(settings, listing, Pool(given.cpus, given.gpus, given.workers, given.loaders), say)
+        run = Run(settings, listing, Pool(given.cpus, given.gpus, given.workers, given.loaders), say, alone.check)
         started = bool(run.left) and start_ray(given.address, given.object_store)
         seconds = run.go()
         print(run.report.text(seconds))

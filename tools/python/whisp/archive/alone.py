@@ -2,7 +2,8 @@
 
 In a folder a lock is held on OUT/manifest/running, which the system lets go when the run ends, however it ends. A
 bucket has no locks: OUT/manifest/running.json there says who writes, and says so again every half minute; a run whose
-mark is older than five minutes is taken for dead.
+mark is older than five minutes is taken for dead. If it was only suspended, it finds another's mark when it goes on, and
+ends before it writes a line.
 """
 
 from __future__ import annotations
@@ -51,6 +52,14 @@ class Alone:
             self._thread.join()
             if self._read().get("id") == self._id:
                 self._system.remove(self._path)
+
+    def check(self) -> None:
+        """FileError where another run has taken over, since this one had not been heard of for so long."""
+        if self._file is None and self._read().get("id") != self._id:
+            raise FileError(
+                "%s: another run has gone on there, as this one had been silent for more than %g minutes; "
+                "what this one has not listed is done there" % (self._out, self._dead / 60)
+            )
 
     def _fail(self, who: str, more: str = "") -> FileError:
         text = "%s: another run is writing there (%s); let it end, or take another OUT%s"
@@ -116,6 +125,9 @@ class Alone:
     def _go_on(self) -> None:
         while not self._ended.wait(self._beat):
             try:
+                self.check()
                 self._write()
+            except FileError:
+                return
             except Exception:  # a bucket that is slow: the next one will do
                 pass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, List, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from .._errors import ArgumentError, FileError
 from .places import join, place
@@ -26,8 +26,11 @@ def _below(output: str, out: str, there: Set[str]) -> bool:
 
 
 class Manifest:
-    def __init__(self, out: str, every: int = 200, seconds: float = 10.0) -> None:
-        self._out, self._every, self._seconds = out, every, seconds
+    def __init__(
+        self, out: str, every: int = 200, seconds: float = 10.0, check: Optional[Callable[[], None]] = None
+    ) -> None:
+        """check raises where this run may not write any more."""
+        self._out, self._every, self._seconds, self._check = out, every, seconds, check
         self._system, self._folder = place(join(out, "manifest"))
         self._waiting: List[str] = []
         self._last = time.monotonic()
@@ -102,6 +105,8 @@ class Manifest:
 
     def flush(self) -> None:
         if self._waiting:
+            if self._check:
+                self._check()
             data = "".join(line + "\n" for line in self._waiting).encode()
             self._system.write(join(self._folder, "%06d.jsonl" % self._next), data)
             self._next += 1

@@ -64,10 +64,15 @@ def start_ray(address: Optional[str], store: Optional[int]) -> bool:
 
 class Run:
     def __init__(
-        self, settings: Settings, listing: Listing, pool: Pool, say: Callable[[str], None] = lambda line: None
+        self,
+        settings: Settings,
+        listing: Listing,
+        pool: Pool,
+        say: Callable[[str], None] = lambda line: None,
+        check: Optional[Callable[[], None]] = None,
     ) -> None:
         self._settings, self._pool, self._say = settings, pool, say
-        self.manifest = Manifest(settings.out)
+        self.manifest = Manifest(settings.out, check=check)
         done = {one.path for one in listing.recordings if self._is_done(one)}
         there = self.manifest.outputs_there() if done else set()
         gone = {path for path in done if not self.manifest.has_outputs(path, there)}
