@@ -30,7 +30,8 @@ typedef struct stretch {
     int width, k;
 } stretch;
 
-static const stretch usual[] = {{100, 2}, {200, 4}, {1 << 24, 8}}, in_passing[] = {{120, 4}, {240, 8}, {1 << 24, 16}};
+static const stretch usual[] = {{100, 2}, {200, 4}, {1 << 24, 8}},
+                     in_passing[] = {{100, 2}, {100, 4}, {200, 8}, {1 << 24, 16}};
 
 void wh_kept_choose(wh_kept *kept, int frames, int ctx, enum wh_hearing how)
 {
