@@ -19,9 +19,8 @@ typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_C
  * where the arithmetic is int8. */
 enum wh_encoder_padding { WH_PADDING_FULL, WH_PADDING_FEW, WH_PADDING_AUTO };
 
-/* How a window is heard: as the padding above says, with all positions of its padding, or with still fewer: in passing, by
- * who hears it again in a moment. */
-enum wh_hearing { WH_HEAR, WH_HEAR_FULL, WH_HEAR_IN_PASSING };
+/* How a window is heard: as the padding above says, or with all positions of its padding. */
+enum wh_hearing { WH_HEAR, WH_HEAR_FULL };
 
 /* By its name as the option compute_type has it: "auto", "f32", "bf16", "int8". */
 wh_compute wh_compute_named(const char *name);

@@ -16,7 +16,7 @@ int wh_decode_encode(wh_window *w)
     if (rc)
         return rc;
     double t0 = wh_now();
-    enum wh_hearing how = w->recall.is_full ? WH_HEAR_FULL : w->in_passing ? WH_HEAR_IN_PASSING : WH_HEAR;
+    enum wh_hearing how = w->recall.is_full ? WH_HEAR_FULL : WH_HEAR;
     rc = wh_backend_encode_as(w->config.backend, 1, &mel, &slot, how);
     w->config.timings->encode += wh_now() - t0;
     w->config.timings->n_encode++;
