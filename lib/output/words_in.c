@@ -1,5 +1,5 @@
-/* words_in.c - words as programs around openai-whisper write them: whisperX gives numbers no time and no speaker, and words
- * without the spaces between them. read_back.c calls it for every segment; what is complete stays as it is. */
+/* words_in.c - words as programs around openai-whisper write them: whisperX gives numbers no time and no speaker, and
+ * words without the spaces between them. read_back.c calls it for every segment; what is complete stays as it is. */
 #include <math.h>
 #include <string.h>
 
@@ -27,8 +27,8 @@ void wh_words_timed(whisp_word *const *words, size_t n, const whisp_segment *seg
     }
 }
 
-/* How much white space stands before the word in the text, of which *at bytes are read; then the word is, too. -1: it does
- * not follow. */
+/* How much white space stands before the word in the text, of which *at bytes are read; then the word is, too. -1: it
+ * does not follow. */
 static long space_before(const char *text, size_t *at, const char *word)
 {
     size_t space = strspn(text + *at, " \t\r\n"), n = strlen(word);
@@ -38,8 +38,8 @@ static long space_before(const char *text, size_t *at, const char *word)
     return (long)space;
 }
 
-/* Where no word has a space and the text, which they are, has some between them, they get these. `spaced` holds the texts
- * from then on. */
+/* Where no word has a space and the text, which they are, has some between them, they get these. `spaced` holds the
+ * texts from then on. */
 int wh_words_spaced(whisp_word *const *words, size_t n, const char *text, wh_buf *spaced)
 {
     size_t at = 0;

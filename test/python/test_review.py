@@ -662,6 +662,54 @@ def test_transcripts_of_others(chromium, build, tmp_path):
     assert b.text("#problem") == "" and b.complaints() == []
 
 
+def word(text, start, end, **more):
+    return {"word": text, "start": start, "end": end, "probability": 0.5, **more}
+
+
+ODD = {
+    "whisperx": ({"segments": [{"start": 0.1, "end": 3.2, "text": " In 2015 we met.", "speaker": "SPEAKER_01", "words": [
+        {"word": "In", "start": 0.1, "end": 0.3, "score": 0.8}, {"word": "2015"}, {"word": "we", "start": 1, "end": 1.2, "score": 0.7, "speaker": "SPEAKER_01"},
+        {"word": "met.", "start": 1.3, "end": 1.8, "score": 0.9}]}], "word_segments": []}, [" In 2015 we met."]),
+    "faster": ([{"id": 1, "seek": 0, "start": 0.0, "end": 2.0, "text": " hi there", "temperature": 0, "words": [word(" hi", 0, 1), word(" there", 1, 2)]}], [" hi there"]),
+    "zero": ({"segments": [{"start": 1, "end": 1, "text": " a", "words": [word(" a", 1, 1)]}, {"start": 0.5, "end": 0.2, "text": " b", "words": [word(" b", 0.5, 0.2)]}]}, [" a", " b"]),
+    "disorder": ({"segments": [{"start": 9, "end": 10, "text": " last", "words": [word(" last", 9, 10)]}, {"start": -5, "end": 1e9, "text": " odd", "words": [word(" odd", -5, 1e9)]}]}, [" last", " odd"]),
+    "mismatch": ({"segments": [{"start": 0, "end": 2, "text": " completely other text", "words": [word(" hello", 0, 1)]}]}, [" completely other text"]),
+    "emoji": ({"segments": [{"start": 0, "end": 2, "text": " 👩‍👩‍👧 👍🏽 e\u0301 \u202eevil", "words": [word(" 👩‍👩‍👧", 0, 1), word(" 👍🏽", 1, 1.2), word(" e\u0301", 1.2, 1.3), word(" \u202eevil", 1.3, 2)]}]},
+              [" 👩‍👩‍👧 👍🏽 e\u0301 \u202eevil"]),
+    "long": ({"segments": [{"start": 0, "end": 5, "text": " " + "x" * 20000 + " " + "漢" * 3000, "words": [word(" " + "x" * 20000, 0, 1), word(" " + "漢" * 3000, 1, 5)]}]},
+             [" " + "x" * 20000 + " " + "漢" * 3000]),
+    "thousands": ({"segments": [{"start": 0, "end": 900, "text": "".join(" w%d" % i for i in range(2500)),
+                                 "words": [word(" w%d" % i, 0.3 * i, 0.3 * i + 0.2) for i in range(2500)]}]}, None),
+    "nothing": ({"segments": [{"start": 0, "end": 3, "text": " a b", "words": [word(" ", 0, 1), word(" a", 1, 2), word(" b", 2, 3)]}]}, None),
+    "blank": ({"segments": [{"start": 0, "end": 2, "text": "  ", "words": []}, {"start": 0, "end": 0, "text": ""}]}, None),
+    "many": (reviewed.transcript([("Speaker %d" % i, "Number %d." % i) for i in range(250)]), [" Number %d." % i for i in range(250)]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_transcripts(chromium, build, tmp_path, name):
+    """Those of other programs, with times and texts that cannot be: shown, corrected, taken back, saved, and read back by the program."""
+    made, texts = ODD[name]
+    b = opened(chromium, written(build, reviewed.write(tmp_path, name, made=made)))
+    assert texts is None or rows(b) == texts
+    before = rows(b)
+    b.run("document.body.focus()")
+    b.press("n")
+    b.run("""app.view.select(app.t.rows[0].id, true); app.view.edit(); const f = app.view.field(); f.value += " more"; f.dispatchEvent(new Event("input")); app.view.leave();
+        app.t.split(0, 1); app.t.join(0); if (app.t.head.speakers.length) { app.t.renameSpeaker(0, "Zoe"); app.t.setSpeaker(0, 1, "Eve"); }""")
+    assert " more" in rows(b)[0] and b.text("#problem") == ""
+    if name == "many":
+        assert b.run("return [...document.querySelectorAll('#speaker-list li')].map(e => e.textContent)")[250] == "1 segment"
+        assert b.text(".row .who") == "Eve"
+    corrected = saved(b, "json", name + ".corrected.json")
+    forms = "txt,srt,vtt,json,html,ass,csv,md,lrc,tsv"
+    subprocess.run([str(build / "whisp"), "--from", str(corrected), "-f", forms, "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    for form in ("txt", "srt", "vtt"):
+        assert saved(b, form, name + "." + form).read_bytes() == (tmp_path / "out" / (name + ".corrected." + form)).read_bytes(), form
+    b.run("while (app.t.done.length) app.t.undo()")
+    assert rows(b) == before and b.complaints() == []
+
+
 def second_window(page):
     """The same page once more: its handle, and the first one's."""
     first, url = page.ask("GET", "/window"), page.run("return location.href")
