@@ -19,12 +19,12 @@ const char *wh_backend_describe(const wh_backend *backend)
 
 int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
 {
-    return ops_of(backend)->encode(backend, n, mel, slots, 0);
+    return ops_of(backend)->encode(backend, n, mel, slots, WH_HEAR);
 }
 
-int wh_backend_encode_full(wh_backend *backend, int n, const float *const *mel, const int *slots)
+int wh_backend_encode_as(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how)
 {
-    return ops_of(backend)->encode(backend, n, mel, slots, 1);
+    return ops_of(backend)->encode(backend, n, mel, slots, how);
 }
 
 int wh_backend_leaves_out(const wh_backend *backend, const float *mel)
@@ -94,8 +94,27 @@ int wh_backend_reserve(wh_backend *backend)
     return ops_of(backend)->reserve ? ops_of(backend)->reserve(backend) : WHISP_OK;
 }
 
+#define KEPT ((size_t)32 << 20) /* bytes that are kept for the next one: of a window of base, not of a large model */
+
 void wh_backend_release(wh_backend *backend)
 {
+    wh_pages *pages = wh_backend_pages(backend);
+    if (pages->bytes > KEPT)
+        wh_pages_give_back(pages);
     if (ops_of(backend)->release)
         ops_of(backend)->release(backend);
+}
+
+wh_pages *wh_backend_pages(wh_backend *backend)
+{
+    return ops_of(backend)->room(backend);
+}
+
+float *wh_backend_room(wh_backend *backend, size_t n, size_t m)
+{
+    wh_pages *pages = wh_backend_pages(backend);
+    if (pages->at && n <= pages->bytes / sizeof(float) / WH_MAX(m, 1))
+        return pages->at;
+    wh_pages_give_back(pages);
+    return wh_pages_take(pages, n, m) ? NULL : pages->at;
 }

@@ -205,6 +205,14 @@ static void view_release(wh_backend *backend)
         pthread_cond_broadcast(&m->spare);
     }
     pthread_mutex_unlock(&m->mutex);
+    wh_pages_give_back(&v->room);
+}
+
+/* Of those who do not go first one is here at a time, and he has the backend's. */
+static wh_pages *view_room(wh_backend *backend)
+{
+    wh_view *v = view_of(backend);
+    return v->goes_first ? &v->room : wh_backend_pages(v->m->backend);
 }
 
 /* ---- coming and going ---- */
@@ -241,6 +249,7 @@ static void view_free(wh_backend *backend)
     *at = v->next;
     pthread_mutex_unlock(&v->m->mutex);
     pthread_cond_destroy(&v->served);
+    wh_pages_give_back(&v->room);
     free(v);
 }
 
@@ -257,7 +266,7 @@ static int slot_behind(const wh_view *v, int slot)
     return has_slot(v, slot) ? v->slots[slot] : -1;
 }
 
-static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full)
+static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how)
 {
     wh_view *v = view_of(backend);
     wh_multiplex *m = v->m;
@@ -269,7 +278,7 @@ static int view_encode(wh_backend *backend, int n, const float *const *mel, cons
     if (v->slots[0] < 0 && (v->slots[0] = take_slot(m)) < 0)
         rc = wh_fail(WHISP_ERR_STATE, "too many users of a shared backend");
     v->mel = mel;
-    v->is_full = is_full;
+    v->how = how;
     if (!rc)
         rc = wait_served(v, WH_WINDOW);
     pthread_mutex_unlock(&m->mutex);
@@ -388,6 +397,7 @@ const wh_backend_ops wh_view_ops = {
     .rest = view_rest,
     .reserve = view_reserve,
     .release = view_release,
+    .room = view_room,
     .slots = view_slots,
     .chooses = view_chooses,
     .forbid = view_forbid,

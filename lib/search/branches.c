@@ -28,10 +28,11 @@ struct branch {
 };
 
 struct wh_branches {
-    const whisp_token *tokens; /* [n] the decoding, the caller's */
+    const whisp_token *tokens; /* [n] the decoding, the caller's, once it is followed */
     size_t n;
     int64_t seek;
-    whisp_token *drawn; /* [n][WH_CONFIDENCE_SAMPLES]: what is drawn in a token's place; id -1: the token itself */
+    /* [max_tokens][WH_CONFIDENCE_SAMPLES]: what is drawn in a token's place; id -1: the token itself */
+    whisp_token *drawn;
     size_t capacity;
     struct branch *list; /* [n_branches] */
     size_t n_branches, list_capacity;
@@ -55,8 +56,9 @@ void wh_branches_free(struct wh_branches *b)
     free(b);
 }
 
-int wh_search_branches_begin(wh_search *s, const whisp_token *tokens, size_t n, int64_t seek)
+int wh_search_branches_begin(wh_search *s, int64_t seek)
 {
+    size_t n = s->max_tokens;
     if (!s->branches && !(s->branches = wh_calloc(1, sizeof *s->branches)))
         return wh_fail_memory();
     struct wh_branches *b = s->branches;
@@ -71,8 +73,6 @@ int wh_search_branches_begin(wh_search *s, const whisp_token *tokens, size_t n, 
         return rc;
     for (size_t i = 0; i < n * WH_CONFIDENCE_SAMPLES; i++)
         b->drawn[i].id = -1;
-    b->tokens = tokens;
-    b->n = n;
     b->seek = seek;
     b->n_branches = 0;
     memset(b->same, 0, sizeof b->same);
@@ -100,7 +100,7 @@ static int32_t draw_other(const float *p, size_t n, size_t not, double u)
 
 /* Nobody leaves the decoding at its i-th token, which is seen without the rules: what they forbid makes it only more
  * probable, and x^(1 / T) of probabilities adds up to 1 at most. */
-static int all_stay(const wh_search *s, size_t i, const float *logits)
+static int all_stay(const wh_search *s, size_t i, int32_t own, const float *logits)
 {
     const double temperature = WH_CONFIDENCE_TEMPERATURE;
     double sum, greatest = 0;
@@ -109,20 +109,20 @@ static int all_stay(const wh_search *s, size_t i, const float *logits)
     float most = s->kernels->exp_sum(logits, (size_t)s->model->n_vocab, &sum);
     for (int k = 0; k < WH_CONFIDENCE_SAMPLES; k++)
         greatest = fmax(greatest, wh_random_at(s->options->values.seed, s->branches->seek, temperature, k, i));
-    return greatest < pow(exp((double)(logits[s->branches->tokens[i].id] - most)) / sum, 1 / temperature);
+    return greatest < pow(exp((double)(logits[own] - most)) / sum, 1 / temperature);
 }
 
-void wh_search_branches_read(wh_search *s, size_t i, const float *logits)
+void wh_search_branches_read(wh_search *s, const whisp_token *tokens, size_t i, const float *logits)
 {
     struct wh_branches *b = s->branches;
-    size_t n_vocab = (size_t)s->model->n_vocab, own = (size_t)b->tokens[i].id;
+    size_t n_vocab = (size_t)s->model->n_vocab, own = (size_t)tokens[i].id;
     const double temperature = WH_CONFIDENCE_TEMPERATURE;
     const int64_t seed = s->options->values.seed;
     float *p = s->logits;
-    if (all_stay(s, i, logits))
+    if (all_stay(s, i, tokens[i].id, logits))
         return;
     memcpy(p, logits, n_vocab * sizeof *logits);
-    wh_search_filter(s, p, b->tokens, i);
+    wh_search_filter(s, p, tokens, i);
     if (p[own] == -INFINITY) /* a term of the vocabulary, say */
         return;
     s->kernels->softmax(p, (float)(1 / temperature), n_vocab);
@@ -131,7 +131,7 @@ void wh_search_branches_read(wh_search *s, size_t i, const float *logits)
             double u = wh_random_at(seed, b->seek, temperature, WH_CONFIDENCE_SAMPLES + k, i);
             int32_t id = draw_other(p, n_vocab, own, u);
             b->drawn[i * WH_CONFIDENCE_SAMPLES + (size_t)k] = (whisp_token){id, id < 0 ? 0
-                                                                                       : b->tokens[i].logprob +
+                                                                                       : tokens[i].logprob +
                                                                                              logits[id] - logits[own]};
         }
 }
@@ -328,10 +328,12 @@ static int follow_all(wh_search *s)
 }
 
 /* Every part has a search, and few of them have branches at a time: the lanes' logits are not kept. */
-int wh_search_branches_follow(wh_search *s)
+int wh_search_branches_follow(wh_search *s, const whisp_token *tokens, size_t n)
 {
     wh_pages room;
     float *own = s->logits;
+    s->branches->tokens = tokens;
+    s->branches->n = n;
     int rc = wh_pages_take(&room, LANES, (size_t)s->model->n_vocab);
     if (!rc) {
         s->logits = room.at;

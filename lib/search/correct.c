@@ -106,6 +106,7 @@ static int go_to(wh_search *s, size_t at)
     corrector *c = s->corrector;
     int64_t before = (int64_t)s->n_start - (int64_t)s->n_forced, target = (int64_t)at - 1;
     int64_t kept = WH_MIN(c->in_slot, target);
+    s->has_read = 0;
     int rc = wh_backend_truncate(s->backend, 0, (int)(before + kept));
     size_t n = 0;
     for (int64_t i = kept; i < target; i++)

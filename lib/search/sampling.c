@@ -49,10 +49,24 @@ void wh_search_go_on(wh_search *s, int i)
         c->tokens[c->n++] = (whisp_token){id, logprob};
 }
 
-int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
+/* The same for the only candidate, whose row is kept for who watches: the rules write into it. */
+static int go_on_watched(wh_search *s)
 {
     size_t n_vocab = (size_t)s->model->n_vocab;
-    int rc;
+    const wh_candidate *c = &s->candidates[0];
+    float *row = s->logits + n_vocab; /* the second candidate's, of which there is none */
+    memcpy(row, s->logits, n_vocab * sizeof *row);
+    wh_search_go_on(s, 0);
+    if (c->ended || c->tokens[c->n - 1].id >= s->specials->eot)
+        return WHISP_OK;
+    return s->watch(s->watcher, c->tokens, c->n - 1, row);
+}
+
+int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
+{
+    int is_greedy = n == 1 && !(temperature > 0), is_watched = s->watch && is_greedy && s->n_candidates > 1;
+    int rc, is_drafted = is_greedy && wh_draft_begin(s);
+    size_t n_vocab = (size_t)s->model->n_vocab;
     s->is_chosen = 0;
     for (int i = 0; i < n; i++) {
         if (i && (rc = wh_backend_fork(s->backend, i, 0)))
@@ -67,17 +81,23 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
         double t0 = wh_now();
         int living = 0;
         for (int i = 0; i < n; i++) {
-            if (!s->candidates[i].ended)
+            if (s->candidates[i].ended)
+                continue;
+            if (!is_watched || s->is_chosen)
                 wh_search_go_on(s, i);
+            else if ((rc = go_on_watched(s)))
+                return rc;
             living += !s->candidates[i].ended;
         }
         for (int i = 0; i < n; i++)
             if (!s->candidates[i].ended)
                 prepare(s, i, temperature, seek);
         s->timings->search += wh_now() - t0;
-        if (!living || !wh_search_may_go_on(s, step))
-            return WHISP_OK;
-        if ((rc = wh_search_step(s, s->candidates, n)))
+        if (!living || !wh_search_may_go_on(s, step)) {
+            s->has_read = n == 1;
+            return is_drafted ? wh_draft_end(s) : WHISP_OK;
+        }
+        if ((rc = is_drafted ? wh_draft_step(s) : wh_search_step(s, s->candidates, n)))
             return rc;
     }
 }

@@ -83,6 +83,7 @@ void wh_search_free(wh_search *s)
     wh_beams_free(s->beams);
     wh_branches_free(s->branches);
     wh_corrector_free(s->corrector);
+    wh_draft_free(s->draft);
     free(s->suppressed);
     free(s->blank);
     free(s->logits);
@@ -92,7 +93,19 @@ void wh_search_free(wh_search *s)
     free(s->prefix);
     free(s->hotwords);
     free(s->start);
+    free(s->said);
     free(s);
+}
+
+void wh_search_watch(wh_search *s, wh_watch_fn fn, void *user)
+{
+    s->watch = fn;
+    s->watcher = user;
+}
+
+int wh_search_has_read(const wh_search *s)
+{
+    return s->has_read;
 }
 
 size_t wh_search_forced(const wh_search *s)
@@ -176,6 +189,9 @@ int wh_search_decode(wh_search *s, double temperature, int64_t seek, wh_decoding
 {
     int rc = wh_backend_truncate(s->backend, 0, (int)s->n_start);
     const wh_candidate *best;
+    s->has_read = 0;
+    if (!rc && s->watch)
+        rc = s->watch(s->watcher, NULL, 0, NULL);
     if (rc)
         return rc;
     if (s->beams && !(temperature > 0)) {
@@ -204,6 +220,7 @@ int wh_search_languages(wh_search *s, float *probabilities, double *no_speech)
     int32_t sot = sp->sot;
     wh_step step = {.slot = 0, .n_tokens = 1, .tokens = &sot, .n_rows = 1, .rows = &row, .logits = s->start_logits};
     double t0 = wh_now();
+    s->has_read = 0;
     int rc = wh_backend_truncate(s->backend, 0, 0);
     if (!rc)
         rc = wh_backend_decode(s->backend, 1, &step);

@@ -9,7 +9,7 @@
 #include "cpu/registry.h"
 #include "timing/attention.h"
 
-#define CHUNK 32 /* tokens a decoder call: bounds the memory for logits */
+#define CHUNK 48 /* tokens a decoder call: bounds the memory for logits */
 #define MEDIAN_WIDTH 7
 
 /* One pass and all its memory. */
@@ -19,7 +19,6 @@ typedef struct pass {
     size_t n_tokens, n_start, n_text;
     wh_looks looks; /* [n_tokens] rows; without memory where only probabilities are wanted */
     float *logits;  /* [CHUNK][n_vocab] */
-    wh_pages room;  /* of these */
     const wh_kernels *kernels;
     double *probabilities; /* [n_text] */
 } pass;
@@ -35,8 +34,6 @@ size_t wh_align_limit(const whisp_model *model)
 static void free_pass(pass *p)
 {
     free(p->tokens);
-    wh_looks_free(&p->looks);
-    wh_pages_give_back(&p->room);
     free(p->probabilities);
 }
 
@@ -62,11 +59,11 @@ static int make_pass(pass *p, int want_times, const int32_t *tokens, size_t n)
                           .n_wanted = n + 1,
                           .width = MEDIAN_WIDTH,
                           .evidence = p->a->evidence};
-    int rc = want_times ? wh_looks_make(&p->looks) : WHISP_OK;
-    if (!rc)
-        rc = wh_pages_take(&p->room, WH_MIN(CHUNK, p->n_tokens), (size_t)m->n_vocab);
-    p->logits = p->room.at;
-    return rc;
+    size_t n_logits = WH_MIN(CHUNK, p->n_tokens) * (size_t)m->n_vocab;
+    p->logits = wh_backend_room(p->a->backend, n_logits + (want_times ? wh_looks_at(&p->looks, p->looks.heads, 0) : 0),
+                                1);
+    p->looks.weights = p->logits && want_times ? p->logits + (n_logits + 15) / 16 * 16 : NULL;
+    return p->logits ? WHISP_OK : WHISP_ERR_MEMORY;
 }
 
 /* softmax(logits[0 .. n))[id] */

@@ -30,18 +30,6 @@ size_t wh_align_frames(const wh_alignment *a)
     return frames < 1 ? 1 : WH_MIN((size_t)frames, (size_t)a->model->n_audio_ctx);
 }
 
-int wh_looks_make(wh_looks *a)
-{
-    int rc = wh_pages_take(&a->room, a->heads * a->n_rows, a->ctx);
-    a->weights = a->room.at;
-    return rc;
-}
-
-void wh_looks_free(wh_looks *a)
-{
-    wh_pages_give_back(&a->room);
-}
-
 size_t wh_looks_at(const wh_looks *a, size_t head, size_t row)
 {
     return (head * a->n_rows + row) * a->ctx;

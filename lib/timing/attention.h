@@ -5,7 +5,6 @@
 #define WH_TIMING_ATTENTION_H
 
 #include "timing/timing.h"
-#include "util/pages.h"
 
 /* A row for each token that the decoder reads: what the heads look at when the next one is about to be said. */
 typedef struct wh_looks {
@@ -15,13 +14,10 @@ typedef struct wh_looks {
     size_t width;              /* of the median filter */
     size_t best;               /* 0: all heads tell the time; else so many, those that look most sharply */
     wh_evidence *evidence;     /* [n_wanted - 1], or NULL */
-    float *weights; /* [heads][n_rows][ctx]: scores, of which the first n_frames become weights, then costs */
-    wh_pages room;
+    /* [heads][n_rows][ctx], the caller's: scores, of which the first n_frames become weights, then costs */
+    float *weights;
 } wh_looks;
 
-/* Memory for the scores; heads, n_rows, ctx and n_frames are set by the caller. */
-int wh_looks_make(wh_looks *looks);
-void wh_looks_free(wh_looks *looks);
 /* Where a head's row begins in weights. */
 size_t wh_looks_at(const wh_looks *looks, size_t head, size_t row);
 /* Have a decoder call write the scores of its tokens into the rows from `row` on. */

@@ -19,11 +19,11 @@
 #define LATE 0.08
 #define SHORT_GAP 0.1
 
-/* Which of the backend's alignment heads may tell the time, and room for the scores of all of them. */
+/* Which of the backend's alignment heads may tell the time, and where the scores of all of them go. */
 typedef struct heads {
     size_t *list; /* [n] indices */
     size_t n;
-    wh_pages room; /* [alignment heads][CHUNK][ctx] */
+    float *scores; /* [alignment heads][CHUNK][ctx] */
 } heads;
 
 /* A text spelled out. */
@@ -48,6 +48,15 @@ static int is_named(const whisp_model *m, const wh_head *head)
     return 0;
 }
 
+/* Memory for all scores. */
+static int make_room(const wh_alignment *a, heads *h, wh_looks *looks)
+{
+    size_t n_chunk = (size_t)a->model->n_alignment_heads * CHUNK * looks->ctx; /* whole lines: CHUNK is 32 */
+    h->scores = wh_backend_room(a->backend, n_chunk + wh_looks_at(looks, looks->heads, 0), 1);
+    looks->weights = h->scores ? h->scores + n_chunk : NULL;
+    return h->scores ? WHISP_OK : WHISP_ERR_MEMORY;
+}
+
 /* Those that the file names, or all where none of them is among the session's, or these are not its own choice. */
 static int find_heads(const whisp_model *m, heads *h)
 {
@@ -61,7 +70,7 @@ static int find_heads(const whisp_model *m, heads *h)
     if (h->n == 0)
         for (; h->n < n; h->n++)
             h->list[h->n] = h->n;
-    return wh_pages_take(&h->room, n * CHUNK, (size_t)m->n_audio_ctx);
+    return WHISP_OK;
 }
 
 static int spell(const wh_tokenizer *tokenizer, const wh_words *words, spelling *s)
@@ -109,7 +118,7 @@ static size_t part_begin(const spelling *s, size_t first)
 static int feed_chunk(const wh_alignment *a, const int32_t *tokens, size_t n, const heads *h, size_t row,
                       wh_looks *looks)
 {
-    float *scores = h->room.at;
+    float *scores = h->scores;
     wh_step step = {.slot = a->slot, .n_tokens = (int)n, .tokens = tokens, .cross_scores = scores};
     int rc = wh_backend_decode(a->backend, 1, &step);
     for (size_t k = 0; k < h->n && !rc; k++)
@@ -198,10 +207,9 @@ int wh_align_characters(const wh_alignment *a, const int32_t *tokens, whisp_canc
     looks.heads = h.n;
     looks.n_rows = looks.n_wanted = s.n + 1;
     if (!rc && fits)
-        rc = wh_looks_make(&looks);
+        rc = make_room(a, &h, &looks);
     if (!rc && fits)
         rc = feed(a, tokens, words, &s, cancel, user, &h, &looks, &fits);
-    wh_pages_give_back(&h.room);
     if (!rc && !(times = wh_calloc(looks.n_wanted, sizeof *times)))
         rc = wh_fail_memory();
     if (!rc && fits)
@@ -211,7 +219,6 @@ int wh_align_characters(const wh_alignment *a, const int32_t *tokens, whisp_canc
     *done = fits;
     free(times);
     free(h.list);
-    wh_looks_free(&looks);
     free_spelling(&s);
     return rc;
 }

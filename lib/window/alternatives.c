@@ -10,7 +10,6 @@
 #include "window/alternatives.h"
 
 #define MOST 5      /* told of one word */
-#define RANKED 3    /* other tokens that are looked at in a row of logits */
 #define BEHIND 5.0f /* nats that such a token may be less probable than the one that was written */
 #define LONGEST 12 /* tokens of a variant, and those it takes the place of: else it is another text, not another word */
 #define LEAST (-10.0)      /* log-probability: below, it is a sample's fancy; what is told of a term */
@@ -78,25 +77,30 @@ int wh_alternatives_compare(wh_alternatives *a, const int32_t *partners, size_t 
     return rc;
 }
 
-int wh_alternatives_rank(wh_alternatives *a, size_t i, whisp_token heard, const float *logits, int n)
+size_t wh_alternatives_near(whisp_token heard, const float *logits, int n, whisp_token near[WH_NEAR_TOKENS])
 {
-    int32_t best[RANKED];
+    int32_t best[WH_NEAR_TOKENS];
     size_t count = 0;
-    int rc = WHISP_OK;
     float least = logits[heard.id] - BEHIND;
     for (int32_t k = 0; k < n; k++) {
         if (!(logits[k] > least) || k == heard.id)
             continue;
-        size_t at = count < RANKED ? count++ : RANKED - 1; /* the last one goes */
+        size_t at = count < WH_NEAR_TOKENS ? count++ : WH_NEAR_TOKENS - 1; /* the last one goes */
         for (; at > 0 && logits[best[at - 1]] < logits[k]; at--)
             best[at] = best[at - 1];
         best[at] = k;
-        least = count == RANKED ? logits[best[RANKED - 1]] : least;
+        least = count == WH_NEAR_TOKENS ? logits[best[WH_NEAR_TOKENS - 1]] : least;
     }
-    for (size_t k = 0; k < count && !rc; k++) {
-        whisp_token token = {best[k], heard.logprob + logits[best[k]] - logits[heard.id]};
-        rc = wh_alternatives_add(a, WH_VARIANT_TOKEN, i, 1, &token, 1);
-    }
+    for (size_t k = 0; k < count; k++)
+        near[k] = (whisp_token){best[k], heard.logprob + logits[best[k]] - logits[heard.id]};
+    return count;
+}
+
+int wh_alternatives_add_near(wh_alternatives *a, size_t i, const whisp_token *near, size_t n)
+{
+    int rc = WHISP_OK;
+    for (size_t k = 0; k < n && !rc; k++)
+        rc = wh_alternatives_add(a, WH_VARIANT_TOKEN, i, 1, &near[k], 1);
     return rc;
 }
 

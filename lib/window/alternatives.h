@@ -49,8 +49,11 @@ int wh_alternatives_add(wh_alternatives *a, enum wh_variant_kind kind, size_t fr
  * sample's tokens stands for token i, or -1. */
 int wh_alternatives_compare(wh_alternatives *a, const int32_t *partners, size_t n_text, const whisp_token *sample,
                             size_t m);
-/* The few tokens that are nearly as probable as text token i, `heard`: logits[0 .. n) is the row that it came from. */
-int wh_alternatives_rank(wh_alternatives *a, size_t i, whisp_token heard, const float *logits, int n);
+/* The few tokens that are nearly as probable as `heard`, the likeliest first; how many. logits[0 .. n) is the row that
+ * it came from. And such tokens in the place of text token i. */
+#define WH_NEAR_TOKENS 3
+size_t wh_alternatives_near(whisp_token heard, const float *logits, int n, whisp_token near[WH_NEAR_TOKENS]);
+int wh_alternatives_add_near(wh_alternatives *a, size_t i, const whisp_token *near, size_t n);
 
 /* Give the window's words theirs: words[k], of n, is made of the k-th of `timed` that has text, and of its tokens of
  * `text`. Replaces what was given before, which is valid until the next call. */

@@ -1,24 +1,20 @@
 /* evidence.c - evidence about a window's words while its encoding is in slot 0, and their confidence.
  *
- * Between decoding and alignment the decoder hears the window again in two ways: a few samples say what else it might
- * have written, and one pass over what was written, under the conditions of the decoding, says how sure it was of each
- * token. The alignment's own pass, without prompt and timestamps, is the other opinion. */
+ * While the window is decoded, or else in one pass over what was written, under the conditions of the decoding, it is
+ * noted how sure the decoder was of each token (notes.c). Between decoding and alignment it follows a few samples, which
+ * say what else it might have written. The alignment's own pass, without prompt and timestamps, is the other opinion. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "confidence/confidence.h"
-#include "cpu/registry.h"
-#include "util/pages.h"
-#include "window/alternatives.h"
+#include "window/notes.h"
 #include "window/state.h"
 
-#define CHUNK 32            /* tokens a decoder call */
 #define MOST_TERM_TOKENS 12 /* of a term that is offered */
 
 struct wh_doubts {
-    const wh_kernels *kernels;
     wh_evidence *told, *bare; /* [n_text], as decoded and as aligned */
     float *agreement;         /* [n_text] */
     uint64_t *keys, *other;   /* what tokens say, letter case aside */
@@ -55,7 +51,6 @@ static int make_room(wh_window *w, size_t n)
     if (!w->doubts && !(w->doubts = wh_calloc(1, sizeof *w->doubts)))
         return wh_fail_memory();
     wh_doubts *d = w->doubts;
-    d->kernels = d->kernels ? d->kernels : wh_cpu_best().kernels;
     int rc = wh_grow(&d->told, &d->told_capacity, n + 1, sizeof *d->told);
     if (!rc)
         rc = wh_grow(&d->bare, &d->bare_capacity, n + 1, sizeof *d->bare);
@@ -97,7 +92,7 @@ static uint64_t key(const wh_window *w, int32_t id, int *letters)
 static int compare_samples(wh_window *w, size_t n_text)
 {
     wh_doubts *d = w->doubts;
-    int letters, rc = wh_search_branches_follow(w->search);
+    int letters, rc = wh_search_branches_follow(w->search, w->segments.tokens, w->decoding.n);
     for (size_t i = 0; i < n_text; i++)
         d->keys[i] = key(w, w->words.tokens[i], &letters);
     for (int k = 0; k < WH_CONFIDENCE_SAMPLES && !rc; k++) {
@@ -121,65 +116,18 @@ static int compare_samples(wh_window *w, size_t n_text)
     return rc;
 }
 
-/* The row of logits that text token i was chosen from: how sure it was, and of what else. */
-static int read_row(wh_window *w, size_t i, const float *logits)
+/* What was noted of the rows that the text was chosen from. */
+static int take_notes(wh_window *w, size_t n_text)
 {
     wh_doubts *d = w->doubts;
-    int eot = w->specials->eot;
-    int32_t id = w->words.tokens[i];
-    wh_evidence_read(d->kernels, logits, eot, id, &d->told[i]);
-    wh_search_branches_read(w->search, w->words.index[i], logits);
-    return wh_alternatives_rank(&d->others, i, (whisp_token){id, d->told[i].logprob}, logits, eot);
-}
-
-/* One pass over the decoding's tokens after the start that slot 0 still has. logits: [CHUNK][n_vocab] */
-static int read_rows(wh_window *w, size_t n_text, float *logits)
-{
-    size_t n_start, n = w->decoding.n, vocab = (size_t)w->model->n_vocab, text = 0;
-    int rows[CHUNK], rc;
-    int32_t ids[CHUNK];
-    wh_search_start(w->search, &n_start);
-    size_t forced = wh_search_forced(w->search);
-    if ((rc = wh_backend_truncate(w->config.backend, 0, (int)(n_start - forced))))
-        return rc;
-    if (n_text && w->words.index[0] == 0) {
-        if (!forced) /* what is forced is certain */
-            rc = read_row(w, 0, wh_search_first_logits(w->search));
-        text = 1;
+    int rc = wh_notes_complete(w);
+    for (size_t i = 0; i < n_text && !rc; i++) {
+        const wh_note *note = wh_notes_at(w, w->words.index[i]);
+        if (note)
+            d->told[i] = note->told;
+        if (note)
+            rc = wh_alternatives_add_near(&d->others, i, note->near, note->n_near);
     }
-    for (size_t first = 0; first + 1 < n && text < n_text && !rc; first += CHUNK) {
-        size_t count = WH_MIN((size_t)CHUNK, n - 1 - first);
-        int n_rows = 0;
-        if ((rc = wh_check_cancel(w->config.options)))
-            return rc;
-        for (size_t i = 0, next = text; i < count; i++) {
-            ids[i] = w->segments.tokens[first + i].id;
-            if (next < n_text && w->words.index[next] == first + i + 1) { /* is followed by this text token */
-                rows[n_rows++] = (int)i;
-                next++;
-            }
-        }
-        wh_step step = {
-            .slot = 0, .n_tokens = (int)count, .tokens = ids, .n_rows = n_rows, .rows = rows, .logits = logits};
-        if ((rc = wh_backend_decode(w->config.backend, 1, &step)))
-            return rc;
-        for (int r = 0; r < n_rows && !rc; r++, text++)
-            rc = read_row(w, text, logits + (size_t)r * vocab);
-    }
-    return rc;
-}
-
-static int read_again(wh_window *w, size_t n_text)
-{
-    wh_pages room;
-    int rc = wh_backend_reserve(w->config.backend);
-    if (rc)
-        return rc;
-    rc = wh_pages_take(&room, WH_MIN((size_t)CHUNK, w->decoding.n), (size_t)w->model->n_vocab);
-    if (!rc)
-        rc = read_rows(w, n_text, room.at);
-    wh_pages_give_back(&room);
-    wh_backend_release(w->config.backend);
     return rc;
 }
 
@@ -206,9 +154,7 @@ int wh_doubts_listen_again(wh_window *w, wh_evidence **bare)
     size_t n_text = w->words.n_tokens;
     int rc = make_room(w, n_text);
     if (!rc && n_text)
-        rc = wh_search_branches_begin(w->search, w->segments.tokens, w->decoding.n, w->begin);
-    if (!rc && n_text)
-        rc = read_again(w, n_text);
+        rc = take_notes(w, n_text);
     if (!rc && n_text)
         rc = compare_samples(w, n_text);
     if (!rc && n_text)

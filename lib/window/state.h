@@ -181,6 +181,10 @@ int wh_doubts_restore(wh_window *window, const char *bytes, size_t n);
 double wh_doubts_mean(const whisp_word *words, size_t n);
 void wh_doubts_free(wh_doubts *doubts);
 
+/* What rows of logits say while they are there (notes.h). */
+typedef struct wh_notes wh_notes;
+void wh_notes_free(wh_notes *notes);
+
 /* ---- what the answer is worth (answer.c) ---- */
 
 /* Was it given without a doubt: at temperature 0, probable, and from what the model takes for speech? */
@@ -275,6 +279,7 @@ struct wh_window {
     int64_t begin;        /* the current window's first frame */
     int64_t frames;       /* the current window's that hold sound */
     wh_decoding decoding; /* of the current window (decode.c) */
+    int in_passing;       /* another pass over it follows soon: wh_window_expect() */
     int unsound_told;
     int next_id;
 
@@ -285,7 +290,8 @@ struct wh_window {
     wh_gap gap;
     wh_heard_words words;
     wh_recall recall;
-    wh_doubts *doubts; /* with the option confidence, once it was asked; else NULL */
+    wh_notes *notes;   /* with the option confidence, else NULL */
+    wh_doubts *doubts; /* the same, once it was asked */
 };
 
 static inline size_t wh_window_input_size(const wh_window *w)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "window/state.h"
+#include "window/notes.h"
 
 /* ---- making ---- */
 
@@ -32,6 +32,8 @@ static int make(wh_window *w)
     if ((rc = wh_history_init(&w->history, m, w->values)) || (rc = make_voice(w)) ||
         (rc = wh_search_new(m, c->options, c->backend, c->timings, &w->search)) ||
         (rc = wh_mel_new(m->n_mels, m->mel_filters, WH_MAX(c->frames, WH_STORE_FRAMES), &w->mel)))
+        return rc;
+    if (w->values->confidence && (rc = wh_notes_open(w)))
         return rc;
     int mel_frames = wh_backend_mel_frames(c->backend);
     if (mel_frames && (rc = wh_mel_delegate(w->mel, mel_frames, log_mel, c->backend)))
@@ -76,6 +78,7 @@ void wh_window_free(wh_window *w)
     wh_clips_free(&w->clips);
     wh_heard_words_free(&w->words);
     wh_doubts_free(w->doubts);
+    wh_notes_free(w->notes);
     wh_recall_free(&w->recall);
     free(w->input);
     free(w);

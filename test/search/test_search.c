@@ -270,14 +270,14 @@ static void samples_leave_the_decoding_where_rows_say_so(void **state)
         assert_int_equal(wh_backend_truncate(f.backend, 0, (int)n_start), WHISP_OK);
         wh_step step = {.slot = 0, .n_tokens = (int)n - 1, .tokens = ids};
         assert_int_equal(wh_backend_decode(f.backend, 1, &step), WHISP_OK);
-        assert_int_equal(wh_search_branches_begin(f.search, tokens, n, 0), WHISP_OK);
+        assert_int_equal(wh_search_branches_begin(f.search, 0), WHISP_OK);
         for (size_t i = 0; i < n; i++) {
             for (size_t t = 0; t < n_vocab; t++)
                 row[t] = -100;
             row[is_odd && i == odd ? other : tokens[i].id] = 0;
-            wh_search_branches_read(f.search, i, row);
+            wh_search_branches_read(f.search, tokens, i, row);
         }
-        assert_int_equal(wh_search_branches_follow(f.search), WHISP_OK);
+        assert_int_equal(wh_search_branches_follow(f.search, tokens, n), WHISP_OK);
         for (int k = 0; k < WH_CONFIDENCE_SAMPLES; k++) {
             size_t m, same = is_odd ? odd : n;
             const whisp_token *sample = wh_search_sampled(f.search, k, &m);
@@ -296,6 +296,76 @@ static void samples_leave_the_decoding_where_rows_say_so(void **state)
     free(ids);
     free(tokens);
     free(row);
+    free(mel);
+    close_search(&f);
+}
+
+struct watched {
+    int32_t ids[512];
+    float *rows; /* [512][n_vocab] */
+    size_t n, begun;
+};
+
+static int watch(void *user, const whisp_token *tokens, size_t i, const float *logits)
+{
+    struct watched *w = user;
+    size_t n_vocab = (size_t)model->n_vocab;
+    if (!tokens) {
+        w->n = 0;
+        w->begun++;
+        return WHISP_OK;
+    }
+    assert_true(i < 512);
+    w->ids[w->n] = (int32_t)i;
+    memcpy(w->rows + w->n++ * n_vocab, logits, n_vocab * sizeof *logits);
+    return WHISP_OK;
+}
+
+/* What is shown while a window is decoded is what the decoder says when it reads the tokens again, bit for bit; and only
+ * text at temperature 0 is shown, whose tokens slot 0 then holds. */
+static void the_rows_shown_are_those_of_reading_again(void **state)
+{
+    (void)state;
+    struct fixture f = open_search("confidence", "True");
+    size_t n_vocab = (size_t)model->n_vocab, n_start, n_text = 0;
+    float *mel = calloc((size_t)WH_WINDOW_FRAMES * (size_t)model->n_mels, sizeof *mel);
+    struct watched seen = {.rows = malloc(512 * n_vocab * sizeof(float))};
+    float *again = malloc(512 * n_vocab * sizeof *again);
+    const float *mels = mel;
+    static const int slot = 0;
+    int32_t ids[512];
+    int rows[512];
+    wh_decoding d;
+    wh_search_watch(f.search, watch, &seen);
+    assert_int_equal(wh_backend_encode(f.backend, 1, &mels, &slot), WHISP_OK);
+    assert_int_equal(wh_search_begin(f.search, NULL, 0, 0), WHISP_OK);
+    assert_false(wh_search_has_read(f.search));
+    assert_int_equal(wh_search_decode(f.search, 0, 0, &d), WHISP_OK);
+    assert_true(wh_search_has_read(f.search));
+    assert_true(d.n > 4 && d.n < 512 && seen.begun == 1);
+    wh_search_start(f.search, &n_start);
+    assert_int_equal(wh_backend_truncate(f.backend, 0, (int)n_start), WHISP_OK);
+    for (size_t i = 0; i < d.n; i++) {
+        ids[i] = d.tokens[i].id;
+        rows[i] = (int)i;
+    }
+    wh_step step = {
+        .slot = 0, .n_tokens = (int)d.n - 1, .tokens = ids, .n_rows = (int)d.n - 1, .rows = rows, .logits = again};
+    assert_int_equal(wh_backend_decode(f.backend, 1, &step), WHISP_OK);
+    for (size_t i = 0; i < d.n; i++)
+        if (d.tokens[i].id < wh_tokenizer_specials(model->tokenizer)->eot) {
+            const float *row = i ? again + (i - 1) * n_vocab : wh_search_first_logits(f.search);
+            assert_int_equal(seen.ids[n_text], i);
+            assert_memory_equal(seen.rows + n_text * n_vocab, row, n_vocab * sizeof *row);
+            n_text++;
+        }
+    assert_true(n_text > 3 && n_text == seen.n);
+    assert_int_equal(wh_search_decode(f.search, 0.5, 0, &d), WHISP_OK);
+    assert_int_equal(seen.n, 0);
+    assert_int_equal(seen.begun, 2);
+    assert_false(wh_search_has_read(f.search));
+    free(again);
+    free(seen.rows);
     free(mel);
     close_search(&f);
 }
@@ -368,6 +438,7 @@ int main(void)
         cmocka_unit_test(start_sequences_hold_the_prompts_end),
         cmocka_unit_test(samples_follow_the_distribution),
         cmocka_unit_test(samples_leave_the_decoding_where_rows_say_so),
+        cmocka_unit_test(the_rows_shown_are_those_of_reading_again),
         cmocka_unit_test(compression_ratio_is_zlibs),
         cmocka_unit_test(a_rule_may_change_logits),
     };

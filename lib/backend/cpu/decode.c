@@ -248,10 +248,13 @@ static void decoder_block(const layer_call *call)
 
 /* ---- logits ---- */
 
+/* Rows of the vocabulary's product: with packed weights the largest matrix is read once for many of them. */
+#define LOGITS_ROWS 64
+
 typedef struct logits_call {
     const wh_backend *backend;
-    int n;                      /* at most WH_FEW_ROWS */
-    float *logits[WH_FEW_ROWS]; /* where row i of backend->h goes */
+    int n, most;                /* at most WH_FEW_ROWS, or LOGITS_ROWS */
+    float *logits[LOGITS_ROWS]; /* where row i of backend->h goes */
 } logits_call;
 
 static void logits_task(void *context, size_t task, int worker)
@@ -283,19 +286,20 @@ static void flush_logits(wh_backend *backend, logits_call *call)
     call->n = 0;
 }
 
-/* Normalize the rows that are asked for into backend->h, sixteen at a time, and multiply. */
+/* Normalize the rows that are asked for into backend->h, some at a time, and multiply. */
 static void write_logits(wh_backend *backend, int n)
 {
     const whisp_model *model = backend->model;
     size_t d = (size_t)model->n_text_state;
     logits_call call = {.backend = backend};
+    call.most = wh_weights_find(backend->weights, model->output) ? LOGITS_ROWS : WH_FEW_ROWS;
     for (int r = 0; r < n; r++) {
         if (!backend->rows[r].logits)
             continue;
         backend->kernels->layer_norm(backend->x + (size_t)r * d, model->text_ln.gain, model->text_ln.bias,
                                      backend->h + (size_t)call.n * d, d);
         call.logits[call.n++] = backend->rows[r].logits;
-        if (call.n == WH_FEW_ROWS)
+        if (call.n == call.most)
             flush_logits(backend, &call);
     }
     flush_logits(backend, &call);

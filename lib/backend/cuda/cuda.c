@@ -219,9 +219,9 @@ static int cuda_log_mel(wh_backend *backend, const float *samples, int n, float 
 
 /* ---- what the ledger of slots asks for ---- */
 
-static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows, int is_full)
+static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows, enum wh_hearing how)
 {
-    (void)is_full; /* they always are */
+    (void)how; /* they always are */
     cuda_backend *b = inside(backend);
     const whisp_model *m = b->model;
     size_t size = (size_t)m->n_audio_ctx * (size_t)m->n_audio_state;
@@ -281,6 +281,7 @@ static const wh_backend_ops ops = {
     .fork_tail = wh_slots_fork_tail,
     .truncate = wh_slots_truncate,
     .rest = wh_slots_rest,
+    .room = wh_slots_room,
     .slots = wh_slots_count,
     .windows = wh_slots_windows,
     .chooses = cuda_chooses,
