@@ -45,7 +45,7 @@ def run(kit, out, **settings):
 def test_without_the_emulator_it_is_small(kit):
     size = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(kit) for name in names
                if name not in ("kernels", "libwhisp-cuda.so"))
-    assert size < 52 << 20      # which leaves 8 MiB for the library of all architectures and its test
+    assert size < 54 << 20      # which leaves 6 MiB for the library of all architectures (2.1 MB) and its test
     assert {"run", "whisp", "whisp-bench", "talk.mp3", "tiny.en.gguf", "commit"} <= set(os.listdir(kit))
 
 
