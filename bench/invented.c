@@ -15,7 +15,8 @@ enum { U32 = 4, BOOL = 7, STRING = 8, ARRAY = 9, ALIGN = 64, ORDINARY = 50257, A
 
 const invented_size invented_sizes[] = {
     {"tiny", 384, 6, 4, 4, 80},       {"base", 512, 8, 6, 6, 80},          {"small", 768, 12, 12, 12, 80},
-    {"medium", 1024, 16, 24, 24, 80}, {"large-v3", 1280, 20, 32, 32, 128}, {NULL, 0, 0, 0, 0, 0},
+    {"medium", 1024, 16, 24, 24, 80}, {"large-v3", 1280, 20, 32, 32, 128}, {"turbo", 1280, 20, 32, 4, 128},
+    {NULL, 0, 0, 0, 0, 0},
 };
 
 const invented_size *invented_find(const char *name)

@@ -7,7 +7,7 @@ typedef struct invented_size {
     int state, heads, layers, text_layers, mels;
 } invented_size;
 
-/* tiny, base, small, medium, large-v3; ends with a NULL name */
+/* tiny, base, small, medium, large-v3, turbo; ends with a NULL name */
 extern const invented_size invented_sizes[];
 const invented_size *invented_find(const char *name);
 

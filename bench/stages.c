@@ -13,17 +13,17 @@
 #include <unistd.h>
 
 #include "ending.h"
-#include "backend/backend.h"
+#include "backend/cuda/host.h"
 #include "checkkernels/check.h"
 #include "invented.h"
 #include "stages.h"
 #include "whisp.h"
 
-enum { MAX_BATCH = 16, PROMPT = 64, STEPS = 12, MAX_THREADS = 2, TYPES = 3 };
+enum { MAX_BATCH = 16, GPU_BATCH = 64, PROMPT = 64, STEPS = 12, MAX_THREADS = 2, TYPES = 3 };
 static const char *const types[TYPES] = {"f32", "bf16", "int8"};
 
 typedef struct choice {
-    const char *sizes, *threads, *types;
+    const char *sizes, *threads, *types, *backend;
     int batch, json;
 } choice;
 
@@ -33,7 +33,8 @@ typedef struct bench {
     int is_invented, threads, json, *n_rows;
     double arithmetic, reading; /* ceilings: Gop/s, GB/s */
     float *mel;                 /* [3000][n_mels] */
-    float *logits;              /* [MAX_BATCH][n_vocab] */
+    float *logits;              /* [GPU_BATCH][n_vocab] */
+    int on_gpu;                 /* the backend is "cuda", whose types are f16 and int8 (of windows' keys and values) */
 } bench;
 
 static double now(void)
@@ -68,6 +69,10 @@ static double step_bytes(const bench *b, int batch)
 {
     const whisp_model *m = b->model;
     double d = m->n_text_state, size = strcmp(b->type, "int8") == 0 ? 1 : 2;
+    double caches = batch * m->n_text_layer * 2.0 * m->n_audio_ctx * d;
+    if (b->on_gpu) /* weights are f16; int8 with a scale for each head */
+        return 2 * (m->n_text_layer * 14 * d * d + d * m->n_vocab) +
+               caches * (size == 1 ? 1 + 4.0 * m->n_text_head / d : 2);
     return size * (m->n_text_layer * 14 * d * d + d * m->n_vocab) +
            size * batch * m->n_text_layer * 2.0 * m->n_audio_ctx * d;
 }
@@ -99,8 +104,8 @@ static void report(const bench *b, const char *stage, int batch, double seconds,
 /* Every slot gets a window of its own: 1, 1, 2, 4, 8 at a time. */
 static int encode(const bench *b, wh_backend *backend, int batch)
 {
-    const float *mel[MAX_BATCH];
-    int slots[MAX_BATCH];
+    const float *mel[GPU_BATCH];
+    int slots[GPU_BATCH];
     double first = 0;
     for (int at = 0, n = 1; at < batch; at += n) {
         n = at ? WH_MIN(at, batch - at) : 1;
@@ -127,7 +132,11 @@ static int decode(const bench *b, wh_backend *backend, int batch, int n_tokens, 
 {
     int32_t tokens[PROMPT];
     const int last = n_tokens - 1;
-    wh_step steps[MAX_BATCH];
+    wh_step steps[GPU_BATCH];
+    wh_choice choices[GPU_BATCH];
+    int chooses = b->on_gpu && n_tokens == 1, vocab = b->model->n_vocab, forbidden = 0;
+    if (chooses && wh_backend_forbid(backend, NULL, 0, &forbidden))
+        return fail();
     for (int i = 0; i < n_tokens; i++)
         tokens[i] = 300 + i;
     *best = 1e9;
@@ -137,7 +146,11 @@ static int decode(const bench *b, wh_backend *backend, int batch, int n_tokens, 
                              .tokens = tokens,
                              .n_rows = 1,
                              .rows = &last,
-                             .logits = b->logits + (size_t)i * (size_t)b->model->n_vocab};
+                             .logits = chooses ? NULL : b->logits + (size_t)i * (size_t)vocab,
+                             .choice = chooses ? &choices[i] : NULL};
+    for (int i = 0; chooses && i < batch; i++)
+        choices[i] = (wh_choice){
+            .forbidden = forbidden, .time_begin = vocab, .time_from = vocab, .time_to = vocab, .most = 1};
     for (int i = 0; i < times; i++) {
         double start = now();
         if (wh_backend_decode(backend, batch, steps))
@@ -147,12 +160,25 @@ static int decode(const bench *b, wh_backend *backend, int batch, int n_tokens, 
     return 0;
 }
 
-static int run_backend(const bench *b, int max_batch)
+static int run_backend(bench *b, int max_batch)
 {
     wh_backend_config config = {.n_slots = max_batch, .threads = b->threads, .compute = wh_compute_named(b->type)};
     wh_backend *backend;
-    if (wh_backend_new("auto", b->model, &config, &backend))
+    double operations = 0, bytes = 0, start = now();
+    if (wh_backend_new(b->on_gpu ? "cuda" : "auto", b->model, &config, &backend))
         return fail();
+    if (b->on_gpu) {
+        if (!b->json)
+            printf("%s; opened in %.3f s\n", wh_backend_describe(backend), now() - start);
+        max_batch = WH_MIN(max_batch, wh_backend_slots(backend));
+        if (wh_cuda_ceilings(backend, &operations, &bytes)) {
+            wh_backend_free(backend);
+            return fail();
+        }
+        b->arithmetic = operations / 1e9, b->reading = bytes / 1e9;
+        if (!b->json)
+            printf("ceilings: products %.0f Gop/s, memory %.0f GB/s\n", b->arithmetic, b->reading);
+    }
     int rc = encode(b, backend, max_batch);
     for (int batch = 1; !rc && batch <= max_batch; batch *= 2) {
         double seconds;
@@ -182,7 +208,7 @@ static int load(const char *size, whisp_model **model, int *is_invented)
     const char *folder = getenv("TMPDIR");
     if (!shape) {
         fprintf(stderr,
-                "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3\n",
+                "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3, turbo\n",
                 size);
         return 1;
     }
@@ -209,6 +235,18 @@ static int has_word(const char *list, const char *word)
     return 0;
 }
 
+static int run_gpu(bench *b, const choice *c)
+{
+    static const char *const gpu_types[] = {"f16", "int8"};
+    int rc = 0;
+    for (int t = 0; !rc && t < 2; t++)
+        if (has_word(c->types, gpu_types[t])) {
+            b->type = gpu_types[t];
+            rc = run_backend(b, c->batch);
+        }
+    return rc;
+}
+
 static int run_size(const char *size, const choice *c, const double ceilings[TYPES][MAX_THREADS],
                     const double reading[MAX_THREADS], int *n_rows)
 {
@@ -219,13 +257,16 @@ static int run_size(const char *size, const choice *c, const double ceilings[TYP
         return rc;
     b.model = model;
     b.mel = calloc((size_t)WH_WINDOW_FRAMES * (size_t)model->n_mels, sizeof *b.mel);
-    b.logits = calloc((size_t)MAX_BATCH * (size_t)model->n_vocab, sizeof *b.logits);
+    b.on_gpu = strcmp(c->backend, "cuda") == 0;
+    b.logits = calloc((size_t)GPU_BATCH * (size_t)model->n_vocab, sizeof *b.logits);
     rc = !b.mel || !b.logits;
     for (int i = 0; !rc && i < WH_WINDOW_FRAMES * model->n_mels; i++)
         b.mel[i] = (float)((unsigned)i * 2654435761u >> 8) * 0x1p-23f - 1;
     if (!c->json && !rc)
         printf("%s: weights %s\n", size, b.is_invented ? "invented" : "from a file");
-    for (int t = 0; !rc && t < TYPES; t++) {
+    if (!rc && b.on_gpu)
+        rc = run_gpu(&b, c);
+    for (int t = 0; !rc && !b.on_gpu && t < TYPES; t++) {
         for (int n = 1; !rc && n <= MAX_THREADS && has_word(c->types, types[t]); n++) {
             char text[4];
             snprintf(text, sizeof text, "%d", n);
@@ -242,6 +283,25 @@ static int run_size(const char *size, const choice *c, const double ceilings[TYP
     free(b.logits);
     whisp_model_free(model);
     return rc;
+}
+
+/* One table a size, below the ceilings of the device. */
+static int run_on_gpu(const choice *c)
+{
+    static const double none[TYPES][MAX_THREADS] = {{0}};
+    char sizes[256];
+    int rc = 0, n_rows = 0;
+    if (c->json)
+        printf("{\"version\": \"%s\", \"level\": \"cuda\", \"rows\": [", whisp_version());
+    else
+        printf("libwhisp %s\n%-9s %-5s %7s  %-8s %5s %10s %9s %5s %7s %5s\n", whisp_version(), "size", "type",
+               "threads", "stage", "batch", "ms", "Gop/s", "share", "GB/s", "share");
+    snprintf(sizes, sizeof sizes, "%s", c->sizes);
+    for (char *size = strtok(sizes, ","); !rc && size; size = strtok(NULL, ","))
+        rc = run_size(size, c, none, none[0], &n_rows);
+    if (c->json)
+        printf("\n]}\n");
+    return rc ? rc : fflush(stdout) || ferror(stdout) ? 1 : 0;
 }
 
 static int run(const choice *c)
@@ -285,10 +345,10 @@ static int usage_error(const char *text)
 
 int stages_main(int argc, char **argv)
 {
-    choice c = {"tiny,base,small,medium,large-v3", "1,2", "f32,bf16,int8", MAX_BATCH, 0};
+    choice c = {"tiny,base,small,medium,large-v3", "1,2", "f32,bf16,f16,int8", "auto", 0, 0};
     if (strcmp(argv[1], "--invent") == 0) {
         if (argc != 4 || !invented_find(argv[2]))
-            return usage_error("--invent takes a size (tiny, base, small, medium, large-v3) and a file");
+            return usage_error("--invent takes a size (tiny, base, small, medium, large-v3, turbo) and a file");
         return invented_write(invented_find(argv[2]), argv[3]) ? 1 : 0;
     }
     for (int i = 2; i < argc; i++) {
@@ -299,13 +359,20 @@ int stages_main(int argc, char **argv)
         const char **text = strcmp(argv[i], "--sizes") == 0          ? &c.sizes
                             : strcmp(argv[i], "--threads") == 0      ? &c.threads
                             : strcmp(argv[i], "--compute_type") == 0 ? &c.types
+                            : strcmp(argv[i], "--backend") == 0      ? &c.backend
                                                                      : NULL;
         if (i + 1 == argc || (!text && strcmp(argv[i], "--batch") != 0))
-            return usage_error("--stages takes --sizes, --batch, --threads, --compute_type and --json");
+            return usage_error("--stages takes --sizes, --batch, --threads, --backend, --compute_type and --json");
         if (text)
             *text = argv[++i];
-        else if ((c.batch = (int)strtol(argv[++i], NULL, 10)) < 1 || c.batch > MAX_BATCH)
-            return usage_error("--batch takes 1 to 16");
+        else if ((c.batch = (int)strtol(argv[++i], NULL, 10)) < 1 || c.batch > GPU_BATCH)
+            return usage_error("--batch takes 1 to 64");
     }
-    return run(&c);
+    int on_gpu = strcmp(c.backend, "cuda") == 0;
+    if (!on_gpu && strcmp(c.backend, "auto") != 0)
+        return usage_error("--stages: --backend takes auto (the CPU) or cuda");
+    if (!on_gpu && c.batch > MAX_BATCH)
+        return usage_error("--batch takes 1 to 16 on a CPU");
+    c.batch = c.batch ? c.batch : on_gpu ? GPU_BATCH : MAX_BATCH;
+    return on_gpu ? run_on_gpu(&c) : run(&c);
 }

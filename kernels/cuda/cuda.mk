@@ -15,7 +15,11 @@ CUDA_ARCHS ?= $(filter $(CUDA_WANTED),$(patsubst sm_%,%,$(shell $(NVCC) --list-g
 CUDA_NEWEST = $(lastword $(filter-out 120,$(CUDA_ARCHS)))
 CUDA_CODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
             -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
-NVCC_FLAGS = -std=c++17 -O3 -Ilib -Ikernels -lineinfo -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror $(CUDA_CODE)
+# CUDA_FLAGS=-lineinfo for a profiler, which doubles the library.
+CUDA_FLAGS ?=
+CUDA_COMPRESS = $(shell $(NVCC) --help 2>/dev/null | grep -q compress-mode && echo --compress-mode=size)
+NVCC_FLAGS = -std=c++17 -O3 -Ilib -Ikernels $(CUDA_FLAGS) -Werror all-warnings -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-Werror \
+             $(CUDA_COMPRESS) $(CUDA_CODE)
 
 .PHONY: cuda
 cuda: $(CUDA_BUILD)/libwhisp-cuda.so
@@ -25,6 +29,14 @@ $(CUDA_BUILD)/%.o: %.cu $(CUDA_HEADERS) kernels/cuda/cuda.mk
 # CUDA's runtime is linked in; cuBLAS and the driver are opened when they are used.
 $(CUDA_BUILD)/libwhisp-cuda.so: $(CUDA_SRC:%.cu=$(CUDA_BUILD)/%.o)
 	$(NVCC) -shared -cudart static $(CUDA_CODE) -o $@ $^ -Xlinker -z,defs -ldl
+
+# The tests of the kernels and the engine, for a GPU: against that very library.
+$(CUDA_BUILD)/kernels-test: test/cuda/kernels.cpp test/cuda/engine.cpp test/cuda/testing.h $(CUDA_BUILD)/libwhisp-cuda.so
+	$(NVCC) -std=c++17 -O2 -Ilib -Ikernels -Itest/cuda -x cu -cudart static -o $@ test/cuda/kernels.cpp test/cuda/engine.cpp \
+	    -L$(CUDA_BUILD) -lwhisp-cuda -Xlinker -rpath,'$$ORIGIN'
+.PHONY: cuda-device-check
+cuda-device-check: $(CUDA_BUILD)/kernels-test
+	$(CUDA_BUILD)/kernels-test 1 2 3 4 5 6 7 8 9 10
 
 # ---- the emulator ----
 
@@ -42,7 +54,7 @@ $(EMU)/libwhisp-cuda.so: $(EMU_OBJ)
 
 # The kernels' tests, under AddressSanitizer and UndefinedBehaviorSanitizer; once more for each mutant.
 EMU_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21
+EMU_MUTANTS := 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22
 $(EMU)/asan/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(CXX) $(EMU_FLAGS) $(EMU_SANITIZE) -x c++ -c -o $@ $<
@@ -79,6 +91,7 @@ MUTANT_FILE_18 := kernels/cuda/blas
 MUTANT_FILE_19 := lib/backend/cuda/enter
 MUTANT_FILE_20 := lib/backend/cuda/log_mel
 MUTANT_FILE_21 := lib/backend/cuda/steps
+MUTANT_FILE_22 := lib/backend/cuda/weights
 define mutant
 $(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 	$$(CXX) $$(EMU_FLAGS) $$(EMU_SANITIZE) -MF $(EMU)/mutant-$(1).d -MT $$@ -DWH_MUTANT=$(1) -x c++ -c -o $$@.o $$<
@@ -86,12 +99,22 @@ $(EMU)/mutant-$(1): $(MUTANT_FILE_$(1)).cu $(EMU_ASAN_OBJ)
 endef
 $(foreach m,$(EMU_MUTANTS),$(eval $(call mutant,$(m))))
 
-# ---- a device that answers at once with an invented talk (test/cuda/fake.c): what the host alone takes ----
+# ---- the first run on a GPU (docs/cuda.md); KIT_CUDA=$(BUILD)/cudaemu: the emulator in its place ----
 
 CUDA_FAKE := $(BUILD)/cudafake/libwhisp-cuda.so
+GPU_KIT ?= $(BUILD)/gpu-kit
+KIT_CUDA ?= $(CUDA_BUILD)
+KIT_MODEL ?= models/tiny.en.gguf
+KIT_RECORDING ?= test/data/demo.flac
+.PHONY: gpu-kit
+gpu-kit: $(KIT_CUDA)/libwhisp-cuda.so $(KIT_CUDA)/kernels$(if $(findstring cudaemu,$(KIT_CUDA)),,-test) $(CUDA_FAKE) $(BUILD)/whisp $(BUILD)/whisp-bench $(BUILD)/whisp-convert
+	sh tools/gpu-kit/make-kit $(BUILD) $(KIT_CUDA) $(KIT_MODEL) $(GPU_KIT) $(KIT_RECORDING)
+
+# ---- a device that answers at once with an invented talk (test/cuda/fake.c): what the host alone takes ----
+
 $(CUDA_FAKE): test/cuda/fake.c $(CUDA_HEADERS) kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -Ilib -Ikernels -fPIC -fvisibility=hidden -Wall -Wextra $(CFLAGS) -shared -o $@ $< -pthread
+	$(CC) -std=c11 -D_GNU_SOURCE -Ilib -Ikernels -fPIC -fvisibility=hidden -Wall -Wextra $(CFLAGS) -shared -o $@ $< -pthread -ldl
 
 .PHONY: cuda-host
 cuda-host: $(CUDA_FAKE) $(BUILD)/whisp

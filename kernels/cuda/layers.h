@@ -6,6 +6,9 @@
 #include "choice.h"
 #include "device.h"
 
+/* The library shows them to its tests. */
+#pragma GCC visibility push(default)
+
 /* One token of a decoder pass; position -1: none, a row that fills up a step's class and touches nobody. Its keys and
  * values are [n_text_layer][2][heads][positions][dp] halfs. */
 typedef struct wh_cuda_row {
@@ -36,6 +39,11 @@ void wh_cuda_residual_norm(float *x, const float *bias, const float *gain, const
                            half *out, int rows, int d, cudaStream_t stream);
 /* halfs to floats, n of them, a multiple of 8: what the tests' taps read. */
 void wh_cuda_to_float(const half *x, float *y, size_t n, cudaStream_t stream);
+
+/* stored.cu: blocks of q8_0, [blocks][34] bytes, to out [blocks][32]. */
+#define WH_CUDA_Q8_0_BYTES 34
+#define WH_CUDA_Q8_0_BLOCK 32
+void wh_cuda_from_q8_0(const void *stored, half *out, size_t blocks, cudaStream_t stream);
 
 /* gelu.cu: x [rows][n] = gelu(x + bias [n]). */
 void wh_cuda_bias_gelu(half *x, const float *bias, int rows, int n, cudaStream_t stream);
@@ -129,5 +137,7 @@ typedef struct wh_cuda_log_mel_call {
 } wh_cuda_log_mel_call;
 void wh_cuda_log_mel(const wh_cuda_log_mel_call *call, cudaStream_t stream);
 size_t wh_cuda_log_mel_tables(float *tables); /* host; how many floats. NULL: only that */
+
+#pragma GCC visibility pop
 
 #endif

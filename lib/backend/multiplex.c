@@ -25,7 +25,7 @@ int wh_multiplex_new(wh_backend *backend, int views, int threads, wh_multiplex *
     m->patience = WH_MULTIPLEX_PATIENCE;
     pthread_mutex_init(&m->mutex, NULL);
     wh_platform_condition_init(&m->ready);
-    pthread_cond_init(&m->turn, NULL);
+    m->last_turn = &m->first_turn;
     pthread_cond_init(&m->calm, NULL);
     pthread_cond_init(&m->spare, NULL);
     pthread_cond_init(&m->news, NULL);
@@ -46,7 +46,6 @@ void wh_multiplex_free(wh_multiplex *m)
         return;
     pthread_mutex_destroy(&m->mutex);
     pthread_cond_destroy(&m->ready);
-    pthread_cond_destroy(&m->turn);
     pthread_cond_destroy(&m->calm);
     pthread_cond_destroy(&m->spare);
     pthread_cond_destroy(&m->news);
@@ -123,6 +122,32 @@ void wh_multiplex_changed(wh_multiplex *m)
         pthread_cond_signal(&m->ready);
 }
 
+void wh_multiplex_give_turn(wh_multiplex *m)
+{
+    wh_view *v = m->first_turn;
+    m->turns++;
+    if (!v)
+        return;
+    m->turns--;
+    m->first_turn = v->next_turn;
+    if (!m->first_turn)
+        m->last_turn = &m->first_turn;
+    v->has_turn = 1;
+    pthread_cond_signal(&v->served);
+}
+
+void wh_multiplex_queue_turn(wh_view *v)
+{
+    wh_multiplex *m = v->m;
+    v->next_turn = NULL;
+    *m->last_turn = v;
+    m->last_turn = &v->next_turn;
+    if (m->turns > 0) {
+        m->turns--;
+        wh_multiplex_give_turn(m);
+    }
+}
+
 /* Those who still run are not waited for any more, and do not count among those who may run. */
 static void leave_behind(wh_multiplex *m)
 {
@@ -132,9 +157,12 @@ static void leave_behind(wh_multiplex *m)
         v->counted = 0;
         m->running--;
         m->turns += v->has_turn;
+        if (!v->has_turn) /* it waits for one, and need not */
+            pthread_cond_signal(&v->served);
         v->has_turn = 0;
     }
-    pthread_cond_broadcast(&m->turn);
+    m->first_turn = NULL;
+    m->last_turn = &m->first_turn;
 }
 
 /* Wait until something is to be computed; WH_NOTHING: woken. */
@@ -257,7 +285,7 @@ static void serve_taken(wh_multiplex *m)
             v->counted = 1;
             m->running++;
             m->waiting--;
-            pthread_cond_signal(&v->served);
+            wh_multiplex_queue_turn(v);
         }
 }
 

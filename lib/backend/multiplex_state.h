@@ -18,9 +18,10 @@ typedef struct wh_view {
     int slots[WH_MAX_CANDIDATES]; /* [n_slots] the backend's, or -1 */
     int goes_first;
     const atomic_int *stop;
-    int counted;  /* it runs and will ask: the owner waits for it */
-    int has_turn; /* it is one of those that run at a time */
-    int64_t lent; /* in which place it waits for more slots; 0: it does not */
+    int counted;               /* it runs and will ask: the owner waits for it */
+    int has_turn;              /* it is one of those that run at a time */
+    struct wh_view *next_turn; /* who gets a turn after it, where it waits for one */
+    int64_t lent;              /* in which place it waits for more slots; 0: it does not */
     enum wh_wants wants;
     int taken; /* what it wants is being computed */
     struct wh_view *next_taken;
@@ -41,7 +42,6 @@ struct wh_multiplex {
     wh_backend *backend;
     pthread_mutex_t mutex;
     pthread_cond_t ready; /* for the owner: something has changed that it waits for */
-    pthread_cond_t turn;  /* for those who run: one more may */
     pthread_cond_t calm;  /* nothing is computed */
     pthread_cond_t spare; /* slots are free again, or nobody has reserved */
     pthread_cond_t news;  /* for those who watch */
@@ -49,10 +49,11 @@ struct wh_multiplex {
     const wh_view *reserved_by;   /* or NULL */
     wh_view *taken, **last_taken; /* those whose wishes are computed together */
     int most_views;
-    int running;   /* views that are counted */
-    int waiting;   /* views that want something */
-    int turns;     /* how many more may run */
-    int exclusive; /* threads that use the ledger, or are about to */
+    int running;                      /* views that are counted */
+    int waiting;                      /* views that want something */
+    int turns;                        /* how many more may run */
+    wh_view *first_turn, **last_turn; /* those that wait for one, who is next first */
+    int exclusive;                    /* threads that use the ledger, or are about to */
     int computing, woken;
     int64_t asks;        /* so far */
     int64_t computed;    /* calls so far; and nudges */
@@ -77,5 +78,9 @@ extern const wh_backend_ops wh_view_ops;
 
 /* multiplex.c, with the mutex held: somebody asks or leaves, so the owner may have something to do. */
 void wh_multiplex_changed(wh_multiplex *multiplex);
+
+/* Likewise: a view that is counted may run now, or when one of those that do has stopped. Only who may is woken. */
+void wh_multiplex_queue_turn(wh_view *view);
+void wh_multiplex_give_turn(wh_multiplex *multiplex);
 
 #endif

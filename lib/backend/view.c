@@ -38,25 +38,19 @@ int wh_multiplex_view(wh_multiplex *m, int slots, int goes_first, const atomic_i
 
 /* ---- running and waiting; all with the mutex held ---- */
 
-/* The view, which the owner has counted in or given up waiting for, goes on when it is its turn. */
+/* The view, which is counted and stands in the queue of turns, or which the owner has given up waiting for, goes on when it
+ * is its turn. */
 static void begin_running(wh_view *v)
 {
-    wh_multiplex *m = v->m;
-    while (v->counted && m->turns <= 0)
-        pthread_cond_wait(&m->turn, &m->mutex);
-    if (v->counted) {
-        m->turns--;
-        v->has_turn = 1;
-    }
+    while (v->counted && !v->has_turn)
+        pthread_cond_wait(&v->served, &v->m->mutex);
 }
 
 static void stop_running(wh_view *v)
 {
     wh_multiplex *m = v->m;
-    if (v->has_turn) {
-        m->turns++;
-        pthread_cond_signal(&m->turn);
-    }
+    if (v->has_turn)
+        wh_multiplex_give_turn(m);
     m->running -= v->counted;
     v->has_turn = v->counted = 0;
     wh_multiplex_changed(m);
@@ -147,6 +141,7 @@ static int wait_spare(wh_view *v, int (*may)(const wh_view *))
             pthread_cond_wait(&m->spare, &m->mutex);
         v->counted = 1;
         m->running++;
+        wh_multiplex_queue_turn(v);
         begin_running(v);
     }
     return may(v) ? WHISP_OK : wh_fail(WHISP_ERR_CANCELLED, "cancelled");
@@ -230,6 +225,7 @@ void wh_multiplex_enter(wh_backend *backend)
     v->counted = 1;
     m->running++;
     m->since = wh_now();
+    wh_multiplex_queue_turn(v);
     begin_running(v);
     pthread_mutex_unlock(&m->mutex);
 }

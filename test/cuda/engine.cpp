@@ -33,8 +33,14 @@ static void load_random(wh_cuda_engine *e, const wh_cuda_sizes &s, uint64_t seed
     auto load = [&](int l, int which, bool matrix, size_t n) {
         auto h = halfs(n, 0.3);
         auto f = floats(n);
-        if (api->load(e, l, (wh_cuda_tensor)which, matrix ? (const void *)h.data() : f.data(), n * (matrix ? 2 : 4)))
-            exit(1);
+        for (size_t first = 0; first < n;) { /* in two parts */
+            size_t some = first ? n - first : (n + 1) / 2;
+            const wh_cuda_part part = {matrix ? WH_CUDA_HALFS : WH_CUDA_FLOATS,
+                                       matrix ? (const void *)&h[first] : (const void *)&f[first], some, first, n};
+            if (api->load(e, l, (wh_cuda_tensor)which, &part))
+                exit(1);
+            first += some;
+        }
     };
     for (auto &t : single)
         load(-1, t.which, t.matrix, t.n);

@@ -5,10 +5,14 @@
  * they are decoded again at a higher temperature. It is the same each time: a window's answers come of how many windows of its
  * own slot there were before.
  *
+ * WHISP_FAKE_REAL=LIBRARY: that library does all the work of each call, and only then what it has chosen is replaced by the
+ * talk. So invented weights of any size take the windows, prompts and steps that speech takes.
+ *
  * WHISP_FAKE_REPORT=FILE: what was asked for and the processor time of these answers, as a line of JSON, when it is
  * closed. WHISP_FAKE_STEP, _PROMPT, _WINDOW=MICROSECONDS: what a call takes on the device that is played (it sleeps). */
 #include "backend/cuda/engine.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +20,9 @@
 #include <time.h>
 
 enum {
-    SEGMENT = 23,     /* tokens, both timestamps included */
-    SEGMENTS = 10,    /* of a window */
-    LENGTH = 144,     /* of one, in timestamps of 20 ms */
+    SEGMENT = 23,  /* tokens, both timestamps included */
+    SEGMENTS = 10, /* of a window */
+    LENGTH = 144,  /* of one, in timestamps of 20 ms */
     MOST_ROWS = 256,
     FEW_ROWS = 64,
     MASKS = 64,
@@ -44,7 +48,11 @@ struct wh_cuda_engine {
     counts counted;
     sequence *slots; /* [n_slots] */
     long step_us, prompt_us, window_us;
+    wh_cuda_engine *under; /* of the real library, or NULL */
+    char about[200];
 };
+
+static const wh_cuda_api *real; /* WHISP_FAKE_REAL's, or NULL */
 
 static double cpu_now(void)
 {
@@ -82,12 +90,15 @@ static void fake_close(wh_cuda_engine *e)
     const char *path = getenv("WHISP_FAKE_REPORT");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (file) {
-        fprintf(file,
-                "{\"steps\": %ld, \"rows\": %ld, \"prompts\": %ld, \"prompt_tokens\": %ld, \"windows\": %ld, \"frames\": %ld, "
-                "\"copies\": %ld, \"seconds\": %.3f}\n",
-                c->steps, c->rows, c->prompts, c->prompt_tokens, c->windows, c->frames, c->copies, c->seconds);
+        fprintf(
+            file,
+            "{\"steps\": %ld, \"rows\": %ld, \"prompts\": %ld, \"prompt_tokens\": %ld, \"windows\": %ld, \"frames\": %ld, "
+            "\"copies\": %ld, \"seconds\": %.3f}\n",
+            c->steps, c->rows, c->prompts, c->prompt_tokens, c->windows, c->frames, c->copies, c->seconds);
         fclose(file);
     }
+    if (e->under)
+        real->close(e->under);
     pthread_mutex_destroy(&e->lock);
     free(e->slots);
     free(e);
@@ -95,8 +106,15 @@ static void fake_close(wh_cuda_engine *e)
 
 static int fake_open(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **engine, char *message)
 {
-    wh_cuda_engine *e = device ? NULL : calloc(1, sizeof *e);
+    wh_cuda_engine *e = device && !real ? NULL : calloc(1, sizeof *e);
     *engine = NULL;
+    if (real) {
+        int rc = e ? real->open(sizes, device, &e->under, message) : WH_CUDA_MEMORY;
+        if (rc) {
+            free(e);
+            return rc;
+        }
+    }
     if (e && (e->slots = calloc((size_t)sizes->n_slots, sizeof *e->slots))) {
         e->sizes = *sizes;
         pthread_mutex_init(&e->lock, NULL);
@@ -106,6 +124,8 @@ static int fake_open(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **en
         *engine = e;
         return WH_CUDA_OK;
     }
+    if (e && e->under)
+        real->close(e->under);
     free(e);
     snprintf(message, WH_CUDA_MESSAGE, device ? "there is no CUDA device %d; there is 1" : "out of memory", device);
     return device ? WH_CUDA_ABSENT : WH_CUDA_MEMORY;
@@ -113,25 +133,27 @@ static int fake_open(const wh_cuda_sizes *sizes, int device, wh_cuda_engine **en
 
 static const char *fake_describe(const wh_cuda_engine *e)
 {
-    (void)e;
-    return "no GPU, an invented talk";
+    if (!e->under)
+        return "no GPU, an invented talk";
+    char *about = ((wh_cuda_engine *)(uintptr_t)e)->about;
+    snprintf(about, sizeof e->about, "%s, an invented talk", real->describe(e->under));
+    return about;
 }
 
 static const char *fake_error(const wh_cuda_engine *e)
 {
-    (void)e;
-    return "nothing can fail";
+    return e->under ? real->error(e->under) : "nothing can fail";
 }
 
-static int fake_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const void *data, size_t bytes)
+static int fake_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const wh_cuda_part *part)
 {
-    (void)e, (void)layer, (void)which, (void)data, (void)bytes;
-    return WH_CUDA_OK;
+    return e->under ? real->load(e->under, layer, which, part) : WH_CUDA_OK;
 }
 
 static int fake_room(wh_cuda_engine *e, size_t *left, size_t *slot)
 {
-    (void)e;
+    if (e->under)
+        return real->room(e->under, left, slot);
     *left = (size_t)70 << 30;
     *slot = (size_t)72 << 20;
     return WH_CUDA_OK;
@@ -139,7 +161,8 @@ static int fake_room(wh_cuda_engine *e, size_t *left, size_t *slot)
 
 static int fake_take(wh_cuda_engine *e, int n, int *taken)
 {
-    (void)e;
+    if (e->under)
+        return real->take(e->under, n, taken);
     *taken = n;
     return WH_CUDA_OK;
 }
@@ -151,32 +174,30 @@ static int fake_can_choose(int n_vocab, int n_times)
 
 static int fake_forbid(wh_cuda_engine *e, int mask, const uint32_t *bits)
 {
-    (void)e, (void)mask, (void)bits;
-    return WH_CUDA_OK;
+    return e->under ? real->forbid(e->under, mask, bits) : WH_CUDA_OK;
 }
 
 static int fake_filters(wh_cuda_engine *e, const float *filters)
 {
-    (void)e, (void)filters;
-    return WH_CUDA_OK;
+    return e->under ? real->load_filters(e->under, filters) : WH_CUDA_OK;
 }
 
 static int fake_log_mel(wh_cuda_engine *e, const float *samples, int frames, float *out)
 {
     double since = cpu_now();
-    (void)samples;
-    for (int i = 0; i < frames * e->sizes.n_mels; i++)
+    int rc = e->under ? real->log_mel(e->under, samples, frames, out) : WH_CUDA_OK;
+    for (int i = 0; !e->under && i < frames * e->sizes.n_mels; i++)
         out[i] = -3 + 0.3f * (float)(i % 7);
-    count(e, &e->counted.frames, frames, since);
-    return WH_CUDA_OK;
+    count(e, &e->counted.frames, frames, e->under ? cpu_now() : since);
+    return rc;
 }
 
 static int fake_encode(wh_cuda_engine *e, int n, const float *const *mel, const int *windows, float *block0, float *out)
 {
-    (void)mel, (void)windows, (void)block0, (void)out;
+    int rc = e->under ? real->encode(e->under, n, mel, windows, block0, out) : WH_CUDA_OK;
     play(n * e->window_us);
     count(e, &e->counted.windows, n, cpu_now());
-    return WH_CUDA_OK;
+    return rc;
 }
 
 /* ---- the talk ---- */
@@ -231,6 +252,7 @@ static void point(const wh_cuda_engine *e, const wh_row *row)
 
 static int fake_decode(wh_cuda_engine *e, int n, const wh_row *rows)
 {
+    int rc = e->under ? real->decode(e->under, n, rows) : WH_CUDA_OK;
     double since = cpu_now();
     int is_step = rows[0].choice && !rows[0].logits && (n == 1 || rows[0].slot != rows[1].slot);
     for (int i = 0; i < n; i++) {
@@ -250,15 +272,31 @@ static int fake_decode(wh_cuda_engine *e, int n, const wh_row *rows)
         e->counted.prompt_tokens += n;
     count(e, is_step ? &e->counted.steps : &e->counted.prompts, 1, since);
     play(is_step ? e->step_us : e->prompt_us);
-    return WH_CUDA_OK;
+    return rc;
 }
 
 static int fake_copy(wh_cuda_engine *e, int to, int from, int first, int n)
 {
-    (void)first, (void)n;
     e->slots[to] = e->slots[from];
     count(e, &e->counted.copies, 1, cpu_now());
-    return WH_CUDA_OK;
+    return e->under ? real->copy(e->under, to, from, first, n) : WH_CUDA_OK;
+}
+
+static int fake_ceilings(wh_cuda_engine *e, double *operations, double *bytes)
+{
+    *operations = *bytes = 0;
+    return e->under ? real->ceilings(e->under, operations, bytes) : WH_CUDA_OK;
+}
+
+/* What WHISP_FAKE_REAL names; NULL where it cannot be opened, which is said. */
+static const wh_cuda_api *find_real(const char *path)
+{
+    const wh_cuda_api *(*entry)(void) = NULL;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL), *symbol = library ? dlsym(library, "wh_cuda_entry") : NULL;
+    memcpy(&entry, &symbol, sizeof entry);
+    if (!entry)
+        fprintf(stderr, "WHISP_FAKE_REAL: %s\n", dlerror());
+    return entry ? entry() : NULL;
 }
 
 __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
@@ -283,6 +321,11 @@ __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
                                     .log_mel = fake_log_mel,
                                     .encode = fake_encode,
                                     .decode = fake_decode,
-                                    .copy = fake_copy};
-    return &api;
+                                    .copy = fake_copy,
+                                    .ceilings = fake_ceilings};
+    const char *path = getenv("WHISP_FAKE_REAL");
+    if (!path)
+        return &api;
+    real = find_real(path);
+    return real ? &api : NULL;
 }

@@ -2,11 +2,14 @@
  * random and odd shapes; engine.cpp has the engine's tests. Built with and without sanitizers, and once for each mutant
  * (test/check-mutants), which must fail; by nvcc for a GPU (make cuda-device-check).
  *
- * usage: kernels [SEED...] */
+ * usage: kernels [SEED...], or kernels --fill MEBIBYTES_LEFT SECONDS */
 #include "cuda/layers.h"
 #include "testing.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
 
 static double gelu(double x)
 {
@@ -43,6 +46,27 @@ static void test_conv_gelu()
     }
     compare("conv_gelu", out.read(), want, 1e-3);
     compare("conv_gelu_positions", sum.read(), with, 1e-5);
+}
+
+/* Bit for bit what the host makes of a block. */
+static void test_from_q8_0()
+{
+    size_t blocks = (size_t)between(1, 300);
+    std::vector<uint8_t> stored(blocks * WH_CUDA_Q8_0_BYTES);
+    std::vector<double> want;
+    for (size_t b = 0; b < blocks; b++) {
+        half scale = __float2half((float)unit() / 64);
+        memcpy(&stored[b * WH_CUDA_Q8_0_BYTES], &scale, 2);
+        for (int i = 0; i < WH_CUDA_Q8_0_BLOCK; i++) {
+            int8_t q = (int8_t)between(-127, 127);
+            stored[b * WH_CUDA_Q8_0_BYTES + 2 + (size_t)i] = (uint8_t)q;
+            want.push_back(number(__float2half(__half2float(scale) * (float)q)));
+        }
+    }
+    Array<uint8_t> ds(stored);
+    Array<half> out(blocks * WH_CUDA_Q8_0_BLOCK);
+    wh_cuda_from_q8_0(ds.p, out.p, blocks, stream);
+    compare("from_q8_0", out.read(), want, 0);
 }
 
 static void test_bias_gelu()
@@ -614,18 +638,33 @@ static void test_log_mel()
 }
 
 #ifdef __CUDACC__
-enum { TESTS = 21 };
+enum { TESTS = 22 };
 #else
-enum { TESTS = 24 };
+enum { TESTS = 25 };
 #endif
+
+/* Takes the device's memory but for so many MiB, and holds it for some seconds. */
+static int fill(size_t left, unsigned seconds)
+{
+    size_t now, total;
+    void *p;
+    must(cudaMemGetInfo(&now, &total));
+    if (now > left << 20)
+        must(cudaMalloc(&p, now - (left << 20)));
+    std::this_thread::sleep_for(std::chrono::seconds(seconds));
+    return 0;
+}
 
 int main(int argc, char **argv)
 {
+    if (argc == 4 && !strcmp(argv[1], "--fill"))
+        return fill((size_t)atol(argv[2]), (unsigned)atoi(argv[3]));
     must(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
     for (int i = 1; i < argc || i == 1; i++) {
         state = (uint64_t)(argc > 1 ? atoi(argv[i]) : 1) * 0x9e3779b97f4a7c15u;
         test_pad_mel();
         test_conv_gelu();
+        test_from_q8_0();
         test_bias_gelu();
         test_norm(false);
         test_norm(true);

@@ -134,12 +134,22 @@ def test_cuda_kernels_spill_nothing(script):
 def test_the_estimate_adds_up(script):
     """T4, 32 sequences: the encoder's products are 110 TFLOP and more at half of 65 TFLOP/s; everything has a time."""
     profile = script("cuda-profile")
-    kernels = {"bias_gelu": [4, 73_700_000, 1, 1, 0, 0, 0, 0]}
-    rows = dict(profile.estimate(profile.GPUS["T4"], kernels, 8, 32))
+    host = {"rows": 30, "wall": 2.0}
+    rows = dict(profile.estimate(profile.GPUS["T4"], host, 32))
     products = rows["encoder: products"] + rows["encoder: keys and values for the decoder"]
     assert 3.0 < products < 5.0 and all(seconds > 0 for seconds in rows.values())
-    faster = dict(profile.estimate(profile.GPUS["H100 SXM"], kernels, 8, 32))
+    faster = dict(profile.estimate(profile.GPUS["H100 SXM"], host, 32))
     assert all(faster[name] <= seconds for name, seconds in rows.items())
+    fuller = dict(profile.estimate(profile.GPUS["T4"], {"rows": 64, "wall": 2.0}, 64))
+    assert fuller["decoder: products"] < rows["decoder: products"] and sum(fuller.values()) < sum(rows.values())
+
+
+def test_kernels_of_a_layer_are_counted(script):
+    """From an emulated run of tiny.en: 8 passes of 4 layers, 8 layers' norms and heads of the encoder among them."""
+    launches = {"embed": 8, "few_rows<1, 0>": 200, "append_heads": 32, "decode_part<32>": 64, "decode_join": 64, "residual_norm": 113,
+                "split_heads": 40, "bias_gelu": 4}
+    profile = script("cuda-profile")
+    assert profile.launches_of_a_layer({name: [n] + [0] * 7 for name, n in launches.items()}, 4) == profile.LAYER_LAUNCHES
 
 
 def test_a_line_is_fitted(script):

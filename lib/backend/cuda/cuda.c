@@ -157,6 +157,12 @@ static const char *cuda_describe(const wh_backend *backend)
     return ((const cuda_backend *)(const void *)backend)->description;
 }
 
+int wh_cuda_ceilings(wh_backend *backend, double *operations, double *bytes)
+{
+    cuda_backend *b = inside(backend);
+    return wh_cuda_failed(b, b->api->ceilings(b->engine, operations, bytes));
+}
+
 /* ---- choices ---- */
 
 static int cuda_chooses(const wh_backend *backend)

@@ -14,9 +14,10 @@ static int no_device(wh_cuda_engine *e, cudaError_t error)
     cudaDriverGetVersion(&driver);
     cudaGetLastError();
     if (driver && driver < CUDART_VERSION / 1000 * 1000)
-        snprintf(e->message, sizeof e->message,
-                 "NVIDIA's driver here is for CUDA %d.%d; this library was built with CUDA %d.%d, which needs driver %s or later",
-                 driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10, driver_needed());
+        snprintf(
+            e->message, sizeof e->message,
+            "NVIDIA's driver here is for CUDA %d.%d; this library was built with CUDA %d.%d, which needs driver %s or later",
+            driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10, driver_needed());
     else
         snprintf(e->message, sizeof e->message, "no CUDA device: %s%s%s%s",
                  error ? cudaGetErrorString(error) : "none found", driver ? "" : "; NVIDIA's driver (",
@@ -58,6 +59,7 @@ static void engine_close(wh_cuda_engine *e)
     if (!e)
         return;
     engine_visit visit(e);
+    engine_free_stage(e);
     engine_free_mel(e->mel_maker);
     for (int i = 0; i < CLASSES; i++)
         if (e->steps[i])
@@ -142,10 +144,10 @@ static const char *engine_error(const wh_cuda_engine *e)
 extern "C" __attribute__((visibility("default"))) const wh_cuda_api *wh_cuda_entry(void)
 {
     static const wh_cuda_api api = {
-        WH_CUDA_ABI,   sizeof(wh_row),     sizeof(wh_choice), WH_CUDA_MOST_ROWS,   WH_CUDA_FEW_ROWS, MASKS,
-        MEL_FRAMES,    engine_open,        engine_close,      engine_describe,     engine_error,     engine_load,
-        engine_room,   engine_take,        wh_cuda_can_choose, engine_forbid,      engine_load_filters, engine_log_mel,
-        engine_encode, engine_decode,      engine_copy,
+        WH_CUDA_ABI,   sizeof(wh_row), sizeof(wh_choice),  WH_CUDA_MOST_ROWS, WH_CUDA_FEW_ROWS,    MASKS,
+        MEL_FRAMES,    engine_open,    engine_close,       engine_describe,   engine_error,        engine_load,
+        engine_room,   engine_take,    wh_cuda_can_choose, engine_forbid,     engine_load_filters, engine_log_mel,
+        engine_encode, engine_decode,  engine_copy,        engine_ceilings,
     };
     return &api;
 }

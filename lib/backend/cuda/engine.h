@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define WH_CUDA_ABI 6
+#define WH_CUDA_ABI 8
 #define WH_CUDA_MESSAGE 320
 
 typedef struct wh_cuda_engine wh_cuda_engine;
@@ -65,6 +65,15 @@ typedef enum wh_cuda_tensor {
     WH_CUDA_N_LAYER
 } wh_cuda_tensor;
 
+/* Numbers first .. first + n - 1 of a tensor of `total`, as the device has them (halfs or floats), or a matrix's in blocks
+ * of q8_0 (lib/gguf), of which the device makes halfs. */
+typedef enum wh_cuda_stored { WH_CUDA_HALFS, WH_CUDA_FLOATS, WH_CUDA_Q8_0 } wh_cuda_stored;
+typedef struct wh_cuda_part {
+    wh_cuda_stored stored;
+    const void *data;
+    size_t n, first, total;
+} wh_cuda_part;
+
 enum { WH_CUDA_OK = 0, WH_CUDA_MEMORY = 1, WH_CUDA_FAILED = 2, WH_CUDA_ABSENT = 3 };
 
 /* Calls return one of the above; the reason is in error(). After WH_CUDA_FAILED the engine can only be closed. */
@@ -78,8 +87,9 @@ typedef struct wh_cuda_api {
     void (*close)(wh_cuda_engine *engine);
     const char *(*describe)(const wh_cuda_engine *engine); /* after room() also what it has to do without */
     const char *(*error)(const wh_cuda_engine *engine);
-    /* Copy a tensor to the device. layer: -1 for single ones, then the encoder's layers, then the decoder's. */
-    int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
+    /* Copy a part of a tensor to the device, the first one first. layer: -1 for single ones, then the encoder's layers, then
+     * the decoder's. Errors may be told later, by room() at last. */
+    int (*load)(wh_cuda_engine *engine, int layer, wh_cuda_tensor which, const wh_cuda_part *part);
     /* Bytes of device memory that are free, and that a slot and its window take when they are first used; once all is
      * loaded, since what else takes memory at its first use is used here. */
     int (*room)(wh_cuda_engine *engine, size_t *left, size_t *slot);
@@ -102,6 +112,8 @@ typedef struct wh_cuda_api {
     int (*decode)(wh_cuda_engine *engine, int n, const wh_row *rows);
     /* Copy the keys and values of positions first .. first + n - 1. */
     int (*copy)(wh_cuda_engine *engine, int to, int from, int first, int n);
+    /* How fast the device is at most, measured: operations a second of products of halfs, and bytes from and to its memory. */
+    int (*ceilings)(wh_cuda_engine *engine, double *operations, double *bytes);
 } wh_cuda_api;
 
 const wh_cuda_api *wh_cuda_entry(void);

@@ -24,6 +24,9 @@ const wh_cuda_api *wh_cuda_library(char *problem, size_t size);
 /* All of b's model to its engine. */
 int wh_cuda_load(const cuda_backend *b);
 
+/* For bench/stages.c: the ceilings of the device that such a backend computes on (engine.h). */
+int wh_cuda_ceilings(wh_backend *backend, double *operations, double *bytes);
+
 /* An engine's answer as an error of this library. */
 static inline int wh_cuda_failed(const cuda_backend *b, int rc)
 {

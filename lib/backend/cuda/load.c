@@ -1,61 +1,97 @@
-/* load.c - a model's weights to the device: matrices as halfs, the rest as floats. Under cuda.c. */
+/* load.c - a model's weights to the device: matrices as halfs, the rest as floats. Under cuda.c. What is stored as f16 or
+ * q8_0 goes there as it is; other types become halfs here. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/cuda/host.h"
 
-static int load(const cuda_backend *b, int layer, wh_cuda_tensor which, const void *data, size_t bytes)
+static int load_part(const cuda_backend *b, int layer, wh_cuda_tensor which, const wh_cuda_part *part)
 {
-    return wh_cuda_failed(b, b->api->load(b->engine, layer, which, data, bytes));
+    return wh_cuda_failed(b, b->api->load(b->engine, layer, which, part));
 }
 
 static int load_floats(const cuda_backend *b, int layer, wh_cuda_tensor which, const float *data, size_t n)
 {
-    return load(b, layer, which, data, n * sizeof *data);
+    return load_part(b, layer, which, &(wh_cuda_part){.stored = WH_CUDA_FLOATS, .data = data, .n = n, .total = n});
 }
 
-/* n matrices one below the other, each [rows][columns] of any stored type, as one of halfs. */
-static int load_matrix(const cuda_backend *b, int layer, wh_cuda_tensor which, const wh_tensor *const *parts, int n)
+/* Rows of numbers of any type as halfs. */
+static void make_halfs(const wh_tensor *w, int64_t first, int64_t n, int64_t columns, float *row, uint16_t *halfs)
 {
-    size_t columns = (size_t)parts[0]->shape[1], rows = 0, at = 0;
-    for (int i = 0; i < n; i++)
-        rows += (size_t)parts[i]->shape[0];
-    float *row = wh_calloc(columns, sizeof *row);
-    uint16_t *halfs = wh_calloc(rows * columns, sizeof *halfs);
-    int rc = row && halfs ? WHISP_OK : wh_fail_memory();
-    for (int i = 0; !rc && i < n; i++) {
-        size_t stored = wh_type_row_size(parts[i]->type, parts[i]->shape[1]);
-        for (int64_t j = 0; j < parts[i]->shape[0]; j++) {
-            wh_decode_row(parts[i]->type, (const char *)parts[i]->data + (size_t)j * stored, row, (int64_t)columns);
-            for (size_t c = 0; c < columns; c++)
-                halfs[at++] = wh_f32_to_f16(row[c]);
-        }
+    size_t stored = wh_type_row_size(w->type, columns), at = 0;
+    for (int64_t j = first; j < first + n; j++) {
+        wh_decode_row(w->type, (const char *)w->data + (size_t)j * stored, row, columns);
+        for (int64_t c = 0; c < columns; c++)
+            halfs[at++] = wh_f32_to_f16(row[c]);
     }
-    if (!rc)
-        rc = load(b, layer, which, halfs, rows * columns * sizeof *halfs);
+}
+
+/* A matrix of another type than the device knows, some rows at a time: numbers `first` .. of a tensor of `total`. */
+static int load_other(const cuda_backend *b, int layer, wh_cuda_tensor which, const wh_tensor *w, size_t first,
+                      size_t total)
+{
+    int64_t columns = w->shape[1], some = WH_MAX(1, ((int64_t)1 << 20) / columns);
+    float *row = wh_calloc((size_t)columns, sizeof *row);
+    uint16_t *halfs = wh_calloc((size_t)(some * columns), sizeof *halfs);
+    int rc = row && halfs ? WHISP_OK : wh_fail_memory();
+    for (int64_t j = 0; !rc && j < w->shape[0]; j += some) {
+        int64_t n = WH_MIN(some, w->shape[0] - j);
+        make_halfs(w, j, n, columns, row, halfs);
+        rc = load_part(b, layer, which,
+                       &(wh_cuda_part){.stored = WH_CUDA_HALFS,
+                                       .data = halfs,
+                                       .n = (size_t)(n * columns),
+                                       .first = first + (size_t)(j * columns),
+                                       .total = total});
+    }
     free(row);
     free(halfs);
+    return rc;
+}
+
+/* n matrices one below the other, each [rows][columns] of any stored type, as one. */
+static int load_matrix(const cuda_backend *b, int layer, wh_cuda_tensor which, const wh_tensor *const *parts, int n)
+{
+    size_t columns = (size_t)parts[0]->shape[1], total = 0, first = 0;
+    int rc = WHISP_OK;
+    for (int i = 0; i < n; i++)
+        total += (size_t)parts[i]->shape[0] * columns;
+    for (int i = 0; !rc && i < n; i++) {
+        const wh_tensor *w = parts[i];
+        const wh_cuda_part part = {.stored = w->type == WH_Q8_0 ? WH_CUDA_Q8_0 : WH_CUDA_HALFS,
+                                   .data = w->data,
+                                   .n = (size_t)w->shape[0] * columns,
+                                   .first = first,
+                                   .total = total};
+        rc = w->type == WH_F16 || w->type == WH_Q8_0 ? load_part(b, layer, which, &part)
+                                                     : load_other(b, layer, which, w, first, total);
+        first += part.n;
+    }
     return rc;
 }
 
 /* A convolution's [d][in][3] as a matrix for each tap, [3][d][in]. */
 static int load_taps(const cuda_backend *b, wh_cuda_tensor which, const wh_tensor *w)
 {
-    size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1], stored = wh_type_row_size(w->type, 3 * w->shape[1]);
-    if (!stored)
+    size_t d = (size_t)w->shape[0], in = (size_t)w->shape[1], n = 3 * d * in;
+    if (!wh_type_row_size(w->type, 3 * w->shape[1]))
         return wh_fail(WHISP_ERR_MODEL, "tensor %s: a convolution's weights cannot be stored as %s", w->name,
                        wh_type_name(w->type));
     float *row = wh_calloc(3 * in, sizeof *row);
-    uint16_t *halfs = wh_calloc(3 * d * in, sizeof *halfs);
-    int rc = row && halfs ? WHISP_OK : wh_fail_memory();
+    uint16_t *stored = wh_calloc(3 * in, sizeof *stored), *halfs = wh_calloc(n, sizeof *halfs);
+    int rc = row && stored && halfs ? WHISP_OK : wh_fail_memory();
     for (size_t j = 0; !rc && j < d; j++) {
-        wh_decode_row(w->type, (const char *)w->data + j * stored, row, (int64_t)(3 * in));
+        if (w->type == WH_F16)
+            memcpy(stored, (const char *)w->data + j * 3 * in * sizeof *stored, 3 * in * sizeof *stored);
+        else
+            make_halfs(w, (int64_t)j, 1, (int64_t)(3 * in), row, stored);
         for (size_t i = 0; i < 3 * in; i++)
-            halfs[(i % 3 * d + j) * in + i / 3] = wh_f32_to_f16(row[i]);
+            halfs[(i % 3 * d + j) * in + i / 3] = stored[i];
     }
     if (!rc)
-        rc = load(b, -1, which, halfs, 3 * d * in * sizeof *halfs);
+        rc = load_part(b, -1, which, &(wh_cuda_part){.stored = WH_CUDA_HALFS, .data = halfs, .n = n, .total = n});
     free(row);
+    free(stored);
     free(halfs);
     return rc;
 }

@@ -26,6 +26,7 @@ int engine_room(wh_cuda_engine *e, size_t *left, size_t *slot)
 {
     size_t total, scores = (size_t)WH_CUDA_MOST_ROWS * e->sizes.n_alignment * e->sizes.audio_ctx * sizeof(float);
     ENTER(e);
+    TRY(engine_end_load(e));
     TRY(warm_products(e));
     TRY(engine_try_graphs(e));
     *slot = engine_cache_size(e, e->sizes.text_ctx) * sizeof(half) + e->sizes.text_layers * engine_window_layer(e);

@@ -11,6 +11,7 @@
  *   steps.cu     a decoding step as a graph
  *   passes.cu    any pass
  *   room.cu      how much memory there is for slots, once all else has taken its own
+ *   ceilings.cu  how fast the device is
  *   engine.cu    opening and closing, and the table of engine.h
  *
  * Two streams: `copy` brings windows of log-Mel, `main` computes. Each has two buffers, so that a window is copied
@@ -33,6 +34,7 @@
 #define CLASSES 7 /* of steps: 1, 2, 4, ... 64 rows */
 
 struct Mel;
+struct Stage;
 
 struct wh_cuda_engine {
     wh_cuda_sizes sizes;
@@ -45,6 +47,7 @@ struct wh_cuda_engine {
     wh_cuda_blas *blas;
     unsigned turn; /* windows encoded so far: which buffer is next */
 
+    Stage *stage; /* while weights are loaded */
     void *single[WH_CUDA_N_SINGLE];
     void *(*layers)[WH_CUDA_N_LAYER]; /* [audio_layers + text_layers] */
 
@@ -159,7 +162,10 @@ template <class T> static int to_host(wh_cuda_engine *e, T *to, const T *from, s
 
 /* ---- weights.cu ---- */
 
-int engine_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const void *data, size_t bytes);
+int engine_load(wh_cuda_engine *e, int layer, wh_cuda_tensor which, const wh_cuda_part *part);
+/* All is there: what it took to bring it is given back. */
+int engine_end_load(wh_cuda_engine *e);
+void engine_free_stage(wh_cuda_engine *e);
 int engine_load_alignment(wh_cuda_engine *e);
 
 /* ---- log_mel.cu ---- */
@@ -213,6 +219,10 @@ int engine_try_graphs(wh_cuda_engine *e);
 
 int engine_decode(wh_cuda_engine *e, int n, const wh_row *rows);
 int engine_copy(wh_cuda_engine *e, int to, int from, int first, int n);
+
+/* ---- ceilings.cu ---- */
+
+int engine_ceilings(wh_cuda_engine *e, double *operations, double *bytes);
 
 /* ---- room.cu ---- */
 
