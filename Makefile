@@ -77,7 +77,8 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libsndfile1-dev libflac-dev libvorbi
 DEPS_TEST := g++ libcmocka-dev libzip-dev valgrind python3-venv curl
 DEPS_LONG := clang libclang-rt-14-dev llvm clang-format clang-tidy cppcheck ffmpeg abigail-tools cmake \
              chromium chromium-driver gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
-             gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross
+             gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross \
+             gcc-riscv64-linux-gnu libc6-dev-riscv64-cross musl-tools
 
 .PHONY: all
 .DELETE_ON_ERROR:

@@ -49,7 +49,7 @@ static int number_of(const char *pattern, int i)
 {
     char path[128], line[64];
     snprintf(path, sizeof path, pattern, i);
-    return atoi(first_line(path, line, sizeof line));
+    return (int)strtol(first_line(path, line, sizeof line), NULL, 10);
 }
 
 int machine_clock(void)
@@ -83,9 +83,12 @@ static void print_arm_cores(void)
     int n_kinds = 0;
     FILE *f = fopen("/proc/cpuinfo", "r");
     while (f && fgets(line, sizeof line, f)) {
-        sscanf(line, "CPU implementer : %x", &maker);
-        if (sscanf(line, "CPU part : %x", &part) != 1)
+        const char *value = strchr(line, ':');
+        if (value && strncmp(line, "CPU implementer", 15) == 0)
+            maker = (unsigned)strtoul(value + 1, NULL, 16);
+        if (!value || strncmp(line, "CPU part", 8) != 0)
             continue;
+        part = (unsigned)strtoul(value + 1, NULL, 16);
         int i = 0;
         while (i < n_kinds && (kinds[i].maker != maker || kinds[i].part != part))
             i++;

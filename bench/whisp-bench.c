@@ -8,6 +8,7 @@
 
 #include "ending.h"
 #include "measure.h"
+#include "reading.h"
 #include "report.h"
 #include "stages.h"
 #include "whisp.h"
@@ -30,6 +31,8 @@ static const char usage[] =
     "  encoder, prompt and decoder alone at batches up to N (default: 16), for each size (default: all, tiny to\n"
     "  large-v3), with invented weights where the model folder has no such file; in Gop/s, GB/s and shares of what\n"
     "  loops of nothing but arithmetic or reading do in the same run.\n"
+    "whisp-bench --reading RECORDING...\n"
+    "  decodes and resamples, nothing else, by one thread and by several, in turn.\n"
     "whisp-bench --invent SIZE FILE.gguf\n"
     "  writes such weights.\n"
     "whisp-bench --report [RECORDING]\n"
@@ -173,6 +176,8 @@ int main(int argc, char **argv)
                            .backends = {"auto"},
                            .n_backends = 1};
     ending_catch();
+    if (argc > 2 && strcmp(argv[1], "--reading") == 0)
+        return reading_main(argc, argv);
     if (argc > 1 && (strcmp(argv[1], "--stages") == 0 || strcmp(argv[1], "--invent") == 0))
         return stages_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--report") == 0)

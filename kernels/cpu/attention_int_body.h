@@ -1,7 +1,8 @@
 /* attention_int_body.h - attention.h's text, compiled once a level by attention_LEVEL.c, which has defined vectors
  * and tile (vec_types.h, INT_TILE keys or channels) and fma_vec, max_vec, round_vec, dot_bytes and probability for
  * its instructions. A level whose products are not made with dot_bytes names a file in INT_PRODUCTS that has them and the
- * layouts that they read (x86/attention_amx.h).
+ * layouts that they read (x86/attention_amx.h; arm/attention_mm.h, whose queries and probabilities lie otherwise, too:
+ * INT_OWN_PLACES), and may have probabilities of its own (arm/attention_arm.h).
  *
  * A lane is a query, as in attention_body.h. Four channels of a query lie in the lane's four bytes (q + 128, because
  * the instruction multiplies unsigned with signed bytes), or four neighbouring keys' probabilities. Integer sums are
@@ -133,6 +134,7 @@ INLINE void int_put_values(const int_packed *at, size_t d, size_t key, size_t c,
 }
 #endif
 
+#ifndef INT_OWN_PROBABILITIES
 /* Scores of a block to probabilities, four keys together (zeros where there is none), and their sum before rounding. */
 INLINE void int_probabilities(const int V, const int_state *s, int n, const vec *peak, const vec *shrink)
 {
@@ -156,6 +158,7 @@ INLINE void int_probabilities(const int V, const int_state *s, int n, const vec 
     for (int v = 0; v < V; v++)
         store(s->sum + v * LANES, sum[v]);
 }
+#endif
 
 /* As count_keys() in attention_body.h. Scores are in a query's own units: `unit` of them is a power of two. */
 INLINE void int_count_keys(const int V, const int_state *s, const float *log_counts, int n, vec *peak)
@@ -200,6 +203,14 @@ INLINE float int_scale(const float *x, size_t d, float most, float *inverse)
     return largest / most;
 }
 
+#ifndef INT_OWN_PLACES
+/* Where in the state's q four channels of query r lie, step i. */
+INLINE size_t int_query_place(const int V, size_t i, size_t r)
+{
+    return i * (size_t)(V * LANES) + r;
+}
+#endif
+
 /* Query r of the state: quantized, with INT_OFFSET added. */
 INLINE void int_query(const int V, const int_state *s, int r, const float *q, int d_head)
 {
@@ -212,7 +223,7 @@ INLINE void int_query(const int V, const int_state *s, int r, const float *q, in
         int32_t four[LANES / 4];
         memcpy(four, &bytes, sizeof four);
         for (size_t i = 0; i < LANES / 4 && c / 4 + i < steps; i++)
-            s->q[(c / 4 + i) * (size_t)(V * LANES) + (size_t)r] = four[i];
+            s->q[int_query_place(V, c / 4 + i, (size_t)r)] = four[i];
     }
 }
 

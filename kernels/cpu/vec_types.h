@@ -58,6 +58,7 @@ INLINE vec select_vec(ivec mask, vec yes, vec no)
     return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask));
 }
 
+#ifndef WH_OWN_PARTS
 /* LANES values, or the n < LANES last ones followed by zeros. */
 INLINE vec load_part(const float *x, size_t n)
 {
@@ -75,6 +76,7 @@ INLINE void store_part(float *x, vec v, size_t n)
     else
         memcpy(x, &v, n * sizeof *x);
 }
+#endif
 
 /* The largest of |x| over n values; NaNs are passed over. */
 INLINE float largest_magnitude(const float *x, size_t n)

@@ -10,11 +10,19 @@
 #include <string.h>
 
 #include "audio/audio.h"
+#include "audio/pieces.h"
 #include "util/pool.h"
 
 #define BLOCKS 32 /* half a minute, 2 MiB */
 
 struct wh_ahead {
+    wh_pieces *pieces; /* instead of what follows; or NULL */
+    float *block;      /* [WH_AHEAD_BLOCK] its last one */
+    struct ring *ring;
+};
+
+/* One thread. */
+typedef struct ring {
     whisp_audio *audio;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
@@ -26,10 +34,10 @@ struct wh_ahead {
     size_t written, given; /* blocks so far; the one last given is still being looked at */
     int64_t n[BLOCKS];     /* samples of each */
     float samples[BLOCKS][WH_AHEAD_BLOCK];
-};
+} ring;
 
 /* Wait for a free block. 0: stop. */
-static int wait_for_room(wh_ahead *a)
+static int wait_for_room(ring *a)
 {
     pthread_mutex_lock(&a->mutex);
     while (!a->stop && a->written - a->given >= BLOCKS - 1) /* one is with the reader */
@@ -41,7 +49,7 @@ static int wait_for_room(wh_ahead *a)
 
 static void *writer_main(void *argument)
 {
-    wh_ahead *a = argument;
+    ring *a = argument;
     for (int go_on = 1; go_on && wait_for_room(a);) {
         size_t at = a->written % BLOCKS;
         int64_t n = whisp_audio_read(a->audio, a->samples[at], WH_AHEAD_BLOCK);
@@ -61,10 +69,10 @@ static void *writer_main(void *argument)
     return NULL;
 }
 
-int wh_ahead_start(whisp_audio *audio, wh_ahead **ahead)
+static int start_ring(whisp_audio *audio, ring **made)
 {
-    *ahead = NULL;
-    wh_ahead *a = wh_calloc(1, sizeof *a);
+    ring *a = wh_calloc(1, sizeof *a);
+    *made = NULL;
     if (!a)
         return wh_fail_memory();
     a->audio = audio;
@@ -76,11 +84,11 @@ int wh_ahead_start(whisp_audio *audio, wh_ahead **ahead)
         free(a);
         return wh_fail(WHISP_ERR_MEMORY, "cannot start a thread");
     }
-    *ahead = a;
+    *made = a;
     return WHISP_OK;
 }
 
-int64_t wh_ahead_read(wh_ahead *a, const float **samples)
+static int64_t read_ring(ring *a, const float **samples)
 {
     pthread_mutex_lock(&a->mutex);
     while (a->given == a->written && !a->ended)
@@ -98,7 +106,7 @@ int64_t wh_ahead_read(wh_ahead *a, const float **samples)
     return n;
 }
 
-void wh_ahead_stop(wh_ahead *a)
+static void stop_ring(ring *a)
 {
     if (!a)
         return;
@@ -109,5 +117,45 @@ void wh_ahead_stop(wh_ahead *a)
     pthread_join(a->thread, NULL);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->mutex);
+    free(a);
+}
+
+/* ---- for the caller ---- */
+
+int wh_ahead_start(whisp_audio *audio, int threads, wh_ahead **ahead)
+{
+    *ahead = NULL;
+    wh_ahead *a = wh_calloc(1, sizeof *a);
+    if (!a)
+        return wh_fail_memory();
+    if (wh_pieces_start(audio, threads, &a->pieces) == WHISP_OK && a->pieces)
+        a->block = wh_calloc(WH_AHEAD_BLOCK, sizeof *a->block);
+    if (!a->block) { /* where there is no memory for pieces there may be enough for this */
+        wh_pieces_stop(a->pieces);
+        a->pieces = NULL;
+    }
+    int rc = a->pieces ? WHISP_OK : start_ring(audio, &a->ring);
+    if (rc)
+        free(a);
+    else
+        *ahead = a;
+    return rc;
+}
+
+int64_t wh_ahead_read(wh_ahead *a, const float **samples)
+{
+    if (!a->pieces)
+        return read_ring(a->ring, samples);
+    *samples = a->block;
+    return wh_pieces_read(a->pieces, a->block, WH_AHEAD_BLOCK);
+}
+
+void wh_ahead_stop(wh_ahead *a)
+{
+    if (!a)
+        return;
+    wh_pieces_stop(a->pieces);
+    stop_ring(a->ring);
+    free(a->block);
     free(a);
 }

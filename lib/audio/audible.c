@@ -45,6 +45,7 @@ typedef struct audible {
     char message[512]; /* the error's */
 
     int64_t at;    /* frames of blocks so far, since the sound changed */
+    int64_t lead;  /* nothing is decided by those before this one, in which there was nothing to decide (pieces.c) */
     double before; /* seconds before that */
 
     energies heard;   /* live: since the last decision */
@@ -91,7 +92,7 @@ static int find_bits(const levels *all)
 
 static void scale(audible *a, float *x, int64_t n)
 {
-    levels all = look(x, n);
+    levels all = a->at < a->lead ? (levels){0} : look(x, n);
     char clock[24];
     int bits = find_bits(&all);
     if (a->floats != a->sound.floats) {
@@ -147,6 +148,7 @@ static int choose(const energies *e)
 static void remember_cancelled(audible *a, int channel, int64_t n)
 {
     const char *name = channel ? "right" : "left";
+    a->decoder.is_odd = 1;
     if (a->cancelled == 0) {
         a->first_cancelled = a->before + (double)a->at / a->sound.rate;
         snprintf(a->heard_one, sizeof a->heard_one, "%s", name);
@@ -178,7 +180,7 @@ static void check_channels(audible *a, float *frames, int64_t n)
 {
     energies e = {0};
     int channel;
-    if (a->keeps_channels)
+    if (a->keeps_channels || a->at < a->lead)
         return;
     if (a->live) { /* nobody can wait: what the last second was like holds for the next one */
         channel = a->live_choice;
@@ -245,6 +247,7 @@ static void read_piece(audible *a)
     }
     a->n_next = got;
     a->next_sound = sound;
+    a->decoder.is_odd |= a->inner->is_odd;
 }
 
 /* next[] becomes the block's end. */
@@ -263,8 +266,10 @@ static int append(audible *a)
 /* A new sound begins. */
 static void begin_sound(audible *a)
 {
-    if (a->sound.rate)
+    if (a->sound.rate) {
         a->before += (double)a->at / a->sound.rate;
+        a->decoder.is_odd = 1;
+    }
     a->sound = a->next_sound;
     a->at = 0;
     a->heard = (energies){0};
@@ -294,8 +299,11 @@ static int fill(audible *a)
         if (!rc && !rest && !a->ended && a->n < size)
             read_piece(a);
     }
-    if (rc)
+    if (rc) { /* frames are lost: nothing can follow */
+        a->n = a->n_next = 0;
+        end(a, rc);
         return rc;
+    }
     decide(a, a->block, a->n);
     a->at += a->n;
     return WHISP_OK;
@@ -321,17 +329,25 @@ static int64_t read_audible(wh_decoder *decoder, float *samples, int64_t room, i
     return n;
 }
 
+static int find_audible(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
+{
+    audible *a = (audible *)decoder;
+    int64_t lead = in_pieces ? place->lead : 0;
+    return (frame + lead) % wh_audible_unit(decoder) == 0 && a->inner->find(a->inner, frame, in_pieces, place);
+}
+
 /* The range of floats is found at the beginning, as if all were read, and so is what the first frames really are. */
-static int seek_audible(wh_decoder *decoder, int64_t frame)
+static int go_audible(wh_decoder *decoder, const wh_place *place)
 {
     audible *a = (audible *)decoder;
     const wh_sound *first = &decoder->sound;
-    if (!a->inner->seek || frame % wh_audible_unit(decoder) || (!a->sound.rate && fill(a)))
+    if (!a->sound.rate && fill(a))
         return 0;
     if (a->before > 0 || a->sound.rate != first->rate || a->sound.channels != first->channels ||
-        a->sound.floats != first->floats || !a->inner->seek(a->inner, frame))
+        a->sound.floats != first->floats || !a->inner->go(a->inner, place))
         return 0;
-    a->at = frame;
+    a->at = place->frame;
+    a->lead = place->frame + place->lead;
     a->n = a->used = a->n_next = 0;
     a->ended = 0;
     a->last = 0;
@@ -370,7 +386,8 @@ int wh_audible_new(wh_decoder *inner, wh_notes *notes, int live, wh_decoder **de
     }
     a->decoder = *inner;
     a->decoder.read = read_audible;
-    a->decoder.seek = inner->seek ? seek_audible : NULL;
+    a->decoder.find = inner->find ? find_audible : NULL;
+    a->decoder.go = go_audible;
     a->decoder.close = close_audible;
     a->inner = inner;
     a->notes = notes;

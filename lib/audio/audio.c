@@ -37,7 +37,7 @@ static int decode(whisp_audio *audio)
         audio->decoded_all = 1;
         return WHISP_OK;
     }
-    if (audio->channel < 0)
+    if (audio->channel < 0 && !audio->is_piece)
         wh_mix_tell(&sound, &audio->notes);
     audio->sound = sound;
     uint64_t bad = wh_mix(audio->decoded, got, &sound, audio->channel, audio->mono);
@@ -155,7 +155,7 @@ int64_t whisp_audio_read(whisp_audio *audio, float *samples, size_t n)
 
 int wh_audio_seeks(const whisp_audio *audio)
 {
-    return audio->samples || audio->decoder->seek;
+    return audio->samples || audio->decoder->find;
 }
 
 int wh_audio_knows_end(const whisp_audio *audio)
@@ -176,6 +176,21 @@ static int drop(whisp_audio *audio, int64_t n)
     return WHISP_OK;
 }
 
+/* The decoder goes to the place, the resampler begins anew, and the next read begins with sample `at`. */
+static int begin_at(whisp_audio *audio, const wh_place *place, int64_t at)
+{
+    wh_decoder *decoder = audio->decoder;
+    int rate = decoder->sound.rate;
+    audio->sound = decoder->sound;
+    audio->mono_length = audio->mono_used = audio->ready_length = audio->ready_used = 0;
+    audio->decoded_all = 0;
+    audio->frames = WH_MAX(audio->frames, place->frame);
+    int rc = wh_audio_begin_rate(audio, rate);
+    if (!rc)
+        rc = drop(audio, at - place->frame / rate * WH_AUDIO_RATE);
+    return rc ? rc : 1;
+}
+
 /* The decoder begins at whole seconds, where the resampler's filter stands on a frame as it does at 0, and early
  * enough for what the filter sees before sample `at` to be there. */
 int wh_audio_seek(whisp_audio *audio, int64_t at)
@@ -186,15 +201,33 @@ int wh_audio_seek(whisp_audio *audio, int64_t at)
         return 1;
     }
     int64_t rate = decoder->sound.rate, unit = wh_audible_unit(decoder), lead = 2 * rate;
-    int64_t frame = WH_MAX(at / WH_AUDIO_RATE * rate - lead, 0) / unit * unit;
-    if (!decoder->seek || unit % rate || at / WH_AUDIO_RATE > INT64_MAX / 8 / rate || !decoder->seek(decoder, frame))
+    wh_place place = {.frame = WH_MAX(at / WH_AUDIO_RATE * rate - lead, 0) / unit * unit};
+    if (unit % rate || at / WH_AUDIO_RATE > INT64_MAX / 8 / rate || !wh_decoder_seek(decoder, place.frame))
         return 0;
-    audio->sound = decoder->sound;
-    audio->mono_length = audio->mono_used = audio->ready_length = audio->ready_used = 0;
-    audio->decoded_all = 0;
-    audio->frames = WH_MAX(audio->frames, frame);
-    int rc = wh_audio_begin_rate(audio, (int)rate);
-    if (!rc)
-        rc = drop(audio, at - frame / rate * WH_AUDIO_RATE);
-    return rc ? rc : 1;
+    return begin_at(audio, &place, at);
+}
+
+/* ---- in pieces ---- */
+
+/* Half a second is enough for the resampler's filter, which sees 16 samples to each side at the lower rate. Nothing is decided by that second: it is plain, or what
+ * others read of it is not, and then this piece is not wanted. */
+int wh_audio_find_piece(whisp_audio *audio, int64_t at, wh_place *place)
+{
+    wh_decoder *decoder = audio->decoder;
+    int64_t rate = decoder->sound.rate;
+    *place = (wh_place){.lead = rate};
+    return decoder->find && at % WH_AUDIO_RATE == 0 && at >= WH_AUDIO_RATE && at <= INT64_MAX / 8 / rate &&
+           decoder->find(decoder, (at / WH_AUDIO_RATE - 1) * rate, 1, place);
+}
+
+int wh_audio_go_piece(whisp_audio *audio, const wh_place *place, int64_t at)
+{
+    return audio->decoder->go(audio->decoder, place) ? begin_at(audio, place, at) : 0;
+}
+
+int wh_audio_is_plain(const whisp_audio *audio)
+{
+    const wh_notes *notes = &audio->notes;
+    return !audio->decoder->is_odd && !audio->bad && notes->n == audio->plain_notes && !notes->missing.places &&
+           !notes->left_out;
 }

@@ -21,21 +21,41 @@ typedef struct wh_sound {
                                    file's number, from 1 on, as several may be joined; else 0 */
 } wh_sound;
 
+/* Where reading must begin for the next frame to be a certain one: the decoder's own words, which another decoder of the
+ * same bytes understands. */
+typedef struct wh_place {
+    int64_t frame;          /* the next one that is read, of the first *sound */
+    int64_t at, number;     /* an offset; and the count of the frame or sample there */
+    int64_t from, promised; /* MPEG: the first frame of the joined recording that it is in, and how many it promises */
+    int64_t lead;           /* audible.h: so many frames are there for the filters only, nothing is decided by them */
+} wh_place;
+
 typedef struct wh_decoder wh_decoder;
 struct wh_decoder {
     /* Decode up to max_frames frames, all of one *sound, into samples[room]. How many; 0 at the end; or the code of an
      * error of which the message is set. */
     int64_t (*read)(wh_decoder *decoder, float *samples, int64_t room, int64_t max_frames, wh_sound *sound);
-    /* Or NULL. The next read begins with this frame, of the first *sound. 1; 0: it cannot, and the next read goes on as
-     * if nothing had been asked. */
-    int (*seek)(wh_decoder *decoder, int64_t frame);
+    /* Or NULL. Where reading must begin, so that the next frame is `frame`. All before it is looked through for what
+     * reading would find; `in_pieces`, not so where somebody else reads that anyway (pieces.c). 1; 0: it cannot be
+     * said. What is read next stays the same. */
+    int (*find)(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place);
+    /* The next read begins there. 1; 0: it cannot, and the next read goes on as if nothing had been asked. */
+    int (*go)(wh_decoder *decoder, const wh_place *place);
     void (*close)(wh_decoder *decoder);
     wh_sound sound;       /* of the first frame */
     int64_t frames;       /* in all, as the recording promises; -1 where it says nothing */
     double duration;      /* seconds, may be an estimate; -1 where not known */
     int is_duration_sure; /* it is none, and nothing can be joined behind */
+    int is_odd;           /* something else was read than the first recording's frames, one after the other */
     char format[80];      /* in words */
 };
+
+/* find() and go(): the next read begins with this frame. 1 or 0. */
+static inline int wh_decoder_seek(wh_decoder *decoder, int64_t frame)
+{
+    wh_place place = {.frame = frame};
+    return decoder->find && decoder->find(decoder, frame, 0, &place) && decoder->go(decoder, &place);
+}
 
 /* The error for what cannot be decoded here, with the line that has ffmpeg do it: "NAME: WHY; ffmpeg ..." */
 int wh_refuse(const wh_source *source, const char *name, const char *why);

@@ -40,6 +40,7 @@ typedef struct flac_decoder {
     int64_t number;       /* of the sample that comes next */
     int64_t first_number; /* of its first one */
     double began;         /* seconds, in the recording */
+    wh_flac_walk walk;    /* the frame that was found last, of the first file; position 0: none was */
     /* to be given out */
     int64_t silence; /* frames, then */
     int given;       /* of flac's last frame, this many are given; n: all */
@@ -175,6 +176,7 @@ static void place_frame(flac_decoder *d)
         d->first_number = flac->number;
         gap = 0;
     }
+    d->decoder.is_odd |= gap != 0 || flac->damaged || d->head > 0;
     if (gap > 0)
         say_damage(d, (double)gap / flac->rate, damaged);
     else if (flac->damaged && (gap < 0 || !d->has_frames))
@@ -301,23 +303,48 @@ static int go_to(flac_decoder *d, const wh_flac_walk *walk, int64_t frame)
 }
 
 /* Only in the first of the files that are joined, and only if it begins with sample 0. */
-static int seek_flac(wh_decoder *decoder, int64_t frame)
+static int is_in_first(flac_decoder *d, int64_t frame)
 {
-    flac_decoder *d = (flac_decoder *)decoder;
     if ((!d->is_open && d->began >= 0) || d->head > 0 || frame < 0 || frame >= d->decoder.frames)
         return 0;
-    if (!d->is_open && begin_file(d, 0))
+    if (!d->is_open && begin_file(d, 0)) {
+        d->is_open = 0; /* as if nothing had been asked: whoever reads tries again */
+        d->began = -1;
         return 0;
+    }
     if (!d->has_frames && next_frame(d) <= 0)
         return 0;
+    return d->head == 0 && d->first_number == 0 && d->flac.rate == d->info.rate;
+}
+
+static int find_flac(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
+{
+    flac_decoder *d = (flac_decoder *)decoder;
+    (void)in_pieces; /* a frame is found from the one before it */
+    if (!is_in_first(d, frame))
+        return 0;
     wh_flac_walk walk = {d->audio, 0};
-    if (frame >= d->number)
+    if (d->walk.position && d->walk.number <= frame)
+        walk = d->walk;
+    if (frame >= d->number && d->number > walk.number)
         walk = (wh_flac_walk){d->good_end, d->number};
-    if (d->head > 0 || d->first_number > 0 || d->flac.rate != d->info.rate ||
-        !wh_flac_walk_to(d->source, d->info.block, frame, &walk))
+    if (!wh_flac_walk_to(d->source, d->info.block, frame, &walk))
+        return 0;
+    d->walk = walk;
+    place->frame = frame;
+    place->at = walk.position;
+    place->number = walk.number;
+    return 1;
+}
+
+static int go_flac(wh_decoder *decoder, const wh_place *place)
+{
+    flac_decoder *d = (flac_decoder *)decoder;
+    if (!is_in_first(d, place->frame))
         return 0;
     flac_decoder before = *d;
-    if (!go_to(d, &walk, frame)) {
+    const wh_flac_walk walk = {place->at, place->number};
+    if (!go_to(d, &walk, place->frame)) {
         wh_flac_free(&d->flac);
         *d = before;
         return 0;
@@ -343,7 +370,8 @@ int wh_flac_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
                               .duration = -1};
     if (source->is_file && info.frames > 0) {
         d->decoder.duration = (double)info.frames / info.rate;
-        d->decoder.seek = seek_flac;
+        d->decoder.find = find_flac;
+        d->decoder.go = go_flac;
     }
     snprintf(d->decoder.format, sizeof d->decoder.format, "FLAC (Free Lossless Audio Codec), Signed %d bit PCM",
              info.bits);

@@ -12,6 +12,7 @@
 
 #define PIECE (1 << 18) /* bytes read at once */
 #define MOST_HEADER 16  /* bytes of a frame's header with its checksum */
+#define AT_ONCE 8       /* bytes summed up side by side */
 
 typedef struct header {
     int64_t number; /* of the frame's first sample */
@@ -93,22 +94,34 @@ static const unsigned char *find_head(const unsigned char *p, const unsigned cha
     return NULL;
 }
 
-/* RFC 9639, section 9.3: x^16 + x^15 + x^2 + 1, of one byte. */
-static void fill_table(uint16_t table[256])
+/* RFC 9639, section 9.3: x^16 + x^15 + x^2 + 1. [n]: of one byte that n others follow, which are 0. */
+typedef uint16_t sums[AT_ONCE][256];
+
+static void fill_sums(sums of)
 {
     for (unsigned i = 0; i < 256; i++) {
         unsigned sum = i << 8;
         for (int bit = 0; bit < 8; bit++)
             sum = (sum << 1 ^ (sum & 0x8000 ? 0x8005 : 0)) & 0xffff;
-        table[i] = (uint16_t)sum;
+        of[0][i] = (uint16_t)sum;
     }
+    for (int n = 1; n < AT_ONCE; n++)
+        for (unsigned i = 0; i < 256; i++)
+            of[n][i] = (uint16_t)(of[n - 1][i] << 8 ^ of[0][of[n - 1][i] >> 8]);
 }
 
-/* Of a whole frame, whose last two bytes are the sum of those before, this is 0. */
-static unsigned sum_on(const uint16_t table[256], unsigned sum, const unsigned char *p, const unsigned char *end)
+/* Of a whole frame, whose last two bytes are the sum of those before, this is 0. What several bytes add does not depend
+ * on each other, so they are looked up side by side. */
+static unsigned sum_on(const sums of, unsigned sum, const unsigned char *p, const unsigned char *end)
 {
+    for (; end - p >= AT_ONCE; p += AT_ONCE) {
+        unsigned next = of[AT_ONCE - 1][sum >> 8 ^ p[0]] ^ of[AT_ONCE - 2][(sum & 0xff) ^ p[1]];
+        for (int i = 2; i < AT_ONCE; i++)
+            next ^= of[AT_ONCE - 1 - i][p[i]];
+        sum = next;
+    }
     for (; p < end; p++)
-        sum = (sum << 8 & 0xffff) ^ table[sum >> 8 ^ *p];
+        sum = (sum << 8 & 0xffff) ^ of[0][sum >> 8 ^ *p];
     return sum;
 }
 
@@ -118,16 +131,16 @@ int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *
     int found = 0, is_odd = 0, is_first = 1;
     int64_t number = walk->number, at = walk->position;
     unsigned sum = 0; /* of the frame at *walk, as far as it was seen */
-    uint16_t table[256];
+    sums of;
     unsigned char *piece = wh_calloc(PIECE, 1);
-    fill_table(table);
+    fill_sums(of);
     while (piece && !found && !is_odd) {
         size_t n = wh_source_peek(source, at, piece, PIECE);
         const unsigned char *seen = piece, *p = piece, *last = piece + n - WH_MIN(n, WH_FLAC_HEAD);
         const unsigned char *head = find_head(p, last);
         last = head ? head : last;
         while (!found && !is_odd && (p = find(p, last, fixed, number, &h))) {
-            sum = sum_on(table, sum, seen, p);
+            sum = sum_on(of, sum, seen, p);
             is_odd = is_first ? p > piece : sum != 0;
             walk->position = at + (p - piece);
             walk->number = number;
@@ -137,7 +150,7 @@ int wh_flac_walk_to(wh_source *source, int fixed, int64_t target, wh_flac_walk *
             is_first = 0;
             sum = 0;
         }
-        sum = sum_on(table, sum, seen, last);
+        sum = sum_on(of, sum, seen, last);
         at += last - piece;
         /* the end, another file, or the frame looked for should have come long ago */
         is_odd |= n <= WH_FLAC_HEAD || head || at - walk->position > 8 * PIECE || is_first;

@@ -24,6 +24,8 @@ struct whisp_audio {
     wh_source source;
     wh_decoder *decoder; /* NULL: samples, or it could not be opened again */
     wh_notes notes;
+    int is_piece;               /* another handle's sound is read beside it, in pieces */
+    int plain_notes;            /* it had so many notes when it was opened */
     int raw_rate, raw_channels; /* of bytes that are not a WAV file's, else 0; then blocks are small */
 
     float *decoded; /* [WH_AUDIO_BLOCK_VALUES], interleaved */
@@ -43,6 +45,17 @@ struct whisp_audio {
     float *ready;            /* mono or resampled: rounded, to be given out */
     size_t ready_length, ready_used;
 };
+
+/* For pieces.c. Another handle of the same bytes, at their beginning; *piece is NULL where the bytes can be read by one
+ * only, or their samples cannot be the same when reading begins elsewhere. The first one outlives it. (open.c) */
+int wh_audio_open_piece(const whisp_audio *audio, whisp_audio **piece);
+/* Where reading must begin a second before sample `at`, a multiple of the rate; what is read next stays the same. 1 or 0.
+ * Go there, and on to a sample in the second half of that second or behind it: 1; 0: it cannot, and the next read goes on
+ * as before; or a code. (audio.c) */
+int wh_audio_find_piece(whisp_audio *audio, int64_t at, wh_place *place);
+int wh_audio_go_piece(whisp_audio *audio, const wh_place *place, int64_t at);
+/* Is all that was read what one handle would have read, with nothing to be told about it? */
+int wh_audio_is_plain(const whisp_audio *audio);
 
 /* Resample from `rate` on from now on. (rate.c) */
 int wh_audio_begin_rate(whisp_audio *audio, int rate);

@@ -18,9 +18,10 @@
 #include "audio/junk.h"
 #include "audio/tags.h"
 
+#define STRIDE 64         /* of samples that are looked at: WH_MPEG_GRANULE is a multiple of it */
+#define REMEMBERED 64     /* granules that libmpg123 may be behind what it was shown */
 #define MAX_EMPTY 1000    /* calls in a row that bring no sample */
 #define DECODER_DELAY 529 /* samples that every decoder adds before the encoder's own delay */
-#define SOME 8            /* frames by which a count may be wrong */
 
 typedef struct wh_mpeg {
     wh_decoder decoder;
@@ -41,16 +42,30 @@ typedef struct wh_mpeg {
     int64_t damaged;        /* bytes in it that were not understood */
     int is_cut;             /* it ends in the middle of a frame */
     double began;
+    double before;             /* seconds of what was of another kind */
+    int64_t shown;             /* samples in the frames of this kind that libmpg123 was shown */
+    char sounding[REMEMBERED]; /* [sample / WH_MPEG_GRANULE % REMEMBERED]: something should be heard there */
+    int nothing;               /* so many samples of those that is_lost() looks at were nothing, at last */
     /* of the first one: samples to be left out, counted from its beginning */
     int64_t decoded, skip, cut_from, cut_to;
     /* for jumps in it */
     wh_mpeg_header first;
-    int64_t first_position; /* of its first frame with sound */
-    int has_another;        /* frames of another one were met */
+    wh_mpeg_step start; /* its first frame with sound */
+    int has_another;    /* frames of another kind were met */
     wh_mpeg_walk walk;
 } wh_mpeg;
 
 /* ---- what is missing ---- */
+
+/* Seconds that are given out before the frame that comes next. libmpg123 is shown frames before what it has made of
+ * others is given out, so that cannot say it. */
+static double frame_time(const wh_mpeg *m)
+{
+    int64_t n = m->shown - WH_MIN(m->shown, m->skip);
+    if (m->cut_to > 0 && m->shown > m->cut_from)
+        n -= WH_MIN(m->shown, m->cut_to) - m->cut_from;
+    return m->before + (double)n / (double)m->rate;
+}
 
 /* Where a broadcast was cut, a part of a frame is left: a fortieth of a second. */
 static int is_part_of_frame(wh_mpeg *m)
@@ -74,22 +89,22 @@ static void judge_skipped(wh_mpeg *m, int is_boundary)
     char why[96];
     snprintf(why, sizeof why, "%lld bytes are no MPEG audio", (long long)rest);
     m->damaged += rest;
-    wh_progress_missing(&m->progress, 0.0, rest, why);
+    wh_note_missing(m->progress.notes, frame_time(m), 0.0, 0, why);
 }
 
-/* One of the joined recordings has ended: was it all that it promised? */
-static void end_recording(wh_mpeg *m)
+/* One of the joined recordings has ended, at that time: was it all that it promised? */
+static void end_recording(wh_mpeg *m, double seconds)
 {
     const wh_mpeg_header *h = &m->frames.last;
     char at[24], of[24];
-    double heard = m->progress.seconds - m->began;
+    double heard = seconds - m->began;
     int64_t missing = m->promised - m->seen - (h->size > 0 ? m->damaged / h->size : 0);
-    if (m->promised > 0 && missing > (m->is_cut ? 0 : SOME) && m->rate > 0)
+    if (m->promised > 0 && missing > (m->is_cut ? 0 : WH_MPEG_SOME) && m->rate > 0)
         wh_note(m->progress.notes, 1, "stopped at %s of %s%s: the rest is missing or damaged", wh_clock(heard, at),
                 wh_clock(heard + (double)(m->promised - m->seen) * h->samples / h->rate, of),
                 m->began > 0 ? ", in a recording that was joined to another," : "");
     m->promised = m->seen = m->damaged = m->is_cut = 0;
-    m->began = m->progress.seconds;
+    m->began = seconds;
 }
 
 /* What stands behind the last frame: a part of one is what is left where a broadcast was cut. */
@@ -97,7 +112,7 @@ static void judge_end(wh_mpeg *m)
 {
     char at[24];
     int64_t junk = m->frame.junk;
-    int all_heard = m->promised > 0 && m->seen + SOME >= m->promised;
+    int all_heard = m->promised > 0 && m->seen + WH_MPEG_SOME >= m->promised;
     all_heard &= !wh_is_lost(m->source, m->frame.junk_from, junk);
     if (junk > 0 && !is_part_of_frame(m))
         wh_note(m->progress.notes, !all_heard, "ends at %s with %lld bytes that are not understood",
@@ -119,11 +134,15 @@ static void limit_bound(wh_mpeg_frame *frame)
 /* A header with rubbish behind it becomes silence, which libmpg123 would make of it, or noise. */
 static void check_frame(wh_mpeg *m)
 {
-    if (wh_mpeg_is_sound(&m->frame))
+    unsigned sounding;
+    int is_sound = wh_mpeg_is_sound(&m->frame, &sounding);
+    for (int i = 0; i < 2; i++)
+        m->sounding[(m->shown / WH_MPEG_GRANULE + i) % REMEMBERED] = is_sound && (sounding >> i & 1);
+    if (is_sound)
         return;
     const wh_mpeg_header *h = &m->frame.header;
     wh_mpeg_silence(&m->frame);
-    wh_note_missing(m->progress.notes, m->progress.seconds, (double)h->samples / h->rate, 1, "frames are damaged");
+    wh_note_missing(m->progress.notes, frame_time(m), (double)h->samples / h->rate, 1, "frames are damaged");
 }
 
 /* The frame is to be shown to libmpg123. */
@@ -132,6 +151,7 @@ static void prepare_frame(wh_mpeg *m)
     check_frame(m);
     limit_bound(&m->frame);
     wh_mpeg_fit(m->frame.bytes, m->frame.n, &m->frame.header, &m->reservoir);
+    m->shown += m->frame.header.samples;
 }
 
 /* A frame was found: does it begin another of the joined recordings? */
@@ -140,14 +160,15 @@ static void take_frame(wh_mpeg *m)
     wh_mpeg_info info;
     int is_info = wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info);
     judge_skipped(m, is_info || m->frame.is_new_kind);
-    if (is_info || m->frame.is_new_kind) {
-        m->has_another = 1;
-        end_recording(m);
-    }
+    if (is_info || m->frame.is_new_kind)
+        end_recording(m, frame_time(m));
     if (is_info)
         m->promised = info.frames;
-    if (m->frame.is_new_kind)
-        m->reservoir = 0;
+    if (m->frame.is_new_kind) {
+        m->has_another = m->decoder.is_odd = 1;
+        m->before = frame_time(m);
+        m->shown = m->reservoir = 0;
+    }
     if (!is_info)
         prepare_frame(m);
     m->is_cut = m->frame.n < m->frame.header.size;
@@ -209,6 +230,20 @@ static int begin_kind(wh_mpeg *m)
            encoding == MPG123_ENC_FLOAT_32 && m->channels >= 1 && m->channels <= 2;
 }
 
+/* Did libmpg123 make nothing of a granule in which there was something? Then it could not be decoded, for which there are
+ * zeros; its synthesis filter stood still meanwhile, and adds in another order from there on. A look at every 64th
+ * sample is enough. */
+static int is_lost(wh_mpeg *m, const float *samples, int64_t n)
+{
+    int64_t at = (m->decoded + STRIDE - 1) / STRIDE * STRIDE;
+    for (; at < m->decoded + n && m->nothing < WH_MPEG_GRANULE / STRIDE; at += STRIDE) {
+        const float *x = samples + (at - m->decoded) * m->channels;
+        int is_zero = x[0] == 0.0f && x[m->channels - 1] == 0.0f;
+        m->nothing = is_zero && m->sounding[at / WH_MPEG_GRANULE % REMEMBERED] ? m->nothing + 1 : 0;
+    }
+    return m->nothing >= WH_MPEG_GRANULE / STRIDE;
+}
+
 /* Of n frames that were decoded, leave out what the encoder added. How many are left. */
 static int64_t cut(wh_mpeg *m, float *samples, int64_t n)
 {
@@ -244,7 +279,9 @@ static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int6
         long rate = m->rate;
         int64_t n = WH_MAX(1, WH_MIN(max_frames, room / channels));
         int rc = mpg123_read(m->handle, samples, (size_t)(n * channels) * sizeof(float), &bytes);
-        int64_t got = cut(m, samples, (int64_t)(bytes / sizeof(float)) / channels);
+        int64_t got = (int64_t)(bytes / sizeof(float)) / channels;
+        m->decoder.is_odd |= is_lost(m, samples, got);
+        got = cut(m, samples, got);
         *sound = (wh_sound){.rate = (int)rate, .channels = channels};
         wh_progress_heard(&m->progress, (double)got / (double)rate, 0);
         if (rc == MPG123_NEW_FORMAT && (mpg123_getformat(m->handle, &m->rate, &m->channels, &encoding) != MPG123_OK ||
@@ -260,7 +297,7 @@ static int64_t read_mpeg(wh_decoder *decoder, float *samples, int64_t room, int6
     if (!m->is_judged) {
         m->is_judged = 1;
         judge_end(m);
-        end_recording(m);
+        end_recording(m, m->progress.seconds);
     }
     return 0;
 }
@@ -299,44 +336,70 @@ static int decode_to(wh_mpeg *m, int64_t target)
     return 1;
 }
 
-/* Begin with frame `number` of the first recording, and go on to sample `target`. */
-static int start_at(wh_mpeg *m, int64_t number, int64_t position, int64_t target)
+/* The sample, counted as `decoded` is, that is given out as this one. */
+static int64_t find_sample(const wh_mpeg *m, int64_t frame)
+{
+    int64_t sample = frame + m->skip;
+    return m->cut_to > 0 && sample >= m->cut_from ? sample + m->cut_to - m->cut_from : sample;
+}
+
+/* Begin where *place says, and go on to its sample. */
+static int start_at(wh_mpeg *m, const wh_place *place)
 {
     long rate = m->rate;
     int channels = m->channels;
-    m->frames.position = position;
+    m->frames.position = place->at;
     m->frames.last = m->first;
     if (!(m->handle = make_handle()) || !wh_mpeg_next(&m->frames, &m->frame) || m->frame.tags || m->frame.zeros ||
         m->frame.junk)
         return 0;
+    m->before = 0;
+    m->shown = place->from * m->first.samples;
+    m->began = place->from > 0 ? frame_time(m) : 0;
+    m->shown = m->decoded = place->number * m->first.samples;
+    m->promised = place->promised;
+    m->seen = place->number - place->from + 1;
     m->reservoir = 0;
     prepare_frame(m);
     m->used = m->is_pending = m->at_end = m->is_cut = 0;
-    m->seen = number + 1;
-    m->decoded = number * m->first.samples;
-    return begin_kind(m) && m->rate == rate && m->channels == channels && decode_to(m, target);
+    m->damaged = m->nothing = 0;
+    return begin_kind(m) && m->rate == rate && m->channels == channels && decode_to(m, find_sample(m, place->frame));
 }
 
-static int seek_mpeg(wh_decoder *decoder, int64_t frame)
+static int find_mpeg(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
 {
     wh_mpeg *m = (wh_mpeg *)decoder;
-    int64_t target = frame + m->skip, number = target / m->first.samples, position;
-    if (m->has_another || m->is_over || frame < 0 || (m->cut_to > 0 && target >= m->cut_from))
+    int64_t number = find_sample(m, frame) / m->first.samples;
+    (void)in_pieces; /* headers are looked at in no time */
+    if (m->has_another || frame < 0)
         return 0;
-    if (!m->walk.number || wh_mpeg_walk_lead(&m->walk, number, &position) < 0)
-        m->walk = (wh_mpeg_walk){.position = m->first_position};
+    if (!m->walk.at.position || !wh_mpeg_walk_lead(&m->walk, number))
+        m->walk = (wh_mpeg_walk){.at = m->start};
     if (!wh_mpeg_walk_to(m->source, &m->first, number, &m->walk))
         return 0;
-    int64_t from = wh_mpeg_walk_lead(&m->walk, number, &position);
+    const wh_mpeg_step *from = wh_mpeg_walk_lead(&m->walk, number);
+    place->frame = frame;
+    place->at = from->position;
+    place->number = from->number;
+    place->from = from->from;
+    place->promised = from->promised;
+    return 1;
+}
+
+static int go_mpeg(wh_decoder *decoder, const wh_place *place)
+{
+    wh_mpeg *m = (wh_mpeg *)decoder;
+    if (m->has_another || m->is_over)
+        return 0;
     wh_mpeg before = *m;
-    if (!start_at(m, from, position, target)) {
+    if (!start_at(m, place)) {
         if (m->handle)
             mpg123_delete(m->handle);
         *m = before;
         return 0;
     }
     mpg123_delete(before.handle);
-    m->progress.seconds = m->progress.heard = (double)frame / (double)m->rate;
+    m->progress.seconds = m->progress.heard = (double)place->frame / (double)m->rate;
     return 1;
 }
 
@@ -378,18 +441,18 @@ static int start(wh_mpeg *m)
     if (!(m->handle = make_handle()) || !wh_mpeg_next(&m->frames, &m->frame))
         return 0;
     m->first = m->frame.header;
-    m->first_position = m->frames.position;
+    m->start = (wh_mpeg_step){.position = m->frames.position};
+    m->rate = m->frame.header.rate; /* for messages, until libmpg123 says it */
     if (wh_mpeg_read_info(m->frame.bytes, (size_t)m->frame.n, &info))
         m->used = m->frame.n;
     else {
         m->seen = 1;
         prepare_frame(m);
-        m->first_position -= m->frame.n;
+        m->start.position -= m->frame.n;
     }
-    m->promised = info.frames;
+    m->promised = m->start.promised = info.frames;
     describe(m, &info);
     plan_cuts(m, &info);
-    m->rate = m->frame.header.rate; /* for messages, until libmpg123 says it */
     return begin_kind(m) || (m->is_pending && go_on(m));
 }
 
@@ -405,7 +468,8 @@ int wh_mpeg_open(wh_source *source, wh_notes *notes, const char *name, wh_decode
         return wh_fail_memory();
     m->decoder.read = read_mpeg;
     m->decoder.close = close_mpeg;
-    m->decoder.seek = source->is_file ? seek_mpeg : NULL;
+    m->decoder.find = source->is_file ? find_mpeg : NULL;
+    m->decoder.go = go_mpeg;
     m->source = m->frames.source = source;
     m->progress.notes = notes;
     if (start(m))

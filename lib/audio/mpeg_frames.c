@@ -118,17 +118,21 @@ static int take_bits(const unsigned char *bytes, int *at, int n)
 
 /* ISO 11172-3, 2.4.1.7 and ISO 13818-3: nothing in the side information that no encoder can write. More than 576 large
  * values, a window that is switched to none, more bits than there are in this frame and before it. */
-int wh_mpeg_is_sound(const wh_mpeg_frame *frame)
+int wh_mpeg_is_sound(const wh_mpeg_frame *frame, unsigned *sounding)
 {
     const wh_mpeg_header *h = &frame->header;
     int length, from = find_side(h, &length), is_v1 = h->version == 1, at = 0, bits = 0;
+    *sounding = 3;
     if (h->layer != 3 || frame->n < h->size || h->size < from + length)
         return 1; /* of others only the header can be checked; those that are cut off are told otherwise */
+    *sounding = 0;
     const unsigned char *side = frame->bytes + from;
     int before = take_bits(side, &at, is_v1 ? 9 : 8);
     at += is_v1 ? (h->channels == 2 ? 3 + 8 : 5 + 4) : h->channels;
     for (int i = 0; i < (is_v1 ? 2 : 1) * h->channels; i++) {
-        bits += take_bits(side, &at, 12);
+        int length_bits = take_bits(side, &at, 12);
+        bits += length_bits;
+        *sounding |= (unsigned)(length_bits > 0) << i / h->channels;
         if (take_bits(side, &at, 9) > 288)
             return 0;
         at += 8 + (is_v1 ? 4 : 9);

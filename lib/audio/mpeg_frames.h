@@ -59,8 +59,10 @@ typedef struct wh_mpeg_frames {
     int is_started;
 } wh_mpeg_frames;
 
-/* Can these bytes be a frame's, or is only its header right? */
-int wh_mpeg_is_sound(const wh_mpeg_frame *frame);
+/* Can these bytes be a frame's, or is only its header right? *sounding: bit i is set where the frame's i-th
+ * WH_MPEG_GRANULE samples (layer 3; of others all) are not made of nothing. */
+#define WH_MPEG_GRANULE 576
+int wh_mpeg_is_sound(const wh_mpeg_frame *frame, unsigned *sounding);
 /* Layer 3: make the frame hold silence. What it has of the frames behind it stays. */
 void wh_mpeg_silence(wh_mpeg_frame *frame);
 

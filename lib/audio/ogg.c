@@ -128,6 +128,7 @@ static void end_link(ogg_decoder *d, int is_last)
     d->undecoded[0] = 0;
     d->damaged = d->foreign = 0;
     d->links++;
+    d->decoder.is_odd = 1;
 }
 
 static int knows(const ogg_decoder *d, int serial)
@@ -418,11 +419,19 @@ static int begin_again(ogg_decoder *d)
 }
 
 /* Only in the first link, in which the codec stays the same. */
-static int seek_ogg(wh_decoder *decoder, int64_t frame)
+static int find_ogg(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
 {
     ogg_decoder *d = (ogg_decoder *)decoder;
-    int64_t before = d->out;
-    if (d->jumps_not || d->links > 0 || frame < 0 || (double)frame >= decoder->duration * decoder->sound.rate)
+    (void)in_pieces; /* go_ogg() counts packets */
+    place->frame = frame;
+    return !d->jumps_not && d->links == 0 && frame >= 0 && (double)frame < decoder->duration * decoder->sound.rate;
+}
+
+static int go_ogg(wh_decoder *decoder, const wh_place *place)
+{
+    ogg_decoder *d = (ogg_decoder *)decoder;
+    int64_t before = d->out, frame = place->frame;
+    if (!find_ogg(decoder, frame, 0, &(wh_place){0}))
         return 0;
     wh_notes notes = *d->progress.notes;
     if ((frame >= before || begin_again(d)) && pass_to(d, frame))
@@ -471,7 +480,8 @@ int wh_ogg_open(wh_source *source, wh_notes *notes, const char *name, wh_decoder
         return rc;
     }
     describe(d);
-    d->decoder.seek = source->is_file && d->codec->lead ? seek_ogg : NULL;
+    d->decoder.find = source->is_file && d->codec->lead ? find_ogg : NULL;
+    d->decoder.go = go_ogg;
     *decoder = &d->decoder;
     return WHISP_OK;
 }

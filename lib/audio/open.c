@@ -251,6 +251,32 @@ int whisp_audio_open_reader(const whisp_reader *reader, whisp_audio **audio)
     return rc ? rc : finish(wh_source_init_reader(&(*audio)->source, &all), audio);
 }
 
+int wh_audio_open_piece(const whisp_audio *audio, whisp_audio **piece)
+{
+    const wh_source *source = &audio->source;
+    *piece = NULL;
+    if (!audio->decoder || !audio->decoder->find || !source->is_file || source->reader.read || source->whole ||
+        audio->raw_rate || (audio->resampler && !wh_resampler_restarts(audio->resampler)))
+        return WHISP_OK;
+    int rc = make(audio->name, piece);
+    if (rc)
+        return rc;
+    whisp_audio *other = *piece;
+    other->channel = audio->channel;
+    other->is_piece = 1;
+    other->source = (wh_source){.fd = source->fd,
+                                .memory = source->memory,
+                                .path = source->path,
+                                .is_file = 1,
+                                .begin = source->begin,
+                                .all = source->all};
+    wh_source_rewind(&other->source);
+    rc = finish(WHISP_OK, piece);
+    if (!rc)
+        other->plain_notes = other->notes.n;
+    return rc;
+}
+
 /* ---- again from the beginning ---- */
 
 int wh_audio_rewinds(const whisp_audio *audio)

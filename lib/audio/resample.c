@@ -105,13 +105,30 @@ static int design_bank(wh_resampler *r)
 
 /* ---- life ---- */
 
+/* libsamplerate adds up its steps in floating point: where it stands depends on where it began. */
+int wh_resampler_restarts(const wh_resampler *r)
+{
+    return !r->general;
+}
+
+/* Silence before the recording: sample 0 is in the middle of the first window. */
+void wh_resampler_restart(wh_resampler *r)
+{
+    r->held = r->taps / 2 - 1;
+    memset(r->window, 0, r->held * sizeof *r->window);
+    r->at = 0;
+    r->phase = 0;
+    r->taken = r->given = 0;
+    r->ended = 0;
+}
+
 static int prepare_bank(wh_resampler *r)
 {
     r->bank = wh_alloc_aligned((size_t)r->phases * r->taps, sizeof *r->bank);
     r->window = wh_calloc(r->taps + BLOCK, sizeof *r->window);
     if (!r->bank || !r->window)
         return wh_fail_memory();
-    r->held = r->taps / 2 - 1; /* silence before the recording: sample 0 is in the middle of the first window */
+    wh_resampler_restart(r);
     return design_bank(r);
 }
 

@@ -15,6 +15,11 @@ typedef struct wh_resampler wh_resampler;
 int wh_resampler_new(int rate, wh_resampler **resampler);
 void wh_resampler_free(wh_resampler *resampler);
 
+/* Can it be restarted, so that beginning at any whole second gives the same samples from a second later on? */
+int wh_resampler_restarts(const wh_resampler *resampler);
+/* As it was when it was made. */
+void wh_resampler_restart(wh_resampler *resampler);
+
 /* Take up to n samples and give up to `room`. *used: how many were taken; *made: how many were given. Either
  * everything is taken or `room` is filled. Output sample i is the sound at i / 16000 s, the first input sample being
  * at 0; before the recording lies silence. The output does not depend on how the input is cut into blocks. */

@@ -66,10 +66,18 @@ static int64_t read_file(wh_decoder *decoder, float *samples, int64_t room, int6
     return WH_MAX(got, 0);
 }
 
-static int seek_file(wh_decoder *decoder, int64_t frame)
+/* Nothing is known of how its decoders find a frame: only one of them, from the beginning, is sure to be right. */
+static int find_file(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
+{
+    (void)decoder;
+    place->frame = frame;
+    return !in_pieces;
+}
+
+static int go_file(wh_decoder *decoder, const wh_place *place)
 {
     sndfile_decoder *d = (sndfile_decoder *)decoder;
-    int64_t before = d->given;
+    int64_t before = d->given, frame = place->frame;
     if (sf_seek(d->file, frame, SEEK_SET) != frame) {
         sf_seek(d->file, before, SEEK_SET);
         return 0;
@@ -176,7 +184,8 @@ int wh_sndfile_open_view(wh_view *view, const char *name, wh_decoder **decoder)
     int rc = open_file(view->source, view, name, &info, decoder);
     if (!rc && *decoder) {
         (*decoder)->frames = WH_MAX(info.frames, 0);
-        (*decoder)->seek = view->source->is_file && info.seekable ? seek_file : NULL;
+        (*decoder)->find = view->source->is_file && info.seekable ? find_file : NULL;
+        (*decoder)->go = go_file;
     }
     return rc;
 }

@@ -110,6 +110,7 @@ static void close_stretch(stretches *d)
                     wh_clock(d->before + promised, there));
     }
     d->before += seconds;
+    d->decoder.is_odd = 1; /* what follows is another one, or the end */
     if (d->inner)
         d->inner->close(d->inner);
     d->inner = NULL;
@@ -261,24 +262,29 @@ static int is_one_sound(stretches *d, int64_t end)
 }
 
 /* Only in the first stretch: those behind it may be anything. */
-static int seek_in_stretches(wh_decoder *decoder, int64_t frame)
+static int find_in_stretches(wh_decoder *decoder, int64_t frame, int in_pieces, wh_place *place)
 {
     stretches *d = (stretches *)decoder;
     if (!d->is_open || d->before > 0 || !d->source->is_file || frame < 0 || frame > INT64_MAX / 8192)
         return 0;
-    if (d->inner) {
-        if (!d->inner->seek || !d->inner->seek(d->inner, frame))
-            return 0;
-    } else {
-        int64_t at = d->now.at + frame * frame_bytes(&d->now);
-        int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
-        if ((at > end && end < d->source->size) || !is_one_sound(d, WH_MIN(at, end)))
-            return 0;
-        if (at > end) /* beyond all that there is: nothing comes */
-            frame = WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now);
-        d->position = d->now.at + frame * frame_bytes(&d->now);
-    }
-    d->given = frame;
+    if (d->inner)
+        return d->inner->find && d->inner->find(d->inner, frame, in_pieces, place);
+    int64_t at = d->now.at + frame * frame_bytes(&d->now);
+    int64_t end = d->now.length < 0 ? d->source->size : WH_MIN(d->source->size, d->now.at + d->now.length);
+    if (at > end && (end < d->source->size || in_pieces))
+        return 0;
+    place->frame = at > end ? WH_MAX(end - d->now.at, 0) / frame_bytes(&d->now) : frame; /* behind it nothing comes */
+    return in_pieces || is_one_sound(d, WH_MIN(at, end));
+}
+
+static int go_in_stretches(wh_decoder *decoder, const wh_place *place)
+{
+    stretches *d = (stretches *)decoder;
+    if (!d->is_open || d->before > 0 || (d->inner && !d->inner->go(d->inner, place)))
+        return 0;
+    if (!d->inner)
+        d->position = d->now.at + place->frame * frame_bytes(&d->now);
+    d->given = place->frame;
     return 1;
 }
 
@@ -322,7 +328,7 @@ static void describe(stretches *d)
     decoder->frames = decoder->duration = -1;
     if (s->by == WH_BY_MPEG) {
         decoder->duration = d->inner->duration;
-        decoder->seek = NULL;
+        decoder->find = NULL;
     } else if (d->inner) {
         double shown = s->length < 0 ? (double)WH_SOURCE_UNKNOWN : (double)s->length; /* there may be less */
         decoder->frames = s->length < 0 ? -1 : d->inner->frames;
@@ -354,13 +360,16 @@ int wh_stretches_open(wh_source *source, wh_notes *notes, const char *name, wh_d
     if (!d)
         return wh_fail_memory();
     source->opening = 0; /* it is ours: chunks of any size are passed */
-    *d = (stretches){
-        .decoder = {.read = read_stretches, .seek = seek_in_stretches, .close = close_stretches, .is_duration_sure = 1},
-        .source = source,
-        .notes = notes,
-        .name = name,
-        .walk = walk,
-        .files = 1};
+    *d = (stretches){.decoder = {.read = read_stretches,
+                                 .find = find_in_stretches,
+                                 .go = go_in_stretches,
+                                 .close = close_stretches,
+                                 .is_duration_sure = 1},
+                     .source = source,
+                     .notes = notes,
+                     .name = name,
+                     .walk = walk,
+                     .files = 1};
     int rc = WHISP_OK, found = d->walk.container->next(&d->walk, &d->now);
     d->now.sound.floats = d->now.sound.floats ? 1 : 0;
     if (found && (rc = open_stretch(d)) == WHISP_OK && d->is_open) {

@@ -19,6 +19,9 @@ typedef enum wh_compute { WH_COMPUTE_F32, WH_COMPUTE_INT8, WH_COMPUTE_AUTO, WH_C
  * where the arithmetic is int8. */
 enum wh_encoder_padding { WH_PADDING_FULL, WH_PADDING_FEW, WH_PADDING_AUTO };
 
+/* How a window is heard: as the padding above says, or with all positions of its padding. */
+enum wh_hearing { WH_HEAR, WH_HEAR_FULL };
+
 /* By its name as the option compute_type has it: "auto", "f32", "bf16", "int8". */
 wh_compute wh_compute_named(const char *name);
 
@@ -68,10 +71,10 @@ const char *wh_backend_describe(const wh_backend *backend);
  * cross-attention K/V in slots[i]; those slots' tokens are forgotten. */
 int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots);
 
-/* Whether positions of this window are left out (enum wh_encoder_padding), any thread at any time; and the same as above without
- * leaving any out. */
+/* Whether positions of this window are left out (enum wh_encoder_padding), any thread at any time; and the same as above, heard
+ * in another way. */
 int wh_backend_leaves_out(const wh_backend *backend, const float *mel);
-int wh_backend_encode_full(wh_backend *backend, int n, const float *const *mel, const int *slots);
+int wh_backend_encode_as(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how);
 
 /* Append tokens to slots. The same numbers come out for a sequence whatever else is in the call. */
 int wh_backend_decode(wh_backend *backend, int n, const wh_step *steps);

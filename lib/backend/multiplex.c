@@ -175,13 +175,13 @@ static void take_windows(wh_multiplex *m, int goes_first, int *n)
     for (*n = 0; *n < most;) {
         wh_view *next = NULL;
         for (wh_view *v = m->views; v; v = v->next)
-            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken &&
-                (*n == 0 || v->is_full == m->is_full) && (!next || v->asked < next->asked))
+            if (v->wants == WH_WINDOW && v->goes_first == goes_first && !v->taken && (*n == 0 || v->how == m->how) &&
+                (!next || v->asked < next->asked))
                 next = v;
         if (!next)
             break;
         take(m, next);
-        m->is_full = next->is_full;
+        m->how = next->how;
         m->mel[*n] = next->mel[0];
         m->windows[(*n)++] = next->slots[0];
     }
@@ -242,8 +242,7 @@ static void compute_steps(wh_multiplex *m, int n)
 
 static void compute_windows(wh_multiplex *m, int n)
 {
-    int rc = m->is_full ? wh_backend_encode_full(m->backend, n, m->mel, m->windows)
-                        : wh_backend_encode(m->backend, n, m->mel, m->windows);
+    int rc = wh_backend_encode_as(m->backend, n, m->mel, m->windows, m->how);
     for (wh_view *v = m->taken; v; v = v->next_taken)
         take_answer(v, rc);
 }

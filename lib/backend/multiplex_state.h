@@ -29,7 +29,7 @@ typedef struct wh_view {
     int rc;
     char problem[256];       /* its text */
     const float *const *mel; /* what is asked for */
-    int is_full;             /* a window with all of its positions */
+    enum wh_hearing how;     /* a window is encoded */
     const wh_step *steps;
     int n;
     wh_pages room; /* of who goes first */
@@ -65,7 +65,7 @@ struct wh_multiplex {
     wh_step *steps;      /* [n_slots] of a computation */
     const float **mel;   /* [n_slots] */
     int *windows;        /* [n_slots] */
-    int is_full;         /* those windows are encoded with all of their positions */
+    enum wh_hearing how; /* those windows are encoded */
     wh_multiplex_times times;
 };
 

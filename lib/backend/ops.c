@@ -19,12 +19,12 @@ const char *wh_backend_describe(const wh_backend *backend)
 
 int wh_backend_encode(wh_backend *backend, int n, const float *const *mel, const int *slots)
 {
-    return ops_of(backend)->encode(backend, n, mel, slots, 0);
+    return ops_of(backend)->encode(backend, n, mel, slots, WH_HEAR);
 }
 
-int wh_backend_encode_full(wh_backend *backend, int n, const float *const *mel, const int *slots)
+int wh_backend_encode_as(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how)
 {
-    return ops_of(backend)->encode(backend, n, mel, slots, 1);
+    return ops_of(backend)->encode(backend, n, mel, slots, how);
 }
 
 int wh_backend_leaves_out(const wh_backend *backend, const float *mel)

@@ -10,7 +10,7 @@
 typedef struct wh_backend_ops {
     void (*free)(wh_backend *backend);
     const char *(*describe)(const wh_backend *backend);
-    int (*encode)(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full);
+    int (*encode)(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how);
     int (*leaves_out)(const wh_backend *backend, const float *mel); /* NULL: no positions of a window */
     int (*decode)(wh_backend *backend, int n, const wh_step *steps);
     int (*fork_tail)(wh_backend *backend, int dst, int src, int n_same);

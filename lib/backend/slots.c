@@ -71,7 +71,7 @@ static int take_window(wh_slots *s, wh_slot *slot)
     return slot->window = found;
 }
 
-int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full)
+int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how)
 {
     wh_slots *s = ledger(backend);
     int windows[WH_MOST_WINDOWS], rc = WHISP_OK;
@@ -82,7 +82,7 @@ int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const i
         count = WH_MIN(n - first, s->most_windows);
         for (int i = 0; i < count; i++)
             windows[i] = take_window(s, &s->slots[slots[first + i]]);
-        rc = s->computer->encode_windows(backend, count, mel + first, windows, is_full);
+        rc = s->computer->encode_windows(backend, count, mel + first, windows, how);
         for (int i = 0; rc && i < count; i++) /* nothing has been heard: decode will say so */
             release_window(s, &s->slots[slots[first + i]]);
     }

@@ -13,8 +13,8 @@
 #define WH_MOST_WINDOWS 16 /* of an encode_windows call */
 
 typedef struct wh_computer {
-    /* n windows of log-Mel, as backend.h has them, into windows[i], all different; is_full: all of their positions */
-    int (*encode_windows)(wh_backend *backend, int n, const float *const *mel, const int *windows, int is_full);
+    /* n windows of log-Mel, as backend.h has them, into windows[i], all different */
+    int (*encode_windows)(wh_backend *backend, int n, const float *const *mel, const int *windows, enum wh_hearing how);
     /* rows [n] of different slots, at most few_rows; or of one slot in order, at most most_rows */
     int (*run_pass)(wh_backend *backend, int n, const wh_row *rows);
     /* positions first .. end - 1 of src's self-attention K/V to dst, where those before are the same already */
@@ -50,7 +50,7 @@ int wh_slots_init(wh_slots *slots);
 void wh_slots_free(wh_slots *slots);
 
 /* For the table of ops.h. A decode call that fails leaves slots with the tokens that they had before. */
-int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full);
+int wh_slots_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how);
 int wh_slots_decode(wh_backend *backend, int n, const wh_step *steps);
 int wh_slots_fork_tail(wh_backend *backend, int dst, int src, int n_same);
 int wh_slots_truncate(wh_backend *backend, int slot, int n_tokens);

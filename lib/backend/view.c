@@ -270,7 +270,7 @@ static int slot_behind(const wh_view *v, int slot)
     return has_slot(v, slot) ? v->slots[slot] : -1;
 }
 
-static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, int is_full)
+static int view_encode(wh_backend *backend, int n, const float *const *mel, const int *slots, enum wh_hearing how)
 {
     wh_view *v = view_of(backend);
     wh_multiplex *m = v->m;
@@ -282,7 +282,7 @@ static int view_encode(wh_backend *backend, int n, const float *const *mel, cons
     if (v->slots[0] < 0 && (v->slots[0] = take_slot(m)) < 0)
         rc = wh_fail(WHISP_ERR_STATE, "too many users of a shared backend");
     v->mel = mel;
-    v->is_full = is_full;
+    v->how = how;
     if (!rc)
         rc = wait_served(v, WH_WINDOW);
     pthread_mutex_unlock(&m->mutex);

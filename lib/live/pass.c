@@ -8,6 +8,9 @@
 #include "align/align_text.h"
 #include "live/stream.h"
 
+#define PAST_TOKENS 64 /* of the text before; each costs, in every pass, a third of what a token of its own does */
+#define MOST_TOKENS 24 /* that a pass decodes at most, and for each second: who speaks fast says five */
+#define TOKENS_A_SECOND 10
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
 /* The sound that is held, encoded. */
@@ -44,7 +47,7 @@ static int set_prompt(whisp_stream *st)
 {
     const wh_values *v = &st->options->values;
     size_t longest = (size_t)st->session->model->n_text_ctx / 2 - 1, n_initial;
-    size_t past = v->condition_on_previous_text ? st->n_past : 0;
+    size_t past = v->condition_on_previous_text ? WH_MIN(st->n_past, PAST_TOKENS) : 0;
     wh_window_initial(st->window, &n_initial);
     if (v->carry_initial_prompt)
         past = WH_MIN(past, longest > n_initial ? longest - n_initial : 0);
@@ -63,13 +66,47 @@ static int time_words(whisp_stream *st)
         rc = wh_keys_make(words, &keys);
     for (size_t i = 0; !rc && i < words->n; i++) {
         const wh_word *w = &words->list[i];
-        wh_said said = {.start = offset + w->start, .end = offset + w->end, .probability = w->probability};
+        wh_said said = {.place = w->first_token,
+                        .start = offset + w->start,
+                        .end = offset + w->end,
+                        .probability = w->probability};
         if (w->length)
             rc = wh_hypothesis_add(&st->hypothesis, &said, words->text.data + w->text, w->length,
                                    keys.bytes.data ? keys.bytes.data + keys.ends[i] : "",
                                    keys.ends[i + 1] - keys.ends[i], tokens + w->first_token, w->n_tokens);
     }
     wh_keys_free(&keys);
+    return rc;
+}
+
+/* What is to be expected: much of what the last pass decoded. It begins with what has settled, as that pass had it. The last
+ * pass of all has no other after it to mend what it says, and hears as for a recording. */
+static int expect(whisp_stream *st)
+{
+    if (st->finished && st->heard == st->n)
+        return wh_window_expect(st->window, NULL);
+    int first_time = wh_tokenizer_specials(st->session->model->tokenizer)->eot;
+    size_t n = 0, n_text = 0;
+    while (st->n_sure && n < st->n_last && (n_text < st->n_sure || st->last[n].id >= first_time))
+        n_text += st->last[n++].id < first_time;
+    while (n > 0 && st->last[n - 1].id >= first_time) /* a time may come here, or none */
+        n--;
+    const wh_expected expected = {.said = st->last,
+                                  .n = st->n_last,
+                                  .n_given = n,
+                                  .most = MOST_TOKENS + TOKENS_A_SECOND * st->heard / WH_SAMPLE_RATE};
+    return wh_window_expect(st->window, &expected);
+}
+
+/* What was decoded, for the next pass; what of it settles is not known yet. */
+static int keep(whisp_stream *st)
+{
+    const wh_decoding *d = wh_window_decoding(st->window);
+    int rc = wh_grow(&st->last, &st->last_capacity, d->n + 1, sizeof *st->last);
+    if (!rc && d->n)
+        memcpy(st->last, d->tokens, d->n * sizeof *st->last);
+    st->n_last = rc ? 0 : d->n;
+    st->n_sure = 0;
     return rc;
 }
 
@@ -80,10 +117,10 @@ int wh_stream_pass(whisp_stream *st)
     if (st->heard < WH_HOP)
         return WHISP_OK;
     st->n_passes++;
-    if ((rc = hear(st)) || (lang = language(st)) < 0)
+    if ((rc = hear(st)) || (rc = expect(st)) || (lang = language(st)) < 0)
         return rc ? rc : lang;
     wh_window_use_language(st->window, lang);
-    if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)))
+    if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)) || (rc = keep(st)))
         return rc;
     return wh_window_is_silent(st->window) || !wh_window_is_sound(st->window) ? WHISP_OK : time_words(st);
 }

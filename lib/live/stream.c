@@ -12,10 +12,11 @@
 #include "util/text.h"
 
 #define SECONDS(n) ((double)(n) / WH_SAMPLE_RATE)
-#define LONG_BUFFER 15.0    /* seconds from which a settled sentence's end is a place to cut */
-#define LONGER_BUFFER 20.0  /* ... any settled word's end */
-#define LONGEST_BUFFER 25.0 /* ... any place */
-#define LEAST_CUT 3.0       /* a sentence that ends earlier in the buffer is no place to cut */
+#define LONG_BUFFER 8.0     /* seconds from which a settled sentence's end is a place to cut */
+#define LONGER_BUFFER 12.0  /* ... any settled word's end */
+#define LONGEST_BUFFER 25.0 /* ... any place that leaves RECENT seconds */
+#define RECENT 15.0         /* ... and words settle that are older, agreed on or not */
+#define LEAST_CUT 2.0       /* a sentence that ends earlier in the buffer is no place to cut */
 #define KEPT_SILENCE 0.5    /* seconds of silence that stay in the buffer */
 #define LONG_PAUSE 1.0      /* silence after which settled words are dropped */
 #define EDGE 0.2            /* activity this close before the last pass's end may be new to the next one */
@@ -23,6 +24,12 @@
 #define GUARD 0.2           /* seconds of sound after a word before a pass counts as having heard it */
 #define DOUBTFUL_GUARD 0.6  /* ... one that is less probable than DOUBTFUL */
 #define DOUBTFUL 0.4
+#define LATE 1.5      /* seconds after which a word on which passes do not agree settles, */
+#define MOST_PARTED 4 /* ... as one of so many words at most, */
+#define LEAST_MET 2   /* ... if they agree on so many behind it */
+#define LEAST_SOUND                                                                                                    \
+    0.8 /* seconds from which a pass is made where nothing is left to settle: the model makes up the rest */
+#define OPEN_WORDS 2 /* settled words that the next pass decodes again, for what follows them may change their form */
 
 /* The model of voice activity, if there is one: with it silence costs nothing and cannot be misheard. */
 static int load_activity(whisp_stream *st)
@@ -51,14 +58,27 @@ static int check_options(const whisp_options *options)
     return WHISP_OK;
 }
 
-/* The passes hear by the session's options, but for the vocabulary, which mends the final text. What is to be said about
- * options was said when the session was made. */
+/* A pass that fails is decoded again once, by one sample: there is another pass in no time. */
+static void try_once(wh_values *v)
+{
+    double temperatures[WH_MAX_TEMPERATURES];
+    int n = WH_MIN(wh_options_temperatures(v, temperatures), 2);
+    memcpy(v->temperatures, temperatures, (size_t)n * sizeof *temperatures);
+    v->n_temperatures = n;
+    v->temperature_given = 1;
+    v->temperature_increment = NAN;
+    v->best_of = 1;
+}
+
+/* The passes hear by the session's options, but for the fallback, and for the vocabulary, which mends the final text. What
+ * is to be said about options was said when the session was made. */
 static int make_window(whisp_stream *st)
 {
     const whisp_session *s = st->session;
     if (!(st->options = wh_options_copy(s->options)))
         return WHISP_ERR_MEMORY;
     st->options->values.vocabulary = NULL;
+    try_once(&st->options->values);
     const wh_window_config config = {.model = &s->computed,
                                      .options = st->options,
                                      .backend = s->backend,
@@ -108,6 +128,7 @@ void whisp_stream_free(whisp_stream *st)
     wh_buf_free(&st->tail_text);
     free(st->samples);
     free(st->past);
+    free(st->last);
     free(st->out);
     free(st->handed);
     free(st);
@@ -202,6 +223,7 @@ static int cut(whisp_stream *st, double seconds, size_t n_words)
     for (size_t i = n_words; i < st->settled.n && !rc; i++)
         rc = wh_hypothesis_copy(&st->scratch, &st->settled, i);
     wh_hypothesis_clear(&st->hypothesis); /* it begins with what is dropped */
+    st->n_sure = 0;
     wh_hypothesis kept = st->scratch;
     st->scratch = st->settled;
     st->settled = kept;
@@ -270,7 +292,7 @@ static int trim(whisp_stream *st)
     if (length > LONGER_BUFFER && st->settled.n && after(st, st->settled.n - 1) > begin + LEAST_CUT)
         return cut(st, after(st, st->settled.n - 1), st->settled.n);
     if (length > LONGEST_BUFFER)
-        return cut(st, end - LONG_BUFFER, st->settled.n);
+        return cut(st, end - RECENT, st->settled.n);
     return WHISP_OK;
 }
 
@@ -309,6 +331,43 @@ static size_t heard_out(const whisp_stream *st)
     return n;
 }
 
+/* Words on which the last two passes agree: so many of the tail, and of the hypothesis behind the settled ones. */
+typedef struct agreed {
+    size_t tail, heard;
+} agreed;
+
+/* Where they part at a word that was said long ago, hearing on will not help (names are heard in two ways by turns): it
+ * settles as it is heard now, if they meet again behind it. 1: they do. */
+static int pass_over(const whisp_stream *st, size_t skip, size_t out, agreed *a)
+{
+    double long_ago = SECONDS(st->offset + (int64_t)st->heard) - LATE;
+    const wh_hypothesis *h = &st->hypothesis;
+    for (size_t k = 0; k <= MOST_PARTED; k++) {
+        size_t next = skip + a->heard + k;
+        if (next >= h->n || (k && h->list[next - 1].end > long_ago))
+            return 0;
+        for (size_t i = 0; i <= MOST_PARTED && a->tail + i < out; i++) {
+            size_t n = WH_MIN(wh_hypothesis_common(&st->tail, a->tail + i, h, next), out - a->tail - i);
+            if (n < LEAST_MET)
+                continue;
+            *a = (agreed){a->tail + i + n, a->heard + k + n};
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static agreed agree(const whisp_stream *st, size_t skip)
+{
+    size_t out = heard_out(st), n = WH_MIN(wh_hypothesis_common(&st->tail, 0, &st->hypothesis, skip), out);
+    agreed a = {n, n};
+    while (a.tail < out && pass_over(st, skip, out, &a))
+        ;
+    if (a.heard && a.heard == st->hypothesis.n - skip && !same_form(st, a.tail - 1, skip + a.heard - 1))
+        a.heard--; /* the last word's punctuation is not sure yet */
+    return a;
+}
+
 /* Compare the new hypothesis with the last one's tail; all of it settles in the end. */
 static int settle(whisp_stream *st, int final)
 {
@@ -316,21 +375,18 @@ static int settle(whisp_stream *st, int final)
     int rc = wh_hypothesis_skip(&st->settled, &st->hypothesis, &skip);
     if (rc)
         return rc;
-    size_t agreed = final ? st->hypothesis.n - skip : wh_hypothesis_common(&st->tail, 0, &st->hypothesis, skip);
-    if (!final)
-        agreed = WH_MIN(agreed, heard_out(st));
+    size_t n_agreed = final ? st->hypothesis.n - skip : agree(st, skip).heard;
     st->tail_end = SECONDS(st->offset + (int64_t)st->heard);
-    if (!final && agreed && agreed == st->hypothesis.n - skip && !same_form(st, agreed - 1, skip + agreed - 1))
-        agreed--; /* the last word's punctuation is not sure yet */
-    for (size_t i = 0; i < agreed; i++)
+    for (size_t i = 0; i < n_agreed; i++)
         if ((rc = settle_word(st, &st->hypothesis, skip + i)))
             return rc;
+    st->n_sure = skip + n_agreed > OPEN_WORDS ? st->hypothesis.list[skip + n_agreed - OPEN_WORDS].place : 0;
     wh_hypothesis_clear(&st->tail);
-    for (size_t i = skip + agreed; i < st->hypothesis.n; i++)
+    for (size_t i = skip + n_agreed; i < st->hypothesis.n; i++)
         if ((rc = wh_hypothesis_copy(&st->tail, &st->hypothesis, i)))
             return rc;
     /* Passes that never agree must not make the buffer grow: what is old settles as it is. */
-    double limit = SECONDS(st->offset + (int64_t)st->heard) - LONG_BUFFER;
+    double limit = SECONDS(st->offset + (int64_t)st->heard) - RECENT;
     size_t forced = 0;
     if (SECONDS(st->heard) > LONGEST_BUFFER)
         while (forced < st->tail.n && st->tail.list[forced].end <= limit)
@@ -371,6 +427,8 @@ static int advance(whisp_stream *st)
         st->ended = 1;
         return rc ? rc : 1;
     }
+    if (!final && st->tail.n == 0 && SECONDS(st->heard) < LEAST_SOUND)
+        return 0;
     st->pass_end = st->offset + (int64_t)st->heard;
     if ((rc = wh_stream_pass(st)) || (rc = settle(st, final)) || (rc = trim(st)))
         return rc;

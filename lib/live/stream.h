@@ -22,6 +22,7 @@ typedef struct wh_said {
     size_t text, length;          /* in wh_hypothesis.text, closed by a NUL */
     size_t key, key_length;       /* in wh_hypothesis.keys: letters and digits in lower case */
     size_t first_token, n_tokens; /* in wh_hypothesis.tokens */
+    size_t place;                 /* text tokens before it in its pass */
     double start, end;            /* seconds of the recording */
     double probability;
 } wh_said;
@@ -82,6 +83,9 @@ struct whisp_stream {
     double last_end; /* of the last word that settled */
     int32_t *past;   /* tokens of settled words before the buffer: the prompt */
     size_t n_past, past_capacity;
+    whisp_token *last; /* [n_last] what the last pass decoded, timestamps too */
+    size_t n_last, last_capacity;
+    size_t n_sure; /* text tokens at its beginning that the next pass takes as they are */
 
     whisp_word *out; /* what the last pull gave; texts in fresh */
     size_t out_capacity;

@@ -93,6 +93,11 @@ int wh_json_is_text(wh_json *j)
     return peek(j) == '"';
 }
 
+int wh_json_is_list(wh_json *j)
+{
+    return peek(j) == '[';
+}
+
 int wh_json_flag(wh_json *j, int *is)
 {
     *is = accept(j, "true");

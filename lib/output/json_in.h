@@ -36,6 +36,7 @@ int wh_json_is_null(wh_json *j);
 int wh_json_is_number(wh_json *j);
 /* Does it begin as a text does? */
 int wh_json_is_text(wh_json *j);
+int wh_json_is_list(wh_json *j);
 /* true is 1; any other value is 0. */
 int wh_json_flag(wh_json *j, int *is);
 /* NaN, Infinity and -Infinity, which Python writes, are numbers too. */
@@ -63,5 +64,9 @@ int wh_json_object(wh_json *j, const wh_json_member *members, size_t n, void *to
 /* remarks_in.c: a note, which *note owns from then on, and corrections, as whisp_result keeps them. */
 int wh_note_read_back(wh_json *j, char **note);
 int wh_corrections_read_back(wh_json *j, wh_buf *all);
+
+/* words_in.c: words [n] as programs around openai-whisper write them, mended. `segment` is the one that they are of. */
+void wh_words_timed(whisp_word *const *words, size_t n, const whisp_segment *segment);
+int wh_words_spaced(whisp_word *const *words, size_t n, const char *text, wh_buf *spaced);
 
 #endif

@@ -1,4 +1,5 @@
-/* read_back.c - the json document, as openai-whisper and json.c write it, becomes a result again.
+/* read_back.c - the json document, as openai-whisper and json.c write it, becomes a result again; and what whisperX and
+ * scripts around faster-whisper write, which are alike.
  *
  * What the document holds is all there again, to the last digit, so that written again it is the same bytes, and so are
  * the other documents. It does not hold the tokens' log-probabilities, which words have which tokens, and how long the
@@ -46,7 +47,8 @@ typedef struct reading {
     whisp_alternative *others; /* [n_others] all words' */
     size_t *other_texts;       /* [n_others] in word_texts */
     size_t n_others, others_capacity, other_texts_capacity;
-    const whisp_word **list; /* pointers to words */
+    wh_buf spaced;     /* the words with the spaces that others leave out */
+    whisp_word **list; /* pointers to words */
     size_t list_capacity;
 } reading;
 
@@ -57,6 +59,12 @@ static int read_time(wh_json *j, double *seconds)
     if (!wh_json_number(j, seconds))
         return 0;
     return fabs(*seconds) <= LONGEST || wh_json_fail(j, "a time that cannot be");
+}
+
+/* A word may have none: whisperX does not time numbers. It has NAN until wh_words_timed(). */
+static int read_word_time(wh_json *j, double *seconds)
+{
+    return wh_json_is_null(j) || read_time(j, seconds);
 }
 
 #define MEMBER(name, field, reader)                                                                                    \
@@ -73,8 +81,8 @@ static int read_time(wh_json *j, double *seconds)
         return reader(j, &r->words[r->n_words - 1].word.field);                                                        \
     }
 
-WORD(word_start, start, read_time)
-WORD(word_end, end, read_time)
+WORD(word_start, start, read_word_time)
+WORD(word_end, end, read_word_time)
 WORD(word_probability, probability, wh_json_number)
 WORD(word_confidence, confidence, wh_json_number)
 
@@ -179,9 +187,10 @@ static int word_heard(wh_json *j, void *to)
 static int read_word_object(wh_json *j, void *to)
 {
     static const wh_json_member members[] = {{"word", word_text, 1},
-                                             {"start", word_start, 1},
-                                             {"end", word_end, 1},
+                                             {"start", word_start, 0},
+                                             {"end", word_end, 0},
                                              {"probability", word_probability, 0},
+                                             {"score", word_probability, 0}, /* whisperX's name */
                                              {"confidence", word_confidence, 0},
                                              {"speaker", word_speaker, 0},
                                              {"alternatives", word_alternatives, 0},
@@ -192,7 +201,7 @@ static int read_word_object(wh_json *j, void *to)
         j->failed = 1;
         return 0;
     }
-    r->words[r->n_words++] = (read_word){.others = r->n_others};
+    r->words[r->n_words++] = (read_word){.word.start = NAN, .word.end = NAN, .others = r->n_others};
     return wh_json_object(j, members, WH_COUNT(members), to);
 }
 
@@ -282,11 +291,15 @@ static int add_segment(reading *r)
         r->list[i] = &r->words[i].word;
     }
     whisp_segment *s = &r->segment;
+    if (!rc && r->n_words) {
+        wh_words_timed(r->list, r->n_words, s);
+        rc = wh_words_spaced(r->list, r->n_words, r->segment_text.data, &r->spaced);
+    }
     int id = s->id, is_empty = r->segment_text.length == 0 && r->n_tokens == 0 && r->n_words == 0;
     s->text = r->segment_text.data ? r->segment_text.data : "";
     s->tokens = r->tokens;
     s->n_tokens = r->n_tokens;
-    s->words = r->has_words ? r->list : NULL;
+    s->words = r->has_words ? (const whisp_word *const *)r->list : NULL;
     s->n_words = r->n_words;
     r->with_words |= r->has_words && !is_empty;
     if (!rc)
@@ -521,6 +534,7 @@ static void free_reading(reading *r)
     wh_buf_free(&r->incomplete);
     wh_buf_free(&r->segment_text);
     wh_buf_free(&r->word_texts);
+    wh_buf_free(&r->spaced);
     wh_buf_free(&r->name);
     free(r->note);
     wh_names_free(&r->names);
@@ -552,7 +566,8 @@ int whisp_result_read(const char *json, size_t length, whisp_result **result)
         whisp_result_free(r.result);
         return rc;
     }
-    if (!wh_json_object(&j, members, WH_COUNT(members), &r) || !wh_json_end(&j))
+    int is_list = wh_json_is_list(&j); /* of faster-whisper's segments, and nothing about them */
+    if (!(is_list ? whole_segments(&j, &r) : wh_json_object(&j, members, WH_COUNT(members), &r)) || !wh_json_end(&j))
         rc = j.why[0] ? wh_fail(WHISP_ERR_ARGUMENT, "not a transcript in JSON: %s", j.why) : wh_fail_memory();
     if (!rc)
         rc = finish(&r);

@@ -31,8 +31,8 @@ struct wh_branches {
     const whisp_token *tokens; /* [n] the decoding, the caller's, once it is followed */
     size_t n;
     int64_t seek;
-    whisp_token
-        *drawn; /* [max_tokens][WH_CONFIDENCE_SAMPLES]: what is drawn in a token's place; id -1: the token itself */
+    /* [max_tokens][WH_CONFIDENCE_SAMPLES]: what is drawn in a token's place; id -1: the token itself */
+    whisp_token *drawn;
     size_t capacity;
     struct branch *list; /* [n_branches] */
     size_t n_branches, list_capacity;

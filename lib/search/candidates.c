@@ -27,10 +27,12 @@ void wh_candidates_free(wh_candidate *candidates, int n)
 void wh_candidate_begin(const wh_search *s, wh_candidate *c, int slot)
 {
     const int32_t *prefix = s->start + s->n_start - s->n_forced;
-    for (size_t i = 0; i < s->n_forced; i++)
-        c->tokens[i] = (whisp_token){prefix[i], 0};
-    c->n = s->n_forced;
     c->sum_logprob = 0;
+    for (size_t i = 0; i < s->n_forced; i++) {
+        c->tokens[i] = s->n_given ? s->said[i] : (whisp_token){prefix[i], 0};
+        c->sum_logprob += c->tokens[i].logprob;
+    }
+    c->n = s->n_forced;
     c->ended = 0;
     c->slot = slot;
 }
@@ -38,7 +40,8 @@ void wh_candidate_begin(const wh_search *s, wh_candidate *c, int slot)
 /* As long as the reference goes: sample_len tokens, and not past the decoder's context. */
 int wh_search_may_go_on(const wh_search *s, size_t step)
 {
-    return step + 1 < s->sample_len && s->n_start + step + 1 <= (size_t)s->model->n_text_ctx;
+    size_t most = s->most ? WH_MIN(s->most, s->sample_len) : s->sample_len;
+    return step + 1 < most && s->n_start + step + 1 <= (size_t)s->model->n_text_ctx;
 }
 
 wh_choice *wh_search_prepare(wh_search *s, int i, const wh_candidate *c)

@@ -65,6 +65,10 @@ void wh_search_add_vocabulary(const wh_search *s, wh_key *key)
 void wh_search_add_known(const wh_search *s, wh_key *key)
 {
     const wh_corrector *c = s->corrector;
+    if (s->n_given)
+        wh_key_add(key, s->said, s->n_given * sizeof *s->said);
+    if (s->most)
+        wh_key_add(key, &s->most, sizeof s->most);
     for (size_t i = 0; c && i < c->n_known; i++) {
         wh_key_add(key, &c->known[i].term, sizeof c->known[i].term);
         wh_key_add(key, c->known_sounds + c->known[i].first_sound, c->known[i].n_sounds * sizeof *c->known_sounds);

@@ -9,6 +9,7 @@
  *   logits.c     sums over a row of logits
  *   candidates.c sequences in the making, and a step of the decoder for all of them
  *   sampling.c   one token at a time: the most probable one, or a sample, for each candidate
+ *   draft.c      a text to read ahead of it
  *   branches.c   samples beside a decoding, for its confidence
  *   beam.c       beam search */
 #ifndef WH_SEARCH_INTERNAL_H
@@ -36,6 +37,8 @@ typedef struct wh_beams {
     struct wh_extension *extensions; /* [size * (size + 1)] */
 } wh_beams;
 
+typedef struct wh_draft wh_draft; /* draft.c */
+
 struct wh_search {
     const whisp_model *model;
     const whisp_options *options;
@@ -60,6 +63,7 @@ struct wh_search {
     wh_beams *beams;                /* or NULL: no beam search */
     struct wh_branches *branches;   /* or NULL: none was asked for yet */
     struct wh_corrector *corrector; /* or NULL: no vocabulary */
+    wh_draft *draft;                /* or NULL: there never was one */
     float *logits;                  /* [n_candidates][n_vocab] */
     wh_choice *choices;             /* [n_candidates]: of the current step */
     int32_t *lists;                 /* [n_candidates][list_size]: tokens that their rules name */
@@ -78,7 +82,11 @@ struct wh_search {
     int first_window; /* the prefix is used */
     int32_t *start;   /* [n_start] prompt, start sequence and prefix */
     size_t n_start, sot_index;
-    size_t n_forced; /* its tokens of the prefix: every candidate begins with them */
+    size_t n_forced;   /* its tokens of the prefix, or those given: every candidate begins with them */
+    whisp_token *said; /* [n_said] what is expected (draft.c) */
+    size_t n_said, said_capacity;
+    size_t n_given; /* the first of them: what every candidate begins with, in place of the prefix */
+    size_t most;    /* tokens sampled behind it, where that is less than sample_len */
 };
 
 /* prompt.c: the tokens of prefix and hotwords; and that what is asked for fits into the context. */
@@ -154,6 +162,14 @@ void wh_branches_free(struct wh_branches *branches);
 
 /* sampling.c: fill candidates 0 .. n-1. */
 int wh_sample(wh_search *search, int n, double temperature, int64_t seek);
+
+/* draft.c. begin: 1 where there is a draft for the first candidate to follow at temperature 0. step: as wh_search_step() for
+ * it alone. end: the slot has what the candidate has. */
+#define WH_DRAFT_ROWS 16 /* read at a time: as many as share a pass of single tokens, so that numbers are theirs */
+int wh_draft_begin(wh_search *search);
+int wh_draft_step(wh_search *search);
+int wh_draft_end(wh_search *search);
+void wh_draft_free(wh_draft *draft);
 
 /* beam.c: fill search->beams.finished. */
 int wh_beams_init(wh_search *search, wh_beams **beams);

@@ -130,7 +130,10 @@ static void make_start(wh_search *s, const int32_t *prompt, size_t n_prompt, int
     const wh_values *v = &s->options->values;
     s->n_start = 0;
     s->n_forced = s->first_window ? s->n_prefix : 0;
-    size_t n_hotwords = s->n_forced ? 0 : s->n_hotwords, room = room_before(s, n_hotwords);
+    size_t n_hotwords = s->n_forced ? 0 : s->n_hotwords;
+    if (s->n_given)
+        s->n_forced = s->n_given;
+    size_t room = room_before(s, n_hotwords);
     if (n_prompt > room) {
         prompt += n_prompt - room;
         n_prompt = room;
@@ -148,7 +151,10 @@ static void make_start(wh_search *s, const int32_t *prompt, size_t n_prompt, int
     }
     if (v->without_timestamps)
         s->start[s->n_start++] = sp->no_timestamps;
-    append(s, s->prefix, s->n_forced);
+    for (size_t i = 0; i < s->n_given; i++)
+        s->start[s->n_start++] = s->said[i].id;
+    if (!s->n_given)
+        append(s, s->prefix, s->n_forced);
 }
 
 void wh_search_first_window(wh_search *s, int first)

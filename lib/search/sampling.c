@@ -64,7 +64,8 @@ static int go_on_watched(wh_search *s)
 
 int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
 {
-    int is_watched = s->watch && n == 1 && s->n_candidates > 1 && !(temperature > 0), rc;
+    int is_greedy = n == 1 && !(temperature > 0), is_watched = s->watch && is_greedy && s->n_candidates > 1;
+    int rc, is_drafted = is_greedy && wh_draft_begin(s);
     size_t n_vocab = (size_t)s->model->n_vocab;
     s->is_chosen = 0;
     for (int i = 0; i < n; i++) {
@@ -94,9 +95,9 @@ int wh_sample(wh_search *s, int n, double temperature, int64_t seek)
         s->timings->search += wh_now() - t0;
         if (!living || !wh_search_may_go_on(s, step)) {
             s->has_read = n == 1;
-            return WHISP_OK;
+            return is_drafted ? wh_draft_end(s) : WHISP_OK;
         }
-        if ((rc = wh_search_step(s, s->candidates, n)))
+        if ((rc = is_drafted ? wh_draft_step(s) : wh_search_step(s, s->candidates, n)))
             return rc;
     }
 }

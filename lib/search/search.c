@@ -83,6 +83,7 @@ void wh_search_free(wh_search *s)
     wh_beams_free(s->beams);
     wh_branches_free(s->branches);
     wh_corrector_free(s->corrector);
+    wh_draft_free(s->draft);
     free(s->suppressed);
     free(s->blank);
     free(s->logits);
@@ -92,6 +93,7 @@ void wh_search_free(wh_search *s)
     free(s->prefix);
     free(s->hotwords);
     free(s->start);
+    free(s->said);
     free(s);
 }
 

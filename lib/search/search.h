@@ -40,6 +40,22 @@ int wh_search_begin(wh_search *search, const int32_t *prompt, size_t n_prompt, i
  * hotwords everywhere else. A new search is at the first window. */
 void wh_search_first_window(wh_search *search, int first);
 
+/* What is known of a window before it is decoded: what was decoded where it begins, by a pass of live transcription that heard
+ * a little less of it. */
+typedef struct wh_expected {
+    const whisp_token
+        *said; /* [n] timestamps and text. It is read ahead: that changes the time it takes, not the words */
+    size_t n;
+    size_t n_given; /* so many are not looked for any more: the decoding begins with them */
+    size_t most;    /* tokens behind them at most; 0: as many as any decoding has */
+} wh_expected;
+
+/* Before wh_search_begin(); copied, and until the next call. The tokens given count in the decoding with their
+ * log-probabilities; more than half the context are none. NULL: nothing. */
+int wh_search_expect(wh_search *search, const wh_expected *expected);
+/* None are given after all. How many there were. */
+size_t wh_search_give_nothing(wh_search *search);
+
 /* Decode that window at one temperature; may be called again at another. `seek` names the window for the random
  * numbers. WHISP_ERR_CANCELLED when the cancel callback says so. */
 int wh_search_decode(wh_search *search, double temperature, int64_t seek, wh_decoding *decoding);
@@ -86,8 +102,8 @@ void wh_search_set_sound(wh_search *search, int is_sound); /* of languages that 
 
 /* What was decoded before takes the place of a decoding (lib/window/recall.c). save: what the last one left in the search,
  * beside its tokens, appended to *state. restore: the same again, and whether all numbers were finite, for a decoding of
- * n_tokens; WHISP_ERR_MODEL where `state` is not such a thing. add_known: which terms of the vocabulary were found so
- * far, which the next decoding depends on. add_vocabulary: the list of terms. (corrected.c) */
+ * n_tokens; WHISP_ERR_MODEL where `state` is not such a thing. add_known: what the next decoding depends on beside its
+ * prompt: what it begins with, which terms of the vocabulary were found so far. add_vocabulary: the list of terms. (corrected.c) */
 void wh_search_save(const wh_search *search, wh_buf *state);
 int wh_search_restore(wh_search *search, int is_sound, size_t n_tokens, const char *state, size_t n);
 void wh_search_add_known(const wh_search *search, wh_key *key);

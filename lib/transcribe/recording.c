@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audio/audio.h"
+#include "util/pool.h"
 
 #define KEPT (15 * 60 * WH_SAMPLE_RATE) /* samples: what is not longer is decoded once only; 29 MB at most */
 
@@ -85,9 +86,16 @@ static int64_t read_kept(wh_recording *in, const float **samples)
     return (int64_t)n;
 }
 
+/* In company there are other recordings, each with a thread of its own. */
+static int threads_for(const whisp_session *s)
+{
+    int threads = s->options->values.threads;
+    return s->company ? 1 : threads ? threads : wh_usable_cores();
+}
+
 static int64_t read_audio(wh_recording *in, const float **samples)
 {
-    if (in->reads_ahead && !in->ahead && wh_ahead_start(in->audio, &in->ahead))
+    if (in->reads_ahead && !in->ahead && wh_ahead_start(in->audio, threads_for(in->session), &in->ahead))
         in->reads_ahead = 0;
     if (in->ahead)
         return wh_ahead_read(in->ahead, samples);

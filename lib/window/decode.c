@@ -16,7 +16,8 @@ int wh_decode_encode(wh_window *w)
     if (rc)
         return rc;
     double t0 = wh_now();
-    rc = (w->recall.is_full ? wh_backend_encode_full : wh_backend_encode)(w->config.backend, 1, &mel, &slot);
+    enum wh_hearing how = w->recall.is_full ? WH_HEAR_FULL : WH_HEAR;
+    rc = wh_backend_encode_as(w->config.backend, 1, &mel, &slot, how);
     w->config.timings->encode += wh_now() - t0;
     w->config.timings->n_encode++;
     w->recall.is_encoded = !rc;
@@ -64,13 +65,29 @@ static int has_text(const wh_window *w)
     return i < w->decoding.n;
 }
 
+/* Beyond doubt; in passing, where another pass follows soon, no failure is enough. */
+static int is_sure(const wh_window *w)
+{
+    if (needs_fallback(w->values, &w->decoding) || wh_answer_loops(w))
+        return 0;
+    return w->in_passing || (w->decoding.avg_logprob >= SURE && has_text(w));
+}
+
+/* It failed behind what was given, which may be at fault: all is decoded. */
+static int decode_all(wh_window *w)
+{
+    if (is_sure(w) || !wh_search_is_sound(w->search) || !wh_search_give_nothing(w->search))
+        return WHISP_OK;
+    w->recall.is_begun = 0;
+    int rc = wh_decode_begin(w);
+    return rc ? rc : decode_at(w, w->decoding.temperature);
+}
+
 /* Words of a window whose padding is thin that are not beyond doubt: it is heard again with all of it, so that no window
  * repeats itself, fails or falls silent that would not otherwise. */
 static int hear_in_full(wh_window *w)
 {
-    int is_sure = w->decoding.avg_logprob >= SURE && has_text(w) && !needs_fallback(w->values, &w->decoding) &&
-                  !wh_answer_loops(w);
-    if (is_sure || w->recall.is_full || !wh_search_is_sound(w->search) ||
+    if (is_sure(w) || w->recall.is_full || !wh_search_is_sound(w->search) ||
         !wh_backend_leaves_out(w->config.backend, w->input))
         return WHISP_OK;
     double temperature = w->decoding.temperature;
@@ -86,7 +103,7 @@ static int decode_with_fallback(wh_window *w)
     int n = wh_options_temperatures(w->values, temperatures);
     for (int i = 0; i < n; i++) {
         int rc = decode_at(w, temperatures[i]);
-        if (rc || (rc = hear_in_full(w)))
+        if (rc || (rc = decode_all(w)) || (rc = hear_in_full(w)))
             return rc;
         if (!wh_search_is_sound(w->search))
             break; /* no temperature mends that */
@@ -111,6 +128,17 @@ int wh_window_decode(wh_window *w)
         (rc = wh_search_correct(w->search, w->begin, &w->decoding)))
         return rc;
     return wh_recall_keep_decoding(w);
+}
+
+int wh_window_expect(wh_window *w, const wh_expected *expected)
+{
+    w->in_passing = expected != NULL;
+    return wh_search_expect(w->search, expected);
+}
+
+const wh_decoding *wh_window_decoding(const wh_window *w)
+{
+    return &w->decoding;
 }
 
 int wh_window_is_silent(const wh_window *w)

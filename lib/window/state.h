@@ -279,6 +279,7 @@ struct wh_window {
     int64_t begin;        /* the current window's first frame */
     int64_t frames;       /* the current window's that hold sound */
     wh_decoding decoding; /* of the current window (decode.c) */
+    int in_passing;       /* another pass over it follows soon: wh_window_expect() */
     int unsound_told;
     int next_id;
 

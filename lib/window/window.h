@@ -150,6 +150,10 @@ int wh_window_set_history(wh_window *window, const int32_t *tokens, size_t n);
 /* ... and those that do: text that was written since the prompt was reset last. */
 const int32_t *wh_window_history(const wh_window *window, size_t *n);
 const int32_t *wh_window_initial(const wh_window *window, size_t *n);
+/* What is known of it before: it is heard in passing, by a pass of live transcription. What is given is
+ * given up where what follows fails, and doubts alone are no reason to hear it in full. NULL: it is heard as any. */
+int wh_window_expect(wh_window *window, const wh_expected *expected);
+const wh_decoding *wh_window_decoding(const wh_window *window); /* of the last one */
 /* Decode it: prompt, search with fallback and the retry of loops, vocabulary. is_silent: nothing is said, by the
  * thresholds; is_sound: all numbers were finite, without which a decoding is none. */
 int wh_window_decode(wh_window *window);

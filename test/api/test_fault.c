@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audio/ahead.h"
 #include "support/calls.h"
 #include "support/fault/memory.h"
 #include "support/models.h"
@@ -417,6 +418,32 @@ static int decode_audio(const scenario *s)
     return rc;
 }
 
+/* Two threads read it in pieces, or, where memory fails for these, one does. */
+static int decode_in_pieces(const scenario *s)
+{
+    whisp_audio *audio;
+    wh_ahead *ahead = NULL;
+    const float *samples;
+    uint64_t sum = 1;
+    int rc = whisp_audio_open(temp_path(s->input), &audio);
+    if (!rc)
+        rc = wh_ahead_start(audio, 2, &ahead);
+    for (int64_t n = 1; !rc && n > 0;) {
+        n = wh_ahead_read(ahead, &samples);
+        for (int64_t i = 0; i < n; i++)
+            sum = (sum ^ (uint64_t)(int64_t)(samples[i] * 32768)) * 1099511628211u;
+        rc = n < 0 ? (int)n : WHISP_OK;
+    }
+    if (!rc)
+        keep(&sum, sizeof sum);
+    wh_ahead_stop(ahead);
+    int incomplete = 0;
+    for (size_t i = 0; !rc && whisp_audio_warning(audio, i, &incomplete); i++)
+        keep(&incomplete, sizeof incomplete);
+    whisp_audio_free(audio);
+    return rc;
+}
+
 static int align_work(const scenario *s, whisp_session *session, whisp_result **result)
 {
     return align_file(session, temp_path(s->input), "and the words\nthat are said here", result);
@@ -797,6 +824,8 @@ static const scenario scenarios[] = {
     {.name = "mp3", .run = decode_audio, .input = "tone.mp3"},
     {.name = "aiff", .run = decode_audio, .input = "tone.aiff"},
     {.name = "adpcm", .run = decode_audio, .input = "adpcm.wav"},
+    {.name = "pieces", .run = decode_in_pieces, .input = "pieces.mp3"},
+    {.name = "flac_pieces", .run = decode_in_pieces, .input = "pieces.flac", .is_long = 1},
     {.name = "align", .run = align, .input = "tone.wav", .is_long = 1},
     {.name = "language", .run = language, .input = "tone.wav", .is_multilingual = 1, .is_long = 1},
     {.name = "mel", .run = mel},
@@ -939,6 +968,8 @@ static int prepare(void **state)
     write_recording("tone.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 1, 22050, 6615);
     write_recording("adpcm.wav", SF_FORMAT_WAV | SF_FORMAT_IMA_ADPCM, 1, 22050, 6615);
     write_recording("minute.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 16000, 70 * 16000);
+    write_recording("pieces.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 1, 8000, 125 * 8000);
+    write_recording("pieces.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 1, 8000, 125 * 8000);
     write_speech("talk.wav", 3 * 16000);
     FILE *file = fopen(temp_path("terms.txt"), "w");
     assert_non_null(file);

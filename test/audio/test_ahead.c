@@ -49,7 +49,7 @@ static void test_same(void **state)
     wh_ahead *ahead;
     const float *samples;
     int64_t n, total = 0;
-    assert_int_equal(wh_ahead_start(a, &ahead), WHISP_OK);
+    assert_int_equal(wh_ahead_start(a, 1, &ahead), WHISP_OK);
     while ((n = wh_ahead_read(ahead, &samples)) > 0) {
         assert_int_equal(whisp_audio_read(b, want, WH_AHEAD_BLOCK), n);
         assert_memory_equal(samples, want, (size_t)n * sizeof *want);
@@ -76,7 +76,7 @@ static void test_stop(void **state)
             whisp_audio *audio = open_audio(path);
             wh_ahead *ahead;
             const float *samples;
-            assert_int_equal(wh_ahead_start(audio, &ahead), WHISP_OK);
+            assert_int_equal(wh_ahead_start(audio, 1, &ahead), WHISP_OK);
             for (int i = 0; i < reads; i++)
                 assert_true(wh_ahead_read(ahead, &samples) > 0);
             if (wait)
@@ -101,7 +101,7 @@ static void test_error(void **state)
     wh_ahead *ahead;
     const float *samples;
     int64_t n, total = 0;
-    assert_int_equal(wh_ahead_start(audio, &ahead), WHISP_OK);
+    assert_int_equal(wh_ahead_start(audio, 1, &ahead), WHISP_OK);
     wh_fail(WHISP_ERR_STATE, "something else");
     while ((n = wh_ahead_read(ahead, &samples)) > 0)
         total += n;

@@ -12,83 +12,9 @@
 #include <unistd.h>
 
 #include "audio/audio.h"
+#include "support/recorded.h"
 
 #define RATE 16000
-#define FLAC (SF_FORMAT_FLAC | SF_FORMAT_PCM_16)
-#define OGG_FLAC (SF_FORMAT_OGG | SF_FORMAT_FLAC)
-#define VORBIS (SF_FORMAT_OGG | SF_FORMAT_VORBIS)
-#define OPUS (SF_FORMAT_OGG | SF_FORMAT_OPUS)
-#define MP3 (SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III)
-
-typedef struct bytes {
-    char *data;
-    size_t n;
-} bytes;
-
-typedef struct kind {
-    const char *name;
-    int format, rate, channels;
-    double quality;   /* 0, the best, to 1; -1: as it comes */
-    int bitrate_mode; /* MP3: SF_BITRATE_MODE_... */
-} kind;
-
-/* n is 0 where this libsndfile does not write the format. */
-static bytes record(const kind *k, double seconds)
-{
-    const char *path = temp_path("recording");
-    bytes made = {NULL, 0};
-    SF_INFO info = {.samplerate = k->rate, .channels = k->channels, .format = k->format};
-    SNDFILE *file = sf_format_check(&info) ? sf_open(path, SFM_WRITE, &info) : NULL;
-    if (!file) {
-        printf("skipped: this libsndfile does not write %s\n", k->name);
-        return made;
-    }
-    double quality = k->quality;
-    int mode = k->bitrate_mode;
-    if (quality >= 0) {
-        sf_command(file, SFC_SET_BITRATE_MODE, &mode, sizeof mode);
-        sf_command(file, SFC_SET_COMPRESSION_LEVEL, &quality, sizeof quality);
-    }
-    float block[64 * 2];
-    uint64_t random = 5;
-    for (int64_t at = 0, frames = (int64_t)(seconds * k->rate); at < frames; at += 64) {
-        int64_t n = WH_MIN(64, frames - at);
-        for (int64_t i = 0; i < n * k->channels; i++) {
-            double t = (double)(at + i / k->channels) / k->rate, swell = sin(0.7 * t + (double)(i % k->channels));
-            block[i] = (float)(0.2 * (1 + swell) * sin(2000 * t + 3 * sin(t)) +
-                               0.2 * swell * swell * (random_unit(&random) - 0.5));
-        }
-        assert_int_equal(sf_writef_float(file, block, n), n);
-    }
-    sf_close(file);
-    made.data = read_file(path, &made.n);
-    return made;
-}
-
-static const char *store(bytes b)
-{
-    const char *path = temp_path("sought");
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(b.data, 1, b.n, file), b.n);
-    fclose(file);
-    return path;
-}
-
-static bytes join(bytes a, bytes b)
-{
-    bytes both = {malloc(a.n + b.n), a.n + b.n};
-    assert_non_null(both.data);
-    memcpy(both.data, a.data, a.n);
-    memcpy(both.data + a.n, b.data, b.n);
-    return both;
-}
-
-/* Bytes of a that begin at `from`. */
-static bytes tail_of(bytes a, size_t from)
-{
-    return join((bytes){a.data + from, a.n - from}, (bytes){a.data, 0});
-}
 
 typedef struct heard {
     float *x;
@@ -170,12 +96,12 @@ static void check_jumps(const char *name, const char *path, double seconds, int 
     free(whole.x);
 }
 
-static void check_kinds(const kind *kinds, size_t n, double seconds, int jumps)
+static void check_kinds(const recorded_kind *kinds, size_t n, double seconds, int jumps)
 {
     for (size_t i = 0; i < n; i++) {
-        bytes a = record(&kinds[i], seconds);
+        recorded_bytes a = recorded_make(&kinds[i], seconds);
         if (a.n)
-            check_jumps(kinds[i].name, store(a), seconds - 5, jumps);
+            check_jumps(kinds[i].name, recorded_store(a, "sought"), seconds - 5, jumps);
         free(a.data);
     }
 }
@@ -199,41 +125,44 @@ static void check_refused(const char *name, const char *path, double seconds)
 
 static void test_flac(void **state)
 {
-    static const kind kinds[] = {{"FLAC", FLAC, 16000, 1, -1, 0},
-                                 {"FLAC at 44.1 kHz", FLAC, 44100, 2, 1, 0},
-                                 {"FLAC at 22.05 kHz of 24 bits", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 22050, 1, 0, 0}};
+    static const recorded_kind kinds[] = {{"FLAC", RECORDED_FLAC, 16000, 1, -1, 0},
+                                          {"FLAC at 44.1 kHz", RECORDED_FLAC, 44100, 2, 1, 0},
+                                          {"FLAC at 22.05 kHz of 24 bits", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 22050, 1,
+                                           0, 0}};
     (void)state;
     check_kinds(kinds, WH_COUNT(kinds), 90, 8);
-    bytes a = record(&kinds[0], 60), both = join(a, a);
-    check_refused("joined FLAC", store(both), 80);
-    check_jumps("joined FLAC", store(both), 55, 5);
+    recorded_bytes a = recorded_make(&kinds[0], 60), both = recorded_join(a, a);
+    check_refused("joined FLAC", recorded_store(both, "sought"), 80);
+    check_jumps("joined FLAC", recorded_store(both, "sought"), 55, 5);
     memset(a.data + a.n / 2, 0x55, 30000);
-    check_refused("damaged FLAC", store(a), 50);
-    check_jumps("damaged FLAC", store(a), 25, 5);
+    check_refused("damaged FLAC", recorded_store(a, "sought"), 50);
+    check_jumps("damaged FLAC", recorded_store(a, "sought"), 25, 5);
     free(both.data);
     free(a.data);
 }
 
 static void test_mpeg(void **state)
 {
-    static const kind kinds[] = {{"MP3", MP3, 44100, 2, 0.5, SF_BITRATE_MODE_CONSTANT},
-                                 {"MP3 of variable bit rate", MP3, 44100, 2, 0.6, SF_BITRATE_MODE_VARIABLE},
-                                 {"MP3 at 48 kHz", MP3, 48000, 1, 0.9, SF_BITRATE_MODE_AVERAGE},
-                                 {"MP3 at 16 kHz", MP3, 16000, 1, 0.2, SF_BITRATE_MODE_CONSTANT},
-                                 {"MP3 at 24 kHz of few bits", MP3, 24000, 2, 1, SF_BITRATE_MODE_CONSTANT},
-                                 {"MP3 at 8 kHz", MP3, 8000, 1, 1, SF_BITRATE_MODE_CONSTANT}};
+    static const recorded_kind kinds[] = {{"MP3", RECORDED_MP3, 44100, 2, 0.5, SF_BITRATE_MODE_CONSTANT},
+                                          {"MP3 of variable bit rate", RECORDED_MP3, 44100, 2, 0.6,
+                                           SF_BITRATE_MODE_VARIABLE},
+                                          {"MP3 at 48 kHz", RECORDED_MP3, 48000, 1, 0.9, SF_BITRATE_MODE_AVERAGE},
+                                          {"MP3 at 16 kHz", RECORDED_MP3, 16000, 1, 0.2, SF_BITRATE_MODE_CONSTANT},
+                                          {"MP3 at 24 kHz of few bits", RECORDED_MP3, 24000, 2, 1,
+                                           SF_BITRATE_MODE_CONSTANT},
+                                          {"MP3 at 8 kHz", RECORDED_MP3, 8000, 1, 1, SF_BITRATE_MODE_CONSTANT}};
     (void)state;
     check_kinds(kinds, WH_COUNT(kinds), 90, 8);
-    bytes a = record(&kinds[0], 60);
+    recorded_bytes a = recorded_make(&kinds[0], 60);
     if (!a.n)
         return;
-    bytes both = join(a, a), tail = tail_of(a, 7777); /* whose first frames miss what came before */
-    check_refused("joined MP3", store(both), 80);
-    check_jumps("joined MP3", store(both), 55, 5);
-    check_jumps("MP3 cut out of a longer one", store(tail), 50, 5);
+    recorded_bytes both = recorded_join(a, a),
+                   tail = recorded_tail(a, 7777); /* whose first frames miss what came before */
+    check_jumps("joined MP3", recorded_store(both, "sought"), 115, 8);
+    check_jumps("MP3 cut out of a longer one", recorded_store(tail, "sought"), 50, 5);
     memset(a.data + a.n / 2, 0x55, 3000);
-    check_refused("damaged MP3", store(a), 50);
-    check_jumps("damaged MP3", store(a), 25, 5);
+    check_refused("damaged MP3", recorded_store(a, "sought"), 50);
+    check_jumps("damaged MP3", recorded_store(a, "sought"), 25, 5);
     free(tail.data);
     free(both.data);
     free(a.data);
@@ -241,25 +170,25 @@ static void test_mpeg(void **state)
 
 static void test_ogg(void **state)
 {
-    static const kind kinds[] = {{"Vorbis", VORBIS, 44100, 2, 0.5, 0},
-                                 {"Vorbis at 16 kHz", VORBIS, 16000, 1, 0.9, 0},
-                                 {"Vorbis at 8 kHz", VORBIS, 8000, 1, 0.2, 0},
-                                 {"FLAC in Ogg", OGG_FLAC, 44100, 1, -1, 0}};
+    static const recorded_kind kinds[] = {{"Vorbis", RECORDED_VORBIS, 44100, 2, 0.5, 0},
+                                          {"Vorbis at 16 kHz", RECORDED_VORBIS, 16000, 1, 0.9, 0},
+                                          {"Vorbis at 8 kHz", RECORDED_VORBIS, 8000, 1, 0.2, 0},
+                                          {"FLAC in Ogg", RECORDED_OGG_FLAC, 44100, 1, -1, 0}};
     (void)state;
     check_kinds(kinds, WH_COUNT(kinds), 90, 8);
-    bytes a = record(&kinds[0], 60), b = record(&kinds[1], 60);
+    recorded_bytes a = recorded_make(&kinds[0], 60), b = recorded_make(&kinds[1], 60);
     if (a.n && b.n) {
-        bytes both = join(a, b);
-        check_refused("chained Vorbis", store(both), 80);
+        recorded_bytes both = recorded_join(a, b);
+        check_refused("chained Vorbis", recorded_store(both, "sought"), 80);
         memset(a.data + a.n / 2, 0x55, 30000);
-        check_jumps("damaged Vorbis", store(a), 55, 5);
+        check_jumps("damaged Vorbis", recorded_store(a, "sought"), 55, 5);
         free(both.data);
     }
     free(a.data);
     free(b.data);
-    kind opus = {"Opus", OPUS, 48000, 1, -1, 0};
-    if ((a = record(&opus, 40)).n)
-        check_refused("Opus", store(a), 30);
+    recorded_kind opus = {"Opus", RECORDED_OPUS, 48000, 1, -1, 0};
+    if ((a = recorded_make(&opus, 40)).n)
+        check_refused("Opus", recorded_store(a, "sought"), 30);
     free(a.data);
 }
 

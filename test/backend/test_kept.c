@@ -26,18 +26,18 @@ static wh_kept kept;
 static int32_t positions[MOST], kept_by[MOST];
 static float log_counts[MOST];
 
-static void choose(int frames, int ctx, int is_full)
+static void choose(int frames, int ctx, enum wh_hearing how)
 {
     kept = (wh_kept){.position = positions, .kept_by = kept_by, .log_counts = log_counts};
-    wh_kept_choose(&kept, frames, ctx, is_full);
+    wh_kept_choose(&kept, frames, ctx, how);
 }
 
 /* Every position is stood for once, by one that is near and in order. */
-static void check_plan(int frames, int ctx, int is_full)
+static void check_plan(int frames, int ctx, enum wh_hearing how)
 {
     static int count[MOST];
     memset(count, 0, sizeof count);
-    choose(frames, ctx, is_full);
+    choose(frames, ctx, how);
     assert_true(kept.n >= 1 && kept.n <= ctx && kept.n_plain >= WH_MIN(ctx, (frames + 1) / 2) &&
                 kept.n_plain <= kept.n);
     for (int t = 0; t < ctx; t++) {
@@ -52,7 +52,7 @@ static void check_plan(int frames, int ctx, int is_full)
         assert_true(count[i] >= 1 && fabs(exp2(log_counts[i]) - count[i]) < 1e-5);
         assert_true(i >= kept.n_plain || (count[i] == 1 && log_counts[i] == 0));
     }
-    if (is_full)
+    if (how == WH_HEAR_FULL)
         assert_int_equal(kept.n, ctx);
 }
 
@@ -61,9 +61,9 @@ static void test_plan(void **state)
     (void)state;
     for (int ctx = 1; ctx <= MOST; ctx += ctx < 20 ? 1 : 37)
         for (int frames = 0; frames <= 2 * ctx; frames += frames < 20 ? 1 : 1 + frames / 7)
-            for (int is_full = 0; is_full < 2; is_full++)
-                check_plan(frames, ctx, is_full);
-    choose(300, 1500, 0);
+            for (int how = WH_HEAR; how <= WH_HEAR_FULL; how++)
+                check_plan(frames, ctx, (enum wh_hearing)how);
+    choose(300, 1500, WH_HEAR);
     printf("  3 s of sound: %d of 1500 positions\n", kept.n);
     assert_true(kept.n < 600);
 }
@@ -259,7 +259,7 @@ static void test_full_after_all(void **state)
         assert_int_equal(memcmp(want, got, n * sizeof *got) != 0, rows[i].leaves_out);
         assert_int_equal(wh_backend_leaves_out(b, mel), rows[i].leaves_out);
         assert_int_equal(wh_backend_leaves_out(b, whole), 0);
-        assert_int_equal(wh_backend_encode_full(b, 1, &mel, &slot), WHISP_OK);
+        assert_int_equal(wh_backend_encode_as(b, 1, &mel, &slot, WH_HEAR_FULL), WHISP_OK);
         feed_tokens(b, m, 0, got, NULL);
         assert_memory_equal(want, got, n * sizeof *got);
         wh_backend_free(b), wh_backend_free(full);

@@ -1,6 +1,7 @@
 /* amx.c - checkkernels: AMX's tiles with its instructions in plain C (support/amx_in_c.h); on a machine with AMX,
  * level amx runs the instructions themselves. */
 #include <math.h>
+#include <string.h>
 
 #include "checkkernels/check.h"
 #include "support/amx_in_c.h"
@@ -13,7 +14,10 @@ static void wrong_tile(const int8_t *x, int rows, const int8_t *w, size_t steps,
                        const float *x_scale, const float *w_scale, const int8_t *ahead, int lines, float *out)
 {
     amx_i8(x, rows, w, steps, w_sum, x_scale, w_scale, ahead, lines, out);
-    out[rows * WH_PANEL - 1] += wrong;
+    int32_t sum; /* as a float it may be a NaN, which RISC-V makes another of */
+    memcpy(&sum, &out[rows * WH_PANEL - 1], sizeof sum);
+    sum += wrong;
+    memcpy(&out[rows * WH_PANEL - 1], &sum, sizeof sum);
 }
 
 static void wrong_bf16(const int8_t *x, int rows, const int8_t *w, size_t steps, const int8_t *ahead, int lines,

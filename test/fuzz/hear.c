@@ -123,8 +123,8 @@ static void decode(wh_source *source, const how *h)
             break;
         FUZZ_CHECK(sound.channels > 0 && n * sound.channels <= (int64_t)WH_COUNT(samples) && sound.rate > 0);
         all += n * sound.channels;
-        if (h->goes_back && i % 5 == 4 && decoder->seek)
-            decoder->seek(decoder, (int64_t)(h->size >> 3) % 3000 * (i + 1) % 20000);
+        if (h->goes_back && i % 5 == 4 && decoder->find)
+            wh_decoder_seek(decoder, (int64_t)(h->size >> 3) % 3000 * (i + 1) % 20000);
     }
     decoder->close(decoder);
     wh_notes_settle(&notes);
@@ -162,7 +162,7 @@ static void read_ahead(whisp_audio *audio, const how *h)
     const float *samples;
     int64_t n, at = 0;
     wh_ahead *ahead;
-    FUZZ_CHECK(wh_ahead_start(audio, &ahead) == WHISP_OK);
+    FUZZ_CHECK(wh_ahead_start(audio, 1 + (int)(h->size % 3), &ahead) == WHISP_OK);
     for (unsigned i = 0; i < 1 + h->size % 8 && (n = wh_ahead_read(ahead, &samples)) > 0; i++, at += n)
         for (int64_t k = 0; k < n; k++)
             FUZZ_CHECK(at + k >= n_heard || samples[k] == heard[at + k]);

@@ -106,6 +106,9 @@ static void test_costs(void **state)
         {"ja", "本|を", 0, 150, 300},
         {"ja", "を|読", 0, 30, 80},
         {"ja", "カ|メ", 0, 300, 500},
+        {"ja", "東|京", 0, 200, 300},
+        {"zh", "东|京", 0, 100, 100},
+        {"ja", "か|ら", 0, 200, 300},
         {"ja", "す。|本", 0, 0, 0},
         {"ja", "す|。", 0, WH_BREAK_NEVER, WH_BREAK_NEVER},
         {"ja", "「|本", 0, WH_BREAK_NEVER, WH_BREAK_NEVER},
@@ -208,6 +211,17 @@ static void test_cjk(void **state)
     expect(result, "srt", NULL,
            "1\n00:00:00,000 --> 00:00:06,773\n今日はこの町の歴史と、\nここで暮らす人々について、\n\n"
            "2\n00:00:06,857 --> 00:00:10,500\nゆっくりお話しします。\n\n");
+    whisp_result_free(result);
+    /* A short cue to the comma rather than a full one that ends within the clause, or a line within a word. */
+    segment.end = 8;
+    segment.text = "祖母は、子どものころに駅で東京からの列車を待っていたことを、よく話してくれました。";
+    result = new_result();
+    assert_int_equal(wh_result_add(result, &segment, 0), WHISP_OK);
+    finish(result, "ja");
+    expect(result, "srt", NULL,
+           "1\n00:00:00,000 --> 00:00:00,834\n祖母は、\n\n"
+           "2\n00:00:00,918 --> 00:00:05,769\n子どものころに駅で東京からの\n列車を待っていたことを、\n\n"
+           "3\n00:00:05,853 --> 00:00:08,500\nよく話してくれました。\n\n");
     whisp_result_free(result);
 }
 

@@ -319,6 +319,46 @@ static void other_layouts_are_read(void **state)
     whisp_result_free(result);
 }
 
+/* whisperX times no numbers, has "score" for the probability, and no spaces; faster-whisper's segments are a list. */
+static void tools_around_it_are_read(void **state)
+{
+    (void)state;
+    static const char x[] =
+        "{\"segments\": [{\"start\": 1, \"end\": 5, \"text\": \" 7 in 2015 or 16 we 3\", \"words\": [{\"word\": \"7\"}, "
+        "{\"word\": \"in\", \"start\": 2, \"end\": 2.5, \"speaker\": \"A\", \"score\": 0.25}, {\"word\": \"2015\"}, "
+        "{\"word\": \"or\", \"start\": null, \"end\": null}, {\"word\": \"16\", \"end\": 3.75}, "
+        "{\"word\": \"we\", \"start\": 4}, {\"word\": \"3\"}], \"speaker\": \"B\"}, {\"start\": 9, \"end\": 8, \"text\": \"x\", "
+        "\"words\": [{\"word\": \"x\"}]}], \"word_segments\": [{\"word\": \"in\"}]}";
+    static const double times[][2] = {{1, 2}, {2, 2.5}, {2.5, 3}, {3, 3.5}, {3.5, 3.75}, {4, 4}, {4, 5}};
+    static const char list[] =
+        " [{\"id\": 1, \"start\": 0.5, \"end\": 2, \"text\": \" hi\", \"words\": [{\"start\": 1, \"end\": 2, "
+        "\"word\": \" hi\", \"probability\": 0.5}]}]\n";
+    whisp_result *result;
+    assert_int_equal(whisp_result_read(x, sizeof x - 1, &result), WHISP_OK);
+    const whisp_segment *s = whisp_result_segment(result, 0);
+    assert_int_equal(s->n_words, WH_COUNT(times));
+    for (size_t i = 0; i < WH_COUNT(times); i++) {
+        assert_true(s->words[i]->start == times[i][0]);
+        assert_true(s->words[i]->end == times[i][1]);
+    }
+    assert_true(s->words[1]->probability == 0.25);
+    assert_string_equal(s->words[0]->text, " 7");
+    assert_string_equal(s->words[3]->text, " or");
+    assert_int_equal(s->words[0]->speaker, 2); /* the segment's */
+    assert_int_equal(s->words[1]->speaker, 1);
+    s = whisp_result_segment(result, 1);
+    assert_string_equal(s->words[0]->text, "x");
+    assert_true(s->words[0]->start == 9 && s->words[0]->end == 9);
+    whisp_result_free(result);
+    assert_int_equal(whisp_result_read(list, sizeof list - 1, &result), WHISP_OK);
+    assert_string_equal(whisp_result_text(result), " hi");
+    assert_true(whisp_result_segment(result, 0)->words[0]->end == 2);
+    whisp_result_free(result);
+    assert_int_equal(whisp_result_read("[]", 2, &result), WHISP_OK);
+    assert_int_equal(result_info(result).n_segments, 0);
+    whisp_result_free(result);
+}
+
 /* ---- what is none ---- */
 
 static void expect_refused(const char *json, size_t n, const char *why)
@@ -338,7 +378,9 @@ static void hostile_documents_are_refused(void **state)
     (void)state;
     static const char *const cases[][2] = {
         {"", "at byte 0"},
-        {"[]", "an object is expected"},
+        {"[1]", "an object is expected"},
+        {"[] x", "something follows"},
+        {"[{\"start\": 0, \"end\": 1}]", "no \"text\""},
         {"null", "an object is expected"},
         {"{}", "no \"segments\""},
         {"{\"segments\": {}}", "a list is expected"},
@@ -466,6 +508,7 @@ int main(void)
         cmocka_unit_test(references_come_back),
         cmocka_unit_test(a_document_comes_back),
         cmocka_unit_test(other_layouts_are_read),
+        cmocka_unit_test(tools_around_it_are_read),
         cmocka_unit_test(hostile_documents_are_refused),
         cmocka_unit_test(depth_and_numbers_have_limits),
         cmocka_unit_test(damaged_documents_do_no_harm),

@@ -24,14 +24,14 @@ def missing():
 
 
 class Browser:
-    def __init__(self, folder, *arguments, traces=False):
-        """Downloads and the profile go into the folder. traces: tasks() is asked for."""
+    def __init__(self, folder, *arguments, traces=False, prefs=None):
+        """Downloads and the profile go into the folder. traces: tasks() is asked for. prefs: settings of the browser's user."""
         self.port = self.start() or self.start() or self.start()
         assert self.port, "chromedriver did not start three times"
         self.session = ""
         options = {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
                             "--user-data-dir=%s" % (folder / "profile"), *arguments],
-                   "prefs": {"download.default_directory": str(folder), "download.prompt_for_download": False}}
+                   "prefs": {"download.default_directory": str(folder), "download.prompt_for_download": False, **(prefs or {})}}
         logs = {"browser": "ALL"}
         if traces:
             logs["performance"] = "ALL"
@@ -71,6 +71,11 @@ class Browser:
     def before_pages(self, script):
         """JavaScript that runs before any of a page's own."""
         self.ask("POST", "/goog/cdp/execute", {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}})
+
+    def size(self, width, height):
+        """What a page sees of the screen; a phone's, where it is narrow."""
+        self.ask("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}})
 
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))

@@ -250,7 +250,12 @@ def test_what_comes_out_reads_back(page, build, tmp_path):
     assert [s["id"] for s in document["segments"]] == list(range(9)) and document["segments"][2]["note"] == "who?"
     copy = tmp_path / "talk.json"
     copy.write_bytes(made.read_bytes())
-    subprocess.run([str(build / "whisp"), "--from", str(copy), "-f", "txt,srt,vtt,json,html", "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    forms = "txt,srt,vtt,tsv,json,lrc,ass,csv,md,html,rttm"
+    subprocess.run([str(build / "whisp"), "--from", str(copy), "-f", forms, "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    for form in forms.split(","):
+        text = (tmp_path / "out" / ("talk." + form)).read_text()
+        assert ("new" in text and "Share Jet began" in text) or form == "rttm", form
+        assert "Welcome" not in text and "another thing" not in text, form
     for form in ("txt", "srt", "vtt"):
         assert saved(page, form, "talk." + form).read_bytes() == (tmp_path / "out" / ("talk." + form)).read_bytes(), form
     again = json.loads((tmp_path / "out/talk.json").read_text())
@@ -504,6 +509,80 @@ def test_right_to_left_and_words_without_spaces(chromium, build, tmp_path):
     assert [w for w, base in words if base < 0] == ["へ"] and "".join(w for w, _ in words) == "東京へ行きました。"
 
 
+ARABIC = [("أحمد", "Share Jet مرحبا بكم في البرنامج، اليوم نتحدث عن صناعه في العالم العربي."), ("سارة", "شكرا جزيلا. بدأت الشركة في عام 2015 (الهند)."), ("أحمد", "وما القادم؟")]
+LONG_WORDS = [("Dr Annabella Wolkenstein-Schmetterling", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft and "
+               "http://example.org/a/very/long/address/that/never/ends/and/has/no/space/in/it?x=1234567890 Naomi?"), ("Bob", "ok then.")]
+JAPANESE = [("田中", "東京に行きました。とても大きい町で、電車が便利でした。"), ("鈴木", "そうですか。来年も行きたいですね。")]
+
+
+def misplaced(b):
+    """What is cut off, or scrolls sideways, or stands over another."""
+    return b.run("""
+        const wide = innerWidth, bad = [], say = (e, what) => bad.push([e.tagName, e.id || e.className, what]);
+        if (document.documentElement.scrollWidth > wide) bad.push("the page scrolls sideways");
+        for (const e of document.querySelectorAll("body *")) {
+            const r = e.getBoundingClientRect(), kind = getComputedStyle(e);
+            if (!e.offsetParent || !r.width || e.closest("datalist, select")) continue;
+            if (r.right > wide + 1 || r.left < -1) say(e, "cut off");
+            if (e.scrollWidth > e.clientWidth + 1 && kind.overflowX !== "visible" && e.clientWidth && !e.matches("input, select, textarea")) say(e, "scrolls sideways");
+        }
+        const rows = [...document.querySelectorAll(".row")].map(e => e.getBoundingClientRect()).sort((x, y) => x.top - y.top);
+        rows.forEach((r, i) => { if (i && rows[i - 1].bottom > r.top + 1) bad.push("row " + i + " stands over the next one"); });
+        return bad""")
+
+
+@pytest.mark.parametrize("width, height, letters", [(1280, 900, 16), (800, 1000, 16), (360, 740, 16), (320, 600, 16), (740, 360, 16), (1280, 900, 32), (360, 740, 32)])
+def test_nothing_is_cut_off(build, tmp_path, width, height, letters):
+    """On a phone, a tablet, with letters twice as large; from right to left, with words longer than a line, without spaces."""
+    with browser.Browser(tmp_path, SOUND, prefs={"webkit.webprefs.default_font_size": letters}) as b:
+        b.size(width, height)
+        for name, sentences, doubtful, options in (("ar", ARABIC, "البرنامج،", {"language": "ar"}), ("long", LONG_WORDS, "Naomi?", {}),
+                                                   ("ja", JAPANESE, "京", {"language": "ja", "spaced": False})):
+            made = reviewed.transcript(sentences * 12, doubtful=(doubtful,), **options)
+            opened(b, written(build, reviewed.write(tmp_path, name, made=made)))
+            assert misplaced(b) == [], name
+            b.run("document.body.focus()")
+            b.press("n")
+            assert misplaced(b) == [], name
+            seen = b.run("""const r = document.querySelector(".said .place").getBoundingClientRect(), l = document.getElementById("list").getBoundingClientRect();
+                return r.top >= l.top - 1 && (r.bottom <= l.bottom + 1 || l.height < 30)""")
+            assert seen, name
+            if height >= 740 and letters == 16:
+                low = b.run("""document.getElementById("place").focus(); return [...document.querySelectorAll("#walk button, #say, #place")].map(e => e.getBoundingClientRect()).map(r => r.bottom).filter(bottom => bottom > innerHeight)""")
+                assert low == [], name
+            b.run("app.view.edit()")  # a field that grows pushes what is below it
+            b.wait(lambda: b.run("const f = app.view.field(); return f.clientHeight >= f.scrollHeight - 2"))
+            b.wait(lambda: misplaced(b) == [], "what the field pushes")
+            b.run("app.view.leave(); app.find.open(true); document.getElementById('more').click()")
+            assert misplaced(b) == [], name
+            shown = b.run("return [...document.querySelectorAll('button, select, input')].filter(e => e.closest('header') && !e.offsetParent).map(e => e.id)")
+            assert shown in ([], ["more"]), name  # none is out of reach
+            b.run("document.getElementById('more').click(); app.find.open(false); document.getElementById('help').showModal()")
+            assert misplaced(b) == [], name
+            b.run("document.getElementById('help').close()")
+            b.size(width - 60, height)  # lines break anew
+            b.run("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            b.wait(lambda: misplaced(b) == [], "lines that are narrower")
+            b.size(width, height)
+        assert b.complaints() == []
+
+
+def test_from_right_to_left(chromium, build, tmp_path):
+    made = reviewed.transcript(ARABIC * 3, language="ar", doubtful=("Share",))
+    b = opened(chromium, written(build, reviewed.write(tmp_path, "ar", made=made)))
+    b.run("document.body.focus()")
+    b.press("n")
+    assert b.text("#place-text mark") == "Share"  # with which the place begins, and yet
+    assert b.run("return ['.said', '#place-text', '#say', '.row .time'].map(css => getComputedStyle(document.querySelector(css)).direction)") == ["rtl"] * 4
+    time, said, mark, place = b.run("return ['.row .time', '.row .said', '#place-text mark', '#place-text'].map(css => document.querySelector(css).getBoundingClientRect().toJSON())")
+    assert time["left"] >= said["right"] and mark["left"] > (place["left"] + place["right"]) / 2  # times at the right, the first words at the right
+    words = b.run("return [...document.querySelector('.row .said').children].slice(1, 5).map(e => e.getBoundingClientRect().left)")
+    assert words[1:] == sorted(words[1:], reverse=True)
+    assert b.run("return document.querySelector('.row.current').getBoundingClientRect().right - document.querySelector('.row.current .time').getBoundingClientRect().right") < 30
+    opened(b, written(build, reviewed.write(tmp_path, "en", made=reviewed.transcript())))
+    assert b.run("return getComputedStyle(document.querySelector('.said')).direction") == "ltr"
+
+
 def test_a_segment_of_thousands_of_words(chromium, build, tmp_path):
     """Only blocks of it are in the document; they are scrolled, edited, found and split as rows are."""
     made = reviewed.transcript([("Ann", " ".join("w%d%s" % (i, "." if i % 7 == 0 else "") for i in range(5000))), ("Bob", "The end.")], doubtful=("w3001",))
@@ -581,6 +660,54 @@ def test_transcripts_of_others(chromium, build, tmp_path):
     for keys in ("n", F2, SPACE, DOWN):
         b.press(keys)
     assert b.text("#problem") == "" and b.complaints() == []
+
+
+def word(text, start, end, **more):
+    return {"word": text, "start": start, "end": end, "probability": 0.5, **more}
+
+
+ODD = {
+    "whisperx": ({"segments": [{"start": 0.1, "end": 3.2, "text": " In 2015 we met.", "speaker": "SPEAKER_01", "words": [
+        {"word": "In", "start": 0.1, "end": 0.3, "score": 0.8}, {"word": "2015"}, {"word": "we", "start": 1, "end": 1.2, "score": 0.7, "speaker": "SPEAKER_01"},
+        {"word": "met.", "start": 1.3, "end": 1.8, "score": 0.9}]}], "word_segments": []}, [" In 2015 we met."]),
+    "faster": ([{"id": 1, "seek": 0, "start": 0.0, "end": 2.0, "text": " hi there", "temperature": 0, "words": [word(" hi", 0, 1), word(" there", 1, 2)]}], [" hi there"]),
+    "zero": ({"segments": [{"start": 1, "end": 1, "text": " a", "words": [word(" a", 1, 1)]}, {"start": 0.5, "end": 0.2, "text": " b", "words": [word(" b", 0.5, 0.2)]}]}, [" a", " b"]),
+    "disorder": ({"segments": [{"start": 9, "end": 10, "text": " last", "words": [word(" last", 9, 10)]}, {"start": -5, "end": 1e9, "text": " odd", "words": [word(" odd", -5, 1e9)]}]}, [" last", " odd"]),
+    "mismatch": ({"segments": [{"start": 0, "end": 2, "text": " completely other text", "words": [word(" hello", 0, 1)]}]}, [" completely other text"]),
+    "emoji": ({"segments": [{"start": 0, "end": 2, "text": " 👩‍👩‍👧 👍🏽 e\u0301 \u202eevil", "words": [word(" 👩‍👩‍👧", 0, 1), word(" 👍🏽", 1, 1.2), word(" e\u0301", 1.2, 1.3), word(" \u202eevil", 1.3, 2)]}]},
+              [" 👩‍👩‍👧 👍🏽 e\u0301 \u202eevil"]),
+    "long": ({"segments": [{"start": 0, "end": 5, "text": " " + "x" * 20000 + " " + "漢" * 3000, "words": [word(" " + "x" * 20000, 0, 1), word(" " + "漢" * 3000, 1, 5)]}]},
+             [" " + "x" * 20000 + " " + "漢" * 3000]),
+    "thousands": ({"segments": [{"start": 0, "end": 900, "text": "".join(" w%d" % i for i in range(2500)),
+                                 "words": [word(" w%d" % i, 0.3 * i, 0.3 * i + 0.2) for i in range(2500)]}]}, None),
+    "nothing": ({"segments": [{"start": 0, "end": 3, "text": " a b", "words": [word(" ", 0, 1), word(" a", 1, 2), word(" b", 2, 3)]}]}, None),
+    "blank": ({"segments": [{"start": 0, "end": 2, "text": "  ", "words": []}, {"start": 0, "end": 0, "text": ""}]}, None),
+    "many": (reviewed.transcript([("Speaker %d" % i, "Number %d." % i) for i in range(250)]), [" Number %d." % i for i in range(250)]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_transcripts(chromium, build, tmp_path, name):
+    """Those of other programs, with times and texts that cannot be: shown, corrected, taken back, saved, and read back by the program."""
+    made, texts = ODD[name]
+    b = opened(chromium, written(build, reviewed.write(tmp_path, name, made=made)))
+    assert texts is None or rows(b) == texts
+    before = rows(b)
+    b.run("document.body.focus()")
+    b.press("n")
+    b.run("""app.view.select(app.t.rows[0].id, true); app.view.edit(); const f = app.view.field(); f.value += " more"; f.dispatchEvent(new Event("input")); app.view.leave();
+        app.t.split(0, 1); app.t.join(0); if (app.t.head.speakers.length) { app.t.renameSpeaker(0, "Zoe"); app.t.setSpeaker(0, 1, "Eve"); }""")
+    assert " more" in rows(b)[0] and b.text("#problem") == ""
+    if name == "many":
+        assert b.run("return [...document.querySelectorAll('#speaker-list li')].map(e => e.textContent)")[250] == "1 segment"
+        assert b.text(".row .who") == "Eve"
+    corrected = saved(b, "json", name + ".corrected.json")
+    forms = "txt,srt,vtt,json,html,ass,csv,md,lrc,tsv"
+    subprocess.run([str(build / "whisp"), "--from", str(corrected), "-f", forms, "-o", str(tmp_path / "out")], check=True, capture_output=True)
+    for form in ("txt", "srt", "vtt"):
+        assert saved(b, form, name + "." + form).read_bytes() == (tmp_path / "out" / (name + ".corrected." + form)).read_bytes(), form
+    b.run("while (app.t.done.length) app.t.undo()")
+    assert rows(b) == before and b.complaints() == []
 
 
 def second_window(page):

@@ -105,7 +105,7 @@ def test_words_settle_and_the_rest_is_the_tail(real, speech):
     assert all(set(w) == {"word", "start", "end", "probability"} and not w["word"].startswith(" ") for w in words)
     assert [w["start"] for w in words] == sorted(w["start"] for w in words)
     assert settled(messages).split() == [w["word"] for w in words]
-    assert "everything is all right" in settled(messages).lower()
+    assert "down to take care of it. everything is" in settled(messages).lower()  # then "all right" or "alright"
     assert any(m["tail"] for m in of_type(messages, "words")) and of_type(messages, "words")[-1]["tail"] == ""
     for segment in of_type(messages, "segment"):
         assert segment["text"].split() == [w["word"] for w in segment["words"]]

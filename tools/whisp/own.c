@@ -58,8 +58,8 @@ const struct tool_option own_options[N_OWN] = {
           "--output_dir, in files; no speech model is needed"}},
     [OPT_FROM] = {0,
                   {"from", NULL, NULL,
-                   "transcribe nothing: the FILEs are transcripts in JSON that whisp or openai-whisper wrote, to be "
-                   "written in other formats or printed"}},
+                   "transcribe nothing: the FILEs are transcripts in JSON that whisp, openai-whisper, whisperX or "
+                   "faster-whisper wrote, to be written in other formats or printed"}},
     [OPT_HIGHLIGHT_WORDS] =
         {0,
          {"highlight_words", "True|False", "False",

@@ -1,7 +1,7 @@
 /* attention_dot.h - the products of attention in integers with dot products by a lane, for attention_int_body.h: the text
- * of attention_dotprod.c and attention_i8mm.c, which define DOT_SIGNED(sum, x, four, lane) of signed bytes and DOT_MIXED of
- * unsigned bytes of x with the values'. A register of x is four queries, one of keys or values four keys or channels. */
-#define INT_OFFSET 0 /* sdot takes both signed */
+ * of attention_dotprod.c, which defines DOT_SIGNED(sum, x, four, lane) of signed bytes and DOT_MIXED of unsigned bytes of x
+ * with the values'. A register of x is four queries, one of keys or values four keys or channels. */
+#include "cpu/arm/attention_arm.h"
 
 /* T (1 or 8) keys or channels by V vectors of queries, with literal numbers for the reason that each.h gives. */
 #define DOT_QUERIES(DOT, T, v, sum, x, four)                                                                           \
@@ -42,16 +42,6 @@ INLINE void dot_begin(ivec (*sum)[INT_VECS], const ivec *start)
     sum[0][2] = sum[1][2] = sum[2][2] = sum[3][2] = sum[4][2] = sum[5][2] = sum[6][2] = sum[7][2] = start[2];
 }
 
-_Static_assert(INT_TILE == 8 && INT_VECS == 3, "what is written out");
-
-INLINE void int_begin(void)
-{
-}
-
-INLINE void int_end(void)
-{
-}
-
 INLINE void int_scores(const int V, const int32_t *q, const int8_t *k, size_t steps, const float *scale, int valid,
                        float *scores, vec *peak)
 {
@@ -64,13 +54,7 @@ INLINE void int_scores(const int V, const int32_t *q, const int8_t *k, size_t st
         memcpy(four, k, sizeof four);
         DOT_TILE(DOT_SIGNED, INT_TILE, V, sum, x, four);
     }
-    for (int t = 0; t < INT_TILE; t++)
-        for (int v = 0; v < V; v++) {
-            vec s = __builtin_convertvector(sum[t][v], vec) * scale[t];
-            store(scores + (t * V + v) * LANES, s);
-            if (t < valid)
-                peak[v] = max_vec(s, peak[v]);
-        }
+    EACH_OF_VECTORS(INT_PUT_SCORE)
 }
 
 INLINE void int_block_scores(const int V, const int_state *s, const int_packed *at, int first, int n, int d_head,
@@ -98,11 +82,7 @@ INLINE void int_values(const int T, const int V, const int32_t *p, const int8_t 
         memcpy(four, values, T == 1 ? 4 : 32);
         DOT_TILE(DOT_MIXED, T, V, sum, x, four);
     }
-    for (int t = 0; t < T; t++)
-        for (int v = 0; v < V; v++) {
-            float *at = out + (t * V + v) * LANES;
-            store(at, fma_vec(load(at), shrink[v], __builtin_convertvector(sum[t][v], vec)));
-        }
+    EACH_OF_VECTORS(INT_ADD_VALUE)
 }
 
 INLINE void int_block_values(const int V, const int_state *s, const int_packed *at, int first, int n, int d_head,
@@ -114,14 +94,13 @@ INLINE void int_block_values(const int V, const int_state *s, const int_packed *
     int c = 0;
     for (int v = 0; v < V; v++)
         start[v] = (ivec){0};
-#ifdef INT_VALUES_UNSIGNED /* they have 128 more: 128 times the sum of the probabilities is taken off first */
+    /* values have 128 more: 128 times the sum of the probabilities is taken off first */
     const ivec ones = (ivec){0} + 0x01010101;
     for (int j = 0; j < steps; j++)
         for (int v = 0; v < V; v++)
             DOT_MIXED(start[v], load_int(s->p + (j * V + v) * LANES), ones, "0");
     for (int v = 0; v < V; v++)
         start[v] = start[v] * -128;
-#endif
     for (; c + INT_TILE <= d_head; c += INT_TILE)
         int_values(INT_TILE, V, s->p, values + 4 * c, d_head, steps, start, shrink, s->out + c * V * LANES);
     for (; c < d_head; c++)
@@ -142,8 +121,6 @@ INLINE void int_put_key(const int_packed *at, size_t d, size_t key, size_t i, co
 
 INLINE void int_put_values(const int_packed *at, size_t d, size_t key, size_t c, ivec bytes)
 {
-#ifdef INT_VALUES_UNSIGNED
     bytes ^= (int32_t)0x80808080;
-#endif
     store_part((float *)(at->v + (key / 4 * d + c) * 4), (vec)bytes, d - c);
 }

@@ -6,13 +6,11 @@
 #if defined(WH_HAS_NEON) && defined(__ARM_FEATURE_DOTPROD)
 #define INT_TILE 8
 #define INT_PRODUCTS "cpu/arm/attention_dot.h"
-#define INT_VALUES_UNSIGNED
 #define DOT_SIGNED(sum, x, four, lane) __asm__("sdot %0.4s, %1.16b, %2.4b[" lane "]" : "+w"(sum) : "w"(x), "w"(four))
 #define DOT_MIXED(sum, x, four, lane) __asm__("udot %0.4s, %1.16b, %2.4b[" lane "]" : "+w"(sum) : "w"(x), "w"(four))
 #include "cpu/arm/lanes_neon.h"
 
 #include "cpu/vec_exp2.h"
-#include "cpu/vec_probability.h"
 #include "cpu/attention_int_body.h"
 
 const wh_attention_int *wh_attention_int_dotprod(void)

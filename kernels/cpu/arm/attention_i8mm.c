@@ -1,17 +1,14 @@
-/* attention_i8mm.c - attention in integers with sdot and usdot, which multiplies unsigned probabilities with signed
+/* attention_i8mm.c - attention in integers with smmla, and usmmla, which multiplies unsigned probabilities with signed
  * values as they are. */
 #include "cpu/arm/arm.h"
 #include "cpu/attention_int.h"
 
 #if defined(WH_HAS_NEON) && defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_MATMUL_INT8)
 #define INT_TILE 8
-#define INT_PRODUCTS "cpu/arm/attention_dot.h"
-#define DOT_SIGNED(sum, x, four, lane) __asm__("sdot %0.4s, %1.16b, %2.4b[" lane "]" : "+w"(sum) : "w"(x), "w"(four))
-#define DOT_MIXED(sum, x, four, lane) __asm__("usdot %0.4s, %1.16b, %2.4b[" lane "]" : "+w"(sum) : "w"(x), "w"(four))
+#define INT_PRODUCTS "cpu/arm/attention_mm.h"
 #include "cpu/arm/lanes_neon.h"
 
 #include "cpu/vec_exp2.h"
-#include "cpu/vec_probability.h"
 #include "cpu/attention_int_body.h"
 
 const wh_attention_int *wh_attention_int_i8mm(void)

@@ -248,7 +248,7 @@ static const char *cpu_describe(const wh_backend *backend)
 /* ---- what the ledger of slots asks for ---- */
 
 /* A window's memory is taken when it is first used. */
-static int encode_windows(wh_backend *b, int n, const float *const *mel, const int *windows, int is_full)
+static int encode_windows(wh_backend *b, int n, const float *const *mel, const int *windows, enum wh_hearing how)
 {
     int ctx = b->model->n_audio_ctx;
     for (int i = 0; i < n; i++) {
@@ -256,7 +256,7 @@ static int encode_windows(wh_backend *b, int n, const float *const *mel, const i
         if ((!cross->k && alloc_kv(b->model, b->cross_type, ctx, &cross->k)) ||
             (!cross->v && alloc_kv(b->model, b->cross_type, ctx, &cross->v)) || alloc_kept(b->model, &cross->kept))
             return WHISP_ERR_MEMORY;
-        int rc = wh_cpu_encode(b, mel[i], cross, is_full);
+        int rc = wh_cpu_encode(b, mel[i], cross, how);
         if (rc)
             return rc;
     }

@@ -291,14 +291,14 @@ int wh_cpu_leaves_out(const wh_backend *b, const float *mel)
            wh_kept_leaves_out(wh_kept_frames(mel, b->model->n_audio_ctx, b->model->n_mels), b->model->n_audio_ctx);
 }
 
-int wh_cpu_encode(wh_backend *backend, const float *mel, wh_kv_store *cross, int is_full)
+int wh_cpu_encode(wh_backend *backend, const float *mel, wh_kv_store *cross, enum wh_hearing how)
 {
     const whisp_model *model = backend->model;
     int frames = wh_kept_frames(mel, model->n_audio_ctx, model->n_mels);
     wh_kept *kept = &cross->kept;
 
     wh_cpu_begin(backend);
-    wh_kept_choose(kept, frames, model->n_audio_ctx, is_full || backend->config.padding != WH_PADDING_FEW);
+    wh_kept_choose(kept, frames, model->n_audio_ctx, backend->config.padding == WH_PADDING_FEW ? how : WH_HEAR_FULL);
     convolve_window(backend, mel, frames, kept);
     int rc = encode_layers(backend, kept);
     if (rc)

@@ -9,8 +9,8 @@ size_t wh_cpu_mel_size(const wh_backend *backend);
 size_t wh_cpu_wide_size(const wh_backend *backend);
 size_t wh_cpu_encode_scratch(const wh_backend *backend);
 
-/* A window of log-Mel (backend.h) into `cross`, is_full: all of its positions. WHISP_ERR_CANCELLED. */
-int wh_cpu_encode(wh_backend *backend, const float *mel, wh_kv_store *cross, int is_full);
+/* A window of log-Mel (backend.h) into `cross`. WHISP_ERR_CANCELLED. */
+int wh_cpu_encode(wh_backend *backend, const float *mel, wh_kv_store *cross, enum wh_hearing how);
 int wh_cpu_leaves_out(const wh_backend *backend, const float *mel);
 
 #endif

@@ -28,20 +28,20 @@ int wh_kept_leaves_out(int frames, int ctx)
 /* Then stretches of which every k-th is. */
 static const struct {
     int width, k;
-} plan[] = {{100, 2}, {200, 4}, {1 << 24, 8}};
+} stretches[] = {{100, 2}, {200, 4}, {1 << 24, 8}};
 
-void wh_kept_choose(wh_kept *kept, int frames, int ctx, int is_full)
+void wh_kept_choose(wh_kept *kept, int frames, int ctx, enum wh_hearing how)
 {
-    int at = is_full ? ctx : plain(frames, ctx);
+    int at = how == WH_HEAR_FULL ? ctx : plain(frames, ctx);
     kept->n = kept->n_plain = at;
     for (int i = 0; i < kept->n; i++) {
         kept->position[i] = kept->kept_by[i] = i;
         kept->log_counts[i] = 0;
     }
-    for (size_t s = 0; at < ctx && s < WH_COUNT(plan); s++) {
-        int stop = WH_MIN(at + plan[s].width, ctx);
+    for (size_t s = 0; at < ctx; s++) {
+        int stop = WH_MIN(at + stretches[s].width, ctx);
         while (at < stop) {
-            int n = WH_MIN(plan[s].k, ctx - at);
+            int n = WH_MIN(stretches[s].k, ctx - at);
             kept->position[kept->n] = at + n / 2;
             kept->log_counts[kept->n] = log2f((float)n);
             for (int i = 0; i < n; i++)

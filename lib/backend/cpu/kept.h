@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/backend.h"
+
 typedef struct wh_kept {
     int n;             /* positions that are kept */
     int32_t *position; /* [n], ascending */
@@ -21,7 +23,7 @@ int wh_kept_frames(const float *mel, int ctx, int bands);
 /* Whether there is anything to leave out of such a window. */
 int wh_kept_leaves_out(int frames, int ctx);
 
-/* Of a window with so many frames of sound; all of them where is_full. The arrays have room for ctx. */
-void wh_kept_choose(wh_kept *kept, int frames, int ctx, int is_full);
+/* Of a window with so many frames of sound; as `how` says. The arrays have room for ctx. */
+void wh_kept_choose(wh_kept *kept, int frames, int ctx, enum wh_hearing how);
 
 #endif

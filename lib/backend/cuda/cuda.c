@@ -213,9 +213,9 @@ static int cuda_log_mel(wh_backend *backend, const float *samples, int n, float 
 
 /* ---- what the ledger of slots asks for ---- */
 
-static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows, int is_full)
+static int encode_windows(wh_backend *backend, int n, const float *const *mel, const int *windows, enum wh_hearing how)
 {
-    (void)is_full; /* they always are */
+    (void)how; /* they always are */
     cuda_backend *b = inside(backend);
     const whisp_model *m = b->model;
     size_t size = (size_t)m->n_audio_ctx * (size_t)m->n_audio_state;

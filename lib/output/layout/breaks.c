@@ -8,18 +8,17 @@
 
 enum {
     CLAUSE = 12,         /* behind a comma, a colon, a dash */
-    BREATH = 20,         /* at a pause that is heard */
-    BREATH_MS = 300,     /* one that is */
-    LEANS = 320,         /* behind an article, a preposition, a conjunction */
+    BREATH_MS = 300,     /* a pause that is heard */
+    LEANS = 400,         /* behind an article, a preposition, a conjunction */
     NAME = 260,          /* within a name */
     NUMBER = 260,        /* within a number, or between it and what it counts */
     BEFORE_LEANING = 25, /* the good that it does to break before such a word */
     WITHIN_WORD = 400,   /* within a run of letters or katakana, which are a word */
     PARTICLE = 220,      /* between kanji and hiragana: an ending or a particle follows */
-    KANJI = 140,         /* between two kanji: perhaps a word */
-    KANA = 120,
-    NEW_WORD = 60, /* from hiragana to kanji or katakana a word begins */
-    SYLLABLE = 200 /* Thai and its kin, where only spaces tell phrases */
+    KANJI = 240,         /* between two kanji of Japanese: a word, most often */
+    KANA = 220,          /* between two hiragana: within a word, most often */
+    NEW_WORD = 60,       /* from hiragana to kanji or katakana a word begins */
+    SYLLABLE = 200       /* Thai and its kin, where only spaces tell phrases */
 };
 
 /* The two sides of a break. */
@@ -175,7 +174,7 @@ static int cost_at(const wh_units *units, size_t i)
     int cost = cost_of_words(units, i, &p);
     if (pause < BREATH_MS)
         return cost;
-    return cost <= WH_BREAK_PLAIN ? BREATH : cost - 60; /* who stops behind "the" still has no clause there */
+    return cost <= WH_BREAK_PLAIN ? WH_BREAK_BREATH : cost - 60; /* who stops behind "the" still has no clause there */
 }
 
 void wh_breaks_judge(wh_units *units)

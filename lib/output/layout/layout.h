@@ -97,6 +97,7 @@ void wh_units_put_lead(wh_buf *out, const whisp_result *result, const wh_units *
 #define WH_DASH "- " /* before what somebody else says who has no name */
 
 #define WH_BREAK_NEVER 4000 /* a line ends so only where a word is longer than a line */
+#define WH_BREAK_BREATH 20  /* at a pause that is heard; cheaper than that is only punctuation */
 #define WH_BREAK_PLAIN 100  /* between two words that nothing parts and nothing holds together */
 void wh_breaks_judge(wh_units *units);
 

@@ -10,9 +10,10 @@ enum {
     SENTENCES = 30,   /* an end of a sentence within a cue: one should hold one, */
     STRADDLES = 40,   /* and not some of the next besides */
     TOO_FAST = 3,     /* a ms that it is too short to be read in */
-    SLACK_MS = 300,   /* of them that timing.c finds before and behind it, most often: */
+    SLACK_MS = 500,   /* of them that timing.c finds before and behind it, most often: */
     SLACKS = 3,       /* so many of those cost one */
     CUE_END = 150,    /* per cent of a break's cost behind a cue; behind a line it is all of it */
+    MIDWAY = 100,     /* a cue that ends within a clause, though no breath is taken there */
     SMALL = 14,       /* cells under which a cue is too little */
     TINY = 4,         /* each that it lacks */
     SILENCE_MS = 300, /* within a cue that are let pass */
@@ -104,7 +105,7 @@ static int64_t cost_of(const search *s, size_t a, size_t b, int whole, int64_t i
     int64_t cost = PER_CUE + inner + (int64_t)ends * SENTENCES,
             lacks = wh_layout_needs(s->style, whole) - room_of(s, a, b);
     if (b < s->n && !s->units[b - 1].forced)
-        cost += s->units[b - 1].cost * CUE_END / 100;
+        cost += s->units[b - 1].cost * CUE_END / 100 + (s->units[b - 1].cost > WH_BREAK_BREATH ? MIDWAY : 0);
     if (ends > 0 && b < s->n && s->units[b - 1].cost > 0)
         cost += STRADDLES;
     if (lacks > 0)

@@ -129,7 +129,7 @@ class Find {
             const box = make("input", {type: "checkbox", checked: isChecked});
             box.onchange = () => this.countAlike();
             box.places = group;
-            items.push(make("li", {}, make("label", {className: "check"}, box, make("span", {dir: "auto"}, ...label))));
+            items.push(make("li", {}, make("label", {className: "check"}, box, make("span", {dir: this.app.direction}, ...label))));
         };
         if (same.length) item([same.length === 1 ? "1 place that is the same: " + this.around(same[0]) : same.length + " places that are the same"], same, true);
         for (const one of others.slice(0, MOST_ALIKE)) item([make("b", {textContent: one.text}), make("small", {textContent: "  … " + this.around(one) + " …"})], [one], false);

@@ -76,19 +76,33 @@ function* cuesOf(t) {
     return widened(cues.filter(cue => cue.text || cue.end > cue.start).map(cue => ({...cue, start: Math.max(0, cue.start)})));
 }
 
+// As lib/output/lines.c, and openai-whisper: a cue has a thousand words at most, a line a thousand characters.
 function* cuesOfWords(t, words, cues) {
-    let cue = null;
+    const MOST = 1000;
+    let cue = null, line = 0;
     for (let k = 0; k < words.length; k++) {
-        const word = words[k];
-        if (!k || nameOf(t, word.speaker) !== nameOf(t, cue.speaker)) {
-            cue = {start: milliseconds(word.start), speaker: word.speaker, text: stripped(word.text)};
+        const word = words[k], text = stripped(word.text), size = charactersIn(word.text);
+        if (k % MOST === 0 || nameOf(t, word.speaker) !== nameOf(t, cue.speaker)) {
+            cue = {start: milliseconds(word.start), speaker: word.speaker, text};
             cues.push(cue);
-        } else {
+            line = charactersIn(text);
+        } else if (line > 0 && line + size <= MOST) {
             cue.text += word.text;
+            line += size;
+        } else {
+            cue.text += (line > 0 ? "\n" : "") + text;
+            line = charactersIn(text);
         }
         cue.end = milliseconds(word.end);
         if (k % WORDS_A_PIECE === WORDS_A_PIECE - 1) yield "";
     }
+}
+
+// A pair of surrogates is one.
+function charactersIn(text) {
+    let n = text.length;
+    for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) === 0xdc00) n--;
+    return n;
 }
 
 // Cues that last no time get some, as there.

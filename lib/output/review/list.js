@@ -13,18 +13,23 @@ class RowList {
         this.sheet.className = "sheet";
         scroller.append(this.sheet);
         this.heights = new Map(); // by key
-        this.shown = new Map();   // key -> {element, row, token}
+        this.shown = new Map();   // key -> {name: the key, element, row, token}
+        this.fresh = [];          // of these those that were not measured yet
         this.tops = null;
         this.asked = false;
         scroller.addEventListener("scroll", () => this.ask(), {passive: true});
         new ResizeObserver(() => this.resized()).observe(scroller);
+        this.watch = new ResizeObserver(() => { if (this.takeHeights(this.shown.values())) this.refresh(); });
     }
 
     resized() {
-        if (this.width !== this.scroller.clientWidth) this.heights.clear();
+        if (this.width !== this.scroller.clientWidth) {
+            this.heights.clear();
+            this.takeHeights(this.shown.values());
+        }
         this.width = this.scroller.clientWidth;
-        this.tops = null;
-        this.draw();
+        this.scale = parseFloat(getComputedStyle(this.scroller).fontSize) / 16; // of the letters
+        this.refresh();
     }
 
     ask() {
@@ -67,7 +72,8 @@ class RowList {
             const first = this.at(Math.max(0, top - AROUND)), last = this.at(top + view + AROUND), wanted = new Set();
             for (let i = first; i <= last; i++) wanted.add(this.show(rows[i]));
             for (const name of [...this.shown.keys()]) if (!wanted.has(name)) this.hide(name);
-            const changed = this.takeHeights();
+            const changed = this.takeHeights(this.fresh);
+            this.fresh.length = 0;
             if (changed) { this.tops = null; this.measureAll(); }
             this.place(rows, first, last);
             if (!changed) return;
@@ -81,9 +87,14 @@ class RowList {
         if (shown) shown.row = row;
         if (shown && shown.token === token) return name;
         const element = this.make(row, shown && shown.element);
-        if (shown && shown.element !== element) shown.element.replaceWith(element);
-        else if (!shown) this.sheet.append(element);
-        this.shown.set(name, {element, row, token, isNew: true});
+        if (shown && shown.element !== element) {
+            this.watch.unobserve(shown.element);
+            shown.element.replaceWith(element);
+        } else if (!shown) this.sheet.append(element);
+        const made = {name, element, row, token};
+        this.shown.set(name, made);
+        this.fresh.push(made);
+        this.watch.observe(element);
         return name;
     }
 
@@ -91,21 +102,26 @@ class RowList {
         const {element} = this.shown.get(name);
         // It keeps the focus and stays, out of sight.
         if (element.contains(document.activeElement) && this.rows().some(row => this.key(row) === name)) return;
+        this.drop(name);
+    }
+
+    drop(name) {
+        const {element} = this.shown.get(name);
+        this.watch.unobserve(element);
         element.remove();
         this.shown.delete(name);
     }
 
     clear() {
-        for (const name of [...this.shown.keys()]) { this.shown.get(name).element.remove(); this.shown.delete(name); }
+        for (const name of [...this.shown.keys()]) this.drop(name);
         this.sheet.style.height = "0px";
     }
 
-    takeHeights() {
+    // Of what was drawn just now, or may have grown since: a field in which somebody types, a larger letter.
+    takeHeights(shown) {
         let changed = false;
-        for (const [name, shown] of this.shown) {
-            if (!shown.isNew) continue;
-            shown.isNew = false;
-            const height = shown.element.offsetHeight;
+        for (const {name, element} of shown) {
+            const height = element.offsetHeight;
             if (this.heights.get(name) !== height) {
                 this.heights.set(name, height);
                 changed = true;
@@ -132,9 +148,21 @@ class RowList {
         this.measureAll();
         if (i < 0 || i + 1 >= this.tops.length) return;
         const top = this.scroller.scrollTop, view = this.scroller.clientHeight;
-        if (this.tops[i] < top || this.tops[i + 1] > top + view)
-            this.scroller.scrollTop = Math.max(0, (this.tops[i] + this.tops[i + 1]) / 2 - view / 2);
-        this.draw();
+        if (this.tops[i] >= top && this.tops[i + 1] <= top + view) return this.draw();
+        for (let wish = -1, round = 0; round < 3; round++) { // guesses above it become heights as it comes near
+            const middle = Math.max(0, (this.tops[i] + Math.min(this.tops[i + 1], this.tops[i] + view)) / 2 - view / 2);
+            if (Math.abs(middle - wish) < 1) break;
+            this.scroller.scrollTop = wish = middle;
+            this.draw();
+            this.measureAll();
+        }
+    }
+
+    // The part of a row into sight, by as little as can be.
+    bring(part) {
+        const seen = this.scroller.getBoundingClientRect(), {top, bottom} = part.getBoundingClientRect();
+        const by = top < seen.top ? top - seen.top : Math.max(0, bottom - seen.bottom);
+        if (by) this.scroller.scrollTop += by;
     }
 
     elementOf(name) {

@@ -76,6 +76,7 @@ function drawPlayer() {
     const {player} = app, {audio} = player, total = audio.duration || app.head.duration || 0;
     at("play").textContent = player.isPlaying ? "Pause" : "Play";
     at("play").disabled = !player.isReady;
+    at("choose").classList.toggle("wanted", !player.isReady);
     at("position").max = String(total);
     at("position").disabled = !player.isReady;
 }
@@ -107,6 +108,7 @@ function drawSpeakers() {
     const {t} = app, counts = new Map();
     for (const row of t.rows) counts.set(row.speaker, (counts.get(row.speaker) || 0) + 1);
     at("speakers").hidden = !t.head.speakers.length;
+    app.speakersDrawn = t.head.speakers;
     if (at("speaker-list").contains(document.activeElement)) { // it is being typed in, or that was taken back
         [...at("speaker-list").querySelectorAll("input")].forEach((field, number) => {
             const name = t.head.speakers[number];
@@ -272,12 +274,13 @@ function parsed(text) {
 
 function changed(change) {
     if (app.view.found && change.touched.size) app.view.found = null;
-    if (change.head) app.view.list.shown.forEach(shown => { shown.token = app.view.editing ? shown.token : null; });
+    const isRenamed = app.t.head.speakers !== app.speakersDrawn; // each change of them brings a new list
+    if (isRenamed) app.view.list.shown.forEach(shown => { shown.token = app.view.editing ? shown.token : null; });
     app.view.settle();
     app.view.list.refresh();
     at("undo").disabled = !app.t.done.length;
     at("redo").disabled = !app.t.undone.length;
-    if (change.head || change.order) drawSpeakers();
+    if (isRenamed || change.order) drawSpeakers();
     if (change.head) drawNotes();
     if (!app.walk.session) app.walk.draw();
 }
@@ -324,6 +327,7 @@ async function begin() {
     if (text.incomplete) app.complain("Not all of the recording is in this transcript: " + text.incomplete);
     at("undo").onclick = () => stepBack(true);
     at("redo").onclick = () => stepBack(false);
+    at("more").onclick = () => at("more").setAttribute("aria-expanded", String(document.querySelector("header").classList.toggle("all")));
     at("help-open").onclick = () => at("help").showModal();
     document.querySelectorAll("[data-format]").forEach(b => { b.onclick = () => saveAs(b.dataset.format); });
     document.addEventListener("keydown", globalKey);

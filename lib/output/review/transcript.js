@@ -208,7 +208,7 @@ class Transcript {
 
     // Rows [from, to) are somebody's: a name that is there, or a new one; "" is nobody.
     setSpeaker(from, to, name) {
-        let speakers = this.head.speakers, number = name ? speakers.indexOf(name) : -1;
+        let speakers = this.head.speakers.slice(), number = name ? speakers.indexOf(name) : -1;
         if (name && number < 0) {
             speakers = [...speakers, name];
             number = speakers.length - 1;

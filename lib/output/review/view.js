@@ -32,10 +32,10 @@ class View {
     }
 
     guess({row, from, to}) {
-        const wide = Math.min(960, this.list.width || at("list").clientWidth) - 130;
+        const {scale} = this.list, width = this.list.width / scale, isNarrow = width < 720, wide = Math.min(960, width) - (isNarrow ? 22 : 130);
         const isWhole = from === 0 && to === row.words.length, length = isWhole ? row.text.length : row.text.length / row.words.length * (to - from);
         const characters = Math.max(10, wide / (isWhole && UNSPACED.test(row.text) ? 16 : 7.6));
-        return 8 + 24 * Math.max(1, Math.ceil(length / characters)) + (row.speaker >= 0 && !from ? 24 : 0) + (row.note ? 24 : 0);
+        return 8 + 24 * scale * Math.max(1, Math.ceil(length / characters)) + (isNarrow || (row.speaker >= 0 && !from) ? 24 * scale : 0) + (row.note ? 24 * scale : 0);
     }
 
     // ---- which block ----
@@ -55,7 +55,10 @@ class View {
 
     // Bring a word of row i into sight.
     reveal(i, word = 0) {
-        this.list.reveal(this.blocks.numberOf(i, word));
+        const number = this.blocks.numberOf(i, word), {key, from} = this.blocks.list[number];
+        this.list.reveal(number);
+        const shown = this.list.elementOf(key), span = shown && shown.querySelectorAll(".said > span")[word - from];
+        if (span) this.list.bring(span); // of a block that is higher than the list
     }
 
     redraw(id) {
@@ -293,7 +296,6 @@ class View {
         field.oninput = () => t.setNote(t.indexOf(id), field.value, group);
         field.onblur = () => { this.editing = null; this.redraw(id); };
         element.append(field);
-        this.list.heights.delete(this.block);
         field.focus();
     }
 

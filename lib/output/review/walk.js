@@ -133,6 +133,7 @@ class Walk {
     // An input method needs a field that has the focus from its first key on: there the field takes a place's keys until
     // something is typed in it.
     focus() {
+        if (document.scrollingElement.scrollHeight > innerHeight) document.querySelector("main").scrollIntoView({block: "end"}); // its head is scrolled away
         this.isFresh = COMPOSED.has(this.app.language) && !at("say").disabled;
         if (!this.isFresh) return at("place").focus({preventScroll: true});
         at("say").focus({preventScroll: true});
@@ -168,12 +169,13 @@ class Walk {
         const {words} = here.row, place = this.order[this.at], state = this.app.t.head.heard[place.first];
         const before = textOf(words.slice(Math.max(0, this.shown.from - 7), this.shown.from)), after = textOf(words.slice(this.shown.to + 1, this.shown.to + 8));
         box.lang = this.app.language;
+        box.dir = at("say").dir = this.app.direction;
         const now = textOf(here.words), [lead] = /^\s*/.exec(now);
         box.append(before + lead, make("mark", {textContent: now.slice(lead.length)}), after);
         at("place-chance").textContent = clock(place.start) + (place.chance === undefined ? "" : ", right by a chance of " + Math.round(100 * place.chance) + "%") +
             (state === "right" ? ". Accepted" : state === "changed" ? ". Corrected" : "");
         at("offers").append(...this.offers.map((text, i) => {
-            const item = make("li", {textContent: text, dir: "auto", id: "offer" + i});
+            const item = make("li", {textContent: text, dir: this.app.direction, id: "offer" + i});
             item.setAttribute("role", "option");
             item.setAttribute("aria-selected", String(i === this.offered));
             item.onclick = () => this.take(text);

@@ -1,0 +1,13 @@
+#pragma once
+int isalpha(int);
+int isdigit(int);
+int isalnum(int);
+int isspace(int);
+int isupper(int);
+int islower(int);
+int ispunct(int);
+int isprint(int);
+int iscntrl(int);
+int isxdigit(int);
+int tolower(int);
+int toupper(int);

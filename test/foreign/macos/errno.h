@@ -1,0 +1,35 @@
+#pragma once
+int *__error(void);
+#define errno (*__error())
+#define EPERM 1
+#define ENOENT 2
+#define EINTR 4
+#define EIO 5
+#define EBADF 9
+#define ENOMEM 12
+#define EACCES 13
+#define EBUSY 16
+#define EEXIST 17
+#define ENOTDIR 20
+#define EISDIR 21
+#define EINVAL 22
+#define EMFILE 24
+#define EFBIG 27
+#define ENOSPC 28
+#define ESPIPE 29
+#define EROFS 30
+#define EPIPE 32
+#define ERANGE 34
+#define EAGAIN 35
+#define EWOULDBLOCK EAGAIN
+#define ENOTSUP 45
+#define ETIMEDOUT 60
+#define ELOOP 62
+#define ENAMETOOLONG 63
+#define EDQUOT 69
+#define ENOLCK 77
+#define ENOSYS 78
+#define EOVERFLOW 84
+#define ECANCELED 89
+#define EILSEQ 92
+#define EOPNOTSUPP 102

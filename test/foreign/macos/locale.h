@@ -1,0 +1,6 @@
+#pragma once
+struct lconv {
+    char *decimal_point;
+};
+char *setlocale(int, const char *);
+struct lconv *localeconv(void);
