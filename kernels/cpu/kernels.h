@@ -57,9 +57,10 @@ typedef struct wh_kernels {
     void (*layer_norm)(const float *x, const float *gain, const float *bias, float *out, size_t n);
     /* x = softmax(x * scale) in place over n values */
     void (*softmax)(float *x, float scale, size_t n);
-    /* The greatest of n values (n > 0), and *sum = sum of exp(x - greatest), added up in double every thousand values. NaN
-     * where a value is NaN or +infinity, or all are -infinity. */
-    float (*exp_sum)(const float *x, size_t n, double *sum);
+    /* The greatest of n values (n > 0), and *sum = sum of exp(x - greatest), added up in double every thousand values; with
+     * `weighted`, *weighted = sum of exp(x - greatest) (x - greatest). NaN where a value is NaN or +infinity, or all are
+     * -infinity. */
+    float (*exp_sum)(const float *x, size_t n, double *sum, double *weighted);
     /* x = gelu(x + b), erf form, in place; b may be NULL */
     void (*bias_gelu)(float *x, const float *b, size_t n);
     /* y += x */

@@ -254,28 +254,47 @@ static void softmax(float *x, float scale, size_t n)
         store_part(x + i, load_part(x + i, n - i) * inverse, n - i);
 }
 
-static float exp_sum(const float *x, size_t n, double *sum)
+/* What load16() puts behind the end of so many values does not count. */
+static vec16 first_of(vec16 v, size_t n)
+{
+    float values[16] = {0};
+    memcpy(values, &v, n * sizeof *values);
+    memcpy(&v, values, sizeof v);
+    return v;
+}
+
+INLINE float exp_sums(const float *x, size_t n, int is_weighted, double *sum, double *weighted)
 {
     float largest = largest_of(x, n);
-    *sum = 0;
+    *sum = *weighted = 0;
     for (size_t from = 0; from < n; from += 1024) {
         size_t to = n - from < 1024 ? n : from + 1024;
-        vec16 block = {{{0}}};
+        vec16 block = {{{0}}}, weights = {{{0}}};
         for (size_t i = from; i < to; i += 16) {
-            vec16 v = load16(x + i, to - i);
-            for (int p = 0; p < PARTS; p++)
-                v.part[p] = exp_vec(v.part[p] - largest);
-            if (to - i < 16) { /* what load16() puts behind the end does not count */
-                float values[16] = {0};
-                memcpy(values, &v, (to - i) * sizeof *values);
-                memcpy(&v, values, sizeof v);
+            vec16 v = load16(x + i, to - i), d;
+            for (int p = 0; p < PARTS; p++) {
+                d.part[p] = v.part[p] - largest;
+                v.part[p] = exp_vec(d.part[p]);
             }
-            for (int p = 0; p < PARTS; p++)
+            if (to - i < 16)
+                v = first_of(v, to - i);
+            for (int p = 0; p < PARTS; p++) {
                 block.part[p] += v.part[p];
+                if (is_weighted) /* below -87 the exponential is 0, and d may be -infinity */
+                    weights.part[p] += v.part[p] * select_vec(d.part[p] < spread(-87.0f), spread(-87.0f), d.part[p]);
+            }
         }
         *sum += (double)sum16(&block);
+        if (is_weighted)
+            *weighted += (double)sum16(&weights);
     }
     return largest;
+}
+
+static float exp_sum(const float *x, size_t n, double *sum, double *weighted)
+{
+    double none;
+    return weighted ? exp_sums(x, n, 1, sum, weighted) : exp_sums(x, n, 0, sum, &none);
 }
 
 static void layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t n)

@@ -8,7 +8,6 @@
 
 #define LEAST (-30.0f) /* log-probabilities below are as good as this */
 #define LANES 16
-#define BLOCK 1024
 
 /* The greatest of n values, sixteen at a time. */
 static float greatest(const float *x, size_t n)
@@ -48,18 +47,9 @@ static double weighted_sum(const float *p, const float *x, float most, size_t n)
 void wh_evidence_read(const wh_kernels *kernels, const float *logits, int n, int32_t id, wh_evidence *evidence)
 {
     size_t behind = (size_t)id + 1, all = (size_t)n;
-    float other = WH_MAX(greatest(logits, (size_t)id), greatest(logits + behind, all - behind)), shares[BLOCK];
-    float most = WH_MAX(other, logits[id]);
-    double sum = 0, weighted = 0;
-    for (size_t i = 0; i < all; i += BLOCK) {
-        size_t count = WH_MIN((size_t)BLOCK, all - i);
-        float highest = greatest(logits + i, count);
-        memcpy(shares, logits + i, count * sizeof *shares);
-        kernels->softmax(shares, 1, count); /* the greatest share is 1 / sum of exp(x - highest) */
-        double block = exp((double)(highest - most)) / (double)greatest(shares, count);
-        sum += block;
-        weighted += block * weighted_sum(shares, logits + i, most, count);
-    }
+    float other = WH_MAX(greatest(logits, (size_t)id), greatest(logits + behind, all - behind));
+    double sum, weighted;
+    float most = kernels->exp_sum(logits, all, &sum, &weighted);
     float total = (float)log(sum), logprob = logits[id] - most - total, margin = logits[id] - other;
     float entropy = total - (float)(weighted / sum);
     /* a model that computes NaN says nothing */

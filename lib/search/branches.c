@@ -106,7 +106,7 @@ static int all_stay(const wh_search *s, size_t i, int32_t own, const float *logi
     double sum, greatest = 0;
     if (wh_rules_need_logits(s) || wh_is_penalizing(&s->options->values))
         return 0;
-    float most = s->kernels->exp_sum(logits, (size_t)s->model->n_vocab, &sum);
+    float most = s->kernels->exp_sum(logits, (size_t)s->model->n_vocab, &sum, NULL);
     for (int k = 0; k < WH_CONFIDENCE_SAMPLES; k++)
         greatest = fmax(greatest, wh_random_at(s->options->values.seed, s->branches->seek, temperature, k, i));
     return greatest < pow(exp((double)(logits[own] - most)) / sum, 1 / temperature);

@@ -6,7 +6,7 @@
 double wh_log_sum_exp(const wh_search *s, const float *x, int n)
 {
     double sum;
-    float most = s->kernels->exp_sum(x, (size_t)n, &sum);
+    float most = s->kernels->exp_sum(x, (size_t)n, &sum, NULL);
     return most == -INFINITY ? -INFINITY : most + log(sum);
 }
 

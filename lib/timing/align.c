@@ -70,7 +70,7 @@ static int make_pass(pass *p, int want_times, const int32_t *tokens, size_t n)
 static double probability(const pass *p, const float *logits, int n, int32_t id)
 {
     double sum;
-    float most = p->kernels->exp_sum(logits, (size_t)n, &sum);
+    float most = p->kernels->exp_sum(logits, (size_t)n, &sum, NULL);
     double x = (double)expf(logits[id] - most) / sum;
     return isnan(x) ? 0 : (float)x;
 }

@@ -71,6 +71,11 @@ int wh_cutter_fill(wh_cutter *c, whisp_session *part)
         memmove(c->ahead, c->ahead + n, c->n_ahead * sizeof *c->ahead);
         c->at = end;
     } while (!rc && left_out);
+    if (c->at_end && c->n_ahead == 0) { /* megabytes that the parts may use, which are still to be heard */
+        free(c->ahead);
+        c->ahead = NULL;
+        c->ahead_capacity = 0;
+    }
     return rc ? rc : 1;
 }
 

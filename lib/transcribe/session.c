@@ -111,6 +111,7 @@ static int make_window(whisp_session *s)
                                      .timings = &s->timings,
                                      .frames = s->part_frames,
                                      .vad_path = has_vad ? vad : NULL,
+                                     .whole = s->whole ? s->whole->window : NULL,
                                      .parts_at_pauses = whole->options->values.split_stereo,
                                      .unsound = wh_model_unsound(s->model),
                                      .incomplete = be_incomplete,

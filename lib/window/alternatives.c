@@ -15,6 +15,7 @@
 #define LEAST (-10.0)      /* log-probability: below, it is a sample's fancy; what is told of a term */
 #define DOUBTFUL 0.9       /* confidence of words that terms are offered for */
 #define MOST_TERMS 2       /* of MOST */
+#define BLOCK 256          /* of a row of logits */
 #define WORD_BYTES 128     /* of a word and its alternatives */
 #define MOST_VARIANTS 4096 /* of a window; more than 448 tokens and four samples can give */
 
@@ -77,12 +78,27 @@ int wh_alternatives_compare(wh_alternatives *a, const int32_t *partners, size_t 
     return rc;
 }
 
+/* Sixteen sums at a time, so that most of a vocabulary is passed over quickly. */
+static int any_above(const float *x, float least)
+{
+    int above[16] = {0}, any = 0;
+    for (int k = 0; k < BLOCK; k++)
+        above[k % 16] |= x[k] > least;
+    for (int k = 0; k < 16; k++)
+        any |= above[k];
+    return any;
+}
+
 size_t wh_alternatives_near(whisp_token heard, const float *logits, int n, whisp_token near[WH_NEAR_TOKENS])
 {
     int32_t best[WH_NEAR_TOKENS];
     size_t count = 0;
     float least = logits[heard.id] - BEHIND;
     for (int32_t k = 0; k < n; k++) {
+        if (k % BLOCK == 0 && k + BLOCK <= n && !any_above(logits + k, least)) {
+            k += BLOCK - 1;
+            continue;
+        }
         if (!(logits[k] > least) || k == heard.id)
             continue;
         size_t at = count < WH_NEAR_TOKENS ? count++ : WH_NEAR_TOKENS - 1; /* the last one goes */

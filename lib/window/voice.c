@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/pages.h"
 #include "window/window.h"
 
 #define BANDS 10         /* that a block's spectrum is summed to */
@@ -21,17 +22,20 @@
 #define LEAD (5 * WH_SAMPLE_RATE) /* samples that the voice activity network hears before the window */
 #define RING                                                                                                           \
     ((int64_t)WH_STORE_FRAMES * WH_HOP + LEAD + WH_SAMPLE_RATE) /* kept: all that a session holds, LEAD before */
+#define FORGOTTEN (15 * WH_SAMPLE_RATE)                         /* samples that are given back at a time, at least */
 #define VOICED 0.3f     /* mean probability over VOICED_CHUNKS from which somebody may speak */
 #define VOICED_CHUNKS 3 /* of 32 ms */
 
 /* ---- making ---- */
 
-int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice **voice)
+int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice *owner, wh_voice **voice)
 {
     wh_voice *v = *voice = wh_calloc(1, sizeof *v);
     if (!v)
         return wh_fail_memory();
     v->options = options;
+    v->owner = owner ? owner : v;
+    pthread_mutex_init(&v->mutex, NULL);
     if (!path)
         return WHISP_OK;
     v->path = strdup(path);
@@ -46,7 +50,8 @@ void wh_voice_free(wh_voice *v)
         return;
     if (v->vad)
         wh_vad_net_free(&v->net);
-    whisp_vad_free(v->vad);
+    whisp_vad_free(v->loaded);
+    pthread_mutex_destroy(&v->mutex);
     free(v->path);
     free(v->ring);
     free(v);
@@ -55,7 +60,7 @@ void wh_voice_free(wh_voice *v)
 void wh_voice_reset(wh_voice *v)
 {
     if (v)
-        v->pushed = 0;
+        v->pushed = v->forgotten = 0;
 }
 
 /* To the nearest, the even one of two: a number below 2^22 has no digits behind the point once 1.5 * 2^23 is added. NaN and
@@ -88,7 +93,20 @@ void wh_voice_push(wh_voice *v, const float *samples, size_t n)
 void wh_voice_jump(wh_voice *v, int64_t sample)
 {
     if (v)
-        v->pushed = sample;
+        v->pushed = v->forgotten = sample;
+}
+
+/* Of a ring that was never filled once, as a part's: in others what is old is written over. By the megabyte, because
+ * each time interrupts the other cores. */
+void wh_voice_forget(wh_voice *v, int64_t frame)
+{
+    if (!v || !v->ring || v->pushed > v->ring_size)
+        return;
+    int64_t end = WH_MIN(frame * WH_HOP - 2 * LEAD, v->pushed);
+    if (end - v->forgotten < FORGOTTEN)
+        return;
+    wh_pages_rest(v->ring + v->forgotten, (size_t)(end - v->forgotten) * sizeof *v->ring);
+    v->forgotten = end;
 }
 
 int wh_voice_has_samples(const wh_voice *v)
@@ -223,18 +241,24 @@ static int load(wh_voice *v)
 {
     if (!v->path || v->vad)
         return v->vad != NULL;
-    if (whisp_vad_load(v->path, &v->vad)) {
-        wh_log(v->options, WHISP_LOG_WARNING, "what is a voice is judged without %s: %s", v->path, whisp_last_error());
-        free(v->path);
-        v->path = NULL;
-        return 0;
-    }
-    if (wh_vad_net_init(&v->net)) {
-        whisp_vad_free(v->vad);
-        v->vad = NULL;
+    wh_vad_net net;
+    if (wh_vad_net_init(&net))
         return wh_fail_memory();
+    pthread_mutex_lock(&v->owner->mutex);
+    whisp_vad *vad = v->owner->loaded;
+    int rc = vad ? WHISP_OK : whisp_vad_load(v->path, &vad);
+    v->owner->loaded = vad;
+    pthread_mutex_unlock(&v->owner->mutex);
+    if (!rc) {
+        v->vad = vad;
+        v->net = net;
+        return 1;
     }
-    return 1;
+    wh_vad_net_free(&net);
+    wh_log(v->options, WHISP_LOG_WARNING, "what is a voice is judged without %s: %s", v->path, whisp_last_error());
+    free(v->path);
+    v->path = NULL;
+    return 0;
 }
 
 /* Samples from .. to of the window have a voice in them. */

@@ -5,6 +5,8 @@
 #ifndef WH_VOICE_H
 #define WH_VOICE_H
 
+#include <pthread.h>
+
 #include "backend/backend.h"
 #include "vad/vad.h"
 
@@ -14,11 +16,14 @@
 typedef struct wh_voice {
     const whisp_options *options; /* for the log */
     char *path;                   /* of the voice activity model, or NULL */
-    whisp_vad *vad;               /* once it was needed */
+    struct wh_voice *owner;       /* who loads the model: another one, for all parts of a recording, or itself */
+    whisp_vad *vad;               /* the owner's, once it was needed */
+    pthread_mutex_t mutex;        /* an owner's, and what it guards: */
+    whisp_vad *loaded;
     wh_vad_net net;
     int16_t *ring; /* [ring_size] sample t, to 16 bits, in slot t % ring_size; NULL without a model */
     int64_t ring_size;
-    int64_t pushed;
+    int64_t pushed, forgotten; /* samples; those before `forgotten` take no memory any more */
 
     /* of the window that was listened to last; blocks after each other, 0 or 1 */
     unsigned char sounds[WH_VOICE_BLOCKS]; /* is more than digital silence */
@@ -31,8 +36,8 @@ typedef struct wh_voice {
 } wh_voice;
 
 /* `path`: the voice activity model's, which is loaded when it is first needed, or NULL. `samples`: how many are kept, at
- * least. `options` must outlive it. */
-int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice **voice);
+ * least. owner: NULL, or who has that model for others in other threads, too. `options` and the owner must outlive it. */
+int wh_voice_new(const whisp_options *options, const char *path, size_t samples, wh_voice *owner, wh_voice **voice);
 void wh_voice_free(wh_voice *voice);
 void wh_voice_reset(wh_voice *voice);
 
@@ -41,6 +46,8 @@ void wh_voice_push(wh_voice *voice, const float *samples, size_t n);
 /* Whether they are kept; and n of those kept from `at` on, to 16 bits, silence where there are none. */
 int wh_voice_has_samples(const wh_voice *voice);
 void wh_voice_samples(const void *voice, int64_t at, float *samples, size_t n);
+/* Frames before `frame` and a few seconds are not asked for any more: their memory goes back to the system. */
+void wh_voice_forget(wh_voice *voice, int64_t frame);
 /* wh_mel_jump(): the next sample pushed is this one of the recording. */
 void wh_voice_jump(wh_voice *voice, int64_t sample);
 

@@ -21,7 +21,7 @@ static int make_voice(wh_window *w)
     int detects = w->specials->multilingual && w->values->language < 0 && !w->values->detects_at_start;
     if (!w->values->hallucination_guard && !detects && !c->parts_at_pauses)
         return WHISP_OK;
-    return wh_voice_new(c->options, c->vad_path, c->frames * WH_HOP, &w->voice);
+    return wh_voice_new(c->options, c->vad_path, c->frames * WH_HOP, c->whole ? c->whole->voice : NULL, &w->voice);
 }
 
 static int make(wh_window *w)
@@ -273,6 +273,7 @@ static void move_on(wh_window *w, int64_t advance)
 {
     w->seek = wh_clips_settle(&w->clips, wh_gap_pass(&w->gap, w->seek + advance));
     wh_mel_discard(w->mel, w->seek);
+    wh_voice_forget(w->voice, w->seek);
 }
 
 /* A text that is given: is the window dealt with, without being heard? */

@@ -42,6 +42,7 @@ typedef struct wh_window_config {
     whisp_timings *timings; /* the window adds what it spends */
     size_t frames;          /* of log-Mel to hold, where that is more than WH_STORE_FRAMES */
     const char *vad_path;   /* of the voice activity model, which is loaded when it is first needed; NULL: none */
+    const wh_window *whole; /* which hears the recording that this one hears a part of, and outlives it; or NULL */
     int parts_at_pauses;    /* a segment ends where its speaker pauses */
     const char *unsound;    /* a tensor of the model that holds numbers that are not finite, or NULL */
     /* The text will not be of all that was pushed, and why. May be NULL. */

@@ -464,20 +464,26 @@ static void check_exp_sum(const wh_kernels *kernels, float *record, size_t *n_re
             most = fmax(most, (double)x[i]);
         for (size_t i = 0; i < n; i++)
             want += exp((double)x[i] - most);
-        assert_true((double)kernels->exp_sum(x, n, &sum) == most);
+        assert_true((double)kernels->exp_sum(x, n, &sum, NULL) == most);
         assert_true(fabs(sum - want) < 4e-6 * want);
-        float bits = (float)sum;
-        record_all(record, n_recorded, &bits, 1);
+        float bits[2] = {(float)sum};
+        double again, weighted, product = 0;
+        for (size_t i = 0; i < n; i++)
+            product += exp((double)x[i] - most) > 0 ? exp((double)x[i] - most) * ((double)x[i] - most) : 0;
+        assert_true((double)kernels->exp_sum(x, n, &again, &weighted) == most);
+        assert_true(again == sum && fabs(weighted - product) < 4e-6 * fabs(product) + 1e-30);
+        bits[1] = (float)weighted;
+        record_all(record, n_recorded, bits, 2);
         for (int bad = 0; bad < 2; bad++) {
             float old = x[n / 3];
             x[n / 3] = bad ? NAN : INFINITY;
-            float greatest = kernels->exp_sum(x, n, &sum);
+            float greatest = kernels->exp_sum(x, n, &sum, NULL);
             assert_true(isnan(greatest + log(sum)));
             x[n / 3] = old;
         }
         for (size_t i = 0; i < n; i++)
             x[i] = -INFINITY;
-        assert_true(kernels->exp_sum(x, n, &sum) == -INFINITY);
+        assert_true(kernels->exp_sum(x, n, &sum, NULL) == -INFINITY);
     }
 }
 
