@@ -207,9 +207,10 @@ static int load(const char *size, whisp_model **model, int *is_invented)
     const invented_size *shape = invented_find(size);
     const char *folder = getenv("TMPDIR");
     if (!shape) {
-        fprintf(stderr,
-                "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3, turbo\n",
-                size);
+        fprintf(
+            stderr,
+            "whisp-bench: %s is neither a model that is there nor a size: tiny, base, small, medium, large-v3, turbo\n",
+            size);
         return 1;
     }
     snprintf(path, sizeof path, "%s/whisp-invented-XXXXXX", folder ? folder : "/tmp");

@@ -43,9 +43,10 @@ wh_cuda_blas *wh_cuda_blas_open(cudaStream_t stream, char *message)
 {
     void *library = open_library();
     if (!library) {
-        snprintf(message, 256,
-                 "cuBLAS (libcublas.so, of NVIDIA's CUDA toolkit or pip's nvidia-cublas) cannot be opened; WHISP_CUDA_PATH "
-                 "says in which folder it is");
+        snprintf(
+            message, 256,
+            "cuBLAS (libcublas.so, of NVIDIA's CUDA toolkit or pip's nvidia-cublas) cannot be opened; WHISP_CUDA_PATH "
+            "says in which folder it is");
         return NULL;
     }
     auto create = FIND(library, cublasCreate_v2, decltype(&cublasCreate_v2));

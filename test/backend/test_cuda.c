@@ -370,12 +370,13 @@ static void test_where_cublas_is(void **state)
              model);
     for (size_t i = 0; i < WH_COUNT(places); i++) {
         snprintf(root, sizeof root, "%s.%zu", temp_path("cublas"), i);
-        snprintf(command, sizeof command,
-                 "mkdir -p %s/%s && for l in libcublas libcublasLt; do ln -sf $(realpath %s)/libwhisp.so %s/%s/$l.so%s; done",
-                 root, places[i].folder, build ? build : "build", root, places[i].folder, places[i].version);
+        snprintf(
+            command, sizeof command,
+            "mkdir -p %s/%s && for l in libcublas libcublasLt; do ln -sf $(realpath %s)/libwhisp.so %s/%s/$l.so%s; done",
+            root, places[i].folder, build ? build : "build", root, places[i].folder, places[i].version);
         assert_int_equal(system(command), 0);
-        snprintf(command, sizeof command, "CUDA_HOME= CUDA_PATH= LD_DEBUG=files CUDAEMU_CUBLAS=real %s%s%s", places[i].variable,
-                 strchr(places[i].variable, '=') ? "" : "=", root);
+        snprintf(command, sizeof command, "CUDA_HOME= CUDA_PATH= LD_DEBUG=files CUDAEMU_CUBLAS=real %s%s%s",
+                 places[i].variable, strchr(places[i].variable, '=') ? "" : "=", root);
         char *text = run_whisp(command, options), found[4096];
         snprintf(found, sizeof found, "calling init: %s/%s%slibcublasLt.so%s", root, places[i].folder,
                  *places[i].folder ? "/" : "", places[i].version);
@@ -446,8 +447,8 @@ int main(void)
         return 1;
     setenv("WHISP_CUDA_LIBRARY", absolute, 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slow_model), cmocka_unit_test(test_batches), cmocka_unit_test(test_forks),
-        cmocka_unit_test(test_searches),   cmocka_unit_test(test_jfk),     cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_slow_model),      cmocka_unit_test(test_batches), cmocka_unit_test(test_forks),
+        cmocka_unit_test(test_searches),        cmocka_unit_test(test_jfk),     cmocka_unit_test(test_failures),
         cmocka_unit_test(test_where_cublas_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

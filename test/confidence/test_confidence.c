@@ -159,7 +159,7 @@ static whisp_result *invent_result(size_t n, const int *doubtful)
     whisp_result *result;
     whisp_word *words = calloc(n, sizeof *words);
     const whisp_word **list = calloc(n, sizeof *list);
-    char(*texts)[16] = calloc(n, sizeof *texts);
+    char(*texts)[24] = calloc(n, sizeof *texts);
     for (size_t i = 0; i < n; i++) {
         list[i] = &words[i];
         snprintf(texts[i], sizeof texts[i], " w%zu", i);

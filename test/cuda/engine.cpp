@@ -171,7 +171,8 @@ void test_steps()
     std::vector<float> logits((size_t)(TOKENS * s.n_vocab));
     std::vector<wh_row> again;
     for (int t = 0; t < TOKENS; t++)
-        again.push_back(wh_row{STEP_SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
+        again.push_back(
+            wh_row{STEP_SLOTS, 0, t, t * 7 % s.n_vocab, &logits[(size_t)(t * s.n_vocab)], nullptr, nullptr, 0});
     if (!rc)
         rc = api->decode(e, TOKENS, again.data());
     const wh_choice &chosen = choices[0];

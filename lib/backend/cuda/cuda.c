@@ -88,8 +88,7 @@ static int fit_slots(cuda_backend *b)
         return rc;
     size_t fit = left > own ? (left - own) / each : 0, least = (size_t)WH_MAX(b->config.least_slots, 1);
     int want = b->ledger.n, n = (int)WH_MIN(fit, (size_t)want);
-    if ((size_t)n >= least && (size_t)n * each > left / 2 &&
-        (rc = wh_cuda_failed(b, b->api->take(b->engine, n, &n))))
+    if ((size_t)n >= least && (size_t)n * each > left / 2 && (rc = wh_cuda_failed(b, b->api->take(b->engine, n, &n))))
         return rc;
     if ((size_t)n < least)
         return wh_fail(WHISP_ERR_MEMORY,

@@ -15,12 +15,13 @@
     double name(double, double);                                                                                       \
     float name##f(float, float);
 FOREIGN_ONE(sin)
-FOREIGN_ONE(cos) FOREIGN_ONE(tan) FOREIGN_ONE(acos) FOREIGN_ONE(asin) FOREIGN_ONE(atan) FOREIGN_ONE(exp)
-    FOREIGN_ONE(exp2) FOREIGN_ONE(expm1) FOREIGN_ONE(log) FOREIGN_ONE(log2) FOREIGN_ONE(log10) FOREIGN_ONE(log1p)
-        FOREIGN_ONE(sqrt) FOREIGN_ONE(cbrt) FOREIGN_ONE(fabs) FOREIGN_ONE(floor) FOREIGN_ONE(ceil) FOREIGN_ONE(round)
-            FOREIGN_ONE(rint) FOREIGN_ONE(nearbyint) FOREIGN_ONE(trunc) FOREIGN_ONE(tanh) FOREIGN_ONE(erf)
-                FOREIGN_ONE(lgamma) FOREIGN_ONE(tgamma) FOREIGN_TWO(pow) FOREIGN_TWO(fmod) FOREIGN_TWO(fmin)
-                    FOREIGN_TWO(fmax) FOREIGN_TWO(atan2) FOREIGN_TWO(hypot) FOREIGN_TWO(copysign) FOREIGN_TWO(remainder)
+FOREIGN_ONE(cos)
+FOREIGN_ONE(tan) FOREIGN_ONE(acos) FOREIGN_ONE(asin) FOREIGN_ONE(atan) FOREIGN_ONE(exp) FOREIGN_ONE(exp2)
+    FOREIGN_ONE(expm1) FOREIGN_ONE(log) FOREIGN_ONE(log2) FOREIGN_ONE(log10) FOREIGN_ONE(log1p) FOREIGN_ONE(sqrt)
+        FOREIGN_ONE(cbrt) FOREIGN_ONE(fabs) FOREIGN_ONE(floor) FOREIGN_ONE(ceil) FOREIGN_ONE(round) FOREIGN_ONE(rint)
+            FOREIGN_ONE(nearbyint) FOREIGN_ONE(trunc) FOREIGN_ONE(tanh) FOREIGN_ONE(erf) FOREIGN_ONE(lgamma)
+                FOREIGN_ONE(tgamma) FOREIGN_TWO(pow) FOREIGN_TWO(fmod) FOREIGN_TWO(fmin) FOREIGN_TWO(fmax)
+                    FOREIGN_TWO(atan2) FOREIGN_TWO(hypot) FOREIGN_TWO(copysign) FOREIGN_TWO(remainder)
                         FOREIGN_TWO(nextafter) double fma(double, double, double);
 float fmaf(float, float, float);
 double frexp(double, int *);
