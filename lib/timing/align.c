@@ -59,10 +59,10 @@ static int make_pass(pass *p, int want_times, const int32_t *tokens, size_t n)
                           .n_wanted = n + 1,
                           .width = MEDIAN_WIDTH,
                           .evidence = p->a->evidence};
-    size_t n_logits = WH_MIN(CHUNK, p->n_tokens) * (size_t)m->n_vocab;
-    p->logits = wh_backend_room(p->a->backend, n_logits + (want_times ? wh_looks_at(&p->looks, p->looks.heads, 0) : 0),
-                                1);
-    p->looks.weights = p->logits && want_times ? p->logits + (n_logits + 15) / 16 * 16 : NULL;
+    size_t n_logits = (WH_MIN(CHUNK, p->n_tokens) * (size_t)m->n_vocab + 15) / 16 * 16; /* weights begin with a line */
+    size_t n_weights = want_times ? wh_looks_at(&p->looks, p->looks.heads, 0) : 0;
+    p->logits = wh_backend_room(p->a->backend, n_logits + n_weights, 1);
+    p->looks.weights = p->logits && want_times ? p->logits + n_logits : NULL;
     return p->logits ? WHISP_OK : WHISP_ERR_MEMORY;
 }
 
