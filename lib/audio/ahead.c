@@ -128,11 +128,14 @@ int wh_ahead_start(whisp_audio *audio, int threads, wh_ahead **ahead)
     wh_ahead *a = wh_calloc(1, sizeof *a);
     if (!a)
         return wh_fail_memory();
-    if (wh_pieces_start(audio, threads, &a->pieces) == WHISP_OK && a->pieces)
-        a->block = wh_calloc(WH_AHEAD_BLOCK, sizeof *a->block);
-    if (!a->block) { /* where there is no memory for pieces there may be enough for this */
-        wh_pieces_stop(a->pieces);
-        a->pieces = NULL;
+    /* The block first: once pieces have begun the recording may have been read. Where there is no memory for them there may
+     * be enough for the ring. */
+    a->block = wh_calloc(WH_AHEAD_BLOCK, sizeof *a->block);
+    if (a->block)
+        wh_pieces_start(audio, threads, &a->pieces);
+    if (!a->pieces) {
+        free(a->block);
+        a->block = NULL;
     }
     int rc = a->pieces ? WHISP_OK : start_ring(audio, &a->ring);
     if (rc)

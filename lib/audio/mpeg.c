@@ -62,7 +62,7 @@ typedef struct wh_mpeg {
 static double frame_time(const wh_mpeg *m)
 {
     int64_t n = m->shown - WH_MIN(m->shown, m->skip);
-    if (m->cut_to > 0 && m->shown > m->cut_from)
+    if (m->cut_to > m->cut_from && m->shown > m->cut_from)
         n -= WH_MIN(m->shown, m->cut_to) - m->cut_from;
     return m->before + (double)n / (double)m->rate;
 }
@@ -340,7 +340,7 @@ static int decode_to(wh_mpeg *m, int64_t target)
 static int64_t find_sample(const wh_mpeg *m, int64_t frame)
 {
     int64_t sample = frame + m->skip;
-    return m->cut_to > 0 && sample >= m->cut_from ? sample + m->cut_to - m->cut_from : sample;
+    return m->cut_to > m->cut_from && sample >= m->cut_from ? sample + m->cut_to - m->cut_from : sample;
 }
 
 /* Begin where *place says, and go on to its sample. */

@@ -47,11 +47,12 @@ static int pass_other(wh_source *source, const wh_mpeg_header *kind, wh_mpeg_wal
         frame.header.channels != kind->channels)
         return 0;
     if (wh_mpeg_read_info(frame.bytes, (size_t)frame.n, &info)) {
-        int is_whole = at->promised <= 0 || at->promised - (at->number - at->from) <= WH_MPEG_SOME;
+        if (at->promised > 0 && at->promised - (at->number - at->from) > WH_MPEG_SOME)
+            return 0;
         at->position = frames.position;
         at->from = at->number;
         at->promised = info.frames;
-        return is_whole;
+        return 1;
     }
     if ((frame.zeros && !frame.tags) || (frame.header.layer == 3 && frame.header.has_crc))
         return 0;

@@ -27,6 +27,8 @@
 #define BLOCK 16384     /* samples read at once */
 #define MOST 8          /* threads */
 #define FEW 4           /* pieces: what has fewer is read by one thread as fast */
+#define ROOM                                                                                                           \
+    (32 << 20) /* bytes for the blocks of channels that all handles look at (audible.c); a handle's has ten seconds */
 #define NONE INT64_MAX
 
 typedef struct piece {
@@ -330,11 +332,19 @@ static int prepare(wh_pieces *p, int threads)
     return rc ? rc : 1;
 }
 
+/* As many threads as there is room for beside the caller's handle. */
+static int threads_for(const whisp_audio_info *info, int threads)
+{
+    int64_t block = INT64_C(10) * info->sample_rate * info->channels * (int64_t)sizeof(float);
+    return (int)WH_MIN(WH_MIN(threads, MOST), ROOM / WH_MAX(block, 1) - 1);
+}
+
 int wh_pieces_start(whisp_audio *audio, int threads, wh_pieces **pieces)
 {
     whisp_audio_info info = {.size = sizeof info};
     *pieces = NULL;
-    if (threads < 2 || audio->was_read || whisp_audio_describe(audio, &info) || !(info.duration >= FEW * SECONDS))
+    if (threads < 2 || audio->was_read || whisp_audio_describe(audio, &info) || !(info.duration >= FEW * SECONDS) ||
+        (threads = threads_for(&info, threads)) < 2)
         return WHISP_OK;
     wh_pieces *p = wh_calloc(1, sizeof *p);
     if (!p)
@@ -343,7 +353,6 @@ int wh_pieces_start(whisp_audio *audio, int threads, wh_pieces **pieces)
     p->tail = NONE;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
-    threads = WH_MIN(threads, MOST);
     int rc = prepare(p, threads);
     pthread_mutex_lock(&p->mutex); /* n_readers is read by those that are started first */
     while (rc == 1 && p->n_readers < threads &&

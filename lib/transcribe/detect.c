@@ -64,6 +64,8 @@ int whisp_session_detect_language(whisp_session *s, whisp_audio *audio, float *p
     int in_parts = 0, rc = check_detection(s, probabilities, n);
     if (!rc)
         rc = wh_recording_new(s, audio, &in);
+    if (!rc)
+        in->reads_ahead = 0; /* it ends early: what is damaged behind that is not its to tell */
     if (!rc && !(rc = wh_passes_before(in, &in_parts)))
         rc = detect(s, in, probabilities, n);
     if (rc >= 0)

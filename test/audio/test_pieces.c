@@ -200,6 +200,32 @@ static void test_joined_mpeg(void **state)
         free(a[i].data);
 }
 
+/* A first recording whose tag tells of less padding than the decoder is late by: nothing is to be cut where it ends. */
+static void test_joined_without_padding(void **state)
+{
+    static const recorded_kind kind = {"MP3", RECORDED_MP3, 44100, 1, 0.5, SF_BITRATE_MODE_CONSTANT};
+    static const unsigned char lame[] = {'L', 'A', 'M', 'E'};
+    recorded_bytes a = recorded_make(&kind, 60);
+    (void)state;
+    if (!a.n)
+        return;
+    size_t at = 0;
+    while (at < 2000 && memcmp(a.data + at, lame, sizeof lame) != 0)
+        at++;
+    assert_true(at < 2000);
+    for (int padding = 0; padding < 600; padding += 200) { /* twelve bits, behind twelve of delay */
+        a.data[at + 22] = (char)((a.data[at + 22] & 0xf0) | padding >> 8);
+        a.data[at + 23] = (char)padding;
+        recorded_bytes b = recorded_join(a, a), c = recorded_join(b, a);
+        char name[64];
+        snprintf(name, sizeof name, "joined MP3 of padding %d", padding);
+        compare(name, c, -1);
+        check_plain(name, c);
+        free(b.data), free(c.data);
+    }
+    free(a.data);
+}
+
 static void test_flac(void **state)
 {
     static const recorded_kind kinds[] = {{"FLAC", RECORDED_FLAC, 16000, 1, -1, 0},
@@ -329,9 +355,15 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mpeg), cmocka_unit_test(test_joined_mpeg), cmocka_unit_test(test_flac),
-        cmocka_unit_test(test_wave), cmocka_unit_test(test_vorbis),      cmocka_unit_test(test_decided),
-        cmocka_unit_test(test_stop), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_mpeg),
+        cmocka_unit_test(test_joined_mpeg),
+        cmocka_unit_test(test_joined_without_padding),
+        cmocka_unit_test(test_flac),
+        cmocka_unit_test(test_wave),
+        cmocka_unit_test(test_vorbis),
+        cmocka_unit_test(test_decided),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,14 +97,17 @@ static inline int foreign_run(const struct CMUnitTest *tests, size_t n, foreign_
         return 1;
     for (volatile size_t i = 0; i < n; i++) {
         void *state = tests[i].initial_state ? tests[i].initial_state : group;
+        volatile int is_over = 0;
         int how = setjmp(foreign_out);
         if (!how) {
             if (tests[i].setup && tests[i].setup(&state))
                 foreign_end(1);
             tests[i].test(&state);
         }
-        if (tests[i].teardown)
+        if (tests[i].teardown && !is_over) {
+            is_over = 1; /* a teardown that fails comes back to the setjmp */
             tests[i].teardown(&state);
+        }
         passed += how == 0;
         skipped += how == 2;
         if (how)
