@@ -3,14 +3,18 @@
  * A window (lib/window) like those of any recording, opened, decoded and timed by the same functions, but not cut into
  * segments: what follows the last pair of timestamps counts here too, for it will be heard again anyway. Each pass begins
  * anew, so a window's clamping, voice and language are the buffer's. */
+#include <math.h>
 #include <string.h>
 
 #include "align/align_text.h"
 #include "live/stream.h"
 
 #define PAST_TOKENS 64 /* of the text before; each costs, in every pass, a third of what a token of its own does */
-#define MOST_TOKENS 24 /* that a pass decodes at most, and for each second: who speaks fast says five */
+/* What a pass decodes at most, so that a loop ends: tokens, and more for each second. Who speaks fast says five words; scripts
+ * that the vocabulary has hardly any words of take two and three tokens for a character, of which nobody says twenty. */
+#define MOST_TOKENS 24
 #define TOKENS_A_SECOND 10
+#define CHARACTERS_A_SECOND 20
 #define LANGUAGE_SECONDS 10 /* how much must be heard before a detected language stays */
 
 /* The sound that is held, encoded. */
@@ -61,6 +65,7 @@ static int time_words(whisp_stream *st)
     const int32_t *tokens;
     double offset = (double)st->offset / WH_SAMPLE_RATE;
     wh_keys keys = {0};
+    size_t n_tokens = 0, n_characters = 0;
     int rc = wh_window_words(st->window, &words, &tokens);
     if (!rc)
         rc = wh_keys_make(words, &keys);
@@ -70,20 +75,25 @@ static int time_words(whisp_stream *st)
                         .start = offset + w->start,
                         .end = offset + w->end,
                         .probability = w->probability};
+        n_tokens += w->n_tokens;
+        for (size_t k = 0; k < w->length; k++)
+            n_characters += (words->text.data[w->text + k] & 0xc0) != 0x80;
         if (w->length)
             rc = wh_hypothesis_add(&st->hypothesis, &said, words->text.data + w->text, w->length,
                                    keys.bytes.data ? keys.bytes.data + keys.ends[i] : "",
                                    keys.ends[i + 1] - keys.ends[i], tokens + w->first_token, w->n_tokens);
     }
+    if (n_characters)
+        st->density = (double)n_tokens / (double)n_characters;
     wh_keys_free(&keys);
     return rc;
 }
 
 /* What is to be expected: much of what the last pass decoded. It begins with what has settled, as that pass had it. The last
  * pass of all has no other after it to mend what it says, and hears as for a recording. */
-static int expect(whisp_stream *st)
+static int expect(whisp_stream *st, int final, int may_give)
 {
-    if (st->finished && st->heard == st->n)
+    if (final)
         return wh_window_expect(st->window, NULL);
     int first_time = wh_tokenizer_specials(st->session->model->tokenizer)->eot;
     size_t n = 0, n_text = 0;
@@ -91,10 +101,11 @@ static int expect(whisp_stream *st)
         n_text += st->last[n++].id < first_time;
     while (n > 0 && st->last[n - 1].id >= first_time) /* a time may come here, or none */
         n--;
+    double a_second = fmax(TOKENS_A_SECOND, CHARACTERS_A_SECOND * st->density);
     const wh_expected expected = {.said = st->last,
                                   .n = st->n_last,
-                                  .n_given = n,
-                                  .most = MOST_TOKENS + TOKENS_A_SECOND * st->heard / WH_SAMPLE_RATE};
+                                  .n_given = may_give ? n : 0,
+                                  .most = MOST_TOKENS + (size_t)(a_second * (double)st->heard / WH_SAMPLE_RATE)};
     return wh_window_expect(st->window, &expected);
 }
 
@@ -110,15 +121,19 @@ static int keep(whisp_stream *st)
     return rc;
 }
 
-int wh_stream_pass(whisp_stream *st)
+int wh_stream_pass(whisp_stream *st, int final)
 {
     int rc, lang;
     wh_hypothesis_clear(&st->hypothesis);
     if (st->heard < WH_HOP)
         return WHISP_OK;
     st->n_passes++;
-    if ((rc = hear(st)) || (rc = expect(st)) || (lang = language(st)) < 0)
+    if ((rc = hear(st)) || (rc = expect(st, final, 1)) || (lang = language(st)) < 0)
         return rc ? rc : lang;
+    if (lang != st->last_language &&
+        (rc = expect(st, final, 0))) /* words of another language are not taken as they are */
+        return rc;
+    st->last_language = lang;
     wh_window_use_language(st->window, lang);
     if ((rc = set_prompt(st)) || (rc = wh_window_decode(st->window)) || (rc = keep(st)))
         return rc;

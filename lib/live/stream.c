@@ -106,7 +106,8 @@ int whisp_stream_new(const whisp_model *model, const whisp_options *options, whi
         return rc;
     }
     st->step = (size_t)(st->session->options->values.stream_step * WH_SAMPLE_RATE);
-    st->speech_end = st->language = -1;
+    st->speech_end = st->language = st->last_language = -1;
+    st->density = 1.5;
     st->session->options->progress = NULL;
     *stream = st;
     return WHISP_OK;
@@ -347,6 +348,9 @@ static int pass_over(const whisp_stream *st, size_t skip, size_t out, agreed *a)
         if (next >= h->n || (k && h->list[next - 1].end > long_ago))
             return 0;
         for (size_t i = 0; i <= MOST_PARTED && a->tail + i < out; i++) {
+            if (i &&
+                st->tail.list[a->tail + i - 1].end > long_ago) /* what this pass left out, the next may hear again */
+                break;
             size_t n = WH_MIN(wh_hypothesis_common(&st->tail, a->tail + i, h, next), out - a->tail - i);
             if (n < LEAST_MET)
                 continue;
@@ -406,7 +410,8 @@ static int settle(whisp_stream *st, int final)
 static int advance(whisp_stream *st)
 {
     size_t pending = st->n - st->heard, longest = (size_t)WH_WINDOW_FRAMES * WH_HOP - st->heard, first = st->heard;
-    int final = st->finished && pending <= WH_MIN(st->step, longest);
+    /* A last step that is whole is heard in passing first, as it is by who pulls before he finishes. */
+    int final = st->finished && pending < st->step && pending <= longest;
     st->heard += WH_MIN(st->catch_up || final ? pending : st->step, longest);
     st->catch_up = 0;
     int rc = find_activity(st, first);
@@ -420,17 +425,10 @@ static int advance(whisp_stream *st)
         rc = trim(st);
         return rc ? rc : final;
     }
-    if (final && st->pass_end == st->offset + (int64_t)st->heard) { /* the last pass has heard all of it already */
-        for (size_t i = 0; i < st->tail.n && !rc; i++)
-            rc = settle_word(st, &st->tail, i);
-        wh_hypothesis_clear(&st->tail);
-        st->ended = 1;
-        return rc ? rc : 1;
-    }
     if (!final && st->tail.n == 0 && SECONDS(st->heard) < LEAST_SOUND)
         return 0;
     st->pass_end = st->offset + (int64_t)st->heard;
-    if ((rc = wh_stream_pass(st)) || (rc = settle(st, final)) || (rc = trim(st)))
+    if ((rc = wh_stream_pass(st, final)) || (rc = settle(st, final)) || (rc = trim(st)))
         return rc;
     st->ended = final;
     return 1;

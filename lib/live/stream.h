@@ -85,7 +85,9 @@ struct whisp_stream {
     size_t n_past, past_capacity;
     whisp_token *last; /* [n_last] what the last pass decoded, timestamps too */
     size_t n_last, last_capacity;
-    size_t n_sure; /* text tokens at its beginning that the next pass takes as they are */
+    size_t n_sure;     /* text tokens at its beginning that the next pass takes as they are */
+    int last_language; /* in which it was decoded */
+    double density;    /* its tokens a character; 1.5 before the first one */
 
     whisp_word *out; /* what the last pull gave; texts in fresh */
     size_t out_capacity;
@@ -97,8 +99,9 @@ struct whisp_stream {
     wh_live_speakers *speakers; /* with option diarize, else NULL */
 };
 
-/* Make a pass over the first `heard` samples; stream->hypothesis gets the words. (pass.c) */
-int wh_stream_pass(whisp_stream *stream);
+/* Make a pass over the first `heard` samples; stream->hypothesis gets the words. final: no other comes
+ * after it. (pass.c) */
+int wh_stream_pass(whisp_stream *stream, int final);
 
 /* The final text (final.c). push: the samples from `first` on that passes may hear now. final: hear the windows that are
  * complete, at the end all. follow: once the final text reaches into the buffer, what it has is dropped there, and it is

@@ -15,11 +15,11 @@
 
 struct wh_draft {
     size_t at; /* what of search->said may follow next */
-    int32_t
-        read[WH_DRAFT_ROWS]; /* [n_rows] tokens of the last call: the candidate's last one and a piece of the draft */
-    int n_rows, row;         /* rows there are, and the next one */
-    size_t n_fed;            /* tokens behind the start that the candidate has, and the slot at least */
-    float *logits;           /* [WH_DRAFT_ROWS][n_vocab] */
+    /* [n_rows] tokens of the last call: the candidate's last one and a piece of the draft */
+    int32_t read[WH_DRAFT_ROWS];
+    int n_rows, row; /* rows there are, and the next one */
+    size_t n_fed;    /* tokens behind the start that the candidate has, and the slot at least */
+    float *logits;   /* [WH_DRAFT_ROWS][n_vocab] */
 };
 
 void wh_draft_free(wh_draft *d)
@@ -38,7 +38,11 @@ static int make(wh_search *s)
     if (!(s->draft = wh_calloc(1, sizeof *s->draft)))
         return wh_fail_memory();
     s->draft->logits = wh_alloc_aligned((size_t)WH_DRAFT_ROWS * (size_t)s->model->n_vocab, sizeof(float));
-    return s->draft->logits ? WHISP_OK : wh_fail_memory();
+    if (s->draft->logits)
+        return WHISP_OK;
+    wh_draft_free(s->draft);
+    s->draft = NULL;
+    return wh_fail_memory();
 }
 
 int wh_search_expect(wh_search *s, const wh_expected *expected)

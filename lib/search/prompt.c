@@ -131,6 +131,9 @@ static void make_start(wh_search *s, const int32_t *prompt, size_t n_prompt, int
     s->n_start = 0;
     s->n_forced = s->first_window ? s->n_prefix : 0;
     size_t n_hotwords = s->n_forced ? 0 : s->n_hotwords;
+    size_t ctx = (size_t)s->model->n_text_ctx;
+    if (s->n_given + 1 + n_hotwords + start_length(s) + ctx / 4 > ctx) /* no room to go on in */
+        s->n_given = 0;
     if (s->n_given)
         s->n_forced = s->n_given;
     size_t room = room_before(s, n_hotwords);

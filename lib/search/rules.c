@@ -10,11 +10,11 @@ static int has_blank_beginning(const wh_values *v)
     return v->suppress_blank;
 }
 
-/* SuppressBlank: a window does not begin with a space, nor end at once. */
+/* SuppressBlank: a window does not begin with a space, nor end at once. Behind given words it has begun. */
 static void begin_with_text(const wh_search *s, const whisp_token *sampled, size_t n, wh_choice *c)
 {
     (void)sampled;
-    if (n != s->n_forced)
+    if (n != s->n_forced || s->n_given)
         return;
     for (size_t i = 0; i < s->n_blank; i++)
         wh_forbid(c, s->blank[i]);
