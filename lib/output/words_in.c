@@ -17,7 +17,7 @@ void wh_words_timed(whisp_word *const *words, size_t n, const whisp_segment *seg
         for (size_t k = i; k < next; k++) {
             double each = (until - at) / (double)(next - i);
             words[k]->start = at + each * (double)(k - i);
-            words[k]->end = isnan(words[k]->end) ? words[k]->start + each : words[k]->end;
+            words[k]->end = isnan(words[k]->end) ? words[k]->start + each : fmax(words[k]->end, words[k]->start);
             words[k]->speaker = words[k]->speaker ? words[k]->speaker : segment->speaker;
         }
         if (next < n) { /* one that has its time */

@@ -149,10 +149,10 @@ static void powers(const float *scaled, float *out, int n)
                   r * (0.693147182f +
                        r * (0.240226462f +
                             r * (0.0555032901f + r * (0.00961851981f + r * (0.00133998599f + r * 0.000153375775f)))));
-        int32_t exponent, bits;
+        uint32_t exponent, bits; /* NaN, which is not limited, overflows */
         memcpy(&exponent, &whole, sizeof exponent);
         memcpy(&bits, &y, sizeof bits);
-        bits += (exponent - 0x4b400000) * (1 << 23);
+        bits += (exponent - 0x4b400000U) * (1U << 23);
         memcpy(&out[i], &bits, sizeof bits);
     }
 }

@@ -328,7 +328,8 @@ static void tools_around_it_are_read(void **state)
         "{\"word\": \"in\", \"start\": 2, \"end\": 2.5, \"speaker\": \"A\", \"score\": 0.25}, {\"word\": \"2015\"}, "
         "{\"word\": \"or\", \"start\": null, \"end\": null}, {\"word\": \"16\", \"end\": 3.75}, "
         "{\"word\": \"we\", \"start\": 4}, {\"word\": \"3\"}], \"speaker\": \"B\"}, {\"start\": 9, \"end\": 8, \"text\": \"x\", "
-        "\"words\": [{\"word\": \"x\"}]}], \"word_segments\": [{\"word\": \"in\"}]}";
+        "\"words\": [{\"word\": \"x\"}]}, {\"start\": 1, \"end\": 5, \"text\": \"a b\", \"words\": [{\"word\": \"a\", "
+        "\"start\": 1, \"end\": 3}, {\"word\": \"b\", \"end\": 0.5}]}], \"word_segments\": [{\"word\": \"in\"}]}";
     static const double times[][2] = {{1, 2}, {2, 2.5}, {2.5, 3}, {3, 3.5}, {3.5, 3.75}, {4, 4}, {4, 5}};
     static const char list[] =
         " [{\"id\": 1, \"start\": 0.5, \"end\": 2, \"text\": \" hi\", \"words\": [{\"start\": 1, \"end\": 2, "
@@ -349,6 +350,8 @@ static void tools_around_it_are_read(void **state)
     s = whisp_result_segment(result, 1);
     assert_string_equal(s->words[0]->text, "x");
     assert_true(s->words[0]->start == 9 && s->words[0]->end == 9);
+    s = whisp_result_segment(result, 2);
+    assert_true(s->words[1]->start == 3 && s->words[1]->end == 3); /* no word ends before it starts */
     whisp_result_free(result);
     assert_int_equal(whisp_result_read(list, sizeof list - 1, &result), WHISP_OK);
     assert_string_equal(whisp_result_text(result), " hi");

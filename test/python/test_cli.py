@@ -1164,6 +1164,17 @@ def test_from(run, english, talk):
     assert done.returncode == FINE and "bare.json: holds no words" in done.stderr
 
 
+@pytest.mark.parametrize("before", ["", " \n", "\ufeff"])
+def test_from_a_long_list(run, before):
+    """As faster-whisper's segments are written: read to its end, far behind the first bytes that are looked at."""
+    segments = [{"id": i, "start": i, "end": i + 1, "text": " Number %d." % i, "seek": 0} for i in range(3000)]
+    (run.work / "list.json").write_text(before + json.dumps(segments), encoding="utf-8")
+    assert (run.work / "list.json").stat().st_size > 3 << 16
+    done = run("--from", "list.json", "-f", "txt")
+    assert done.returncode == FINE, done.stderr
+    assert (run.work / "list.txt").read_text().splitlines() == ["Number %d." % i for i in range(3000)]
+
+
 def test_from_what_makes_no_sense(run, tmp_path):
     (tmp_path / "a.json").write_text('{"segments": [{"start": 0, "end": 1, "text": " One."}]}')
     path = tmp_path / "a.json"

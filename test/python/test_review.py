@@ -430,6 +430,64 @@ def test_without_a_database_there_is_another_store(talk, tmp_path):
         assert rows(b)[4] == " Two" and len(rows(b)) == 9
 
 
+def test_without_a_database_text_alone_is_kept(talk, tmp_path):
+    with browser.Browser(tmp_path, SOUND) as b:
+        b.before_pages("delete window.indexedDB; Object.defineProperty(window, 'indexedDB', {value: undefined})")
+        for text in ("One", "Four."):
+            b.open("file://%s" % talk)
+            ready(b)
+            b.run("app.t.setText(%d, ' %s', 'x')" % (len(text), text))
+            kept(b)
+        b.open("file://%s" % talk)
+        ready(b)
+        assert (rows(b)[3], rows(b)[5]) == (" One", " Four.") and "is here again" in b.text("#status")
+
+
+def test_a_transcript_is_kept_whole_or_not_at_all(page, talk):
+    """In three pieces, of which one is broken off when the transaction ends, as where a disk is full."""
+    base = "return app.keeper.store.base(app.keeper.key)"
+    has = "return app.keeper.store.load(app.keeper.key).then(kept => kept.hasBase)"
+    wide = "app.keeper.about.text = () => ' '.repeat(2 << 19) + at('transcript').textContent;"
+    done = "return app.keeper.isDone() && app.keeper.baseLeft === 0"
+    change = """const piece = arguments[0];
+        return new Promise((done, failed) => {
+            const t = app.keeper.store.database.transaction('bases', 'readwrite');
+            t.oncomplete = () => done();
+            t.onabort = () => failed(t.error);
+            if (piece === null) t.objectStore('bases').delete([app.keeper.key, 1]);
+            else t.objectStore('bases').put(piece, [app.keeper.key, 0]);
+        })"""
+    page.run(wide + """const put = IDBObjectStore.prototype.put;
+        IDBObjectStore.prototype.put = function (value, key) {
+            const made = put.call(this, value, key);
+            if (this.name === 'bases' && key[1] === 2) made.addEventListener('success', () => this.transaction.abort());
+            return made;
+        };
+        app.t.setText(7, ' The end.', 'x')""")
+    page.wait(lambda: page.run(done), "the transcript")
+    assert page.run(base) == "" and not page.run(has) and page.text("#problem") == ""
+    opened(page, talk, fresh=False)
+    assert rows(page)[7] == " The end."
+    page.run(wide + "app.t.setText(6, ' Another.', 'x')")
+    page.wait(lambda: page.run(done), "the transcript")
+    assert json.loads(page.run(base)) == json.loads(page.run("return at('transcript').textContent")) and page.run(has)
+    page.run(change, None)  # one piece is missing
+    assert page.run(base) == "" and not page.run(has)
+    page.run("return saveOther(app.keeper.store, {key: app.keeper.key, name: 'other'})")
+    assert "was not kept" in page.text("#problem")
+    page.run(change, "{}, as pages of before kept it")
+    assert page.run(base).startswith("{}, as") and not page.run(has)
+    page.run("return saveOther(app.keeper.store, {key: app.keeper.key, name: 'other'})")
+    assert "cannot be read" in page.text("#problem")
+
+
+def test_a_file_that_is_not_saved_is_told(page):
+    page.run("URL.createObjectURL = () => { throw new Error('no room') }")
+    page.click("[data-format=json]")
+    page.wait(lambda: "talk.corrected.json is NOT saved: no room" in page.text("#problem"), "that it is told")
+    assert page.text("#status") == ""
+
+
 def test_a_database_that_does_not_open_is_told(talk, tmp_path):
     with browser.Browser(tmp_path, SOUND) as b:
         b.before_pages("IDBFactory.prototype.open = () => ({})")

@@ -87,6 +87,19 @@ static void steady_sounds_have_no_activity(void **state)
     assert_int_equal(activity(calloc(100, sizeof(float)), 100), 0); /* less than a block */
 }
 
+/* A sanitizer sees what overflows. */
+static void what_is_no_number_has_no_activity(void **state)
+{
+    (void)state;
+    unsigned char active[WH_VOICE_BLOCKS], sounds[WH_VOICE_BLOCKS];
+    size_t n = (size_t)WH_WINDOW_FRAMES * 80;
+    float *window = malloc(n * sizeof *window);
+    for (size_t i = 0; i < n; i++)
+        window[i] = i % 3 ? NAN : -NAN;
+    assert_int_equal(wh_voice_activity(window, WH_WINDOW_FRAMES, 80, active, sounds), 0);
+    free(window);
+}
+
 static void a_single_vowel_is_activity(void **state)
 {
     (void)state;
@@ -208,11 +221,9 @@ static void speech_in_noise_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steady_sounds_have_no_activity),
-        cmocka_unit_test(a_single_vowel_is_activity),
-        cmocka_unit_test(phrases_in_a_loop),
-        cmocka_unit_test(silence_says_nothing),
-        cmocka_unit_test(speech_in_noise_stays),
+        cmocka_unit_test(steady_sounds_have_no_activity), cmocka_unit_test(what_is_no_number_has_no_activity),
+        cmocka_unit_test(a_single_vowel_is_activity),     cmocka_unit_test(phrases_in_a_loop),
+        cmocka_unit_test(silence_says_nothing),           cmocka_unit_test(speech_in_noise_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

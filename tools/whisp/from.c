@@ -36,13 +36,13 @@ static char *format_problem(const char *path, const char *what)
     return text;
 }
 
-/* Is it no transcript, by its first bytes? */
+/* Is it no transcript, by its first bytes? faster-whisper's is a list. */
 static int is_other(const char *bytes, size_t n)
 {
     size_t at = n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     while (at < n && memchr(" \t\r\n", bytes[at], 4))
         at++;
-    return at < n && bytes[at] != '{';
+    return at < n && bytes[at] != '{' && bytes[at] != '[';
 }
 
 /* All of a file, or the beginning of what is none, which may have no end; NULL: errno says why not. */

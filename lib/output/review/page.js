@@ -33,10 +33,15 @@ const EXPORTS = {
 
 async function saveFile(name, type, pieces) {
     app.say("Saving " + name + " …");
-    const link = make("a", {href: URL.createObjectURL(await blobOfPieces(pieces, type)), download: name});
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    app.say("Saved as " + name + ".");
+    try {
+        const link = make("a", {href: URL.createObjectURL(await blobOfPieces(pieces, type)), download: name});
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+        app.say("Saved as " + name + ".");
+    } catch (error) {
+        app.say("");
+        app.complain(name + " is NOT saved: " + error.message);
+    }
 }
 
 // What was corrected further is called as what was corrected: whisp --from finds its recording by that.
@@ -216,10 +221,15 @@ async function otherEdits(store, key) {
 }
 
 async function saveOther(store, head) {
-    const kept = await store.load(head.key), base = await store.base(head.key);
-    if (!base) return app.complain("The transcript that these edits are of was not kept; open its own page.");
-    const t = new Transcript(parsed(base));
-    t.restore(kept.head.head, kept.rows, kept.head.order);
+    let t;
+    try {
+        const kept = await store.load(head.key), base = await store.base(head.key);
+        if (!base) return app.complain("The transcript that these edits are of was not kept; open its own page.");
+        t = new Transcript(parsed(base));
+        t.restore(kept.head.head, kept.rows, kept.head.order);
+    } catch (error) {
+        return app.complain("These edits cannot be read here; open their own page: " + error.message);
+    }
     return saveFile(stemOf(head.name) + ".corrected.json", "application/json", asJson(t));
 }
 

@@ -35,21 +35,32 @@ class DatabaseStore {
     async load(key) {
         const t = this.database.transaction(KINDS);
         const range = IDBKeyRange.bound([key], [key, []]);
-        const [head, bases, rows, writer] = await Promise.all([request(t.objectStore("heads").get(key)), request(t.objectStore("bases").count([key, 0])),
-                                                               request(t.objectStore("rows").getAll(range)), request(t.objectStore("writers").get(key))]);
-        return {head, hasBase: bases > 0, rows, writer};
+        const [head, first, bases, rows, writer] = await Promise.all([
+            request(t.objectStore("heads").get(key)), request(t.objectStore("bases").get([key, 0])),
+            request(t.objectStore("bases").count(range)), request(t.objectStore("rows").getAll(range)),
+            request(t.objectStore("writers").get(key))]);
+        return {head, hasBase: Boolean(first) && first.pieces === bases, rows, writer};
     }
 
     // The transcript that edits are of; "" where not all of it was kept.
     async base(key) {
         const pieces = this.database.transaction("bases").objectStore("bases");
         const [whole, first, all] = await Promise.all([request(pieces.get(key)), request(pieces.count([key, 0])), request(pieces.getAll(IDBKeyRange.bound([key], [key, []])))]);
-        return first ? all.join("") : whole || ""; // whole: as pages of before kept it
+        if (!first) return whole || ""; // whole, and pieces that are not counted: as pages of before kept it
+        if (typeof all[0] === "string") return all.join("");
+        return all[0].pieces === all.length ? all[0].text + all.slice(1).join("") : "";
     }
 
-    // The first piece comes last: where it is, all are.
-    async saveBase(key, number, piece) {
-        await request(this.database.transaction("bases", "readwrite").objectStore("bases").put(piece, [key, number]));
+    // One of so many pieces. The first, which comes last, says how many, so that one that is missing is seen. That a
+    // disk is full may show only when the transaction ends.
+    saveBase(key, number, piece, pieces) {
+        return new Promise((done, failed) => {
+            const t = this.database.transaction("bases", "readwrite");
+            t.oncomplete = done;
+            t.onabort = () => failed(t.error || new Error("it was broken off"));
+            t.onerror = () => failed(t.error);
+            t.objectStore("bases").put(number ? piece : {pieces, text: piece}, [key, number]);
+        });
     }
 
     // All of it, or nothing. rows: [[id, packed or null]]. `seen` wrote what this window shows.
@@ -89,7 +100,9 @@ class LocalStore {
 
     async load(key) {
         const get = name => JSON.parse(localStorage.getItem(name));
-        return {head: get(STORE_NAME + "/head/" + key + "/") || undefined, hasBase: true, rows: this.names("row", key).map(get), writer: this.writer(key)};
+        const head = get(STORE_NAME + "/head/" + key + "/") || undefined;
+        // It never has a base; but without a head the first edit has to bring one, or the rows are not found again.
+        return {head, hasBase: Boolean(head), rows: this.names("row", key).map(get), writer: this.writer(key)};
     }
 
     writer(key) {
@@ -180,10 +193,11 @@ class Keeper {
         try {
             if (this.baseLeft === Infinity) {
                 this.baseText = this.about.text();
-                this.baseLeft = Math.ceil(this.baseText.length / BASE_PIECE);
+                this.baseLeft = this.basePieces = Math.ceil(this.baseText.length / BASE_PIECE);
             }
-            const number = this.baseLeft - 1;
-            await this.store.saveBase(this.key, number, this.baseText.slice(number * BASE_PIECE, (number + 1) * BASE_PIECE));
+            const number = this.baseLeft - 1, from = number * BASE_PIECE;
+            const piece = this.baseText.slice(from, from + BASE_PIECE);
+            await this.store.saveBase(this.key, number, piece, this.basePieces);
             this.baseLeft = number;
         } catch {
             this.baseLeft = 0;
