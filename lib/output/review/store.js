@@ -51,8 +51,8 @@ class DatabaseStore {
         return all[0].pieces === all.length ? all[0].text + all.slice(1).join("") : "";
     }
 
-    // One of so many pieces. The first, which comes last, says how many, so that one that is missing is seen. That a disk
-    // is full may show only when the transaction ends.
+    // One of so many pieces. The first, which comes last, says how many, so that one that is missing is seen. That a
+    // disk is full may show only when the transaction ends.
     saveBase(key, number, piece, pieces) {
         return new Promise((done, failed) => {
             const t = this.database.transaction("bases", "readwrite");
@@ -195,7 +195,8 @@ class Keeper {
                 this.baseText = this.about.text();
                 this.baseLeft = this.basePieces = Math.ceil(this.baseText.length / BASE_PIECE);
             }
-            const number = this.baseLeft - 1, piece = this.baseText.slice(number * BASE_PIECE, (number + 1) * BASE_PIECE);
+            const number = this.baseLeft - 1, from = number * BASE_PIECE;
+            const piece = this.baseText.slice(from, from + BASE_PIECE);
             await this.store.saveBase(this.key, number, piece, this.basePieces);
             this.baseLeft = number;
         } catch {
