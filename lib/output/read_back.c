@@ -205,8 +205,11 @@ static int read_word_object(wh_json *j, void *to)
     return wh_json_object(j, members, WH_COUNT(members), to);
 }
 
+/* faster-whisper writes null where it was not asked for words. */
 static int segment_words(wh_json *j, void *to)
 {
+    if (wh_json_is_null(j))
+        return 1;
     ((reading *)to)->has_words = 1;
     return wh_json_list(j, read_word_object, to);
 }
@@ -227,6 +230,8 @@ static int read_token(wh_json *j, void *to)
 
 static int segment_tokens(wh_json *j, void *to)
 {
+    if (wh_json_is_null(j))
+        return 1;
     return wh_json_list(j, read_token, to);
 }
 

@@ -333,7 +333,7 @@ static void tools_around_it_are_read(void **state)
     static const double times[][2] = {{1, 2}, {2, 2.5}, {2.5, 3}, {3, 3.5}, {3.5, 3.75}, {4, 4}, {4, 5}};
     static const char list[] =
         " [{\"id\": 1, \"start\": 0.5, \"end\": 2, \"text\": \" hi\", \"words\": [{\"start\": 1, \"end\": 2, "
-        "\"word\": \" hi\", \"probability\": 0.5}]}]\n";
+        "\"word\": \" hi\", \"probability\": 0.5}]}, {\"start\": 2, \"end\": 3, \"text\": \" you\", \"words\": null, \"tokens\": null}]\n";
     whisp_result *result;
     assert_int_equal(whisp_result_read(x, sizeof x - 1, &result), WHISP_OK);
     const whisp_segment *s = whisp_result_segment(result, 0);
@@ -354,8 +354,9 @@ static void tools_around_it_are_read(void **state)
     assert_true(s->words[1]->start == 3 && s->words[1]->end == 3); /* no word ends before it starts */
     whisp_result_free(result);
     assert_int_equal(whisp_result_read(list, sizeof list - 1, &result), WHISP_OK);
-    assert_string_equal(whisp_result_text(result), " hi");
+    assert_string_equal(whisp_result_text(result), " hi you");
     assert_true(whisp_result_segment(result, 0)->words[0]->end == 2);
+    assert_int_equal(whisp_result_segment(result, 1)->n_words, 0);
     whisp_result_free(result);
     assert_int_equal(whisp_result_read("[]", 2, &result), WHISP_OK);
     assert_int_equal(result_info(result).n_segments, 0);
