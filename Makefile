@@ -14,10 +14,14 @@
 #   make docs         docs/options.md and the table of docs/testing.md anew
 #   make compile_commands.json   for editors, clang-tidy and the like
 #   make check-aarch64  kernels, programs and words on 64-bit ARM, cross-compiled, under qemu-user (docs/arm.md; part of test-long)
+#   make check-static, check-whole, macos-objects   musl and riscv64; armhf and s390x; objects for macOS (docs/arm.md)
+#   make counts       instructions on 64-bit ARM, PEER=SOURCES: whisper.cpp's beside (docs/arm.md)
 #   make bench        print how long each stage takes
 #   make fuzz         fuzz all parsers, or TARGET=NAME, each for SECONDS=60 (clang); make fuzz-coverage says what is reached
 #   make cuda         libwhisp-cuda.so for NVIDIA's GPUs into build-cuda/ (also: make CUDA=1; needs nvcc)
 #   make cuda-check   the CUDA kernels and backend in the emulator (test/cudaemu), which needs neither GPU nor toolkit
+#   make cuda-host    the host's own time beside a GPU that answers at once; make cuda-device-check: kernels on one (docs/cuda.md)
+#   make gpu-kit      a folder for the first run on a GPU, build/gpu-kit/run (needs nvcc, or KIT_CUDA=build/cudaemu)
 #   make soak         two passes over RECORDING=FILE, 1,000 clips, an hour live, MODEL=base: nothing grows (docs/security.md)
 #   make determinism  every thread count, batch, order and company gives the same bytes: RECORDINGS="FILES" MODEL=base
 #   make bench-peers  this program and the others on one recording: RECORDING=FILE TEXT=FILE MODEL=base
