@@ -363,10 +363,16 @@ def test_failing_allocations(build, invented_dir, brief, tmp_path):
         whole = s.transcribe(brief, ("response_format", "verbose_json")).json
     last = int(count.read_text())
     assert last > first + 50
-    draw, failed = random.Random(SEED), 0
+    draw, failed, early = random.Random(SEED), 0, 0
     print("WHISP_SEED=%d, allocations %d to %d" % (SEED, first, last))
     for at in sorted(draw.sample(range(first + 1, last), int(os.environ.get("WHISP_FAULT_MOST", 12)))):
-        with served.Server(build, invented_dir, *options, environment=dict(preload, WHISP_FAULT_AT=str(at))) as s:
+        try:
+            server = served.Server(build, invented_dir, *options, environment=dict(preload, WHISP_FAULT_AT=str(at)))
+        except AssertionError as ended:  # it was asked more often whether it is there, and this was still its start's
+            assert "the server ended (4)" in str(ended) and "out of memory" in str(ended) and at < first + 100, ended
+            early += 1
+            continue
+        with server as s:
             try:
                 found = s.transcribe(brief, ("response_format", "verbose_json"))
             except (OSError, http.client.HTTPException):
@@ -387,7 +393,7 @@ def test_failing_allocations(build, invented_dir, brief, tmp_path):
             if not again or again.status != 200:  # or this one's, where the start took fewer than the one that was counted
                 again = s.transcribe(brief)
             assert again.status == 200 and again.json["text"] == whole["text"], (at, again)
-    print("%d errors" % failed)
+    print("%d errors, %d ended in their start" % (failed, early))
 
 
 # ---- a soak ----
