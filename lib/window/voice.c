@@ -102,7 +102,8 @@ void wh_voice_forget(wh_voice *v, int64_t frame)
 {
     if (!v || !v->ring || v->pushed > v->ring_size)
         return;
-    int64_t end = WH_MIN(frame * WH_HOP - 2 * LEAD, v->pushed);
+    frame = WH_MAX(0, WH_MIN(frame, v->pushed / WH_HOP)); /* behind the last clip it is as far as can be */
+    int64_t end = frame * WH_HOP - 2 * LEAD;
     if (end - v->forgotten < FORGOTTEN)
         return;
     wh_pages_rest(v->ring + v->forgotten, (size_t)(end - v->forgotten) * sizeof *v->ring);
